@@ -27,8 +27,8 @@ import { mappedPmd, pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } f
 import {
   count,
   COUNTER_RECLAIM_ABORTED,
-  COUNTER_RECLAIMED_FAST,
-  COUNTER_RECLAIMED_SLOW,
+  COUNTER_TABLES_RECLAIMED_FAST,
+  COUNTER_TABLES_RECLAIMED_SLOW,
 } from './stats.ts';
 import { LEVEL_PTE, tableDetach } from './table.ts';
 import { mmDecTables, pmdLock, pmdTrylock, pmdUnlock } from './walk.ts';
@@ -56,7 +56,7 @@ export function reclaimLocked(pmd: u32): boolean {
   if (!pmdTrylock(pmd)) return false;
   detach(pmd);
   pmdUnlock(pmd);
-  count(COUNTER_RECLAIMED_FAST);
+  count(COUNTER_TABLES_RECLAIMED_FAST);
   return true;
 }
 
@@ -93,6 +93,6 @@ export function reclaimUnlocked(gather: u32, mm: u32, pmd: u32, first: u32): voi
     count(COUNTER_RECLAIM_ABORTED);
     return;
   }
-  count(COUNTER_RECLAIMED_SLOW);
+  count(COUNTER_TABLES_RECLAIMED_SLOW);
   detachedTable(gather, mm, first);
 }

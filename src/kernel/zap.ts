@@ -36,7 +36,7 @@ import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from '
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
-import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED } from './stats.ts';
+import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
 import { swapFree } from './swap.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
 import { exchange, load, or, sub } from './word.ts';
@@ -111,7 +111,7 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       worked += 1;
     }
   }
-  countBy(COUNTER_ZAPPED, worked);
+  countBy(COUNTER_ZAPPED_PAGES, worked);
   return outcome | done;
 }
 
