@@ -12,10 +12,10 @@
  */
 
 import { CHECK } from './check.ts';
-import { ORACLE_ACCOUNTING, SEQ_START, VMA_LEVELS } from './config.ts';
-import { truncateInode } from './filemap.ts';
-import { pgdAlloc, pgdFree } from './freeTables.ts';
+import { ORACLE_ACCOUNTING, SEQ_START } from './config.ts';
+import { filemapDropInode } from './filemap.ts';
 import {
+  C_MM,
   G_INODE_BUMP,
   G_INODE_FREE,
   G_MM_BUMP,
@@ -32,22 +32,23 @@ import {
   INODE_SHIFT,
   INODE_STATE,
   MM_ANON_NEXT,
-  MM_BRK,
-  MM_BRK_START,
   MM_BYTES,
+  MM_CPUMASK,
   MM_ID,
   MM_LEVEL_SEED,
-  MM_LOCK,
   MM_LOCK_SEQ,
   MM_NEXT_FREE,
   MM_PGD,
   MM_STATE,
-  MM_VMA_HEAD,
+  MM_TLB_GEN,
 } from './layout.ts';
 import { LC_MMS, spinLock, spinUnlock } from './lock.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { unmapEverything } from './munmap.ts';
+import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
+import { LEVEL_PGD, tableAlloc, tableDetach, tableFree } from './table.ts';
+import { switchMm } from './tlb.ts';
 import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
 
 /** INODE_STATE of a file and of shared anonymous memory. */
@@ -71,11 +72,16 @@ export function mmCreate(): u32 {
   }
   spinUnlock(G_MM_LOCK, LC_MMS);
   if (mm === 0) return 0;
+  // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
+  const tlbGen = load(mm + MM_TLB_GEN);
+  const cpuMask = load(mm + MM_CPUMASK);
   fillWords(mm, MM_BYTES >>> 2, 0);
+  store(mm + MM_TLB_GEN, tlbGen);
+  store(mm + MM_CPUMASK, cpuMask);
   poke(mm + MM_ID, number);
   poke(mm + MM_LEVEL_SEED, 0x2545f491 + number);
   store(mm + MM_LOCK_SEQ, SEQ_START);
-  const pgd = pgdAlloc(mm);
+  const pgd = tableAlloc(LEVEL_PGD, mm, 0, 0);
   if (pgd === 0) {
     mmFree(mm);
     return 0;
@@ -103,7 +109,9 @@ export function mmDestroy(mm: u32): void {
   mmapWriteLock(mm);
   unmapEverything(mm);
   mmapWriteUnlock(mm);
-  pgdFree(mm);
+  if (peek(thisCpu() + C_MM) === mm) switchMm(0);
+  tableDetach(peek(mm + MM_PGD));
+  tableFree(peek(mm + MM_PGD));
   mmFree(mm);
 }
 
@@ -149,7 +157,7 @@ export function inodePut(inode: u32): void {
   const old = sub(inode + INODE_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 1);
   if (old !== 1) return;
-  truncateInode(inode);
+  filemapDropInode(inode);
   if (CHECK >= 1 && load(inode + INODE_NR_CACHED) !== 0) {
     violation(ORACLE_ACCOUNTING, inode, load(inode + INODE_NR_CACHED), 2);
   }

@@ -26,10 +26,12 @@
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, ORACLE_ACCOUNTING, ORACLE_LOCK_ORDER } from './config.ts';
 import { MM_LOCK_SEQ, VMA_END, VMA_LOCK_SEQ, VMA_MM, VMA_REF, VMA_START } from './layout.ts';
+import { HELD_TRY, heldPop, heldPush, holdsSpinlock, LC_VMA_READ } from './lockOrder.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
-import { add, awaitWord, compareExchange, load, notify, store, sub } from './word.ts';
 import { findVma } from './vma.ts';
+import { awaitNamed } from './wait.ts';
+import { add, compareExchange, load, notify, store, sub } from './word.ts';
 
 /** Bit of VMA_REF: a writer waits for readers to leave, or is about to end. */
 export const VMA_WRITER: u32 = 0x40000000;
@@ -52,7 +54,7 @@ function vmaStartRead(mm: u32, vma: u32): u32 {
     seen = old;
   }
   if (load(vma + VMA_MM) !== mm || load(vma + VMA_LOCK_SEQ) === load(mm + MM_LOCK_SEQ)) {
-    vmaReadUnlock(vma);
+    dropReference(vma);
     return READ_BUSY;
   }
   return READ_LOCKED;
@@ -78,9 +80,10 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
   rcuReadUnlock();
   if (outcome === READ_BUSY) return 0;
   if (vpn < load(vma + VMA_START) || vpn >= load(vma + VMA_END)) {
-    vmaReadUnlock(vma);
+    dropReference(vma);
     return 0;
   }
+  if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
   return vma;
 }
 
@@ -93,11 +96,17 @@ export function vmaReadLockUnderMmap(vma: u32): u32 {
   if (CHECK >= 1 && (old === 0 || old >= VMA_WRITER)) {
     violation(ORACLE_LOCK_ORDER, vma + VMA_REF, old, load(vma + VMA_START));
   }
+  if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
   return 1;
 }
 
 /** Releases a read lock. The VMA may be freed at once. */
 export function vmaReadUnlock(vma: u32): void {
+  if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);
+  dropReference(vma);
+}
+
+function dropReference(vma: u32): void {
   const old = sub(vma + VMA_REF, 1);
   if (CHECK >= 1 && (old & ~VMA_WRITER) === 0) violation(ORACLE_LOCK_ORDER, vma + VMA_REF, old, 0);
   // The last reader wakes the writer, which waits for VMA_WRITER + 1, or + 0 when it detaches.
@@ -107,8 +116,9 @@ export function vmaReadUnlock(vma: u32): void {
 /** Steps 1 and 2 of a writer: waits until VMA_REF is `target`. */
 function waitForReaders(vma: u32, target: u32): void {
   if (load(vma + VMA_REF) === target) return;
+  if (CHECK >= 2 && holdsSpinlock()) violation(ORACLE_LOCK_ORDER, vma + VMA_REF, target, 0);
   rcuIdleEnter();
-  awaitWord(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
+  awaitNamed(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
   rcuIdleExit();
 }
 
