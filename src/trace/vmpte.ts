@@ -42,8 +42,8 @@ export interface VmpteComparison {
   agreeing: number;
   /** Samples before the recording's start or after its end. */
   outside: number;
-  /** `agreeing` of `compared`, 100 where nothing was compared. */
-  agreeingPercent: number;
+  /** `agreeing` of `compared`; null where nothing was compared. */
+  agreeingPercent: number | null;
   /** Largest differences first. */
   worst: VmpteDisagreement[];
 }
@@ -146,7 +146,7 @@ export function compareVmpte(
     compared,
     agreeing,
     outside,
-    agreeingPercent: compared === 0 ? 100 : (100 * agreeing) / compared,
-    worst: disagreements.sort((a, b) => off(b) - off(a)).slice(0, worst),
+    agreeingPercent: compared === 0 ? null : (100 * agreeing) / compared,
+    worst: disagreements.toSorted((a, b) => off(b) - off(a)).slice(0, worst),
   };
 }
