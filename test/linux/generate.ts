@@ -259,7 +259,7 @@ class ScriptWriter {
     const following = this.mapped
       .map((range) => range.start)
       .filter((other) => other > start)
-      .sort((a, b) => a - b)[0];
+      .toSorted((a, b) => a - b)[0];
     if (following !== undefined && following - start < length && random.chance(0.9)) {
       length = following - start;
     }
