@@ -11,6 +11,9 @@
  *     --reserve  leave out MAP_NORESERVE, so that the kernel accounts memory
  *     --state    add the script's VMAs to each line, for studying a difference
  *
+ * The script's address space ends at 16T. What reaches beyond is answered as the
+ * kernel answers beyond its own end, and never touches this process' memory.
+ *
  * `vmpteKb` and `anonPages` are counted from the state before the first
  * operation. Nothing between two readings may touch new memory of our own:
  * buffers are static, and a script that uses every operation runs first, far
@@ -59,6 +62,12 @@ struct operation {
     uint64_t address, length, new_address, new_length, stride;
     int prot, flags, advice, write;
 };
+
+#define PAGE 4096ULL
+#define TOP (16ULL << 40)
+#define MAX_LENGTH (1ULL << 52)
+/* Longer than any user address space, and short enough that no sum wraps. */
+#define BEYOND (1ULL << 62)
 
 #define MAX_OPERATIONS 65536
 #define TEXT_BYTES (8 << 20)
@@ -195,7 +204,7 @@ static void put_state(void)
         if (!(end = strchr(line, '\n')))
             break;
         to = strtoull(p + 1, &p, 16);
-        if (from < base || to > base + (16ULL << 40))
+        if (from < base || to > base + TOP)
             continue;
         *end = 0;
         p[5] = 0;
@@ -221,7 +230,7 @@ static void bad(const char *what, const char *word)
     exit(2);
 }
 
-static uint64_t number(const char *word)
+static uint64_t number(const char *word, uint64_t limit)
 {
     char *end;
     unsigned long long value;
@@ -239,6 +248,8 @@ static uint64_t number(const char *word)
         value <<= 40, end++;
     if (*end || errno)
         bad("not a number:", word);
+    if (value > limit)
+        bad("out of range:", word);
     return value;
 }
 
@@ -251,6 +262,40 @@ static int protection(const char *word)
     if (!strcmp(word, "rw"))
         return PROT_READ | PROT_WRITE;
     return -1;
+}
+
+/*
+ * Makes the kernel see the end at 16T: what must stay below the end gets a length
+ * that no address space has; what may run over holes ends one page behind, which
+ * is such a hole.
+ */
+static void heed_top(struct operation *op)
+{
+    uint64_t length = (op->length + PAGE - 1) & -PAGE;
+    uint64_t new_length = (op->new_length + PAGE - 1) & -PAGE;
+    int over = length > TOP - op->address;
+    switch (op->call) {
+    case MMAP:
+    case MUNMAP:
+        if (over)
+            op->length = BEYOND;
+        break;
+    case MADVISE:
+    case MPROTECT:
+        if (over)
+            op->length = TOP - op->address + PAGE;
+        break;
+    case MREMAP:
+        if (new_length > TOP - op->new_address)
+            op->new_length = BEYOND;
+        else if (over && length != new_length)
+            op->length = BEYOND;
+        else if (over && op->new_address + length <= op->address)
+            op->length = op->new_length = TOP - op->address + PAGE;
+        break;
+    case TOUCH:
+        break;
+    }
 }
 
 static int parse(char *script)
@@ -281,8 +326,8 @@ static int parse(char *script)
                 break;
         if (op.call > MPROTECT)
             bad("unknown operation", words[at]);
-        op.address = number(words[at + 1]);
-        op.length = number(words[at + 2]);
+        op.address = number(words[at + 1], TOP);
+        op.length = number(words[at + 2], MAX_LENGTH);
         at += 3;
         switch (op.call) {
         case MMAP:
@@ -307,7 +352,7 @@ static int parse(char *script)
             if (words[at] && (!strcmp(words[at], "r") || !strcmp(words[at], "w")))
                 op.write = *words[at++] == 'w';
             if (words[at])
-                op.stride = number(words[at++]);
+                op.stride = number(words[at++], MAX_LENGTH);
             if (!op.stride)
                 bad("stride is", "0");
             break;
@@ -321,8 +366,8 @@ static int parse(char *script)
             at++;
             break;
         case MREMAP:
-            op.new_address = number(words[at++]);
-            op.new_length = words[at] ? number(words[at++]) : op.length;
+            op.new_address = number(words[at++], TOP);
+            op.new_length = words[at] ? number(words[at++], MAX_LENGTH) : op.length;
             break;
         case MPROTECT:
             if (!words[at] || (op.prot = protection(words[at])) < 0)
@@ -332,6 +377,7 @@ static int parse(char *script)
         }
         if (words[at])
             bad("unexpected word", words[at]);
+        heed_top(&op);
         operations[count++] = op;
     }
     return count;
@@ -345,6 +391,8 @@ static int touch(const struct operation *op, uint64_t from)
     if (sigsetjmp(fault_escape, 1))
         return EFAULT;
     for (uint64_t offset = 0; offset < op->length; offset += op->stride) {
+        if (offset >= TOP - op->address)
+            return EFAULT;
         if (op->write)
             address[offset] = 1;
         else
@@ -424,7 +472,7 @@ static int range_is_empty(void)
     for (char *line = proc_text; *line;) {
         char *p, *end = strchr(line, '\n');
         uint64_t from = strtoull(line, &p, 16), to = strtoull(p + 1, &p, 16);
-        if (to > base && from < base + (16ULL << 40))
+        if (to > base && from < base + TOP + PAGE)
             return 0;
         if (!end)
             break;
@@ -496,7 +544,7 @@ int main(int argc, char **argv)
     for (; first < argc && argv[first][0] == '-' && argv[first][1] == '-'; first++) {
         file_name = argv[first];
         if (!strcmp(argv[first], "--base") && first + 1 < argc)
-            base = number(argv[++first]);
+            base = number(argv[++first], 1ULL << 47);
         else if (!strcmp(argv[first], "--reserve"))
             reserve_flag = 0;
         else if (!strcmp(argv[first], "--state"))
