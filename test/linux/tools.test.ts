@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { formatNumber, generateScript } from './generate.ts';
+import type { Profile } from './generate.ts';
 import { firstDifference, parseLines } from './lines.ts';
 import { shorten } from './shorten.ts';
 
 const seeds = Array.from({ length: 200 }, (_, index) => index);
 const linesOf = (script: string): string[] => script.trimEnd().split('\n');
+const words = (profile: Profile): Set<string> =>
+  new Set(seeds.flatMap((seed) => generateScript(seed, profile).split(/\s/)));
 
 describe('generated scripts', () => {
   test('have 25 to 60 operations and depend on nothing but the seed', () => {
@@ -18,8 +21,6 @@ describe('generated scripts', () => {
   });
 
   test('keep to the operations of their profile', () => {
-    const words = (profile: 'private' | 'all'): Set<string> =>
-      new Set(seeds.flatMap((seed) => generateScript(seed, profile).split(/\s/)));
     const onlyInAll = ['mremap', 'shared', 'free', 'cold', 'pageout'];
     const inBoth = ['mmap', 'munmap', 'touch', 'madvise', 'mprotect', 'dontneed', 'populate'];
     expect([...words('private')].filter((word) => onlyInAll.includes(word))).toEqual([]);
