@@ -1,0 +1,127 @@
+/**
+ * Compile-time constants and codes: geometry, sizes of per-CPU structures, the axes of a run, error numbers. Small
+ * machines (tests, exploration) are built by replacing the constants of the first group.
+ */
+
+/** Entries per table below the PGD: 2^TABLE_BITS. x86-64 has 9. */
+export const TABLE_BITS: u32 = 9;
+/** Entries in the PGD: 2^PGD_BITS; 3 * TABLE_BITS + PGD_BITS is the width of a virtual page number, at most 32. */
+export const PGD_BITS: u32 = 5;
+export const TABLE_ENTRIES: u32 = 1 << TABLE_BITS;
+export const TABLE_BYTES: u32 = TABLE_ENTRIES << 2;
+export const PGD_ENTRIES: u32 = 1 << PGD_BITS;
+/** log2 of the pages that one entry of a PMD, PUD, PGD table covers. */
+export const PMD_SHIFT: u32 = TABLE_BITS;
+export const PUD_SHIFT: u32 = TABLE_BITS * 2;
+export const PGD_SHIFT: u32 = TABLE_BITS * 3;
+export const PMD_PAGES: u32 = 1 << PMD_SHIFT;
+export const PUD_PAGES: u32 = 1 << PUD_SHIFT;
+export const PGD_PAGES: u32 = 1 << PGD_SHIFT;
+/** First virtual page number that no mapping may reach: the last page stays unmapped, as below Linux's TASK_SIZE. */
+export const TASK_END: u32 = 0xffffffff;
+
+/** Pages a gather holds in itself before it asks for a batch page (MMU_GATHER_BUNDLE). */
+export const GATHER_BUNDLE: u32 = 8;
+/** Entries of a batch page that are used at most; a batch page is a table's memory less its header. */
+export const GATHER_BATCH_ENTRIES: u32 = 500;
+/** Batch pages of data frames per gather before it counts as full (MAX_GATHER_BATCH_COUNT). */
+export const GATHER_BATCH_COUNT: u32 = 20;
+/** Gathers that one CPU may have open at once. */
+export const GATHER_NEST: u32 = 3;
+/** Orders of the buddy allocator: 0 to FRAME_ORDER_MAX. */
+export const FRAME_ORDER_MAX: u32 = 9;
+/** Frames moved between a CPU's list and the buddy allocator at a time, and the list's limit. */
+export const PCP_BATCH: u32 = 31;
+export const PCP_HIGH: u32 = 93;
+/** Tables moved between a CPU's list and the global one at a time, and the list's limit. */
+export const TABLE_CACHE_BATCH: u32 = 16;
+export const TABLE_CACHE_HIGH: u32 = 48;
+/** Entries of the software TLB and of the paging-structure cache: 2^n, direct-mapped. */
+export const TLB_BITS: u32 = 8;
+export const PSC_BITS: u32 = 5;
+/** More pages than this are not flushed one by one (tlb_single_page_flush_ceiling). */
+export const TLB_FLUSH_CEILING: u32 = 33;
+/** Zapped entries between two looks at need_resched and interrupts. */
+export const ZAP_RESCHED_PERIOD: u32 = 32;
+/** Pages that one pass of madvise(MADV_PAGEOUT) isolates under one hold of the PTE lock. */
+export const PAGEOUT_BATCH: u32 = 32;
+/** Levels of the VMA skip list. */
+export const VMA_LEVELS: u32 = 8;
+/** First value of every sequence counter: shortly before the wrap, so that each run crosses it. */
+export const SEQ_START: u32 = 0xffffff00;
+
+export const CPUS_MAX: u32 = 32;
+
+/** What a free table's, a free frame descriptor's words hold. */
+export const POISON_TABLE: u32 = 0x5a5a5a5a;
+export const POISON_LOCK: u32 = 0xdead4ead;
+
+/** Axis `reclaim protocol`. */
+export const PROTOCOL_NONE: u32 = 0;
+export const PROTOCOL_SYNC: u32 = 1;
+/** Axis `how tables are freed`. */
+export const FREE_RCU: u32 = 0;
+export const FREE_SEMI_RCU: u32 = 1;
+export const FREE_IMMEDIATE: u32 = 2;
+/** Axis `fault path`. */
+export const FAULT_MMAP_LOCK: u32 = 0;
+export const FAULT_VMA_LOCK: u32 = 1;
+/** Axis `page-table lock`. */
+export const LOCK_ADAPTIVE: u32 = 0;
+export const LOCK_TAS: u32 = 1;
+export const LOCK_TICKET: u32 = 2;
+export const LOCK_MCS: u32 = 3;
+
+/** What an await waits for; see `awaitWord`. */
+export const AWAIT_EQUALS: u32 = 0;
+export const AWAIT_DIFFERS: u32 = 1;
+export const AWAIT_REACHES: u32 = 2;
+export const AWAIT_ZERO_OR_REACHES: u32 = 3;
+
+/** Header word H_STOP: what CPUs are asked to do. */
+export const STOP_NO: u32 = 0;
+export const STOP_SOON: u32 = 1;
+export const STOP_ABORT: u32 = 2;
+
+/** Linux error numbers, as kernel calls return them (0: no error). */
+export const EAGAIN: u32 = 11;
+export const ENOMEM: u32 = 12;
+export const EFAULT: u32 = 14;
+export const EBUSY: u32 = 16;
+export const EEXIST: u32 = 17;
+export const EINVAL: u32 = 22;
+
+/** madvise advice, Linux's numbers. */
+export const MADV_NORMAL: u32 = 0;
+export const MADV_DONTNEED: u32 = 4;
+export const MADV_FREE: u32 = 8;
+export const MADV_COLD: u32 = 20;
+export const MADV_PAGEOUT: u32 = 21;
+export const MADV_POPULATE_READ: u32 = 22;
+export const MADV_POPULATE_WRITE: u32 = 23;
+
+/** Protection and kind of a VMA (VMA_FLAGS). Bits 0 to 2 are the PROT_ bits. */
+export const VM_READ: u32 = 1;
+export const VM_WRITE: u32 = 2;
+export const VM_EXEC: u32 = 4;
+export const VM_SHARED: u32 = 8;
+export const VM_GROWSDOWN: u32 = 16;
+/** Made at a first fault, for a mapping that the recording does not show. */
+export const VM_IMPLICIT: u32 = 32;
+
+/** Flags of doMmap. */
+export const MMAP_SHARED: u32 = 1;
+export const MMAP_POPULATE: u32 = 2;
+export const MMAP_REPLACE: u32 = 4;
+
+/** Oracles (DESIGN, section 4); the order is that of the names in the machine's reports. */
+export const ORACLE_TABLE_USE_AFTER_FREE: u32 = 1;
+export const ORACLE_NONEMPTY_TABLE_FREED: u32 = 2;
+export const ORACLE_STALE_TRANSLATION: u32 = 3;
+export const ORACLE_BAD_UPPER_ENTRY: u32 = 4;
+export const ORACLE_LOST_ENTRY: u32 = 5;
+export const ORACLE_FRAME_USE_AFTER_FREE: u32 = 6;
+export const ORACLE_ACCOUNTING: u32 = 7;
+export const ORACLE_GRACE_PERIOD: u32 = 8;
+export const ORACLE_LOCK_ORDER: u32 = 9;
+export const ORACLE_NO_PROGRESS: u32 = 10;

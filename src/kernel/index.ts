@@ -1,0 +1,2 @@
+export { awaitWord, notify, load } from './word.ts';
+export { cpuArea } from './layout.ts';

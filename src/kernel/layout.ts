@@ -1,0 +1,251 @@
+/**
+ * The shared memory: the only source of every offset. All are byte offsets; every word is 32 bits wide and is never viewed
+ * with another width.
+ *
+ *     0x000000  header: configuration, stop word, violations
+ *     0x001000  global words: RCU, allocators, each hot word on a cache line of its own
+ *     0x010000  per-CPU areas, CPU_BYTES each
+ *     TABLES    tables, TABLE_BYTES each, number 0 unused; then, at bases that the header records:
+ *               ptdescs, folios, VMAs, address spaces, inodes, page-cache buckets, swap slots, event rings
+ *
+ * Beside each word stands who may write it. "config": written before the CPUs start, constant afterwards, read by peek.
+ * "owner": only the CPU whose area it is in, by peek and poke. "owner, read by others": the owner stores atomically.
+ * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
+ */
+
+import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+
+const LINE: u32 = 64;
+
+/** A lock: 16 bytes, meaning per kind (lock.ts). */
+export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
+export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
+export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
+export const LOCK_SINCE: u32 = 12; // the holder: clock at acquisition, when hold times are measured
+export const LOCK_BYTES: u32 = 16;
+
+/** An RCU head: 12 bytes, inside the descriptor of what is freed; owned by callRcu's caller until it is queued, then by rcu.ts. */
+export const RCU_NEXT: u32 = 0;
+export const RCU_FUNC: u32 = 4;
+export const RCU_STAMP: u32 = 8;
+
+// ---- header ----
+export const H_MAGIC: u32 = 0x40; // config
+export const H_CPUS: u32 = 0x44; // config
+export const H_TABLES: u32 = 0x48; // config: table numbers are 1 to H_TABLES - 1
+export const H_FRAMES: u32 = 0x4c; // config: frame numbers are 1 to H_FRAMES - 1; frame 1 is the zero page
+export const H_VMAS: u32 = 0x50; // config
+export const H_MMS: u32 = 0x54; // config
+export const H_INODES: u32 = 0x58; // config
+export const H_SWAP_SLOTS: u32 = 0x5c; // config; 0: no swap
+export const H_CACHE_MASK: u32 = 0x60; // config: page-cache buckets - 1, a power of two less 1
+export const H_RING_EVENTS: u32 = 0x64; // config: events per CPU's ring, a power of two; 0: no rings
+export const H_PTDESCS: u32 = 0x68; // config: base
+export const H_FOLIOS: u32 = 0x6c; // config: base
+export const H_VMA_BASE: u32 = 0x70; // config: base
+export const H_MM_BASE: u32 = 0x74; // config: base
+export const H_INODE_BASE: u32 = 0x78; // config: base
+export const H_CACHE_BASE: u32 = 0x7c; // config: base
+export const H_SWAP_BASE: u32 = 0x80; // config: base
+export const H_RING_BASE: u32 = 0x84; // config: base
+export const H_END: u32 = 0x88; // config: first byte after everything
+export const H_PROTOCOL: u32 = 0x90; // config: PROTOCOL_
+export const H_FREE_MODE: u32 = 0x94; // config: FREE_
+export const H_FAULT_PATH: u32 = 0x98; // config: FAULT_
+export const H_LOCK_KIND: u32 = 0x9c; // config: LOCK_
+export const H_LOCK_STAT: u32 = 0xa0; // config: 1: measure hold times as well
+export const H_STALL_NS: u32 = 0xa4; // config: the longest that one wait or grace period may last, at most 4e9
+export const H_BATCH_ENTRIES: u32 = 0xa8; // config: entries used of a batch page, at most GATHER_BATCH_ENTRIES
+export const H_BATCH_COUNT: u32 = 0xac; // config: batch pages per gather
+export const H_INJECT_TABLE: u32 = 0xb0; // config: one table allocation in so many fails; 0: none; likewise below
+export const H_INJECT_BATCH: u32 = 0xb4; // config: batch-page allocations
+export const H_INJECT_FRAME: u32 = 0xb8; // config: frame allocations
+export const H_INJECT_DELAY: u32 = 0xbc; // config: synchronisation points followed by a random delay
+export const H_INJECT_RESCHED: u32 = 0xc0; // config: looks at need_resched that find it set
+export const H_INJECT_STORM: u32 = 0xc4; // config: synchronisation points that interrupt a random CPU
+export const H_INJECT_DEATH_CPU: u32 = 0xc8; // config: cpu + 1 that dies; 0: none
+export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
+export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
+export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
+export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
+
+// ---- global words ----
+const GLOBALS: u32 = 0x1000;
+export const G_RCU_GP_SEQ: u32 = GLOBALS; // atomic; written under G_RCU_LOCK: number of the newest grace period started
+export const G_RCU_COMPLETED: u32 = GLOBALS + LINE; // the same: newest grace period ended
+export const G_RCU_LOCK: u32 = GLOBALS + LINE * 2; // a lock
+export const G_RCU_WANTED: u32 = G_RCU_LOCK + LOCK_BYTES; // atomic: newest grace period that somebody waits for
+export const G_RCU_CURSOR: u32 = G_RCU_WANTED + 4; // G_RCU_LOCK: next CPU to look at
+export const G_RCU_STARTED_NS: u32 = G_RCU_CURSOR + 4; // G_RCU_LOCK: clock when the newest grace period started
+export const G_RCU_CLOCK: u32 = GLOBALS + LINE * 3; // atomic: orders sections and callbacks for the grace-period oracle
+export const G_TABLE_LOCK: u32 = GLOBALS + LINE * 4; // a lock
+export const G_TABLE_FREE: u32 = G_TABLE_LOCK + LOCK_BYTES; // G_TABLE_LOCK: first free table
+export const G_TABLE_BUMP: u32 = G_TABLE_FREE + 4; // G_TABLE_LOCK: first table number never used yet; read by audits
+export const G_FRAME_LOCK: u32 = GLOBALS + LINE * 5; // a lock
+export const G_FRAME_BUMP: u32 = G_FRAME_LOCK + LOCK_BYTES; // G_FRAME_LOCK: first frame never handed to the free lists
+export const G_FRAME_AREAS: u32 = GLOBALS + LINE * 6; // G_FRAME_LOCK: per order: first free block, number of blocks
+export const G_VMA_LOCK: u32 = GLOBALS + LINE * 8; // a lock
+export const G_VMA_FREE: u32 = G_VMA_LOCK + LOCK_BYTES; // G_VMA_LOCK
+export const G_VMA_BUMP: u32 = G_VMA_FREE + 4; // G_VMA_LOCK: VMA numbers start at 1
+export const G_SWAP_LOCK: u32 = GLOBALS + LINE * 9; // a lock
+export const G_SWAP_FREE: u32 = G_SWAP_LOCK + LOCK_BYTES; // G_SWAP_LOCK
+export const G_SWAP_BUMP: u32 = G_SWAP_FREE + 4; // G_SWAP_LOCK
+export const G_MM_LOCK: u32 = GLOBALS + LINE * 10; // a lock: creation and destruction of address spaces and inodes
+export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK
+export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
+
+// ---- per-CPU area ----
+export const PERCPU: u32 = 0x10000;
+export const CPU_BYTES: u32 = 0x8000;
+
+export const C_ID: u32 = 0; // config
+export const C_OP: u32 = 4; // owner, read by reports: code of the operation under way (OP_ in report.ts), 0 between operations
+export const C_OP_A: u32 = 8; // owner, read by reports: its first two arguments
+export const C_OP_B: u32 = 12;
+export const C_MM: u32 = 16; // owner: address of the mm whose translations the TLB holds, or 0
+export const C_SEED: u32 = 20; // owner: state of the injection generator
+export const C_NEED_RESCHED: u32 = 24; // owner: set by an interrupt, cleared by a quiescent state
+export const C_IRQ_DEPTH: u32 = 28; // owner: 0: interrupts enabled
+export const C_WAITING_FOR: u32 = 32; // owner, read by reports: address of the word awaited, or 0
+export const C_GATHER_DEPTH: u32 = 36; // owner: gathers open
+export const C_MCS_DEPTH: u32 = 40; // owner: MCS nodes in use
+export const C_DEATH_COUNT: u32 = 44; // owner: acquisitions so far, for the injected death
+export const C_SEARCH: u32 = 48; // owner: scratch of the walk under way
+export const C_IPI_REQ: u32 = LINE; // atomic: interrupts sent to this CPU so far
+export const C_IPI_KINDS: u32 = LINE * 2; // atomic: IPI_ bits pending
+export const C_IPI_TLB_FROM: u32 = LINE * 2 + 4; // atomic: bit per CPU whose flush request is pending
+export const C_IPI_ACK: u32 = LINE * 3; // owner, read by others: C_IPI_REQ as of the last interrupts handled
+export const C_RCU_QS: u32 = LINE * 4; // owner, read by others: 0: extended quiescent state; else newest grace period seen at a quiescent state
+export const C_RCU_SECTION: u32 = LINE * 5; // owner, read by others, full checks: G_RCU_CLOCK at entry of the section, 0 outside
+export const C_RCU_NESTING: u32 = LINE * 5 + 4; // owner, checks
+export const C_RCU_LOCK: u32 = LINE * 6; // a lock: the callback lists below
+export const C_RCU_NEXT_HEAD: u32 = LINE * 6 + 16; // C_RCU_LOCK: callbacks without a grace period yet
+export const C_RCU_NEXT_TAIL: u32 = LINE * 6 + 20; // C_RCU_LOCK
+export const C_RCU_WAIT_HEAD: u32 = LINE * 6 + 24; // C_RCU_LOCK: callbacks waiting for C_RCU_WAIT_GP
+export const C_RCU_WAIT_TAIL: u32 = LINE * 6 + 28; // C_RCU_LOCK
+export const C_RCU_WAIT_GP: u32 = LINE * 6 + 32; // C_RCU_LOCK
+export const C_RCU_QUEUED: u32 = LINE * 6 + 36; // C_RCU_LOCK, stored atomically, read by rcuBarrier: callbacks ever queued
+export const C_RCU_INVOKED: u32 = LINE * 6 + 40; // C_RCU_LOCK, stored atomically, read by rcuBarrier: callbacks ever invoked
+export const C_RCU_PENDING: u32 = LINE * 6 + 44; // C_RCU_LOCK, stored atomically: callbacks queued and not invoked
+export const C_FLUSH_MM: u32 = LINE * 7; // owner, constant while a flush of its is under way; read by the targets: the flush request
+export const C_FLUSH_START: u32 = LINE * 7 + 4;
+export const C_FLUSH_END: u32 = LINE * 7 + 8;
+export const C_FLUSH_TABLES: u32 = LINE * 7 + 12;
+export const C_HELD_DEPTH: u32 = LINE * 8; // owner, checks: locks held
+export const C_HELD: u32 = LINE * 8 + 8; // owner, checks: address and class of each lock held, outermost first
+export const HELD_MAX: u32 = 15;
+export const C_MCS: u32 = LINE * 11; // MCS nodes, a line each: {next, go}, atomic; four, as a CPU nests that deep at most
+export const MCS_NODES: u32 = 4;
+export const C_PCP_HEAD: u32 = LINE * 16; // owner: list of free frames of order 0
+export const C_PCP_COUNT: u32 = LINE * 16 + 4; // owner
+export const C_TABLE_HEAD: u32 = LINE * 16 + 8; // owner: list of free tables
+export const C_TABLE_COUNT: u32 = LINE * 16 + 12; // owner
+export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VIOLATIONS: number of records below ever written
+export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_RECORDS records of 8 words
+export const VIOLATION_RECORDS: u32 = 8;
+export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
+export const C_LOCK_STAT: u32 = 0x800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), 16 classes
+export const LOCK_STAT_BYTES: u32 = 256;
+export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
+export const GATHER_BYTES: u32 = 256;
+export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and frame of pages being paged out
+export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-period latencies, 32 words, log2 of ns
+export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
+export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
+export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
+export const C_AREA_END: u32 = C_PSC + (1 << (PSC_BITS + 4));
+
+// ---- tables ----
+export const TABLES: u32 = PERCPU + CPUS_MAX * CPU_BYTES;
+
+/** Table descriptors (ptdesc), 64 bytes. */
+export const PTDESC_SHIFT: u32 = 6;
+export const PT_LOCK: u32 = 0; // a lock: the split page-table lock; lives as long as the table
+export const PT_GEN: u32 = 16; // atomic; written by the allocator: odd while in use, even while free
+export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, level in bits 8-15
+export const PT_MM: u32 = 24; // set before the table is published: address of its mm
+export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
+export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
+export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it
+export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
+export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
+export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
+
+/** Frame descriptors (folio), 32 bytes. */
+export const FOLIO_SHIFT: u32 = 5;
+export const F_REF: u32 = 0; // atomic: references; 0: free
+export const F_MAP: u32 = 4; // atomic: entries that map it
+export const F_FLAGS: u32 = 8; // bits 0-7 order, then F_ flags (frame.ts); allocator before it is given out, then atomic or/and
+export const F_GEN: u32 = 12; // atomic; written by the allocator: odd while in use, even while free
+export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address
+export const F_INDEX: u32 = 20; // the same: vpn, or page index in the file
+export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
+export const F_PREV: u32 = 28; // G_FRAME_LOCK
+
+/** VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. */
+export const VMA_SHIFT: u32 = 7;
+export const VMA_START: u32 = 0; // atomic: first vpn
+export const VMA_END: u32 = 4; // atomic: vpn after the last
+export const VMA_FLAGS: u32 = 8; // atomic: VM_
+export const VMA_MM: u32 = 12; // set before publication
+export const VMA_PGOFF: u32 = 16; // atomic: page offset in the file; for anonymous memory the vpn it was made at
+export const VMA_INODE: u32 = 20; // set before publication: inode address, or 0
+export const VMA_ANON: u32 = 24; // atomic; set once under mmap_lock: identity of the anon_vma, 0: none yet
+export const VMA_LEVEL: u32 = 28; // set before publication: levels of the skip list it is in
+export const VMA_REF: u32 = 32; // atomic: readers, attached and writer bits (vmaLock.ts)
+export const VMA_LOCK_SEQ: u32 = 36; // atomic: mm's sequence as of the last write lock
+export const VMA_RCU: u32 = 40; // an RCU head
+export const VMA_FREE: u32 = 52; // G_VMA_LOCK: link in the free list
+export const VMA_GEN: u32 = 56; // atomic; allocator: odd while in use
+export const VMA_NEXT: u32 = 64; // atomic: VMA_LEVELS forward links
+
+/** Address spaces (mm), 4096 bytes. */
+export const MM_BYTES: u32 = 4096;
+export const MM_STATE: u32 = 0; // G_MM_LOCK, stored atomically: 0 free, 1 live
+export const MM_PGD: u32 = 4; // set at creation: table number of the PGD
+export const MM_ID: u32 = 8; // set at creation
+export const MM_BRK_START: u32 = 12; // mmap_lock
+export const MM_BRK: u32 = 16; // mmap_lock
+export const MM_MAP_COUNT: u32 = 20; // mmap_lock for write: VMAs
+export const MM_ANON_NEXT: u32 = 24; // atomic: next anon_vma identity
+export const MM_LEVEL_SEED: u32 = 28; // mmap_lock for write: generator of skip-list levels
+export const MM_LOCK: u32 = LINE; // mmap_lock (mmapLock.ts), a line
+export const MM_LOCK_SEQ: u32 = LINE * 2; // mmap_lock for write, stored atomically: ends all VMA write locks when it moves on
+export const MM_PAGE_TABLE_LOCK: u32 = LINE * 3; // a lock: PGD and PUD entries
+export const MM_TLB_PENDING: u32 = LINE * 4; // atomic: gathers open in this mm
+export const MM_CPUMASK: u32 = LINE * 5; // atomic: bit per CPU whose TLB may hold translations of this mm
+export const MM_TABLES: u32 = LINE * 6; // atomic: PTE, PMD and PUD tables
+export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
+export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
+export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
+export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
+
+/** Inodes, 64 bytes. */
+export const INODE_SHIFT: u32 = 6;
+export const INODE_STATE: u32 = 0; // G_MM_LOCK, stored atomically: 0 free, 1 file, 2 anonymous shared memory
+export const INODE_PAGES: u32 = 4; // config for files; set at creation: size in pages
+export const INODE_REF: u32 = 8; // atomic: VMAs and holders
+export const INODE_NR_CACHED: u32 = 12; // atomic: pages in the page cache
+
+/** Page-cache buckets, 32 bytes: a lock, then the first frame. */
+export const BUCKET_SHIFT: u32 = 5;
+export const BUCKET_HEAD: u32 = LOCK_BYTES; // the bucket's lock
+
+/** Swap slots, 8 bytes. */
+export const SWAP_SHIFT: u32 = 3;
+export const SWAP_REF: u32 = 0; // atomic: entries that name the slot
+export const SWAP_NEXT: u32 = 4; // G_SWAP_LOCK: link in the free list
+
+/** Address of a CPU's area. */
+export function cpuArea(cpu: u32): u32 {
+  return PERCPU + cpu * CPU_BYTES;
+}
+
+/** Bytes of one address space's skip-list head: links for VMA_LEVELS levels. */
+export const MM_VMA_HEAD_BYTES: u32 = VMA_LEVELS * 4;
+
+/** Address of a table's first entry. */
+export function tableAddress(table: u32): u32 {
+  return TABLES + table * TABLE_BYTES;
+}
