@@ -33,3 +33,4 @@ export { vmaAudit } from './vma.ts';
 export { mmTables } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';
+export { callRcu, condResched, rcuBarrier, rcuIdleEnter, rcuIdleExit, rcuQuiescentState, rcuReadLock, rcuReadUnlock, synchronizeRcu, synchronizeRcuExpedited } from './rcu.ts';
