@@ -68,9 +68,18 @@ function needed(write: u32): u32 {
 function tlbHit(vpn: u32, write: u32): boolean {
   const slot = tlbSlot(vpn);
   const entry = peek(slot + TLB_ENTRY);
-  if (entry === 0 || peek(slot + TLB_VPN) !== vpn || peek(slot + TLB_EPOCH) !== peek(thisCpu() + C_TLB_EPOCH)) return false;
+  if (
+    entry === 0 ||
+    peek(slot + TLB_VPN) !== vpn ||
+    peek(slot + TLB_EPOCH) !== peek(thisCpu() + C_TLB_EPOCH)
+  )
+    return false;
   if ((entry & needed(write)) !== needed(write)) return false;
-  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && frameGeneration(entryNumber(entry)) !== peek(slot + TLB_STAMP))
+  if (
+    CHECK >= 1 &&
+    (entry & PTE_SPECIAL) === 0 &&
+    frameGeneration(entryNumber(entry)) !== peek(slot + TLB_STAMP)
+  )
     violation(ORACLE_STALE_TRANSLATION, vpn, entry, frameGeneration(entryNumber(entry)));
   return true;
 }
@@ -80,7 +89,11 @@ function walkUpper(mm: u32, vpn: u32): u32 {
   const slot = pscSlot(vpn);
   const epoch = peek(thisCpu() + C_TLB_EPOCH);
   const cached = peek(slot + PSC_PMD);
-  if (cached !== 0 && peek(slot + PSC_TAG) === vpn >>> TABLE_BITS && peek(slot + PSC_EPOCH) === epoch) {
+  if (
+    cached !== 0 &&
+    peek(slot + PSC_TAG) === vpn >>> TABLE_BITS &&
+    peek(slot + PSC_EPOCH) === epoch
+  ) {
     const generation = load(ptdescOf(entryNumber(cached)) + PT_GEN);
     if (CHECK >= 1 && generation !== peek(slot + PSC_GENERATION))
       violation(ORACLE_STALE_TRANSLATION, vpn, cached, generation);

@@ -17,19 +17,22 @@ import { compareExchange, load } from './word.ts';
 
 /** Whether `left` and `right` are adjacent and differ at most in their rights. */
 function compatible(left: u32, right: u32): boolean {
-  const differing = (load(left + VMA_FLAGS) ^ load(right + VMA_FLAGS)) & ~(VM_READ | VM_WRITE | VM_EXEC);
+  const differing =
+    (load(left + VMA_FLAGS) ^ load(right + VMA_FLAGS)) & ~(VM_READ | VM_WRITE | VM_EXEC);
   return (
     load(left + VMA_END) === load(right + VMA_START) &&
     differing === 0 &&
     load(left + VMA_INODE) === load(right + VMA_INODE) &&
-    load(right + VMA_PGOFF) === (load(left + VMA_PGOFF) + load(right + VMA_START) - load(left + VMA_START)) >>> 0
+    load(right + VMA_PGOFF) ===
+      (load(left + VMA_PGOFF) + load(right + VMA_START) - load(left + VMA_START)) >>> 0
   );
 }
 
 /** Identity that `vma` can take over from a neighbour, 0: none. */
 function reusableIdentity(mm: u32, vma: u32): u32 {
   const next = vmaNext(vma);
-  if (next !== 0 && compatible(vma, next) && load(next + VMA_ANON) !== 0) return load(next + VMA_ANON);
+  if (next !== 0 && compatible(vma, next) && load(next + VMA_ANON) !== 0)
+    return load(next + VMA_ANON);
   const previous = vmaPrev(mm, load(vma + VMA_START));
   if (previous !== 0 && compatible(previous, vma)) return load(previous + VMA_ANON);
   return 0;

@@ -17,15 +17,7 @@
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
-import {
-  EFAULT,
-  ENOMEM,
-  FAULT_VMA_LOCK,
-  VM_EXEC,
-  VM_READ,
-  VM_SHARED,
-  VM_WRITE,
-} from './config.ts';
+import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -47,7 +39,13 @@ import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE }
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
-import { count, COUNTER_FAULT_RETRIES, COUNTER_FAULTS, COUNTER_FAULTS_VMA_LOCK, COUNTER_SWAP_INS } from './stats.ts';
+import {
+  count,
+  COUNTER_FAULT_RETRIES,
+  COUNTER_FAULTS,
+  COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_SWAP_INS,
+} from './stats.ts';
 import { swapFree } from './swap.ts';
 import { vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
@@ -161,7 +159,15 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32, locked: u32): u32 {
+function faultPresent(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  entry: u32,
+  write: u32,
+  locked: u32,
+): u32 {
   if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
   return 0;
 }
@@ -209,7 +215,8 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
     const vma = lockVmaUnderRcu(mm, vpn);
     if (vma !== 0) {
       let result = EFAULT;
-      if (!accessRefused(load(vma + VMA_FLAGS), write)) result = handleMmFault(mm, vma, vpn, write, ON_VMA_LOCK);
+      if (!accessRefused(load(vma + VMA_FLAGS), write))
+        result = handleMmFault(mm, vma, vpn, write, ON_VMA_LOCK);
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);

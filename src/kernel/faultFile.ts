@@ -15,7 +15,15 @@ import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGetOrAdd } from './filemap.ts';
 import { F_ANON, F_DIRTY, F_SHMEM, folioOf, folioPut, frameAlloc } from './frame.ts';
-import { F_FLAGS, F_MAP, INODE_PAGES, VMA_FLAGS, VMA_INODE, VMA_PGOFF, VMA_START } from './layout.ts';
+import {
+  F_FLAGS,
+  F_MAP,
+  INODE_PAGES,
+  VMA_FLAGS,
+  VMA_INODE,
+  VMA_PGOFF,
+  VMA_START,
+} from './layout.ts';
 import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
 import { pteAlloc } from './walk.ts';

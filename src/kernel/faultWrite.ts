@@ -14,7 +14,14 @@
  */
 
 import { ENOMEM, VM_SHARED, VM_WRITE } from './config.ts';
-import { entryMake, entryNumber, PTE_ACCESSED, PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from './entry.ts';
+import {
+  entryMake,
+  entryNumber,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
 import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
 import { F_FLAGS, F_MAP, F_REF, VMA_FLAGS } from './layout.ts';

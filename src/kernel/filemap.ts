@@ -119,7 +119,8 @@ export function filemapDropInode(inode: u32): void {
     while (victim !== 0) {
       spinLock(bucket, LC_CACHE);
       victim = peek(bucket + BUCKET_HEAD);
-      while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode) victim = peek(folioOf(victim) + F_NEXT);
+      while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode)
+        victim = peek(folioOf(victim) + F_NEXT);
       if (victim !== 0) unlink(bucket, victim);
       spinUnlock(bucket, LC_CACHE);
       if (victim !== 0) folioPut(victim);

@@ -173,7 +173,10 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
   for (let i: u32 = 0; i < pages; i += 1) {
     const folio = folioOf(frame + i);
     const generation = load(folio + F_GEN);
-    if (CHECK >= 1 && ((generation & 1) !== 0 || load(folio + F_REF) !== 0 || load(folio + F_MAP) !== 0))
+    if (
+      CHECK >= 1 &&
+      ((generation & 1) !== 0 || load(folio + F_REF) !== 0 || load(folio + F_MAP) !== 0)
+    )
       violation(ORACLE_FRAME_USE_AFTER_FREE, frame + i, generation, load(folio + F_REF));
     store(folio + F_GEN, (generation + 1) >>> 0);
   }
@@ -219,7 +222,8 @@ function frameFree(frame: u32): void {
   for (let i: u32 = 0; i < pages; i += 1) {
     const folio = folioOf(frame + i);
     const generation = load(folio + F_GEN);
-    if (CHECK >= 1 && (generation & 1) === 0) violation(ORACLE_ACCOUNTING, frame + i, generation, flags);
+    if (CHECK >= 1 && (generation & 1) === 0)
+      violation(ORACLE_ACCOUNTING, frame + i, generation, flags);
     store(folio + F_GEN, (generation + 1) >>> 0);
   }
   store(head + F_FLAGS, 0);
@@ -239,7 +243,8 @@ function frameFree(frame: u32): void {
 /** Takes one more reference on a frame that the caller knows to be referenced. */
 export function folioGet(frame: u32): void {
   const old = add(folioOf(frame) + F_REF, 1);
-  if (CHECK >= 1 && old === 0) violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
+  if (CHECK >= 1 && old === 0)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
 }
 
 /**

@@ -41,7 +41,15 @@ function freeEntry(gather: u32, mm: u32, entry: u32, level: u32, first: u32, pag
   else gatherTable(gather, table, first, pages);
 }
 
-function freePteTables(gather: u32, mm: u32, pud: u32, start: u32, end: u32, floor: u32, ceiling: u32): void {
+function freePteTables(
+  gather: u32,
+  mm: u32,
+  pud: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
   let vpn = start;
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
@@ -51,7 +59,15 @@ function freePteTables(gather: u32, mm: u32, pud: u32, start: u32, end: u32, flo
   }
 }
 
-function freePmdTables(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, floor: u32, ceiling: u32): void {
+function freePmdTables(
+  gather: u32,
+  mm: u32,
+  pgd: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PUD_PAGES, end);
@@ -67,7 +83,14 @@ function freePmdTables(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, flo
 }
 
 /** Frees what can be freed of the tables that map [start, end). ceiling 0: the top of the address space. */
-export function freePgdRange(gather: u32, mm: u32, start: u32, end: u32, floor: u32, ceiling: u32): void {
+export function freePgdRange(
+  gather: u32,
+  mm: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
   const stop = end > TASK_END ? TASK_END : end;
   let vpn = start;
   while (vpn < stop) {

@@ -12,8 +12,19 @@
  */
 
 import { CHECK } from './check.ts';
-import { ORACLE_FRAME_USE_AFTER_FREE, ORACLE_TABLE_USE_AFTER_FREE, POISON_TABLE } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
+import {
+  ORACLE_FRAME_USE_AFTER_FREE,
+  ORACLE_TABLE_USE_AFTER_FREE,
+  POISON_TABLE,
+} from './config.ts';
+import {
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
 import { userFault } from './fault.ts';
 import { folioGet, folioPut, folioTryGet, frameGeneration } from './frame.ts';
 import { irqDisable, irqEnable } from './irq.ts';
@@ -94,7 +105,8 @@ export function gupFast(mm: u32, vpn: u32, write: u32): u32 {
 
 /** Checks that a pinned frame is still the one that was pinned; `generation` is its generation then. */
 export function gupCheck(frame: u32, generation: u32): void {
-  if (frameGeneration(frame) !== generation) violation(ORACLE_FRAME_USE_AFTER_FREE, frame, generation, frameGeneration(frame));
+  if (frameGeneration(frame) !== generation)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, generation, frameGeneration(frame));
 }
 
 /** Releases a pin. */

@@ -92,7 +92,10 @@ export const G_SWAP_LOCK: u32 = GLOBALS + LINE * 9; // a lock
 export const G_SWAP_FREE: u32 = G_SWAP_LOCK + LOCK_BYTES; // G_SWAP_LOCK
 export const G_SWAP_BUMP: u32 = G_SWAP_FREE + 4; // G_SWAP_LOCK
 export const G_MM_LOCK: u32 = GLOBALS + LINE * 10; // a lock: creation and destruction of address spaces and inodes
-export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK
+export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK: address spaces ever handed out
+export const G_MM_FREE: u32 = G_MM_BUMP + 4; // G_MM_LOCK: first free address space, linked by MM_NEXT_FREE
+export const G_INODE_BUMP: u32 = G_MM_BUMP + 8; // G_MM_LOCK: inodes ever handed out
+export const G_INODE_FREE: u32 = G_MM_BUMP + 12; // G_MM_LOCK: first free inode, linked by INODE_NEXT
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -219,7 +222,7 @@ export const VMA_LEVEL: u32 = 28; // set before publication: levels of the skip 
 export const VMA_REF: u32 = 32; // atomic: readers, attached and writer bits (vmaLock.ts)
 export const VMA_LOCK_SEQ: u32 = 36; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 40; // an RCU head
-export const VMA_FREE: u32 = 52; // G_VMA_LOCK: link in the free list
+export const VMA_FREE: u32 = 52; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
 export const VMA_GEN: u32 = 56; // atomic; allocator: odd while in use
 export const VMA_NEXT: u32 = 64; // atomic: VMA_LEVELS forward links
 
@@ -233,6 +236,7 @@ export const MM_BRK: u32 = 16; // mmap_lock
 export const MM_MAP_COUNT: u32 = 20; // mmap_lock for write: VMAs
 export const MM_ANON_NEXT: u32 = 24; // atomic: next anon_vma identity
 export const MM_LEVEL_SEED: u32 = 28; // mmap_lock for write: generator of skip-list levels
+export const MM_NEXT_FREE: u32 = 32; // G_MM_LOCK: link in the free list
 export const MM_LOCK: u32 = LINE; // mmap_lock (mmapLock.ts): its state, atomic
 export const MM_LOCK_HEAD: u32 = LINE + 4; // MM_LOCK_QUEUE: area of the first CPU waiting, or 0
 export const MM_LOCK_TAIL: u32 = LINE + 8; // MM_LOCK_QUEUE: area of the last
@@ -246,6 +250,7 @@ export const MM_TABLES: u32 = LINE * 6; // atomic: PTE, PMD and PUD tables
 export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
 export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
+export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */
@@ -254,6 +259,7 @@ export const INODE_STATE: u32 = 0; // G_MM_LOCK, stored atomically: 0 free, 1 fi
 export const INODE_PAGES: u32 = 4; // config for files; set at creation: size in pages
 export const INODE_REF: u32 = 8; // atomic: VMAs and holders
 export const INODE_NR_CACHED: u32 = 12; // atomic: pages in the page cache
+export const INODE_NEXT: u32 = 16; // G_MM_LOCK: link in the free list
 
 /** Page-cache buckets, 32 bytes: a lock, then the first frame. */
 export const BUCKET_SHIFT: u32 = 5;

@@ -141,7 +141,9 @@ function adviseVmas(mm: u32, start: u32, end: u32, advice: u32): u32 {
 
 /** Whether `advice` is one of those that one VMA's lock suffices for. */
 function vmaLockSuffices(advice: u32): boolean {
-  return peek(H_FAULT_PATH) === FAULT_VMA_LOCK && (advice === MADV_DONTNEED || advice === MADV_FREE);
+  return (
+    peek(H_FAULT_PATH) === FAULT_VMA_LOCK && (advice === MADV_DONTNEED || advice === MADV_FREE)
+  );
 }
 
 /**
@@ -153,7 +155,12 @@ export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
   const end = start + pages;
   if (advice === MADV_POPULATE_READ) return populateRange(mm, start, end, 0);
   if (advice === MADV_POPULATE_WRITE) return populateRange(mm, start, end, 1);
-  if (advice !== MADV_DONTNEED && advice !== MADV_FREE && advice !== MADV_COLD && advice !== MADV_PAGEOUT)
+  if (
+    advice !== MADV_DONTNEED &&
+    advice !== MADV_FREE &&
+    advice !== MADV_COLD &&
+    advice !== MADV_PAGEOUT
+  )
     return EINVAL;
   if (vmaLockSuffices(advice)) {
     const vma = lockVmaUnderRcu(mm, start);

@@ -15,9 +15,25 @@
  */
 
 import { PAGEOUT_BATCH, PMD_PAGES } from './config.ts';
-import { ENTRY_SWAP, entryMake, entryNamesTable, entryNumber, entryPresent, PTE_DIRTY } from './entry.ts';
+import {
+  ENTRY_SWAP,
+  entryMake,
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_DIRTY,
+} from './entry.ts';
 import { filemapRemoveUnused } from './filemap.ts';
-import { F_ANON, F_CACHED, F_DIRTY, F_LAZYFREE, F_SHMEM, folioGet, folioOf, folioPut } from './frame.ts';
+import {
+  F_ANON,
+  F_CACHED,
+  F_DIRTY,
+  F_LAZYFREE,
+  F_SHMEM,
+  folioGet,
+  folioOf,
+  folioPut,
+} from './frame.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, F_FLAGS, F_MAP, F_REF } from './layout.ts';
 import { thisCpu } from './percpu.ts';
@@ -86,7 +102,12 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
   if (pte !== 0) {
     const now = load(pte);
     const references: u32 = anon ? 2 : 3;
-    if (entryPresent(now) && entryCounted(now) && entryNumber(now) === frame && load(folio + F_MAP) === 1) {
+    if (
+      entryPresent(now) &&
+      entryCounted(now) &&
+      entryNumber(now) === frame &&
+      load(folio + F_MAP) === 1
+    ) {
       const cleared = exchange(pte, 0);
       flushTlbRange(mm, vpn, vpn + 1, 0);
       next = cleared;
@@ -139,7 +160,8 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
       const isolated = isolate(pmd, from, next);
       syncPoint();
       unmapIsolated(mm, pmd, isolated);
-      from = isolated < PAGEOUT_BATCH ? next : peek(thisCpu() + C_PAGEOUT + ((isolated - 1) << 3)) + 1;
+      from =
+        isolated < PAGEOUT_BATCH ? next : peek(thisCpu() + C_PAGEOUT + ((isolated - 1) << 3)) + 1;
       condResched();
     }
     vpn = next;

@@ -30,7 +30,8 @@ function suffices(mm: u32, vpn: u32, write: u32): boolean {
 /** Faults one page in until its entry suffices. mmap_lock held for read. Returns 0, ENOMEM or SIGBUS. */
 function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   let result: u32 = 0;
-  while (result === 0 && !suffices(mm, vpn, write)) result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
+  while (result === 0 && !suffices(mm, vpn, write))
+    result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   return result;
 }
 

@@ -38,7 +38,12 @@ function checkMap(pmd: u32, value: u32): void {
   const table = entryNumber(value);
   const generation = load(ptdescOf(table) + PT_GEN);
   if ((generation & 1) === 0 || load(ptdescOf(table) + PT_STATE) >>> 8 !== LEVEL_PTE)
-    violation(load(pmd) === value ? ORACLE_BAD_UPPER_ENTRY : ORACLE_TABLE_USE_AFTER_FREE, pmd, value, generation);
+    violation(
+      load(pmd) === value ? ORACLE_BAD_UPPER_ENTRY : ORACLE_TABLE_USE_AFTER_FREE,
+      pmd,
+      value,
+      generation,
+    );
   const cpu = thisCpu();
   const depth = peek(cpu + C_MAP_DEPTH);
   poke(cpu + C_MAP_DEPTH, depth + 1);

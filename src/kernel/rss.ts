@@ -45,7 +45,8 @@ export function entryCounted(entry: u32): boolean {
 export function rssTotal(mm: u32, kind: u32): u32 {
   const cpus = peek(H_CPUS);
   let total: u32 = 0;
-  for (let cpu: u32 = 0; cpu < cpus; cpu += 1) total = (total + load(mm + MM_RSS + (cpu << 6) + kind)) >>> 0;
+  for (let cpu: u32 = 0; cpu < cpus; cpu += 1)
+    total = (total + load(mm + MM_RSS + (cpu << 6) + kind)) >>> 0;
   return total;
 }
 

@@ -7,7 +7,16 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING } from './config.ts';
-import { G_SWAP_BUMP, G_SWAP_FREE, G_SWAP_LOCK, H_SWAP_BASE, H_SWAP_SLOTS, SWAP_NEXT, SWAP_REF, SWAP_SHIFT } from './layout.ts';
+import {
+  G_SWAP_BUMP,
+  G_SWAP_FREE,
+  G_SWAP_LOCK,
+  H_SWAP_BASE,
+  H_SWAP_SLOTS,
+  SWAP_NEXT,
+  SWAP_REF,
+  SWAP_SHIFT,
+} from './layout.ts';
 import { LC_SWAP, spinLock, spinUnlock } from './lock.ts';
 import { violation } from './report.ts';
 import { load, peek, poke, store } from './word.ts';

@@ -141,7 +141,8 @@ export function drainTableCache(keep: u32): void {
 /** Checks that nobody touched a free table or its lock; `generation` is its even generation. */
 function checkFreeTable(table: u32, generation: u32): void {
   const desc = ptdescOf(table);
-  if ((generation & 1) !== 0) violation(ORACLE_ACCOUNTING, table, generation, load(desc + PT_STATE));
+  if ((generation & 1) !== 0)
+    violation(ORACLE_ACCOUNTING, table, generation, load(desc + PT_STATE));
   if (load(desc + PT_LOCK + LOCK_OWNER) !== 0 || (load(desc + PT_STATE) & 0xff) !== PT_FREE)
     violation(ORACLE_TABLE_USE_AFTER_FREE, table, generation, load(desc + PT_OP));
   const expected = generation === 0 ? 0 : POISON_TABLE;
@@ -233,5 +234,6 @@ export function tableFree(table: u32): void {
   poke(cpu + C_TABLE_HEAD, table);
   poke(cpu + C_TABLE_COUNT, peek(cpu + C_TABLE_COUNT) + 1);
   count(COUNTER_TABLES_FREED);
-  if (peek(cpu + C_TABLE_COUNT) > TABLE_CACHE_HIGH) drainTableCache(TABLE_CACHE_HIGH - TABLE_CACHE_BATCH);
+  if (peek(cpu + C_TABLE_COUNT) > TABLE_CACHE_HIGH)
+    drainTableCache(TABLE_CACHE_HIGH - TABLE_CACHE_BATCH);
 }

@@ -40,7 +40,12 @@ import {
   MM_TLB_GEN,
 } from './layout.ts';
 import { cpuId, thisCpu } from './percpu.ts';
-import { count, COUNTER_TLB_FLUSHES, COUNTER_TLB_FULL_FLUSHES, COUNTER_TLB_INTERRUPTS } from './stats.ts';
+import {
+  count,
+  COUNTER_TLB_FLUSHES,
+  COUNTER_TLB_FULL_FLUSHES,
+  COUNTER_TLB_INTERRUPTS,
+} from './stats.ts';
 import { add, and, load, or, peek, poke } from './word.ts';
 
 /** Words of a TLB entry: vpn, page-table entry (0: invalid), the frame's generation, the epoch it belongs to. */
@@ -98,7 +103,11 @@ export function tlbHandleFlush(from: u32): void {
   if (seen === local) return;
   const wanted = peek(request + C_FLUSH_GEN);
   if (wanted === seen && wanted === (local + 1) >>> 0)
-    tlbFlushLocal(peek(request + C_FLUSH_START), peek(request + C_FLUSH_END), peek(request + C_FLUSH_TABLES));
+    tlbFlushLocal(
+      peek(request + C_FLUSH_START),
+      peek(request + C_FLUSH_END),
+      peek(request + C_FLUSH_TABLES),
+    );
   else tlbFlushLocalAll();
   poke(cpu + C_TLB_GEN, seen);
 }

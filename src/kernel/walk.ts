@@ -121,7 +121,8 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
 export function pudAlloc(mm: u32, vpn: u32): u32 {
   const pgd = pgdOffset(mm, vpn);
   const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
-  if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0) return 0;
+  if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+    return 0;
   return pudOffset(load(pgd), vpn);
 }
 
@@ -130,7 +131,8 @@ export function pmdAlloc(mm: u32, vpn: u32): u32 {
   const pud = pudAlloc(mm, vpn);
   if (pud === 0) return 0;
   const first: u32 = ((vpn >>> PUD_SHIFT) << PUD_SHIFT) >>> 0;
-  if (installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0) return 0;
+  if (installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+    return 0;
   return pmdOffset(load(pud), vpn);
 }
 

@@ -42,7 +42,8 @@ export function walkLockless(mm: u32, vpn: u32): u32 {
       syncPoint();
       pollInterrupts();
       entry = load(pte);
-      if (CHECK >= 1 && entry === POISON_TABLE) violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, pte, entry);
+      if (CHECK >= 1 && entry === POISON_TABLE)
+        violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, pte, entry);
       pteUnmap(pte);
     }
   }
@@ -63,7 +64,8 @@ export function stallReader(mm: u32, vpn: u32, polls: u32): u32 {
     for (let i: u32 = 0; i < polls; i += 1) {
       pollInterrupts();
       const entry = load(pte);
-      if (CHECK >= 1 && entry === POISON_TABLE) violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, pte, entry);
+      if (CHECK >= 1 && entry === POISON_TABLE)
+        violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, pte, entry);
       if (entryPresent(entry)) seen += 1;
     }
     pteUnmap(pte);

@@ -62,7 +62,8 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
   if (!entryCounted(entry)) return false;
   const frame = entryNumber(entry);
   const folio = folioOf(frame);
-  if ((entry & PTE_DIRTY) !== 0 && (load(folio + F_FLAGS) & F_ANON) === 0) or(folio + F_FLAGS, F_DIRTY);
+  if ((entry & PTE_DIRTY) !== 0 && (load(folio + F_FLAGS) & F_ANON) === 0)
+    or(folio + F_FLAGS, F_DIRTY);
   rssSub(mm, rssKind(entry), 1);
   sub(folio + F_MAP, 1);
   return gatherPage(gather, frame);
