@@ -57,6 +57,11 @@ function copyJavaScriptKernels() {
   }
 }
 
+/** Imports without the .ts ending: asc takes `./x` and `./x.ts` for two modules, each with its own state. */
+function withoutEndings(text) {
+  return text.replace(/( from '\.\/[^']+)\.ts';/g, "$1';");
+}
+
 async function compileWasmKernels() {
   const sources = readdirSync(kernel)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
@@ -76,9 +81,9 @@ async function compileWasmKernels() {
         .replace(/\\/g, '/')
         .replace(/^.*\//, '')
         .replace(/\.ts\.ts$/, '.ts');
-      if (file === 'word.ts') return texts.get('word.wasm.ts');
+      if (file === 'word.ts') return withoutEndings(texts.get('word.wasm.ts'));
       if (file === 'check.ts') return checkSource(texts.get('check.ts'), level);
-      return texts.get(file) ?? null;
+      return texts.has(file) ? withoutEndings(texts.get(file)) : null;
     };
     const { error, stderr } = await asc.main(
       [

@@ -227,7 +227,7 @@ const far: Step = (cpu) => {
 
 /** An address space of one's own: made, used, destroyed. */
 const life: Step = (cpu) => {
-  const { kernel, pages } = cpu.calls;
+  const { pages } = cpu.calls;
   const mm = pages.mmCreate();
   if (mm === 0) return;
   for (const region of [ANON, SHMEM, FILE_PRIVATE]) {
