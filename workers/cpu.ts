@@ -14,6 +14,8 @@ import { loadKernel, type Kernel } from '../src/machine/kernel.ts';
 import { SystemCalls } from '../src/machine/syscalls.ts';
 
 const DEATH_EXIT_CODE = 70;
+/** Numbers in each piece that fills the heap. */
+const NUMBERS_KEPT = 2 ** 17;
 
 /** What to add to performance.now() to get the machine's clock, milliseconds: each thread has a time origin of its own. */
 function clockOffsetMs(startNs: bigint): number {
@@ -28,8 +30,9 @@ function clockOffsetMs(startNs: bigint): number {
 
 /** Fills the heap until the worker dies of it. */
 function exhaustMemory(): never {
-  const kept: unknown[] = [];
-  for (;;) kept.push(Array.from({ length: 100_000 }, (_, i) => ({ i })));
+  const kept: number[][] = [];
+  const piece = Array.from({ length: NUMBERS_KEPT }, () => 0.5);
+  for (;;) kept.push(piece.slice());
 }
 
 function endCpu(reason: number, detail: number): void {

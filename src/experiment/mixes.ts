@@ -17,6 +17,8 @@ import {
   MADV_POPULATE_WRITE,
   MMAP_REPLACE,
   MMAP_SHARED,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   ORACLE_LOST_ENTRY,
   PMD_PAGES,
   PUD_PAGES,
@@ -62,6 +64,8 @@ const OWN_SPANS = 2;
 /** Pages of a span that are touched: few, so that tables become empty often, and many of them on few words. */
 const HOT_PAGES = 8;
 
+/** Looks at a table that a slow walker takes at most: some tens of microseconds. */
+const SLOW_POLLS = 4000;
 /** Pages that a CPU keeps pinned. */
 const PINNED_MAX = 4;
 
@@ -98,9 +102,9 @@ const pick = <T>(cpu: WorkloadCpu, from: readonly T[]): T => from[cpu.random(fro
 const space = (cpu: WorkloadCpu): number => (cpu.random(4) === 0 ? cpu.shared[1]! : cpu.shared[0]!);
 const file = (cpu: WorkloadCpu): number => cpu.shared[SPACES + cpu.random(FILES)]!;
 
-/** First page of a random span of a random region. */
+/** First page of a random span of a random region, every other time of its first one, where most CPUs meet. */
 const span = (cpu: WorkloadCpu, region = pick(cpu, REGIONS)): number =>
-  region.first + cpu.random(region.spans) * PMD_PAGES;
+  region.first + (cpu.random(2) === 0 ? 0 : cpu.random(region.spans)) * PMD_PAGES;
 
 /** A random page where CPUs collide: one of the first or last few of a span. */
 function page(cpu: WorkloadCpu, region = pick(cpu, REGIONS)): number {
@@ -123,16 +127,29 @@ const walk: Step = (cpu) => {
   for (let i = 0; i < 8; i++) cpu.calls.pages.walk(mm, page(cpu));
 };
 
+/** A walker that takes its time in one table, polling interrupts, as one does that is preempted or traced. */
+const walkSlowly: Step = (cpu) => {
+  cpu.calls.pages.stall(space(cpu), page(cpu), 1 + cpu.random(SLOW_POLLS));
+};
+
 /** Pins a page and keeps it for a while: its frame must not be freed, whatever happens to its entry. */
 const pin: Step = (cpu, state) => {
-  const { kernel, pages } = cpu.calls;
-  const frame = pages.gupFast(space(cpu), page(cpu), cpu.random(2));
-  if (frame !== 0) state.pinned.push({ frame, generation: kernel.frameGeneration(frame) });
+  keepPinned(cpu, state, cpu.calls.pages.gupFast(space(cpu), page(cpu), cpu.random(2)));
+};
+
+/** The same without the slow path, so that interrupts are off in every walk. */
+const pinOnly: Step = (cpu, state) => {
+  keepPinned(cpu, state, cpu.calls.pages.gupFastOnly(space(cpu), page(cpu), cpu.random(2)));
+};
+
+function keepPinned(cpu: WorkloadCpu, state: CpuState, frame: number): void {
+  const generation = cpu.calls.kernel.frameGeneration(frame);
+  if (frame !== 0) state.pinned.push({ frame, generation });
   if (state.pinned.length > PINNED_MAX) {
     const [oldest] = state.pinned.splice(cpu.random(state.pinned.length), 1);
     unpin(cpu, oldest!);
   }
-};
+}
 
 function unpin(cpu: WorkloadCpu, pinned: Pinned): void {
   cpu.calls.kernel.gupCheck(pinned.frame, pinned.generation);
@@ -204,7 +221,7 @@ const move: Step = (cpu) => {
   const pages = PMD_PAGES - offset;
   const from = (there ? ANON : MOVED).first + index + offset;
   const to = (there ? MOVED : ANON).first + index + offset;
-  cpu.calls.pages.mremap(mm, from, pages, to, pages, 0);
+  cpu.calls.pages.mremap(mm, from, pages, to, pages, MREMAP_MAYMOVE | MREMAP_FIXED);
   if (there && cpu.random(2) === 0) map(cpu, mm, ANON, from, pages);
 };
 
@@ -280,7 +297,9 @@ const STEPS = {
   writePage,
   readAgain,
   walk,
+  walkSlowly,
   pin,
+  pinOnly,
   zapSpans,
   zapPart,
   free: advise(MADV_FREE),
@@ -304,12 +323,13 @@ const FAULT_HEAVY: Partial<Record<StepName, number>> = {
   writePage: 40,
   readAgain: 5,
   populate: 8,
-  zapSpans: 4,
+  zapSpans: 10,
   zapPart: 6,
   pageout: 3,
   free: 2,
   protect: 1,
   walk: 2,
+  walkSlowly: 10,
   pin: 2,
   own: 6,
   ownZap: 1,
@@ -324,6 +344,7 @@ const ZAP_HEAVY: Partial<Record<StepName, number>> = {
   cold: 1,
   pageout: 3,
   walk: 5,
+  walkSlowly: 8,
   pin: 3,
   own: 6,
   ownZap: 3,
@@ -332,6 +353,7 @@ const MAP_HEAVY: Partial<Record<StepName, number>> = {
   readPage: 8,
   writePage: 20,
   walk: 5,
+  walkSlowly: 8,
   pin: 3,
   zapSpans: 5,
   remap: 15,
@@ -345,6 +367,7 @@ const MAP_HEAVY: Partial<Record<StepName, number>> = {
 };
 const WALKERS: Partial<Record<StepName, number>> = {
   walk: 50,
+  walkSlowly: 10,
   pin: 20,
   readAgain: 15,
   readPage: 5,
@@ -359,6 +382,7 @@ const ALL: Partial<Record<StepName, number>> = {
   writePage: 20,
   readAgain: 6,
   walk: 12,
+  walkSlowly: 12,
   pin: 8,
   zapSpans: 10,
   zapPart: 5,
@@ -381,7 +405,7 @@ const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   zapSpans: 30,
   zapPart: 5,
 };
-const GUP_WALKER: Partial<Record<StepName, number>> = { pin: 1 };
+const GUP_WALKER: Partial<Record<StepName, number>> = { pinOnly: 1 };
 
 /** The steps of a mix in a list as long as the sum of their weights, to draw from. */
 function lots(weights: Partial<Record<StepName, number>>): Step[] {
