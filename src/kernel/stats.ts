@@ -31,8 +31,15 @@ export const COUNTER_TLB_INTERRUPTS: u32 = 20;
 export const COUNTER_GATHER_FULL: u32 = 21;
 export const COUNTER_TABLES_FREED_SINGLY: u32 = 22;
 export const COUNTER_TEST_CALLBACKS: u32 = 23;
+export const COUNTER_FAULTS_VMA_LOCK: u32 = 24;
+export const COUNTER_SWAP_INS: u32 = 25;
+export const COUNTER_COPIES: u32 = 26;
+export const COUNTER_ZAP_BREAKS: u32 = 27;
+export const COUNTER_PAGED_OUT: u32 = 28;
+export const COUNTER_ACCESSES: u32 = 29;
+export const COUNTER_TLB_MISSES: u32 = 30;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 24;
+export const COUNTERS: u32 = 31;
 
 /** Counts one event. */
 export function count(counter: u32): void {
