@@ -12,8 +12,7 @@ export {
   sendInterrupt,
   waitInterrupt,
 } from './irq.ts';
-
-export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
+export { lockOwner, spinLock, spinLockNested, spinUnlock } from './lock.ts';
 export {
   callRcu,
   condResched,
