@@ -57,11 +57,23 @@ function copyJavaScriptKernels() {
   }
 }
 
+/**
+ * A kernel source as AssemblyScript is to see it. Paths lose their ending: with it, `export ... from` would load a second
+ * instance of the module, with a current CPU of its own. A function whose doc comment ends in the tag @inline gets the decorator.
+ */
+function portableSource(text) {
+  return text
+    .replace(/( from '\.\/[^']+)\.ts'/g, "$1'")
+    .replace(/(@inline\s*\*\/\n)(export )?function /g, '$1@inline\n$2function ');
+}
+
 async function compileWasmKernels() {
   const sources = readdirSync(kernel)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
     .toSorted();
-  const texts = new Map(sources.map((name) => [name, readFileSync(join(kernel, name), 'utf8')]));
+  const texts = new Map(
+    sources.map((name) => [name, portableSource(readFileSync(join(kernel, name), 'utf8'))]),
+  );
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
   for (const [name, text] of texts) hash.update(`${name}\0${text}\0`);
   const digest = hash.digest('hex');
