@@ -54,6 +54,14 @@ export const SEQ_START: u32 = 0xffffff00;
 
 export const CPUS_MAX: u32 = 32;
 
+/** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
+export const LOCK_SPINS: u32 = 300;
+export const IPI_SPINS: u32 = 1000;
+export const RCU_SPINS: u32 = 1000;
+export const MMAP_SPINS: u32 = 300;
+/** Callbacks invoked between two quiescent states. */
+export const RCU_BATCH: u32 = 16;
+
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
 export const POISON_LOCK: u32 = 0xdead4ead;

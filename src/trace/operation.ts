@@ -1,0 +1,175 @@
+/** Doubles per operation record: call, cpu, address, length, arg2, arg3, arg4, timeS. */
+export const OP_FIELDS = 8;
+
+export const FIELD_CALL = 0;
+export const FIELD_CPU = 1;
+export const FIELD_ADDRESS = 2;
+export const FIELD_LENGTH = 3;
+export const FIELD_ARG2 = 4;
+export const FIELD_ARG3 = 5;
+export const FIELD_ARG4 = 6;
+export const FIELD_TIME_S = 7;
+
+export const CALL_BARRIER = 0;
+export const CALL_MMAP = 1;
+export const CALL_MUNMAP = 2;
+export const CALL_TOUCH = 3;
+export const CALL_MADVISE = 4;
+export const CALL_MREMAP = 5;
+export const CALL_MPROTECT = 6;
+export const CALL_BRK = 7;
+export const CALL_FAULT = 8;
+
+/** Names of the calls, indexed by call code. */
+export const CALL_NAMES = [
+  'barrier',
+  'mmap',
+  'munmap',
+  'touch',
+  'madvise',
+  'mremap',
+  'mprotect',
+  'brk',
+  'fault',
+] as const;
+
+export type CallName = (typeof CALL_NAMES)[number];
+
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+
+/** mmap arg3: shared with others rather than private. */
+export const MAP_SHARED = 1;
+/** mmap arg3: every page is mapped before the call returns. */
+export const MAP_POPULATE = 2;
+/** mmap arg3: whatever the range held before is unmapped first; without it an overlap is EEXIST. */
+export const MAP_REPLACE = 4;
+
+/** mmap arg4 is `file + FILE_RADIX * page offset`; file 0 is anonymous memory. */
+export const FILE_RADIX = 65536;
+
+export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
+export const MADV_COLD = 20;
+export const MADV_PAGEOUT = 21;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
+export const MADV_COLLAPSE = 25;
+
+/** Linux advice numbers by the names that mm scripts use. */
+export const ADVICE_NUMBERS: Readonly<Record<string, number>> = {
+  dontneed: MADV_DONTNEED,
+  free: MADV_FREE,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+  hugepage: MADV_HUGEPAGE,
+  nohugepage: MADV_NOHUGEPAGE,
+  collapse: MADV_COLLAPSE,
+  pageout: MADV_PAGEOUT,
+  cold: MADV_COLD,
+};
+
+/** mremap arg4: not MREMAP_FIXED, that is, in place or to the recorded address. */
+export const MREMAP_NOT_FIXED = 1;
+
+/** Bytes in an address space: 44-bit addresses. */
+export const ADDRESS_SPACE_BYTES = 2 ** 44;
+
+/** One operation, as an object. Addresses and lengths in bytes, as given (not rounded to pages). */
+export interface Operation {
+  call: number;
+  cpu: number;
+  address: number;
+  length: number;
+  arg2: number;
+  arg3: number;
+  arg4: number;
+  timeS: number;
+}
+
+/** A list of operations: `count` records of `OP_FIELDS` doubles in shared memory. */
+export interface OperationList {
+  operations: Float64Array<SharedArrayBuffer>;
+  count: number;
+  /** CPUs that the list names: every record's cpu is below it. */
+  cpus: number;
+}
+
+/** Record `index` of a list as an object. */
+export function readOperation(operations: Float64Array, index: number): Operation {
+  const at = index * OP_FIELDS;
+  return {
+    call: operations[at + FIELD_CALL]!,
+    cpu: operations[at + FIELD_CPU]!,
+    address: operations[at + FIELD_ADDRESS]!,
+    length: operations[at + FIELD_LENGTH]!,
+    arg2: operations[at + FIELD_ARG2]!,
+    arg3: operations[at + FIELD_ARG3]!,
+    arg4: operations[at + FIELD_ARG4]!,
+    timeS: operations[at + FIELD_TIME_S]!,
+  };
+}
+
+/** A list of operations that grows; `finish` copies it to shared memory. */
+export class OperationWriter {
+  count = 0;
+  records: Float64Array;
+
+  constructor(capacity = 64) {
+    this.records = new Float64Array(Math.max(1, capacity) * OP_FIELDS);
+  }
+
+  /** Appends a record and returns its index. */
+  push(
+    call: number,
+    cpu: number,
+    address: number,
+    length: number,
+    arg2: number,
+    arg3: number,
+    arg4: number,
+    timeS: number,
+  ): number {
+    const index = this.count++;
+    const at = index * OP_FIELDS;
+    if (at + OP_FIELDS > this.records.length) {
+      const grown = new Float64Array(this.records.length * 2);
+      grown.set(this.records);
+      this.records = grown;
+    }
+    const records = this.records;
+    records[at] = call;
+    records[at + 1] = cpu;
+    records[at + 2] = address;
+    records[at + 3] = length;
+    records[at + 4] = arg2;
+    records[at + 5] = arg3;
+    records[at + 6] = arg4;
+    records[at + 7] = timeS;
+    return index;
+  }
+
+  finish(): Float64Array<SharedArrayBuffer> {
+    const length = this.count * OP_FIELDS;
+    const shared = new Float64Array(new SharedArrayBuffer(length * 8));
+    shared.set(this.records.subarray(0, length));
+    return shared;
+  }
+}
+
+/** A list from objects; fields left out are 0. */
+export function operationList(
+  items: readonly (Partial<Operation> & { call: number })[],
+): OperationList {
+  const writer = new OperationWriter(items.length);
+  let cpus = 1;
+  for (const item of items) {
+    const { cpu = 0, address = 0, length = 0, arg2 = 0, arg3 = 0, arg4 = 0, timeS = 0 } = item;
+    writer.push(item.call, cpu, address, length, arg2, arg3, arg4, timeS);
+    cpus = Math.max(cpus, cpu + 1);
+  }
+  return { operations: writer.finish(), count: writer.count, cpus };
+}
