@@ -124,8 +124,9 @@ export const MMAP_SHARED: u32 = 1;
 export const MMAP_POPULATE: u32 = 2;
 export const MMAP_REPLACE: u32 = 4;
 
-/** Flag of doMremap: MREMAP_MAYMOVE without MREMAP_FIXED; 0 is both. */
-export const MREMAP_ANYWHERE: u32 = 1;
+/** Flags of doMremap, Linux's numbers. */
+export const MREMAP_MAYMOVE: u32 = 1;
+export const MREMAP_FIXED: u32 = 2;
 
 /** Oracles (DESIGN, section 4); the order is that of the names in the machine's reports. */
 export const ORACLE_TABLE_USE_AFTER_FREE: u32 = 1;

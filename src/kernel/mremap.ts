@@ -19,7 +19,8 @@ import {
   EINVAL,
   ENOMEM,
   MAP_COUNT_MAX,
-  MREMAP_ANYWHERE,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   TASK_END,
   VM_SHARED,
 } from './config.ts';
@@ -42,10 +43,11 @@ import { vmaMap, vmaMergeNew } from './vmaMerge.ts';
 import { load, peek } from './word.ts';
 
 /**
- * Gives [old, old + oldPages) the length `newPages`, at `new_`. With MREMAP_ANYWHERE in `flags` it stays in place when it shrinks or
- * keeps its length, or when `new_` is `old`; else it moves to `new_`, the place that the caller chose as a kernel would.
- * Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap, a private mapping to duplicate); EFAULT (no
- * mapping, or it ends before the range does); ENOMEM (no room to grow, no VMA or table left, too many mappings).
+ * Gives [old, old + oldPages) the length `newPages`, at `new_` with MREMAP_FIXED in `flags`. Without it: in place when it shrinks or
+ * keeps its length, when `new_` is `old`, or without MREMAP_MAYMOVE; else it moves to `new_`, which the caller chose as a kernel would.
+ * Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap, MREMAP_FIXED without MREMAP_MAYMOVE, a private
+ * mapping to duplicate); EFAULT (no mapping, or it ends before the range does); ENOMEM (no room to grow, no VMA or table
+ * left, too many mappings).
  */
 export function doMremap(
   mm: u32,
@@ -56,11 +58,13 @@ export function doMremap(
   flags: u32,
 ): u32 {
   if (newPages === 0 || newPages > TASK_END) return EINVAL;
-  const inPlace = (flags & MREMAP_ANYWHERE) !== 0 && (new_ === old || newPages <= oldPages);
+  const inPlace =
+    (flags & MREMAP_FIXED) === 0 &&
+    (new_ === old || newPages <= oldPages || (flags & MREMAP_MAYMOVE) === 0);
   // Nothing is mapped beyond the end of the address space.
   const length = oldPages > TASK_END - old ? TASK_END - old : oldPages;
   if (!inPlace) {
-    if (new_ > TASK_END - newPages) return EINVAL;
+    if (new_ > TASK_END - newPages || (flags & MREMAP_MAYMOVE) === 0) return EINVAL;
     if (old + length > new_ && new_ + newPages > old) return EINVAL;
   }
   mmapWriteLock(mm);

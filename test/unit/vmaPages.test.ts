@@ -11,6 +11,8 @@ import {
   ENOMEM,
   MMAP_REPLACE,
   MMAP_SHARED,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
 } from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import { userFault } from '../../src/kernel/fault.ts';
@@ -181,10 +183,13 @@ class Machine {
     const kept = Math.min(count, newCount);
     if (count !== newCount && vma !== 0 && this.word(vma + layout.VMA_END) - start < kept) {
       const overlap = start + count > to && to + newCount > start;
-      return [doMremap(this.mm, start, count, to, newCount, 0), overlap ? EINVAL : EFAULT];
+      return [
+        doMremap(this.mm, start, count, to, newCount, MREMAP_FIXED | MREMAP_MAYMOVE),
+        overlap ? EINVAL : EFAULT,
+      ];
     }
     return [
-      doMremap(this.mm, start, count, to, newCount, 0),
+      doMremap(this.mm, start, count, to, newCount, MREMAP_FIXED | MREMAP_MAYMOVE),
       this.model.mremap(start, count, to, newCount),
     ];
   }
