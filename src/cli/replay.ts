@@ -1,0 +1,273 @@
+/** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
+import { CPUS_MAX } from '../kernel/config.ts';
+import { boot } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { MachineOptions } from '../machine/options.ts';
+import { formatCount, formatDuration, formatShare } from '../report/format.ts';
+import { Progress } from '../report/progress.ts';
+import {
+  comparisonLines,
+  replayChart,
+  replayHeading,
+  replaySummary,
+  vmpteSeries,
+} from '../report/replayReport.ts';
+import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
+import { violationsReport } from '../report/violationReport.ts';
+import { loadTrace } from '../trace/load.ts';
+import type { Trace } from '../trace/load.ts';
+import { CALL_BARRIER, CALL_FAULT, CALL_TOUCH, OP_FIELDS } from '../trace/operation.ts';
+import { eachLine, replay as replayList } from '../trace/replay.ts';
+import type { ReplayProgress, ReplayResult } from '../trace/replay.ts';
+import { NOT_RUN } from '../trace/replayCpu.ts';
+import { replaySizes } from '../trace/sizes.ts';
+import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
+import type { VmpteFile } from '../trace/vmpte.ts';
+import {
+  AXIS_OPTIONS,
+  CHECK_OPTION,
+  CPU_OPTION,
+  machineOptions,
+  OUTPUT_OPTIONS,
+  SIZE_OPTIONS,
+  TIMEOUT_OPTION,
+} from './axes.ts';
+import { defineCommand } from './command.ts';
+import { errorLine, UsageError } from './exit.ts';
+import { stopper } from './interrupt.ts';
+import type { Stopper } from './interrupt.ts';
+import type { CommandSpec } from './options.ts';
+import { commandLine, outcome } from './outcome.ts';
+import { writeJson, writeLines } from './write.ts';
+
+const ENOMEM = 12;
+const TABLES_MAX = 1_600_000;
+const FRAMES_MAX = 2 ** 24;
+
+const SPEC = {
+  name: 'replay',
+  summary: 'replay an mm script or a recorded program and show its page-table memory',
+  usage: 'ptlab replay FILE [options]',
+  positionals: { name: 'FILE', min: 1, max: 1 },
+  options: {
+    cpus: {
+      ...CPU_OPTION,
+      help: 'CPUs (default: those that a script names, one for a recorded program); the threads of a recorded program are spread over them',
+    },
+    ...AXIS_OPTIONS,
+    check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default fast)' },
+    each: {
+      kind: 'flag',
+      help: 'print one JSON line per operation; the report goes to stderr',
+    },
+    against: {
+      kind: 'text',
+      value: 'FILE.vmpte',
+      help: "hold the kernel's own samples, taken while the program was recorded, against the replay",
+    },
+    pid: {
+      kind: 'integer',
+      value: 'N',
+      min: 1,
+      max: 2 ** 31,
+      help: 'process of the recording (default: the one that called exec and has most events)',
+    },
+    swap: {
+      kind: 'integer',
+      value: 'N',
+      min: 0,
+      max: FRAMES_MAX,
+      help: 'pages of simulated swap (default 0: as on a system without swap, pageout writes nothing out)',
+    },
+    ...SIZE_OPTIONS,
+    timeout: TIMEOUT_OPTION,
+    ...OUTPUT_OPTIONS,
+  },
+  notes: [
+    'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
+    'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
+  ],
+} as const satisfies CommandSpec;
+
+interface Input {
+  trace: Trace;
+  against: VmpteFile | null;
+}
+
+function load(file: string, values: { cpus?: number; pid?: number; against?: string }): Input {
+  const trace = loadTrace(file, {
+    cpus: values.cpus ?? 1,
+    ...(values.pid === undefined ? {} : { pid: values.pid }),
+  });
+  const limit = values.cpus ?? CPUS_MAX;
+  if (trace.cpus > limit) {
+    throw new UsageError(
+      `${file}: CPU ${trace.cpus - 1} is named; allowed: 0 to ${limit - 1}${values.cpus === undefined ? '' : ` (--cpus ${limit})`}`,
+    );
+  }
+  if (values.against === undefined) return { trace, against: null };
+  if (trace.kind === 'script') {
+    throw new UsageError(
+      `ptlab replay: --against: ${file} is an mm script, which has no times; allowed: a recorded program`,
+    );
+  }
+  return { trace, against: loadVmpte(values.against) };
+}
+
+/** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
+function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): MachineOptions {
+  const sizes = replaySizes(trace);
+  return {
+    check: 'fast',
+    tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
+    frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
+    vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    inodes: Math.min(65_535, sizes.inodes + 16),
+    swapPages: (values['swap'] as number | undefined) ?? 0,
+    ...machineOptions(values),
+    cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
+  };
+}
+
+/** Touches and faults that the machine, not the program, had no memory for. */
+function outOfMemory(trace: Trace, result: ReplayResult): number {
+  let times = 0;
+  for (let op = 0; op < result.operations; op++) {
+    if (result.errnos[op] !== ENOMEM) continue;
+    const call = trace.operations[op * OP_FIELDS]!;
+    if (call === CALL_TOUCH || call === CALL_FAULT) times++;
+  }
+  return times;
+}
+
+function* eachLines(trace: Trace, result: ReplayResult): Generator<string> {
+  const timed = trace.kind === 'recording';
+  let number = 0;
+  for (let op = 0; op < result.operations; op++) {
+    if (trace.operations[op * OP_FIELDS] === CALL_BARRIER) continue;
+    if (result.errnos[op] !== NOT_RUN) yield eachLine(trace, result, op, number, timed);
+    number++;
+  }
+}
+
+function progressView(file: string, progress: ReplayProgress) {
+  const { finished, operations, durationMs, finishedByCpu } = progress;
+  const rate = durationMs > 0 ? (finished / durationMs) * 1000 : 0;
+  const line = `${file}: ${formatCount(finished)} of ${formatCount(operations)} operations (${formatShare(finished / operations)}) in ${formatDuration(durationMs)}, ${formatCount(rate)}/s`;
+  return {
+    block: () =>
+      finishedByCpu.length === 1
+        ? [line]
+        : [line, ...finishedByCpu.map((done, cpu) => `  CPU ${cpu}  ${formatCount(done)}`)],
+    line: () => line,
+  };
+}
+
+async function replayOn(
+  machine: Machine,
+  trace: Trace,
+  progress: Progress,
+  stop: Stopper,
+): Promise<ReplayResult> {
+  try {
+    return await replayList(machine, trace, {
+      conflicts: trace.kind === 'recording',
+      signal: stop.signal,
+      onProgress: (now) => {
+        if (progress.due) progress.update(progressView(trace.file, now));
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+export const replay = defineCommand(SPEC, async (values, positionals) => {
+  const { trace, against } = load(positionals[0]!, values as Parameters<typeof load>[1]);
+  using stop = stopper(values.timeout);
+  const options = sizedOptions(trace, values);
+  const progress = new Progress(process.stderr, { quiet: values.quiet });
+  await using machine = await boot(options);
+  const result = await replayOn(machine, trace, progress, stop);
+  const complete = result.failure === null && stop.reason === null;
+  const audit = complete ? await machine.audit() : null;
+  const violations = machine.violations();
+  const short = outOfMemory(trace, result);
+  const end = outcome({
+    violations: violations.length,
+    failure:
+      result.failure !== null
+        ? errorLine(result.failure)
+        : short > 0
+          ? `out of memory ${formatCount(short)} times (--tables ${machine.options.tables}, --frames ${machine.options.frames})`
+          : null,
+    stopped: stop.reason,
+  });
+  const rerun = commandLine(SPEC, { ...values, cpus: machine.cpus }, positionals);
+  const comparison =
+    against === null || trace.kind === 'script'
+      ? null
+      : compareVmpte(vmpteSeries(trace, result), against.samples, {
+          startS: trace.startS,
+          endS: trace.endS,
+        });
+  if (values.json) {
+    const { errnos, vmpteKbs, anonPagesAfter, failure, ...figures } = result;
+    await writeJson({
+      command: 'replay',
+      verdict: end.verdict,
+      exitCode: end.exitCode,
+      rerun,
+      file: trace.file,
+      input: inputDocument(trace),
+      options: machine.options,
+      ...figures,
+      failure: failure === null ? null : errorLine(failure),
+      comparison,
+      statistics: machine.statistics(),
+      violations,
+      audit,
+      ...(values.each
+        ? { each: Array.from(eachLines(trace, result), (line) => JSON.parse(line) as unknown) }
+        : {}),
+    });
+    return end.exitCode;
+  }
+  const lines = [
+    ...replayHeading(trace, result),
+    axesLine(machine.options),
+    '',
+    ...replaySummary(result),
+    ...totalsLines(machine.statistics()),
+    '',
+    ...replayChart(trace, result, against?.samples ?? []),
+    ...(comparison === null || trace.kind === 'script'
+      ? []
+      : ['', ...comparisonLines(comparison, trace.startS)]),
+    '',
+    ...checksLines(machine.options, audit),
+    ...violationsReport(violations, rerun),
+    `verdict: ${end.summary}`,
+  ];
+  if (values.each) {
+    await writeLines(eachLines(trace, result));
+    if (!values.quiet || end.exitCode !== 0) process.stderr.write(`${lines.join('\n')}\n`);
+  } else await writeLines(lines);
+  return end.exitCode;
+});
+
+function inputDocument(trace: Trace): Record<string, unknown> {
+  if (trace.kind === 'script') return { kind: 'script' };
+  const { pid, threads, events, lostEvents, foreignEvents, startS, endS, notes } = trace;
+  return {
+    kind: 'recording',
+    pid,
+    threads,
+    events,
+    lostEvents,
+    foreignEvents,
+    startS,
+    endS,
+    notes,
+  };
+}
