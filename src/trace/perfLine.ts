@@ -49,7 +49,11 @@ const LAST_FIELD: Readonly<Record<number, string>> = {
   [EVENT_EXEC]: 'pid=',
   [EVENT_EXIT]: 'pid=',
 };
-const LOST = /\blost\b\D{0,20}?(\d+)|(\d+)\D{0,20}?\blost\b|\blost\b/i;
+const LOST_WORD = /(?<![a-z])lost(?![a-z])/i;
+const LOST_COUNTS = [
+  /(?<![a-z])lost(?![a-z])\D{0,20}?(\d+)/i,
+  /(\d+)\D{0,20}(?<![a-z])lost(?![a-z])/i,
+];
 const PERF_CHATTER = /^(#|\[ perf|Warning:|Processed \d|Check IO\/CPU overload)/;
 
 const FAULT_USER_BYTES = Buffer.from('exceptions:page_fault_user:', 'latin1');
@@ -373,10 +377,10 @@ export class PerfScanner {
   }
 
   #lostLine(text: string): boolean {
-    const match = LOST.exec(text);
-    if (match === null) return false;
+    if (!LOST_WORD.test(text)) return false;
+    const counts = LOST_COUNTS.map((form) => form.exec(text)?.[1]);
     this.event = EVENT_LOST;
-    this.lost = Number(match[1] ?? match[2] ?? 1);
+    this.lost = Number(counts[0] ?? counts[1] ?? 1);
     return true;
   }
 }
