@@ -1,7 +1,5 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
-import { boot } from '../machine/machine.ts';
-import type { Machine } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import { Progress } from '../report/progress.ts';
@@ -14,10 +12,10 @@ import {
 } from '../report/replayReport.ts';
 import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
-import { loadTrace } from '../trace/load.ts';
+import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { CALL_BARRIER, CALL_FAULT, CALL_TOUCH, OP_FIELDS } from '../trace/operation.ts';
-import { eachLine, replay as replayList } from '../trace/replay.ts';
+import { CALL_BARRIER, OP_FIELDS } from '../trace/operation.ts';
+import { eachLine } from '../trace/replay.ts';
 import type { ReplayProgress, ReplayResult } from '../trace/replay.ts';
 import { NOT_RUN } from '../trace/replayCpu.ts';
 import { replaySizes } from '../trace/sizes.ts';
@@ -35,12 +33,11 @@ import {
 import { defineCommand } from './command.ts';
 import { errorLine, UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
-import type { Stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
-import { commandLine, outcome } from './outcome.ts';
+import { commandLine } from './outcome.ts';
+import { runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
-const ENOMEM = 12;
 const TABLES_MAX = 1_600_000;
 const FRAMES_MAX = 2 ** 24;
 
@@ -101,8 +98,9 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
   });
   const limit = values.cpus ?? CPUS_MAX;
   if (trace.cpus > limit) {
+    const option = values.cpus === undefined ? '' : ` (--cpus ${limit})`;
     throw new UsageError(
-      `${file}: CPU ${trace.cpus - 1} is named; allowed: 0 to ${limit - 1}${values.cpus === undefined ? '' : ` (--cpus ${limit})`}`,
+      `${file}:${lineOfCpu(file, limit)}: CPU ${trace.cpus - 1} is no CPU of the machine; allowed: 0 to ${limit - 1}${option}`,
     );
   }
   if (values.against === undefined) return { trace, against: null };
@@ -112,6 +110,17 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
     );
   }
   return { trace, against: loadVmpte(values.against) };
+}
+
+/** Line of a script, from 1, that names the highest of the CPUs from `limit` on. */
+function lineOfCpu(file: string, limit: number): number {
+  let line = 0;
+  let highest = limit - 1;
+  for (const [at, text] of readText(file).toString('utf8').split('\n').entries()) {
+    const cpu = Number(/^\s*(\d+)\s*:/.exec(text)?.[1] ?? -1);
+    if (cpu > highest) [highest, line] = [cpu, at + 1];
+  }
+  return line;
 }
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
@@ -127,17 +136,6 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
   };
-}
-
-/** Touches and faults that the machine, not the program, had no memory for. */
-function outOfMemory(trace: Trace, result: ReplayResult): number {
-  let times = 0;
-  for (let op = 0; op < result.operations; op++) {
-    if (result.errnos[op] !== ENOMEM) continue;
-    const call = trace.operations[op * OP_FIELDS]!;
-    if (call === CALL_TOUCH || call === CALL_FAULT) times++;
-  }
-  return times;
 }
 
 function* eachLines(trace: Trace, result: ReplayResult): Generator<string> {
@@ -163,47 +161,18 @@ function progressView(file: string, progress: ReplayProgress) {
   };
 }
 
-async function replayOn(
-  machine: Machine,
-  trace: Trace,
-  progress: Progress,
-  stop: Stopper,
-): Promise<ReplayResult> {
-  try {
-    return await replayList(machine, trace, {
-      conflicts: trace.kind === 'recording',
-      signal: stop.signal,
-      onProgress: (now) => {
-        if (progress.due) progress.update(progressView(trace.file, now));
-      },
-    });
-  } finally {
-    progress.clear();
-  }
-}
-
 export const replay = defineCommand(SPEC, async (values, positionals) => {
   const { trace, against } = load(positionals[0]!, values as Parameters<typeof load>[1]);
   using stop = stopper(values.timeout);
-  const options = sizedOptions(trace, values);
   const progress = new Progress(process.stderr, { quiet: values.quiet });
-  await using machine = await boot(options);
-  const result = await replayOn(machine, trace, progress, stop);
-  const complete = result.failure === null && stop.reason === null;
-  const audit = complete ? await machine.audit() : null;
-  const violations = machine.violations();
-  const short = outOfMemory(trace, result);
-  const end = outcome({
-    violations: violations.length,
-    failure:
-      result.failure !== null
-        ? errorLine(result.failure)
-        : short > 0
-          ? `out of memory ${formatCount(short)} times (--tables ${machine.options.tables}, --frames ${machine.options.frames})`
-          : null,
-    stopped: stop.reason,
-  });
-  const rerun = commandLine(SPEC, { ...values, cpus: machine.cpus }, positionals);
+  const run = await runReplay(trace, sizedOptions(trace, values), stop, {
+    conflicts: trace.kind === 'recording',
+    onProgress: (now) => {
+      if (progress.due) progress.update(progressView(trace.file, now));
+    },
+  }).finally(() => progress.clear());
+  const { result, options, violations, audit, end } = run;
+  const rerun = commandLine(SPEC, { ...values, cpus: options.cpus }, positionals);
   const comparison =
     against === null || trace.kind === 'script'
       ? null
@@ -220,11 +189,11 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       rerun,
       file: trace.file,
       input: inputDocument(trace),
-      options: machine.options,
+      options,
       ...figures,
       failure: failure === null ? null : errorLine(failure),
       comparison,
-      statistics: machine.statistics(),
+      statistics: run.statistics,
       violations,
       audit,
       ...(values.each
@@ -235,17 +204,17 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
   }
   const lines = [
     ...replayHeading(trace, result),
-    axesLine(machine.options),
+    axesLine(options),
     '',
     ...replaySummary(result),
-    ...totalsLines(machine.statistics()),
+    ...totalsLines(run.statistics),
     '',
     ...replayChart(trace, result, against?.samples ?? []),
     ...(comparison === null || trace.kind === 'script'
       ? []
       : ['', ...comparisonLines(comparison, trace.startS)]),
     '',
-    ...checksLines(machine.options, audit),
+    ...checksLines(options, audit),
     ...violationsReport(violations, rerun),
     `verdict: ${end.summary}`,
   ];
