@@ -15,7 +15,8 @@ export type Trace =
 const ALLOWED = 'an mm script or a recording as perf script prints it, plain or .gz';
 const LARGEST_BYTES = 2 ** 31;
 const LINES_LOOKED_AT = 20;
-const EVENT_LINE = /\d\/\d+ +\[\d+\] +\d+\.\d+:/;
+const LINE_LOOKED_AT = 200;
+const EVENT_LINE = /\d\/\d+ +\[\d+\]|\[\d{3,}\] +\d+\.\d/;
 const OTHER_FORMATS: readonly (readonly [magic: string, what: string])[] = [
   ['PERFILE2', 'a perf.data file (print it with perf script first)'],
   ['\x7fELF', 'a program'],
@@ -71,7 +72,7 @@ function readStored(file: string): Buffer {
 
 function decompress(stored: Buffer, file: string): Buffer {
   // The last four bytes give the size, so that one buffer is enough; a wrong size only costs time.
-  const size = stored.readUInt32LE(stored.length - 4);
+  const size = stored.length < 4 ? 0 : stored.readUInt32LE(stored.length - 4);
   const chunkSize = Math.min(Math.max(size + 64, 2 ** 16), Math.max(2 ** 16, stored.length * 64));
   try {
     return gunzipSync(stored, { chunkSize, maxOutputLength: LARGEST_BYTES });
@@ -83,12 +84,21 @@ function decompress(stored: Buffer, file: string): Buffer {
     if (code !== 'Z_BUF_ERROR') {
       throw new TraceError(file, null, `the gzip data are damaged (${message})`, ALLOWED);
     }
+    const line = lastLine(stored);
+    throw new TraceError(file, line, 'the gzip data end early, the file is truncated', ALLOWED);
+  }
+}
+
+/** The line in which truncated gzip data end. */
+function lastLine(stored: Buffer): number {
+  try {
     const found = gunzipSync(stored, {
       finishFlush: constants.Z_SYNC_FLUSH,
       maxOutputLength: LARGEST_BYTES,
     });
-    const line = lineAt(found, found.length);
-    throw new TraceError(file, line, 'the gzip data end early, the file is truncated', ALLOWED);
+    return lineAt(found, found.length);
+  } catch {
+    return 1;
   }
 }
 
@@ -99,8 +109,15 @@ function lineAt(bytes: Buffer, offset: number): number {
 }
 
 function isRecording(bytes: Buffer): boolean {
-  const start = bytes.toString('latin1', 0, 64 * LINES_LOOKED_AT * 8);
-  return start
-    .split('\n', LINES_LOOKED_AT)
-    .some((line) => !line.trimStart().startsWith('#') && EVENT_LINE.test(line));
+  let looked = 0;
+  for (let start = 0; start < bytes.length && looked < LINES_LOOKED_AT;) {
+    let end = bytes.indexOf(10, start);
+    if (end < 0) end = bytes.length;
+    const line = bytes.toString('latin1', start, Math.min(end, start + LINE_LOOKED_AT)).trim();
+    start = end + 1;
+    if (line === '' || line.startsWith('#')) continue;
+    if (EVENT_LINE.test(line)) return true;
+    looked++;
+  }
+  return false;
 }

@@ -42,7 +42,8 @@ const EVENTS = new Map<string, number>([
 const EVENT_NAMES =
   'page_fault_user, page_fault_kernel, sched_process_fork, _exec, _exit, ' +
   `and sys_enter_ and sys_exit_ of ${CALLS.join(', ')}`;
-const LINE_FORM = '"COMM PID/TID [CPU] SECONDS: GROUP:EVENT: FIELDS" as perf script prints it';
+const LINE_FORM =
+  '"COMM PID/TID [CPU] SECONDS: GROUP:EVENT: FIELDS" (perf script -F comm,pid,tid,cpu,time,event,trace)';
 const FAULT_FORM = '"address=0x... ip=... error_code=0x..."';
 const LAST_FIELD: Readonly<Record<number, string>> = {
   [EVENT_FORK]: 'child_pid=',

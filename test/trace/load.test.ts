@@ -55,6 +55,9 @@ describe('recorded programs', () => {
 describe('files that cannot be used', () => {
   test.each([
     ['bad/truncated.perf.gz', /^(\d+): the gzip data end early, the file is truncated; allowed: /],
+    ['bad/cut-header.perf.gz', /^1: the gzip data end early, the file is truncated; allowed: /],
+    ['bad/damaged.perf.gz', /^ the gzip data are damaged \(.*\); allowed: /],
+    ['bad/default-fields.perf', /^1: not a line of a recording: .*\(perf script -F comm,pid,/],
     ['bad/binary.perf', /^\d+: binary data \(a zero byte\); allowed: /],
     ['bad/perf.data', /^1: the file is a perf\.data file \(print it with perf script first\)/],
     ['bad/empty.perf', /^ the file is empty; allowed: an mm script or a recording/],
