@@ -96,10 +96,14 @@ async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
   return worst(runs.map((run) => run.end));
 }
 
+/** Path of a bundled file. */
+function recording(name: string): string {
+  return fileURLToPath(new URL(name, RECORDINGS));
+}
+
 async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
-  const path = (name: string): string => fileURLToPath(new URL(name, RECORDINGS));
-  const trace = loadTrace(path('redis.perf.gz'), { cpus: 1 });
-  const kernel = loadVmpte(path('redis.vmpte.gz'));
+  const trace = loadTrace(recording('redis.perf.gz'), { cpus: 1 });
+  const kernel = loadVmpte(recording('redis.vmpte.gz'));
   if (trace.kind !== 'recording') throw new Error('redis.perf.gz is no recording');
   await writeLines([
     "2. A recorded program: Redis's page faults and memory calls, replayed; what Linux 6.18 said meanwhile beside it.",

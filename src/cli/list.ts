@@ -6,7 +6,7 @@ import { defineCommand } from './command.ts';
 import { EXIT_RIGHT } from './exit.ts';
 import { INJECTIONS } from './inject.ts';
 import { checkChoice } from './options.ts';
-import { MIX_SUMMARIES } from '../experiment/mixes.ts';
+import { MIXES } from '../experiment/mixes.ts';
 
 interface Entry {
   name: string;
@@ -57,7 +57,7 @@ function catalogue(): Record<string, Entry[]> {
     zap: axis('zap'),
     locks: axis('lock'),
     executions: axis('execution'),
-    workloads: entries(Object.keys(MIX_SUMMARIES), MIX_SUMMARIES),
+    workloads: entries(Object.keys(MIXES), MIXES),
     injections: entries(Object.keys(INJECTIONS), INJECTIONS),
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
     scenarios: [],

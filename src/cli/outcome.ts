@@ -19,6 +19,10 @@ const EXIT_CODES: Readonly<Record<Verdict, number>> = {
   interrupted: EXIT_INTERRUPTED,
 };
 
+function make(verdict: Verdict, summary: string): Outcome {
+  return { verdict, exitCode: EXIT_CODES[verdict], summary };
+}
+
 /** What a run can end with, most telling first: a violation, a failure, an interruption. */
 export function outcome(found: {
   violations: number;
@@ -27,11 +31,6 @@ export function outcome(found: {
   stopped: StopReason | null;
 }): Outcome {
   const { violations, failure, stopped } = found;
-  const make = (verdict: Verdict, summary: string): Outcome => ({
-    verdict,
-    exitCode: EXIT_CODES[verdict],
-    summary,
-  });
   if (violations > 0) {
     return make('violation', `${violations} violation${violations === 1 ? '' : 's'}`);
   }

@@ -181,7 +181,6 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
           endS: trace.endS,
         });
   if (values.json) {
-    const { errnos, vmpteKbs, anonPagesAfter, failure, ...figures } = result;
     await writeJson({
       command: 'replay',
       verdict: end.verdict,
@@ -190,8 +189,15 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       file: trace.file,
       input: inputDocument(trace),
       options,
-      ...figures,
-      failure: failure === null ? null : errorLine(failure),
+      operations: result.operations,
+      finished: result.finished,
+      cpus: result.cpus,
+      durationMs: result.durationMs,
+      errors: result.errors,
+      vmptePeakKb: result.vmptePeakKb,
+      vmpteKb: result.vmpteKb,
+      anonPages: result.anonPages,
+      failure: result.failure === null ? null : errorLine(result.failure),
       comparison,
       statistics: run.statistics,
       violations,

@@ -1,6 +1,6 @@
 /** `ptlab stress`: all CPUs hammer shared page tables for a time or a count; the oracles watch. */
 import { availableParallelism } from 'node:os';
-import { MIXES } from '../experiment/mixes.ts';
+import { MIX_NAMES } from '../experiment/mixes.ts';
 import { CPUS_MAX } from '../kernel/config.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
@@ -56,7 +56,7 @@ const SPEC = {
       help: 'operations of each CPU, instead of a time',
     },
     seed: SEED_OPTION,
-    mix: { kind: 'choice', allowed: MIXES, help: 'what the CPUs do (default all)' },
+    mix: { kind: 'choice', allowed: MIX_NAMES, help: 'what the CPUs do (default all)' },
     ...AXIS_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     inject: {

@@ -74,6 +74,9 @@ export function replayChart(
 /** The comparison with the kernel's samples. */
 export function comparisonLines(comparison: VmpteComparison, startS: number): string[] {
   const { agreeing, compared, outside, agreeingPercent } = comparison;
+  if (agreeingPercent === null) {
+    return [`kernel's samples: none of ${formatCount(outside)} lies within the recording`];
+  }
   const lines = [
     `kernel's samples: ${formatCount(agreeing)} of ${formatCount(compared)} agree (${agreeingPercent.toFixed(2)} %), ` +
       `a value within 5 ms being within 16 kB or 1 %; ${formatCount(outside)} outside the recording`,

@@ -14,7 +14,6 @@ function since(now: number, before: number): number {
 }
 
 interface CpuTrack {
-  operations: number;
   rates: number[];
   retries: number;
   lockWaitShare: number;
@@ -29,7 +28,6 @@ export class StressMonitor implements ProgressView {
   #last: MachineStatistics | null = null;
   #lastMs = 0;
   #elapsedMs = 0;
-  #operations = 0;
 
   /** `durationMs`: how long the run is meant to last, or null. */
   constructor(title: string, durationMs: number | null) {
@@ -43,7 +41,6 @@ export class StressMonitor implements ProgressView {
     const spanMs = elapsedMs - this.#lastMs;
     statistics.cpus.forEach((cpu, at) => {
       const track = (this.#cpus[at] ??= {
-        operations: 0,
         rates: [],
         retries: 0,
         lockWaitShare: NaN,
@@ -54,8 +51,6 @@ export class StressMonitor implements ProgressView {
       const earlier = before?.cpus[at];
       if (earlier === undefined || spanMs <= 0) return;
       const done = since(cpu.counters['ops'] ?? 0, earlier.counters['ops'] ?? 0);
-      track.operations += done;
-      this.#operations += done;
       track.rates.push((done / spanMs) * 1000);
       if (track.rates.length > SPARK_COLUMNS) track.rates.shift();
       track.lockWaitShare = (cpu.lockWaitNs - earlier.lockWaitNs) / (spanMs * 1e6);

@@ -10,7 +10,6 @@ import type { AddressSpace, Machine } from '../machine/machine.ts';
 import {
   CALL_MMAP,
   CALL_NAMES,
-  FIELD_ARG3,
   FIELD_ARG4,
   FIELD_CALL,
   FILE_RADIX,

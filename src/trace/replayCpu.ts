@@ -10,9 +10,10 @@
  * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so one
  * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
  */
-import type { WorkloadCpu } from '../experiment/mixes.ts';
+import type { WorkloadCpu } from '../experiment/workload.ts';
 import { STOP_NO } from '../kernel/config.ts';
 import { H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
+import { RSS_ANON } from '../kernel/rss.ts';
 import {
   CALL_BARRIER,
   CALL_BRK,
@@ -42,6 +43,8 @@ export const NOT_RUN = 0xffff;
 const TOUCH_CHUNK = 4096;
 const SPINS = 64;
 const PARK_MS = 1;
+/** Each CPU counts resident pages on a cache line of its own. */
+const RSS_LINE_WORDS = 16;
 
 /** Everything that the CPUs of a replay share. Arrays of results are written by the CPU that runs the operation. */
 export interface ReplayPlan {
@@ -73,7 +76,7 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
   const end = order.cpuStart[cpu.id + 1]!;
   const own = cpu.id * PROGRESS_WORDS;
   const tablesWord = (mm + MM_TABLES) >>> 2;
-  const anonWord = (mm + MM_RSS + RSS_ANON * 4) >>> 2;
+  const anonWord = (mm + MM_RSS + RSS_ANON) >>> 2;
   for (let next = from; next < end; next++) {
     if (stopped(cpu)) return next - from;
     const op = order.cpuOps[next]!;
@@ -85,7 +88,7 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
     if (errno === NOT_RUN) return next - from;
     let anon = 0;
     for (let of = 0; of < cpu.cpus; of++) {
-      anon += Atomics.load(cpu.words, anonWord + of * MM_RSS_LINE_WORDS);
+      anon += Atomics.load(cpu.words, anonWord + of * RSS_LINE_WORDS);
     }
     errnos[op] = errno;
     tables[op] = Atomics.load(cpu.words, tablesWord);
@@ -96,9 +99,6 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
   }
   return end - from;
 }
-
-const MM_RSS_LINE_WORDS = 16;
-const RSS_ANON = 0;
 
 /** Waits until the CPU whose progress stands at `other` has finished `seq` operations; false when the machine stops. */
 function waitFor(
