@@ -4,6 +4,10 @@ import { formatAddress, formatCount } from './format.ts';
 
 const SHOWN = 8;
 
+function words(values: readonly number[]): string {
+  return values.map(formatAddress).join(', ');
+}
+
 /**
  * What was wrong, one block a violation: oracle, CPU, operation, addresses; then how to run it again. Empty when nothing was.
  */
@@ -12,7 +16,6 @@ export function violationsReport(violations: readonly Violation[], rerun: string
   const lines: string[] = [];
   for (const violation of violations.slice(0, SHOWN)) {
     const { oracle, cpu, operation, operationArguments, details, message } = violation;
-    const words = (values: readonly number[]): string => values.map(formatAddress).join(', ');
     lines.push(
       `VIOLATION ${oracle}`,
       `  CPU ${cpu} in ${operation}(${words(operationArguments)})`,
