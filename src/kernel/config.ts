@@ -45,12 +45,22 @@ export const TLB_FLUSH_CEILING: u32 = 33;
 export const ZAP_RESCHED_PERIOD: u32 = 32;
 /** Pages that one pass of madvise(MADV_PAGEOUT) isolates under one hold of the PTE lock. */
 export const PAGEOUT_BATCH: u32 = 32;
+/** Mappings that one address space may have (sysctl_max_map_count). */
+export const MAP_COUNT_MAX: u32 = 65530;
 /** Levels of the VMA skip list. */
 export const VMA_LEVELS: u32 = 8;
 /** First value of every sequence counter: shortly before the wrap, so that each run crosses it. */
 export const SEQ_START: u32 = 0xffffff00;
 
 export const CPUS_MAX: u32 = 32;
+
+/** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
+export const LOCK_SPINS: u32 = 300;
+export const IPI_SPINS: u32 = 1000;
+export const RCU_SPINS: u32 = 1000;
+export const MMAP_SPINS: u32 = 300;
+/** Callbacks invoked between two quiescent states. */
+export const RCU_BATCH: u32 = 16;
 
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
@@ -113,6 +123,10 @@ export const VM_IMPLICIT: u32 = 32;
 export const MMAP_SHARED: u32 = 1;
 export const MMAP_POPULATE: u32 = 2;
 export const MMAP_REPLACE: u32 = 4;
+
+/** Flags of doMremap, Linux's numbers. */
+export const MREMAP_MAYMOVE: u32 = 1;
+export const MREMAP_FIXED: u32 = 2;
 
 /** Oracles (DESIGN, section 4); the order is that of the names in the machine's reports. */
 export const ORACLE_TABLE_USE_AFTER_FREE: u32 = 1;

@@ -1,2 +1,35 @@
 export { awaitWord, notify, load } from './word.ts';
 export { cpuArea } from './layout.ts';
+export { cpuId, setThisCpu } from './percpu.ts';
+export { beginOperation, endOperation } from './report.ts';
+export { count, counterValue } from './stats.ts';
+export { injectFailure, syncPoint } from './inject.ts';
+export {
+  interruptAll,
+  irqDisable,
+  irqEnable,
+  needResched,
+  pollInterrupts,
+  sendInterrupt,
+  waitInterrupt,
+} from './irq.ts';
+export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
+export { access, hardwareWalk } from './access.ts';
+export { doBrk } from './brk.ts';
+export { userFault } from './fault.ts';
+export { drainFrameCache, frameAlloc, frameGeneration, folioPut } from './frame.ts';
+export { gupCheck, gupFast, gupPut } from './gupFast.ts';
+export { doMadvise } from './madvise.ts';
+export { inodeCreate, inodePut, mmCreate, mmDestroy } from './mm.ts';
+export { doMmap, mapImplicit } from './mmap.ts';
+export { doMprotect } from './mprotect.ts';
+export { doMremap } from './mremap.ts';
+export { doMunmap } from './munmap.ts';
+export { populateRange } from './populate.ts';
+export { anonPages, rssTotal } from './rss.ts';
+export { drainTableCache } from './table.ts';
+export { switchMm } from './tlb.ts';
+export { vmaAudit } from './vma.ts';
+export { mmTables } from './walk.ts';
+export { stallReader, walkLockless } from './walkers.ts';
+export { drainCaches } from './drain.ts';

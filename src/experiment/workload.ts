@@ -1,0 +1,131 @@
+import { H_CPUS, H_STOP } from '../kernel/layout.ts';
+import { STOP_ABORT, STOP_NO } from '../kernel/config.ts';
+import { HOST_ABORTED } from '../kernel/irq.ts';
+import type { CpuTask } from '../machine/cpu.ts';
+import { CpuEnd } from '../machine/death.ts';
+import { seedFor } from '../machine/memory.ts';
+import { OptionError } from '../machine/options.ts';
+import type { SystemCalls } from '../machine/syscalls.ts';
+import { MIX_NAMES, mixWorkload } from './mixes.ts';
+
+/** What a workload's run is given on every CPU. */
+export interface WorkloadSpec {
+  /** Name of a mix, or URL of a module. */
+  name: string;
+  seed: number;
+  /** Operations of each CPU; 0: until the machine is stopped. */
+  operations: number;
+  /** Handles of the caller's address spaces, empty for a workload that makes its own. */
+  spaces: number[];
+  /** CPUs, the last ones, that stay long in RCU sections. */
+  stalledReaders: number;
+}
+
+/** A workload. A module that is one exports these functions. */
+export interface Workload {
+  /** Runs on CPU 0 before all; gives words that all CPUs see as `cpu.shared`. */
+  prepare?(cpu: WorkloadCpu): number[];
+  /** One operation. */
+  run(cpu: WorkloadCpu): void;
+  /** Runs on every CPU after its last operation. */
+  finish?(cpu: WorkloadCpu): void;
+  /** Runs on CPU 0 after all, and after the audit. */
+  cleanUp?(cpu: WorkloadCpu): void;
+}
+
+/** Looks at interrupts that a stalled reader takes inside its section. */
+const STALL_POLLS = 20_000;
+/** A stalled reader stalls before one operation in so many. */
+const STALL_EVERY = 16;
+
+/** A workload's view of the CPU that it runs on. */
+export class WorkloadCpu {
+  /** Number of this CPU, and how many there are. */
+  readonly id: number;
+  readonly cpus: number;
+  /** System calls of this CPU, and below them the kernel's own calls as `calls.kernel`. */
+  readonly calls: SystemCalls;
+  /** Handles of the address spaces that the caller gave. */
+  readonly spaces: readonly number[];
+  /** What `prepare` gave. */
+  readonly shared: readonly number[];
+  /** The machine's memory, for Atomics. */
+  readonly words: Int32Array;
+  #state: number;
+
+  constructor(
+    task: CpuTask,
+    calls: SystemCalls,
+    seed: number,
+    shared: readonly number[],
+    spaces: readonly number[],
+  ) {
+    this.id = task.cpu;
+    this.words = new Int32Array(task.memory.buffer);
+    this.cpus = this.words[H_CPUS >>> 2]!;
+    this.calls = calls;
+    this.shared = shared;
+    this.spaces = spaces;
+    this.#state = seedFor(seed, task.cpu);
+  }
+
+  /** A whole number in [0, below), from this CPU's own seeded generator. */
+  random(below: number): number {
+    let state = this.#state;
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    this.#state = state >>> 0;
+    return Math.floor((this.#state / 2 ** 32) * below);
+  }
+
+  /** Whether this CPU has been asked to end its loop. */
+  get stopped(): boolean {
+    return Atomics.load(this.words, H_STOP >>> 2) !== STOP_NO;
+  }
+}
+
+/** The workload with a mix's name, or that of a module. Throws OptionError for a name that is neither. */
+export async function loadWorkload(spec: WorkloadSpec): Promise<Workload> {
+  const mix = mixWorkload(spec.name);
+  if (mix !== null) return mix;
+  if (!URL.canParse(spec.name))
+    throw new OptionError('workload', spec.name, `${MIX_NAMES.join(', ')}, or a module's URL`);
+  const module = (await import(spec.name)) as Partial<Workload>;
+  if (typeof module.run !== 'function')
+    throw new OptionError('workload', spec.name, 'a module that exports a function run');
+  return module as Workload;
+}
+
+/** Does operations until their number is reached or the machine stops; gives how many. */
+export function runLoop(workload: Workload, cpu: WorkloadCpu, spec: WorkloadSpec): number {
+  const { kernel } = cpu.calls;
+  const { words } = cpu;
+  const limit = spec.operations === 0 ? Infinity : spec.operations;
+  const stalls = cpu.id >= cpu.cpus - spec.stalledReaders;
+  let done = 0;
+  while (done < limit && Atomics.load(words, H_STOP >>> 2) === STOP_NO) {
+    if (stalls && cpu.random(STALL_EVERY) === 0) stall(cpu);
+    workload.run(cpu);
+    done++;
+    kernel.pollInterrupts();
+    kernel.rcuQuiescentState();
+  }
+  if (Atomics.load(words, H_STOP >>> 2) === STOP_ABORT) throw new CpuEnd(HOST_ABORTED, 0);
+  workload.finish?.(cpu);
+  return done;
+}
+
+/** Stays for long in an RCU section with a PTE table mapped, as a reader that lost its core would. */
+function stall(cpu: WorkloadCpu): void {
+  const space = cpu.spaces[0] ?? cpu.shared[0];
+  if (space !== undefined) cpu.calls.kernel.stallReader(space, stallPage(cpu), STALL_POLLS);
+}
+
+const STALL_FIRST_PAGE = 2 ** 18;
+const STALL_PAGES = 2 ** 12;
+
+/** A page among those that the mixes' CPUs collide on. */
+function stallPage(cpu: WorkloadCpu): number {
+  return STALL_FIRST_PAGE + cpu.random(STALL_PAGES);
+}

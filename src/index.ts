@@ -1,0 +1,41 @@
+/** ptlab as a library: boot a machine, drive its CPUs, run workloads, read what happened. */
+export { AddressSpace, boot, Machine, type RunOptions, type RunReport } from './machine/machine.ts';
+export {
+  Cpu,
+  type AddressSpaceHandle,
+  type Advice,
+  type FileHandle,
+  type MapOptions,
+  type Protection,
+} from './machine/cpu.ts';
+export {
+  OptionError,
+  resolveOptions,
+  CHECK_LEVELS,
+  DEATH_KINDS,
+  EXECUTIONS,
+  FAULT_PATHS,
+  FREE_MODES,
+  LOCK_KINDS,
+  PROTOCOLS,
+  ZAP_MODES,
+  type DeathInjection,
+  type Injection,
+  type MachineOptions,
+  type ResolvedOptions,
+} from './machine/options.ts';
+export { CpuDiedError, type CpuDeath, type HeldLock } from './machine/death.ts';
+export { ORACLE_NAMES, type OracleName } from './machine/oracles.ts';
+export type { Violation } from './machine/violations.ts';
+export type { AuditFinding, AuditReport } from './machine/audit.ts';
+export type {
+  CpuStatistics,
+  LockStatistics,
+  MachineStatistics,
+  SpaceStatistics,
+} from './machine/statistics.ts';
+export { errnoName } from './machine/errno.ts';
+export { MIXES, MIX_NAMES, type MixName } from './experiment/mixes.ts';
+export type { Workload, WorkloadCpu, WorkloadSpec } from './experiment/workload.ts';
+export type { Kernel } from './machine/kernel.ts';
+export type { SystemCalls } from './machine/syscalls.ts';

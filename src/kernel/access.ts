@@ -1,0 +1,172 @@
+/**
+ * The MMU: an access of a program, through this CPU's TLB and paging-structure cache, and the hardware walker behind them.
+ *
+ * Guarantee, and what the oracles check: a translation that is used is one that no completed flush had to remove, and its frame is still the
+ * one that was cached.
+ *
+ *  1. TLB hit with sufficient rights: done. A write through an entry that is not dirty yet goes to the walker.
+ *  2. Walker: from the paging-structure cache, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
+ *     interrupts, so a flush that waits for this CPU waits for the walk.
+ *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
+ *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over.
+ *
+ * Source: Intel SDM 3A, 4.7 to 4.10; Linux Documentation/mm/ (walks by hardware obey no lock).
+ */
+
+import { CHECK } from './check.ts';
+import {
+  ORACLE_FRAME_USE_AFTER_FREE,
+  ORACLE_NO_PROGRESS,
+  ORACLE_STALE_TRANSLATION,
+  ORACLE_TABLE_USE_AFTER_FREE,
+  POISON_TABLE,
+  TABLE_BITS,
+} from './config.ts';
+import {
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
+import { userFault } from './fault.ts';
+import { folioOf, frameGeneration } from './frame.ts';
+import { F_REF, C_TLB_EPOCH, PT_GEN } from './layout.ts';
+import { thisCpu } from './percpu.ts';
+import { condResched } from './rcu.ts';
+import { violation } from './report.ts';
+import { count, COUNTER_ACCESSES, COUNTER_TLB_MISSES } from './stats.ts';
+import { ptdescOf } from './table.ts';
+import {
+  PSC_EPOCH,
+  PSC_GENERATION,
+  PSC_PMD,
+  PSC_TAG,
+  pscSlot,
+  switchMm,
+  TLB_ENTRY,
+  TLB_EPOCH,
+  TLB_STAMP,
+  TLB_VPN,
+  tlbSlot,
+} from './tlb.ts';
+import { pmdFind, pteOffset } from './walk.ts';
+import { compareExchange, load, peek, poke } from './word.ts';
+
+/** Faults of one access after which it counts as livelocked. */
+const FAULTS_MAX: u32 = 1000000;
+
+/** Bits that an entry must have for the access. */
+function needed(write: u32): u32 {
+  return write !== 0 ? PTE_USER | PTE_WRITE | PTE_DIRTY : PTE_USER;
+}
+
+/** Whether the TLB permits the access; checks what it uses. */
+function tlbHit(vpn: u32, write: u32): boolean {
+  const slot = tlbSlot(vpn);
+  const entry = peek(slot + TLB_ENTRY);
+  if (
+    entry === 0 ||
+    peek(slot + TLB_VPN) !== vpn ||
+    peek(slot + TLB_EPOCH) !== peek(thisCpu() + C_TLB_EPOCH)
+  )
+    return false;
+  if ((entry & needed(write)) !== needed(write)) return false;
+  if (
+    CHECK >= 1 &&
+    (entry & PTE_SPECIAL) === 0 &&
+    frameGeneration(entryNumber(entry)) !== peek(slot + TLB_STAMP)
+  )
+    violation(ORACLE_STALE_TRANSLATION, vpn, entry, frameGeneration(entryNumber(entry)));
+  return true;
+}
+
+/** The PMD value for `vpn`, from the paging-structure cache or the tables; 0: the PMD names no table. */
+function walkUpper(mm: u32, vpn: u32): u32 {
+  const slot = pscSlot(vpn);
+  const epoch = peek(thisCpu() + C_TLB_EPOCH);
+  const cached = peek(slot + PSC_PMD);
+  if (
+    cached !== 0 &&
+    peek(slot + PSC_TAG) === vpn >>> TABLE_BITS &&
+    peek(slot + PSC_EPOCH) === epoch
+  ) {
+    const generation = load(ptdescOf(entryNumber(cached)) + PT_GEN);
+    if (CHECK >= 1 && generation !== peek(slot + PSC_GENERATION))
+      violation(ORACLE_STALE_TRANSLATION, vpn, cached, generation);
+    return cached;
+  }
+  const pmd = pmdFind(mm, vpn);
+  if (pmd === 0) return 0;
+  const value = load(pmd);
+  if (!entryNamesTable(value)) return 0;
+  poke(slot + PSC_TAG, vpn >>> TABLE_BITS);
+  poke(slot + PSC_PMD, value);
+  poke(slot + PSC_GENERATION, load(ptdescOf(entryNumber(value)) + PT_GEN));
+  poke(slot + PSC_EPOCH, epoch);
+  return value;
+}
+
+/**
+ * Walks to the entry of `vpn`, sets accessed and dirty, and fills the TLB. Returns whether the access may go on; false: page fault.
+ */
+export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
+  const upper = walkUpper(mm, vpn);
+  if (upper === 0) return false;
+  const pte = pteOffset(upper, vpn);
+  const rights = write !== 0 ? PTE_USER | PTE_WRITE : PTE_USER;
+  const marks = write !== 0 ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
+  let entry: u32 = 0;
+  let settled = false;
+  while (!settled) {
+    entry = load(pte);
+    if (CHECK >= 1 && entry === POISON_TABLE) {
+      violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, upper, entry);
+      return false;
+    }
+    if (!entryPresent(entry) || (entry & rights) !== rights) return false;
+    settled = (entry & marks) === marks;
+    if (!settled) {
+      const marked: u32 = (entry | marks) >>> 0;
+      settled = compareExchange(pte, entry, marked) === entry;
+      if (settled) entry = marked;
+    }
+  }
+  const frame = entryNumber(entry);
+  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && load(folioOf(frame) + F_REF) === 0)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, vpn, entry, frameGeneration(frame));
+  const slot = tlbSlot(vpn);
+  poke(slot + TLB_VPN, vpn);
+  poke(slot + TLB_ENTRY, entry);
+  poke(slot + TLB_STAMP, frameGeneration(frame));
+  poke(slot + TLB_EPOCH, peek(thisCpu() + C_TLB_EPOCH));
+  return true;
+}
+
+/**
+ * One access of a program to page `vpn` of `mm`; `write` 0 or 1. Returns 0, EFAULT (no mapping, or no right), ENOMEM, or 7 (SIGBUS: beyond the end of
+ * an object).
+ */
+export function access(mm: u32, vpn: u32, write: u32): u32 {
+  count(COUNTER_ACCESSES);
+  switchMm(mm);
+  let faults: u32 = 0;
+  while (!tlbHit(vpn, write)) {
+    count(COUNTER_TLB_MISSES);
+    if (hardwareWalk(mm, vpn, write)) return 0;
+    const error = userFault(mm, vpn, write);
+    if (error !== 0) return error;
+    faults += 1;
+    if (faults > FAULTS_MAX) {
+      violation(ORACLE_NO_PROGRESS, vpn, write, faults);
+      return 0;
+    }
+    if (faults > 1) condResched();
+    // The fault may have been handled on another CPU's behalf, or this CPU may have been idle in it: translations can have gone.
+    switchMm(mm);
+  }
+  return 0;
+}

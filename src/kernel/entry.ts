@@ -1,0 +1,53 @@
+/**
+ * Page-table entries: one word, read and written atomically.
+ *
+ *     bits  present entry                          non-present, non-zero entry
+ *     0     PTE_PRESENT                            0
+ *     1     PTE_WRITE                              bits 1-3: kind (ENTRY_)
+ *     2     PTE_ACCESSED, set by the walker
+ *     3     PTE_DIRTY, set by the walker
+ *     4     PTE_HUGE: a PMD entry that maps 2 MiB  bits 4-7: 0
+ *     5     PTE_USER; clear: PROT_NONE
+ *     6     PTE_UFFD_WP
+ *     7     PTE_SPECIAL: no page behind it to count (zero page)
+ *     8-31  frame or table number                  swap slot or frame number
+ *
+ * Zero is `none`. An upper entry (PGD, PUD, PMD) names a table and never changes between being installed and cleared.
+ */
+
+export const PTE_PRESENT: u32 = 1;
+export const PTE_WRITE: u32 = 2;
+export const PTE_ACCESSED: u32 = 4;
+export const PTE_DIRTY: u32 = 8;
+export const PTE_HUGE: u32 = 16;
+export const PTE_USER: u32 = 32;
+export const PTE_UFFD_WP: u32 = 64;
+export const PTE_SPECIAL: u32 = 128;
+
+export const ENTRY_KIND: u32 = 15;
+export const ENTRY_SWAP: u32 = 2;
+export const ENTRY_MIGRATION: u32 = 4;
+export const ENTRY_MARKER: u32 = 6;
+
+/** Flags of an entry that names a table. */
+export const UPPER_FLAGS: u32 = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_USER;
+
+/** Frame, table or slot number of an entry. */
+export function entryNumber(entry: u32): u32 {
+  return entry >>> 8;
+}
+
+/** An entry of `number` (below 2^24) and `flags` (below 2^8). */
+export function entryMake(number: u32, flags: u32): u32 {
+  return ((number << 8) | flags) >>> 0;
+}
+
+/** Whether an entry maps a page or names a table. */
+export function entryPresent(entry: u32): boolean {
+  return (entry & PTE_PRESENT) !== 0;
+}
+
+/** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */
+export function entryNamesTable(entry: u32): boolean {
+  return (entry & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
+}

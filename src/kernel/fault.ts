@@ -1,0 +1,240 @@
+/**
+ * Page faults: from an address to a mapped page.
+ *
+ * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
+ * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
+ *
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
+ *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
+ *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
+ *
+ * Reclaim of an empty table between 2 and 4 makes pteOffsetMapLock meet another table, or none: then the fault is tried again, which allocates one.
+ *
+ * Lock order: mmap_lock or VMA lock, PTE lock, allocator locks (none is taken under the PTE lock but by swapFree).
+ * Source: Linux mm/memory.c (handle_mm_fault, handle_pte_fault, do_anonymous_page, do_swap_page), mm/mmap_lock.c, arch/x86/mm/fault.c.
+ */
+
+import { anonVmaPrepare } from './anonVma.ts';
+import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  ENTRY_KIND,
+  ENTRY_SWAP,
+  entryMake,
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
+import { faultFile } from './faultFile.ts';
+import { faultWrite } from './faultWrite.ts';
+import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
+import { pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
+import {
+  count,
+  COUNTER_FAULT_RETRIES,
+  COUNTER_FAULTS,
+  COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_SWAP_INS,
+} from './stats.ts';
+import { swapFree } from './swap.ts';
+import { vmaLookup } from './vma.ts';
+import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
+import { pmdAlloc, pteAlloc } from './walk.ts';
+import { add, exchange, load, peek, poke } from './word.ts';
+
+/** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
+export const SIGBUS: u32 = 7;
+export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
+
+/** Which lock the fault under way holds. */
+export const ON_MMAP_LOCK: u32 = 0;
+export const ON_VMA_LOCK: u32 = 1;
+
+/** Whether the rights of a VMA refuse the access. */
+function accessRefused(flags: u32, write: u32): boolean {
+  if (write !== 0) return (flags & VM_WRITE) === 0;
+  return (flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0;
+}
+
+/** Flags of an entry for a page of a VMA with `flags`, without PTE_WRITE. */
+export function entryFlags(flags: u32): u32 {
+  const user = (flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0 ? PTE_USER : 0;
+  return PTE_PRESENT | PTE_ACCESSED | user;
+}
+
+/**
+ * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held and
+ * mmap_lock, which looking at neighbours needs, is busy.
+ */
+export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
+  if (load(vma + VMA_ANON) !== 0) return 0;
+  if (locked === ON_MMAP_LOCK) {
+    anonVmaPrepare(mm, vma);
+    return 0;
+  }
+  if (!mmapReadTrylock(mm)) return FAULT_NEEDS_MMAP_LOCK;
+  anonVmaPrepare(mm, vma);
+  mmapReadUnlock(mm);
+  return 0;
+}
+
+/** Makes a frame that nobody else has the anonymous page of (mm, vpn), mapped once and counted. */
+export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
+  const folio = folioOf(frame);
+  poke(folio + F_OWNER, mm);
+  poke(folio + F_INDEX, vpn);
+  add(folio + F_MAP, 1);
+  rssAdd(mm, RSS_ANON, 1);
+}
+
+/** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+  if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
+  const flags = load(vma + VMA_FLAGS);
+  let frame: u32 = 0;
+  if (write !== 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    frame = frameAlloc(0, F_ANON);
+    if (frame === 0) return ENOMEM;
+  }
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) {
+    if (frame !== 0) folioPut(frame);
+    return 0;
+  }
+  if (load(pte) !== 0) {
+    pteUnmapUnlock(pte);
+    if (frame !== 0) folioPut(frame);
+    return 0;
+  }
+  if (frame === 0) {
+    setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
+  } else {
+    mapAnonFrame(mm, vpn, frame);
+    const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
+  }
+  pteUnmapUnlock(pte);
+  return 0;
+}
+
+/** Step 3 for a swap entry: a new frame in its place. */
+function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
+  const frame = frameAlloc(0, F_ANON);
+  if (frame === 0) return ENOMEM;
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) {
+    folioPut(frame);
+    return 0;
+  }
+  if (load(pte) !== entry) {
+    pteUnmapUnlock(pte);
+    folioPut(frame);
+    return 0;
+  }
+  const flags = load(vma + VMA_FLAGS);
+  mapAnonFrame(mm, vpn, frame);
+  rssSub(mm, RSS_SWAP, 1);
+  const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+  const dirty = write !== 0 ? PTE_DIRTY : 0;
+  // The entry is not none, so an equal entry shows that the table is still the one of step 2.
+  exchange(pte, 0);
+  setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty));
+  swapFree(entryNumber(entry));
+  pteUnmapUnlock(pte);
+  count(COUNTER_SWAP_INS);
+  return 0;
+}
+
+/** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
+function faultPresent(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  entry: u32,
+  write: u32,
+  locked: u32,
+): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+  return 0;
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  const pmd = pmdAlloc(mm, vpn);
+  if (pmd === 0) return ENOMEM;
+  let entry: u32 = 0;
+  if (entryNamesTable(load(pmd))) {
+    const pte = pteOffsetMap(pmd, vpn);
+    if (pte !== 0) {
+      entry = load(pte);
+      pteUnmap(pte);
+    }
+  }
+  if (entry === 0) {
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
+    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+  }
+  if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
+  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+}
+
+/** The fault on mmap_lock for read. */
+function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
+  mmapReadLock(mm);
+  const vma = vmaLookup(mm, vpn);
+  if (vma === 0 || accessRefused(load(vma + VMA_FLAGS), write)) {
+    mmapReadUnlock(mm);
+    return EFAULT;
+  }
+  const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
+  mmapReadUnlock(mm);
+  return result;
+}
+
+/** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
+export function userFault(mm: u32, vpn: u32, write: u32): u32 {
+  count(COUNTER_FAULTS);
+  if (peek(H_FAULT_PATH) === FAULT_VMA_LOCK) {
+    const vma = lockVmaUnderRcu(mm, vpn);
+    if (vma !== 0) {
+      let result = EFAULT;
+      if (!accessRefused(load(vma + VMA_FLAGS), write))
+        result = handleMmFault(mm, vma, vpn, write, ON_VMA_LOCK);
+      vmaReadUnlock(vma);
+      if (result !== FAULT_NEEDS_MMAP_LOCK) {
+        count(COUNTER_FAULTS_VMA_LOCK);
+        return result;
+      }
+    }
+    count(COUNTER_FAULT_RETRIES);
+  }
+  return faultOnMmapLock(mm, vpn, write);
+}
+
+/** Whether `vma` permits a populating read (`write` 0) or write. */
+export function populatePermitted(vma: u32, write: u32): boolean {
+  const flags = load(vma + VMA_FLAGS);
+  return write !== 0 ? (flags & VM_WRITE) !== 0 : (flags & VM_READ) !== 0;
+}
+
+/** Whether mmap's MAP_POPULATE faults the pages of `vma` in for writing. */
+export function populateWrites(vma: u32): u32 {
+  return (load(vma + VMA_FLAGS) & (VM_WRITE | VM_SHARED)) === VM_WRITE ? 1 : 0;
+}

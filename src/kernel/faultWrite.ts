@@ -1,0 +1,99 @@
+/**
+ * Write faults on present, write-protected entries.
+ *
+ *  shared mapping                        make the entry writable: there is nothing to copy
+ *  anonymous page with one reference     the same: nobody else can see the write
+ *  anything else                         copy: a new anonymous page in the entry's place
+ *
+ * Copying: 1. with a reference on the old page, no spinlock held, allocate the new one; 2. PTE lock, the entry must be unchanged (it is not none,
+ * so an equal entry shows that its table is still linked); 3. clear the entry, flush its translation everywhere, then store the new one, so
+ * that no CPU reads the old page after another wrote the new one; 4. drop the old mapping.
+ *
+ * The flush waits for interrupts with the PTE lock held: CPUs that spin on that lock answer them.
+ * Lock order: mmap_lock or VMA lock, PTE lock. Source: Linux mm/memory.c (do_wp_page, wp_page_copy, wp_can_reuse_anon_folio).
+ */
+
+import { ENOMEM, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  entryMake,
+  entryNumber,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from './entry.ts';
+import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
+import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
+import { F_FLAGS, F_MAP, F_REF, VMA_FLAGS } from './layout.ts';
+import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { rssKind, rssSub } from './rss.ts';
+import { count, COUNTER_COPIES } from './stats.ts';
+import { flushTlbRange } from './tlb.ts';
+import { exchange, load, or, sub } from './word.ts';
+
+/** Whether the write needs no copy. `entry` is present and write-protected; its PTE lock is held. */
+function mayReuse(flags: u32, entry: u32): boolean {
+  if ((flags & VM_SHARED) !== 0) return true;
+  if ((entry & PTE_SPECIAL) !== 0) return false;
+  const folio = folioOf(entryNumber(entry));
+  return (load(folio + F_FLAGS) & F_ANON) !== 0 && load(folio + F_REF) === 1;
+}
+
+/** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */
+function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u32): void {
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) {
+    folioPut(fresh);
+    return;
+  }
+  if (load(pte) !== entry) {
+    pteUnmapUnlock(pte);
+    folioPut(fresh);
+    return;
+  }
+  exchange(pte, 0);
+  flushTlbRange(mm, vpn, vpn + 1, 0);
+  mapAnonFrame(mm, vpn, fresh);
+  setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));
+  const special = (entry & PTE_SPECIAL) !== 0;
+  if (!special) {
+    rssSub(mm, rssKind(entry), 1);
+    sub(folioOf(entryNumber(entry)) + F_MAP, 1);
+  }
+  pteUnmapUnlock(pte);
+  if (!special) folioPut(entryNumber(entry));
+}
+
+/**
+ * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
+ * permits writing.
+ */
+export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, locked: u32): u32 {
+  const flags = load(vma + VMA_FLAGS);
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return 0;
+  if (load(pte) !== entry || (flags & VM_WRITE) === 0) {
+    pteUnmapUnlock(pte);
+    return 0;
+  }
+  if (mayReuse(flags, entry)) {
+    if ((flags & VM_SHARED) !== 0) or(folioOf(entryNumber(entry)) + F_FLAGS, F_DIRTY);
+    // Atomic: a walker may set accessed or dirty at the same time. Rights only grow, so no flush is needed.
+    or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
+    pteUnmapUnlock(pte);
+    return 0;
+  }
+  const old = entryNumber(entry);
+  const special = (entry & PTE_SPECIAL) !== 0;
+  const held = !special && folioTryGet(old);
+  pteUnmapUnlock(pte);
+  let result = anonPrepareForFault(mm, vma, locked);
+  const fresh = result === 0 ? frameAlloc(0, F_ANON) : 0;
+  if (result === 0 && fresh === 0) result = ENOMEM;
+  if (result === 0) {
+    replacePage(mm, vma, pmd, vpn, entry, fresh);
+    count(COUNTER_COPIES);
+  }
+  if (held) folioPut(old);
+  return result;
+}

@@ -1,0 +1,129 @@
+/**
+ * The page cache: which frame holds page `index` of an inode. A hash table of (inode, index); a bucket is a lock and a list of frames.
+ *
+ * Guarantee: an inode's page is in at most one frame. The cache holds one reference on each frame in it; whoever gets a frame from here
+ * has one more.
+ *
+ * Lock order: a bucket's lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
+ * Source: Linux mm/filemap.c (filemap_get_folio, filemap_add_folio), mm/shmem.c (shmem_fault), mm/truncate.c.
+ */
+
+import { CHECK } from './check.ts';
+import { ORACLE_ACCOUNTING } from './config.ts';
+import { F_CACHED, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
+import {
+  BUCKET_HEAD,
+  BUCKET_SHIFT,
+  F_FLAGS,
+  F_INDEX,
+  F_NEXT,
+  F_OWNER,
+  F_REF,
+  H_CACHE_BASE,
+  H_CACHE_MASK,
+  H_INODE_BASE,
+  INODE_NR_CACHED,
+  INODE_SHIFT,
+  INODE_STATE,
+} from './layout.ts';
+import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
+import { violation } from './report.ts';
+import { add, and, load, or, peek, poke, sub } from './word.ts';
+
+/** INODE_STATE of anonymous shared memory. */
+const SHMEM: u32 = 2;
+
+function bucketOf(inode: u32, index: u32): u32 {
+  const number: u32 = ((inode - peek(H_INODE_BASE)) >>> 0) >>> INODE_SHIFT;
+  return peek(H_CACHE_BASE) + (((index + number * 97) & peek(H_CACHE_MASK)) << BUCKET_SHIFT);
+}
+
+/** The frame of (inode, index) in a bucket whose lock is held, 0: none. */
+function lookup(bucket: u32, inode: u32, index: u32): u32 {
+  let frame = peek(bucket + BUCKET_HEAD);
+  while (frame !== 0) {
+    const folio = folioOf(frame);
+    if (peek(folio + F_OWNER) === inode && peek(folio + F_INDEX) === index) return frame;
+    frame = peek(folio + F_NEXT);
+  }
+  return 0;
+}
+
+/** The frame of (inode, index) with a reference for the caller; 0: not in the cache. */
+export function filemapGet(inode: u32, index: u32): u32 {
+  const bucket = bucketOf(inode, index);
+  spinLock(bucket, LC_CACHE);
+  const frame = lookup(bucket, inode, index);
+  if (frame !== 0) folioGet(frame);
+  spinUnlock(bucket, LC_CACHE);
+  return frame;
+}
+
+/** As filemapGet, but reads the page in when it is missing; 0: no memory. */
+export function filemapGetOrAdd(inode: u32, index: u32): u32 {
+  const present = filemapGet(inode, index);
+  if (present !== 0) return present;
+  const fresh = frameAlloc(0, load(inode + INODE_STATE) === SHMEM ? F_SHMEM : 0);
+  if (fresh === 0) return 0;
+  const bucket = bucketOf(inode, index);
+  spinLock(bucket, LC_CACHE);
+  let frame = lookup(bucket, inode, index);
+  if (frame === 0) {
+    const folio = folioOf(fresh);
+    poke(folio + F_OWNER, inode);
+    poke(folio + F_INDEX, index);
+    poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
+    or(folio + F_FLAGS, F_CACHED);
+    poke(bucket + BUCKET_HEAD, fresh);
+    add(inode + INODE_NR_CACHED, 1);
+    frame = fresh;
+  }
+  folioGet(frame);
+  spinUnlock(bucket, LC_CACHE);
+  if (frame !== fresh) folioPut(fresh);
+  return frame;
+}
+
+/** Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. */
+function unlink(bucket: u32, frame: u32): void {
+  const folio = folioOf(frame);
+  let at = bucket + BUCKET_HEAD;
+  while (peek(at) !== frame && peek(at) !== 0) at = folioOf(peek(at)) + F_NEXT;
+  if (CHECK >= 1 && peek(at) === 0) violation(ORACLE_ACCOUNTING, bucket, frame, 0);
+  poke(at, peek(folio + F_NEXT));
+  and(folio + F_FLAGS, ~F_CACHED >>> 0);
+  sub(peek(folio + F_OWNER) + INODE_NR_CACHED, 1);
+}
+
+/**
+ * Drops a page from the cache if nobody but the cache and the caller (one reference) has it; whether it did. The caller's reference
+ * stays.
+ */
+export function filemapRemoveUnused(frame: u32): boolean {
+  const folio = folioOf(frame);
+  const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
+  spinLock(bucket, LC_CACHE);
+  const unused = load(folio + F_REF) === 2;
+  if (unused) unlink(bucket, frame);
+  spinUnlock(bucket, LC_CACHE);
+  if (unused) folioPut(frame);
+  return unused;
+}
+
+/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. */
+export function filemapDropInode(inode: u32): void {
+  const buckets: u32 = peek(H_CACHE_MASK) + 1;
+  for (let i: u32 = 0; i < buckets && load(inode + INODE_NR_CACHED) !== 0; i += 1) {
+    const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
+    let victim: u32 = 1;
+    while (victim !== 0) {
+      spinLock(bucket, LC_CACHE);
+      victim = peek(bucket + BUCKET_HEAD);
+      while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode)
+        victim = peek(folioOf(victim) + F_NEXT);
+      if (victim !== 0) unlink(bucket, victim);
+      spinUnlock(bucket, LC_CACHE);
+      if (victim !== 0) folioPut(victim);
+    }
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * Data frames: a buddy allocator of orders 0 to FRAME_ORDER_MAX, with a list of single frames per CPU. Frames have descriptors
+ * (folio) and no bytes; the generation is the stamp by which an access through a stale translation is noticed.
+ *
+ * Guarantee: a frame handed out belongs to nobody else, has one reference, no mapping, and an odd generation until it is freed.
+ *
+ *  - A free block of order k is named by its first frame, which carries F_BUDDY, the order, and links in the list of its order.
+ *  - Allocation takes the smallest block that is large enough and gives the halves it does not need back.
+ *  - Freeing merges a block with its buddy (number xor size) for as long as that one is free and of the same order.
+ *  - Frames at and above G_FRAME_BUMP have never been used; they are taken a block of the greatest order at a time.
+ *
+ * A reference is held by each entry that maps the frame, by the page cache, by a gather that has yet to flush, and by
+ * whoever pinned it (GUP). Lock order: G_FRAME_LOCK is innermost. Source: Knuth, TAOCP 1, section 2.5; Linux mm/page_alloc.c
+ * (__rmqueue_smallest, __free_one_page, the per-CPU page lists).
+ */
+
+import { CHECK } from './check.ts';
+import {
+  FRAME_ORDER_MAX,
+  ORACLE_ACCOUNTING,
+  ORACLE_FRAME_USE_AFTER_FREE,
+  PCP_BATCH,
+  PCP_HIGH,
+} from './config.ts';
+import { injectFailure } from './inject.ts';
+import {
+  C_PCP_COUNT,
+  C_PCP_HEAD,
+  F_FLAGS,
+  F_GEN,
+  F_INDEX,
+  F_MAP,
+  F_NEXT,
+  F_OWNER,
+  F_PREV,
+  F_REF,
+  FOLIO_SHIFT,
+  G_FRAME_AREAS,
+  G_FRAME_BUMP,
+  G_FRAME_LOCK,
+  H_FOLIOS,
+  H_FRAMES,
+  H_INJECT_FRAME,
+} from './layout.ts';
+import { LC_FRAMES, spinLock, spinUnlock } from './lock.ts';
+import { thisCpu } from './percpu.ts';
+import { violation } from './report.ts';
+import { add, compareExchange, load, peek, poke, store, sub } from './word.ts';
+
+/** Flags beside the order in F_FLAGS. */
+export const F_ORDER: u32 = 0xff;
+export const F_ANON: u32 = 0x100;
+export const F_SHMEM: u32 = 0x200;
+export const F_CACHED: u32 = 0x400;
+/** MADV_FREE: may be discarded instead of swapped unless dirtied again. */
+export const F_LAZYFREE: u32 = 0x800;
+export const F_DIRTY: u32 = 0x1000;
+/** First frame of a free block. */
+export const F_BUDDY: u32 = 0x4000;
+
+/** The zero page: mapped by special entries, never counted, never freed. */
+export const ZERO_FRAME: u32 = 1;
+
+const NO_FRAME: u32 = 0;
+
+/** Address of a frame's descriptor. */
+export function folioOf(frame: u32): u32 {
+  return peek(H_FOLIOS) + (frame << FOLIO_SHIFT);
+}
+
+function areaOf(order: u32): u32 {
+  return G_FRAME_AREAS + (order << 3);
+}
+
+/** Puts a block on the list of its order. G_FRAME_LOCK held. */
+function pushBlock(frame: u32, order: u32): void {
+  const folio = folioOf(frame);
+  const area = areaOf(order);
+  const next = peek(area);
+  poke(folio + F_NEXT, next);
+  poke(folio + F_PREV, NO_FRAME);
+  if (next !== NO_FRAME) poke(folioOf(next) + F_PREV, frame);
+  store(folio + F_FLAGS, F_BUDDY | order);
+  poke(area, frame);
+  poke(area + 4, peek(area + 4) + 1);
+}
+
+/** Takes a block off the list of its order. G_FRAME_LOCK held. */
+function removeBlock(frame: u32, order: u32): void {
+  const folio = folioOf(frame);
+  const area = areaOf(order);
+  const next = peek(folio + F_NEXT);
+  const previous = peek(folio + F_PREV);
+  if (next !== NO_FRAME) poke(folioOf(next) + F_PREV, previous);
+  if (previous !== NO_FRAME) poke(folioOf(previous) + F_NEXT, next);
+  else poke(area, next);
+  store(folio + F_FLAGS, 0);
+  poke(area + 4, peek(area + 4) - 1);
+}
+
+/** A block of exactly `order`, its first frame, or 0. G_FRAME_LOCK held. */
+function takeBlock(order: u32): u32 {
+  let from = order;
+  while (from < FRAME_ORDER_MAX && peek(areaOf(from)) === NO_FRAME) from += 1;
+  let frame = peek(areaOf(from));
+  if (frame === NO_FRAME) {
+    frame = peek(G_FRAME_BUMP);
+    const size: u32 = 1 << FRAME_ORDER_MAX;
+    if (frame + size > peek(H_FRAMES)) return 0;
+    poke(G_FRAME_BUMP, frame + size);
+  } else {
+    removeBlock(frame, from);
+  }
+  while (from > order) {
+    from -= 1;
+    pushBlock(frame + (1 << from), from);
+  }
+  return frame;
+}
+
+/** Gives a block back and merges it with its free buddies. G_FRAME_LOCK held. */
+function giveBlock(block: u32, blockOrder: u32): void {
+  let frame = block;
+  let order = blockOrder;
+  while (order < FRAME_ORDER_MAX) {
+    const buddy: u32 = (frame ^ (1 << order)) >>> 0;
+    if (load(folioOf(buddy) + F_FLAGS) !== (F_BUDDY | order)) break;
+    removeBlock(buddy, order);
+    frame = (frame & ~(1 << order)) >>> 0;
+    order += 1;
+  }
+  pushBlock(frame, order);
+}
+
+/** Moves up to PCP_BATCH single frames to this CPU's empty list. */
+function refillFrames(cpu: u32): void {
+  spinLock(G_FRAME_LOCK, LC_FRAMES);
+  let head: u32 = NO_FRAME;
+  let taken: u32 = 0;
+  while (taken < PCP_BATCH) {
+    const frame = takeBlock(0);
+    if (frame === NO_FRAME) break;
+    poke(folioOf(frame) + F_NEXT, head);
+    head = frame;
+    taken += 1;
+  }
+  spinUnlock(G_FRAME_LOCK, LC_FRAMES);
+  poke(cpu + C_PCP_HEAD, head);
+  poke(cpu + C_PCP_COUNT, taken);
+}
+
+/** Gives all but `keep` of this CPU's free frames back to the buddy allocator. */
+export function drainFrameCache(keep: u32): void {
+  const cpu = thisCpu();
+  let left: u32 = peek(cpu + C_PCP_COUNT);
+  let head: u32 = peek(cpu + C_PCP_HEAD);
+  if (left <= keep) return;
+  spinLock(G_FRAME_LOCK, LC_FRAMES);
+  while (left > keep) {
+    const next = peek(folioOf(head) + F_NEXT);
+    giveBlock(head, 0);
+    head = next;
+    left -= 1;
+  }
+  spinUnlock(G_FRAME_LOCK, LC_FRAMES);
+  poke(cpu + C_PCP_HEAD, head);
+  poke(cpu + C_PCP_COUNT, left);
+}
+
+/** Makes the frames of a block that was just taken somebody's: one reference on the first, odd generations, `flags`. */
+function prepareFrames(frame: u32, order: u32, flags: u32): void {
+  const pages: u32 = 1 << order;
+  for (let i: u32 = 0; i < pages; i += 1) {
+    const folio = folioOf(frame + i);
+    const generation = load(folio + F_GEN);
+    if (
+      CHECK >= 1 &&
+      ((generation & 1) !== 0 || load(folio + F_REF) !== 0 || load(folio + F_MAP) !== 0)
+    )
+      violation(ORACLE_FRAME_USE_AFTER_FREE, frame + i, generation, load(folio + F_REF));
+    store(folio + F_GEN, (generation + 1) >>> 0);
+  }
+  const folio = folioOf(frame);
+  store(folio + F_FLAGS, flags | order);
+  poke(folio + F_OWNER, 0);
+  poke(folio + F_INDEX, 0);
+  store(folio + F_REF, 1);
+}
+
+/**
+ * Allocates 2^order frames with `flags` (F_). Returns the first, with one reference; 0 when there are none, or an injected failure
+ * asks for one.
+ */
+export function frameAlloc(order: u32, flags: u32): u32 {
+  if (injectFailure(H_INJECT_FRAME)) return 0;
+  let frame: u32 = NO_FRAME;
+  if (order === 0) {
+    const cpu = thisCpu();
+    if (peek(cpu + C_PCP_COUNT) === 0) refillFrames(cpu);
+    frame = peek(cpu + C_PCP_HEAD);
+    if (frame === NO_FRAME) return 0;
+    poke(cpu + C_PCP_HEAD, peek(folioOf(frame) + F_NEXT));
+    poke(cpu + C_PCP_COUNT, peek(cpu + C_PCP_COUNT) - 1);
+  } else {
+    spinLock(G_FRAME_LOCK, LC_FRAMES);
+    frame = takeBlock(order);
+    spinUnlock(G_FRAME_LOCK, LC_FRAMES);
+    if (frame === NO_FRAME) return 0;
+  }
+  prepareFrames(frame, order, flags);
+  return frame;
+}
+
+/** Frees the block whose first frame is `frame`. Precondition: its last reference is gone. */
+function frameFree(frame: u32): void {
+  const head = folioOf(frame);
+  const flags = load(head + F_FLAGS);
+  const order = flags & F_ORDER;
+  if (CHECK >= 1 && (load(head + F_MAP) !== 0 || (flags & (F_CACHED | F_BUDDY)) !== 0))
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, load(head + F_MAP), flags);
+  const pages: u32 = 1 << order;
+  for (let i: u32 = 0; i < pages; i += 1) {
+    const folio = folioOf(frame + i);
+    const generation = load(folio + F_GEN);
+    if (CHECK >= 1 && (generation & 1) === 0)
+      violation(ORACLE_ACCOUNTING, frame + i, generation, flags);
+    store(folio + F_GEN, (generation + 1) >>> 0);
+  }
+  store(head + F_FLAGS, 0);
+  if (order !== 0) {
+    spinLock(G_FRAME_LOCK, LC_FRAMES);
+    giveBlock(frame, order);
+    spinUnlock(G_FRAME_LOCK, LC_FRAMES);
+    return;
+  }
+  const cpu = thisCpu();
+  poke(head + F_NEXT, peek(cpu + C_PCP_HEAD));
+  poke(cpu + C_PCP_HEAD, frame);
+  poke(cpu + C_PCP_COUNT, peek(cpu + C_PCP_COUNT) + 1);
+  if (peek(cpu + C_PCP_COUNT) > PCP_HIGH) drainFrameCache(PCP_HIGH - PCP_BATCH);
+}
+
+/** Takes one more reference on a frame that the caller knows to be referenced. */
+export function folioGet(frame: u32): void {
+  const old = add(folioOf(frame) + F_REF, 1);
+  if (CHECK >= 1 && old === 0)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
+}
+
+/**
+ * Takes a reference unless the count is zero; whether it did. Pairs with folioPut: whoever brings the count to zero owns
+ * the frame alone. The frame may be another one by now: the caller checks that afterwards.
+ */
+export function folioTryGet(frame: u32): boolean {
+  const word = folioOf(frame) + F_REF;
+  let seen = load(word);
+  while (seen !== 0) {
+    const old = compareExchange(word, seen, seen + 1);
+    if (old === seen) return true;
+    seen = old;
+  }
+  return false;
+}
+
+/** Drops a reference; the last one frees the frame. */
+export function folioPut(frame: u32): void {
+  const old = sub(folioOf(frame) + F_REF, 1);
+  if (CHECK >= 1 && old === 0) {
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
+    return;
+  }
+  if (old === 1) frameFree(frame);
+}
+
+/** Generation of a frame: its stamp. */
+export function frameGeneration(frame: u32): u32 {
+  return load(folioOf(frame) + F_GEN);
+}

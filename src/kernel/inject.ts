@@ -1,0 +1,81 @@
+/**
+ * Injected trouble: failing allocations, delays and interrupts at synchronisation points, and the death of a CPU inside a
+ * critical section. Each CPU draws from a generator of its own, so that one CPU's run depends on its seed alone.
+ *
+ * A synchronisation point stands where another CPU's step in between would matter: after an entry was read and before it
+ * is used, between two locks, before a publication. None of this exists in a kernel built with CHECK 0, except the
+ * failing allocations, which cost one load each.
+ */
+
+import { CHECK } from './check.ts';
+import { IPI_SYNC, pollInterrupts, sendInterrupt } from './irq.ts';
+import {
+  C_DEATH_COUNT,
+  C_SEED,
+  H_CPUS,
+  H_INJECT_DEATH_AFTER,
+  H_INJECT_DEATH_CPU,
+  H_INJECT_DEATH_KIND,
+  H_INJECT_DELAY,
+  H_INJECT_STORM,
+  H_STOP,
+} from './layout.ts';
+import { cpuId, thisCpu } from './percpu.ts';
+import { COUNTER_INJECTED_FAILURES, count } from './stats.ts';
+import { endCpu, load, peek, poke } from './word.ts';
+
+/** Next number of this CPU's generator (xorshift, Marsaglia 2003, shifts 13, 17, 5). */
+export function random(): u32 {
+  const address = thisCpu() + C_SEED;
+  let x = peek(address);
+  if (x === 0) x = 0x9e3779b9;
+  x = (x ^ (x << 13)) >>> 0;
+  x = (x ^ (x >>> 17)) >>> 0;
+  x = (x ^ (x << 5)) >>> 0;
+  poke(address, x);
+  return x;
+}
+
+/** Whether this time is one of those that the configuration word `rate` asks to fail: one in so many, 0 none. */
+export function injectFailure(rate: u32): boolean {
+  const every = peek(rate);
+  if (every === 0) return false;
+  if (random() % every !== 0) return false;
+  count(COUNTER_INJECTED_FAILURES);
+  return true;
+}
+
+/** A synchronisation point: perhaps a delay, perhaps an interrupt for some other CPU. */
+export function syncPoint(): void {
+  if (CHECK >= 1) {
+    if (peek(H_INJECT_DELAY) !== 0) delay();
+    if (peek(H_INJECT_STORM) !== 0) storm();
+  }
+}
+
+/** One time in H_INJECT_DELAY: mostly a short delay, one in 16 as long as a lost time slice on a quick machine. */
+function delay(): void {
+  if (random() % peek(H_INJECT_DELAY) !== 0) return;
+  const kind = random();
+  let left: u32 = kind & 511;
+  if (((kind >>> 16) & 15) === 0) left = left << 6;
+  while (left > 0 && load(H_STOP) === 0) {
+    pollInterrupts();
+    left -= 1;
+  }
+}
+
+function storm(): void {
+  if (random() % peek(H_INJECT_STORM) !== 0) return;
+  const target = random() % peek(H_CPUS);
+  if (target !== cpuId()) sendInterrupt(target, IPI_SYNC);
+}
+
+/** Called with each lock just taken: ends the chosen CPU at its chosen acquisition, the lock still held. */
+export function injectDeath(lock: u32): void {
+  if (peek(H_INJECT_DEATH_CPU) !== cpuId() + 1) return;
+  const address = thisCpu() + C_DEATH_COUNT;
+  const taken = peek(address) + 1;
+  poke(address, taken);
+  if (taken === peek(H_INJECT_DEATH_AFTER)) endCpu(peek(H_INJECT_DEATH_KIND), lock);
+}

@@ -1,0 +1,173 @@
+/**
+ * Spinlocks. Mutual exclusion, and everything done under the lock by one holder is seen by the next: taking and releasing
+ * are sequentially consistent atomics on the same word.
+ *
+ * Page-table locks (LC_PTE, LC_PMD, LC_PAGE_TABLE) are of the kind that the run chose (H_LOCK_KIND); all others are
+ * adaptive. A lock is LOCK_BYTES of zeros when free, whatever its kind, until it is first used.
+ *
+ * Adaptive, LOCK_WORD = 0, or the owner's number + 1, and bit 31 when somebody may be parked:
+ *   Lock: compare-and-exchange 0 to the owner. Failing that, look LOCK_SPINS times, trying when it is free. Failing that, set
+ *   bit 31 in whatever the owner left there and park until the word changes; take a free lock with bit 31 set, since others
+ *   may be parked too.
+ *   Unlock: exchange with 0; if bit 31 was set, wake one.
+ * No wake-up is lost: a waiter parks only on a value with bit 31 set, the park compares the word again, and every holder
+ * that may have parked waiters behind it has bit 31 in the word, either because a waiter put it there or because it
+ * had itself been one. A running CPU may overtake a parked one, which is what keeps threads that outnumber the cores going.
+ *
+ * Lock order: lockOrder.ts. Source: Drepper, Futexes Are Tricky, section 6 (mutex3); Linux kernel/locking/mutex.c for
+ * spinning first.
+ */
+
+import { CHECK } from './check.ts';
+import {
+  AWAIT_DIFFERS,
+  LOCK_ADAPTIVE,
+  LOCK_SPINS,
+  LOCK_TAS,
+  LOCK_TICKET,
+  ORACLE_LOCK_ORDER,
+} from './config.ts';
+import { injectDeath } from './inject.ts';
+import { pollInterrupts } from './irq.ts';
+import { H_LOCK_KIND, H_LOCK_STAT, LOCK_OWNER, LOCK_SINCE, LOCK_WORD } from './layout.ts';
+import {
+  HELD_NESTED,
+  HELD_ORDERED,
+  HELD_TRY,
+  heldPop,
+  heldPush,
+  LC_PAGE_TABLE,
+} from './lockOrder.ts';
+import { countAcquired, countHold, countWait } from './lockStat.ts';
+import { mcsLock, mcsTrylock, mcsUnlock } from './mcsLock.ts';
+import { cpuId } from './percpu.ts';
+import { violation } from './report.ts';
+import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
+import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
+import { awaitNamed } from './wait.ts';
+import { clockNs, compareExchange, exchange, load, notify, peek, poke } from './word.ts';
+
+export {
+  LC_CACHE,
+  LC_FRAMES,
+  LC_MMAP_QUEUE,
+  LC_MMAP_READ,
+  LC_MMAP_WRITE,
+  LC_MMS,
+  LC_PAGE_TABLE,
+  LC_PMD,
+  LC_PTE,
+  LC_RCU,
+  LC_SWAP,
+  LC_TABLES,
+  LC_VMA_READ,
+  LC_VMA_WRITE,
+  LC_VMAS,
+} from './lockOrder.ts';
+
+const WAITERS: u32 = 0x80000000;
+
+/** Kind of the locks of class `cls` in this run. */
+function lockKind(cls: u32): u32 {
+  if (cls > LC_PAGE_TABLE) return LOCK_ADAPTIVE;
+  return peek(H_LOCK_KIND);
+}
+
+/** Takes a lock of class `cls` (LC_). Interrupts are polled while waiting. Never inside a wait for readers. */
+export function spinLock(lock: u32, cls: u32): void {
+  if (CHECK >= 2) heldPush(lock, cls, HELD_ORDERED);
+  acquire(lock, cls);
+}
+
+/** Takes a lock while one of the same rank is held; the caller has an order among the two, the same everywhere. */
+export function spinLockNested(lock: u32, cls: u32): void {
+  if (CHECK >= 2) heldPush(lock, cls, HELD_NESTED);
+  acquire(lock, cls);
+}
+
+/** Takes a lock if it is free; returns whether it did. May go against the lock order. */
+export function spinTrylock(lock: u32, cls: u32): boolean {
+  const kind = lockKind(cls);
+  let taken = false;
+  if (kind === LOCK_ADAPTIVE) taken = compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;
+  else if (kind === LOCK_TAS) taken = tasTrylock(lock);
+  else if (kind === LOCK_TICKET) taken = ticketTrylock(lock);
+  else taken = mcsTrylock(lock);
+  if (!taken) return false;
+  if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
+  acquired(lock, cls);
+  return true;
+}
+
+/** Releases a lock that this CPU holds. */
+export function spinUnlock(lock: u32, cls: u32): void {
+  if (CHECK >= 2) heldPop(lock, cls);
+  if (CHECK >= 1 && lockOwner(lock, cls) !== cpuId() + 1)
+    violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
+  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(lock + LOCK_SINCE)) >>> 0);
+  const kind = lockKind(cls);
+  if (kind === LOCK_ADAPTIVE) {
+    // Publishes the critical section; pairs with the compare-and-exchange of the next holder.
+    if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
+  } else if (kind === LOCK_TAS) tasUnlock(lock);
+  else if (kind === LOCK_TICKET) ticketUnlock(lock);
+  else mcsUnlock(lock);
+}
+
+/** Number + 1 of the CPU that holds the lock, 0 when none; of use to others than the holder only in reports. */
+export function lockOwner(lock: u32, cls: u32): u32 {
+  const kind = lockKind(cls);
+  if (kind === LOCK_ADAPTIVE || kind === LOCK_TAS) return (load(lock + LOCK_WORD) & ~WAITERS) >>> 0;
+  return load(lock + LOCK_OWNER);
+}
+
+/** Whether anybody holds the lock: for assertions of holders, and for readers that only want a hint. */
+export function spinIsLocked(lock: u32, cls: u32): boolean {
+  return lockOwner(lock, cls) !== 0;
+}
+
+function acquire(lock: u32, cls: u32): void {
+  const kind = lockKind(cls);
+  if (kind === LOCK_ADAPTIVE) {
+    if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) adaptiveLockSlow(lock, cls);
+  } else acquireOther(lock, cls, kind);
+  acquired(lock, cls);
+}
+
+/** What is noted about a lock just taken. */
+function acquired(lock: u32, cls: u32): void {
+  countAcquired(cls);
+  if (peek(H_LOCK_STAT) !== 0) poke(lock + LOCK_SINCE, clockNs());
+  if (CHECK >= 1) injectDeath(lock);
+}
+
+function acquireOther(lock: u32, cls: u32, kind: u32): void {
+  const startNs = clockNs();
+  let waited = false;
+  if (kind === LOCK_TAS) {
+    waited = !tasTrylock(lock);
+    if (waited) tasLockSlow(lock);
+  } else if (kind === LOCK_TICKET) waited = ticketLock(lock);
+  else waited = mcsLock(lock);
+  if (waited) countWait(cls, (clockNs() - startNs) >>> 0);
+}
+
+function adaptiveLockSlow(lock: u32, cls: u32): void {
+  const startNs = clockNs();
+  const mine = cpuId() + 1;
+  let taken = false;
+  let left = LOCK_SPINS;
+  while (left > 0 && !taken) {
+    if (load(lock + LOCK_WORD) === 0) taken = compareExchange(lock + LOCK_WORD, 0, mine) === 0;
+    else pollInterrupts();
+    left -= 1;
+  }
+  while (!taken) {
+    const seen = load(lock + LOCK_WORD);
+    const marked = (seen | WAITERS) >>> 0;
+    if (seen === 0) taken = compareExchange(lock + LOCK_WORD, 0, (mine | WAITERS) >>> 0) === 0;
+    else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
+      awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
+  }
+  countWait(cls, (clockNs() - startNs) >>> 0);
+}

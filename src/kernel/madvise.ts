@@ -1,0 +1,178 @@
+/**
+ * madvise: dontneed, free, cold, pageout, populate_read, populate_write.
+ *
+ * The advice is applied to every VMA of the range from left to right; holes are skipped and answered with ENOMEM at the end; an error from a
+ * VMA stops the walk and wins.
+ *
+ *  dontneed       zap, with the reclaim of empty PTE tables; on the VMA lock when one VMA covers the range, else on mmap_lock for read
+ *  free           clean and age the pages; they may be discarded until written again; swap entries are dropped. Anonymous memory only
+ *  cold           clear accessed bits
+ *  pageout        pageout.ts
+ *  populate_*     populate.ts
+ *
+ * Lock order: mmap_lock for read, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas, madvise_dontneed_single_vma,
+ * madvise_free_pte_range, madvise_cold_or_pageout_pte_range, try_vma_read_lock).
+ */
+
+import {
+  EINVAL,
+  ENOMEM,
+  FAULT_VMA_LOCK,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  PMD_PAGES,
+} from './config.ts';
+import {
+  ENTRY_KIND,
+  ENTRY_SWAP,
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+} from './entry.ts';
+import { F_ANON, F_LAZYFREE, folioOf } from './frame.ts';
+import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
+import { F_FLAGS, F_MAP, H_FAULT_PATH, VMA_END, VMA_INODE, VMA_START } from './layout.ts';
+import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { pageoutRange } from './pageout.ts';
+import { populateRange } from './populate.ts';
+import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { condResched } from './rcu.ts';
+import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
+import { swapFree } from './swap.ts';
+import { findVma } from './vma.ts';
+import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
+import { pmdFind } from './walk.ts';
+import { and, exchange, load, or, peek } from './word.ts';
+import { spanEnd, unmapPageRange } from './zap.ts';
+
+/** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
+function dontneed(mm: u32, start: u32, end: u32): void {
+  const gather = gatherStart(mm);
+  unmapPageRange(gather, mm, start, end, 1);
+  gatherFinish(gather);
+}
+
+/** MADV_FREE of one entry that is not none. PTE lock held. */
+function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): void {
+  if (!entryPresent(entry)) {
+    if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return;
+    exchange(pte, 0);
+    rssSub(mm, RSS_SWAP, 1);
+    swapFree(entryNumber(entry));
+    return;
+  }
+  if (!entryCounted(entry)) return;
+  const folio = folioOf(entryNumber(entry));
+  if ((load(folio + F_FLAGS) & F_ANON) === 0 || load(folio + F_MAP) !== 1) return;
+  // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
+  and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
+  gatherNoteRange(gather, vpn, vpn + 1);
+  or(folio + F_FLAGS, F_LAZYFREE);
+}
+
+/** MADV_COLD of one entry that is not none. PTE lock held. */
+function coolEntry(gather: u32, pte: u32, vpn: u32, entry: u32): void {
+  if (!entryPresent(entry) || !entryCounted(entry) || (entry & PTE_ACCESSED) === 0) return;
+  and(pte, ~PTE_ACCESSED >>> 0);
+  gatherNoteRange(gather, vpn, vpn + 1);
+}
+
+/** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
+function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
+  const gather = gatherStart(mm);
+  let vpn = start;
+  while (vpn !== end) {
+    const next = spanEnd(vpn, PMD_PAGES, end);
+    const pmd = pmdFind(mm, vpn);
+    const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, vpn) : 0;
+    if (pte !== 0) {
+      for (let at = vpn; at !== next; at += 1) {
+        const address = pte + ((at - vpn) << 2);
+        const entry = load(address);
+        if (entry !== 0) {
+          if (advice === MADV_FREE) freeEntryLazily(gather, mm, address, at, entry);
+          else coolEntry(gather, address, at, entry);
+        }
+      }
+      pteUnmapUnlock(pte);
+    }
+    condResched();
+    vpn = next;
+  }
+  gatherFinish(gather);
+}
+
+/** Applies `advice` to [start, end) of `vma`, which is locked and covers it. Returns 0 or EINVAL. */
+function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
+  if (advice === MADV_DONTNEED) {
+    dontneed(mm, start, end);
+    return 0;
+  }
+  if (advice === MADV_FREE && peek(vma + VMA_INODE) !== 0) return EINVAL;
+  if (advice === MADV_PAGEOUT) pageoutRange(mm, start, end);
+  else ageRange(mm, start, end, advice);
+  return 0;
+}
+
+/** Applies `advice` to every VMA of [start, end), mmap_lock held for read. Returns 0, ENOMEM for a hole, or a VMA's error. */
+function adviseVmas(mm: u32, start: u32, end: u32, advice: u32): u32 {
+  let result: u32 = 0;
+  let vpn = start;
+  while (vpn < end) {
+    const vma = findVma(mm, vpn);
+    if (vma === 0 || load(vma + VMA_START) >= end) return ENOMEM;
+    if (load(vma + VMA_START) > vpn) {
+      result = ENOMEM;
+      vpn = load(vma + VMA_START);
+    }
+    const stop = load(vma + VMA_END) < end ? load(vma + VMA_END) : end;
+    const error = adviseVma(mm, vma, vpn, stop, advice);
+    if (error !== 0) return error;
+    vpn = stop;
+  }
+  return result;
+}
+
+/** Whether `advice` is one of those that one VMA's lock suffices for. */
+function vmaLockSuffices(advice: u32): boolean {
+  return (
+    peek(H_FAULT_PATH) === FAULT_VMA_LOCK && (advice === MADV_DONTNEED || advice === MADV_FREE)
+  );
+}
+
+/**
+ * madvise on [start, start + pages). Precondition: page-aligned, no wrap; no lock held. Returns 0, ENOMEM (a hole; everything mapped was
+ * advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), or what populateRange returns.
+ */
+export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
+  if (pages === 0) return 0;
+  const end = start + pages;
+  if (advice === MADV_POPULATE_READ) return populateRange(mm, start, end, 0);
+  if (advice === MADV_POPULATE_WRITE) return populateRange(mm, start, end, 1);
+  if (
+    advice !== MADV_DONTNEED &&
+    advice !== MADV_FREE &&
+    advice !== MADV_COLD &&
+    advice !== MADV_PAGEOUT
+  )
+    return EINVAL;
+  if (vmaLockSuffices(advice)) {
+    const vma = lockVmaUnderRcu(mm, start);
+    if (vma !== 0) {
+      const covered = load(vma + VMA_END) >= end;
+      const result = covered ? adviseVma(mm, vma, start, end, advice) : 0;
+      vmaReadUnlock(vma);
+      if (covered) return result;
+    }
+  }
+  mmapReadLock(mm);
+  const result = adviseVmas(mm, start, end, advice);
+  mmapReadUnlock(mm);
+  return result;
+}

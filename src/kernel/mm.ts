@@ -1,0 +1,169 @@
+/**
+ * Address spaces and inodes: creation, references, and the end of an address space (exit_mmap).
+ *
+ * An address space is born with an empty PGD and mmap_lock free. `mmDestroy` runs when no CPU uses it any more: it takes every
+ * VMA out, zaps and frees all page tables in one gather, gives the VMAs back, and last frees the PGD.
+ *
+ * An inode is what a file mapping or shared anonymous memory maps: a size in pages and a page cache. It lives while it has
+ * references: one from whoever made it, one from each VMA. Dropping the last one empties its page cache.
+ *
+ * Lock order: mmap_lock, then G_MM_LOCK (a leaf).
+ * Source: Linux kernel/fork.c (mm_init), mm/mmap.c (exit_mmap).
+ */
+
+import { CHECK } from './check.ts';
+import { ORACLE_ACCOUNTING, SEQ_START } from './config.ts';
+import { filemapDropInode } from './filemap.ts';
+import {
+  C_MM,
+  G_INODE_BUMP,
+  G_INODE_FREE,
+  G_MM_BUMP,
+  G_MM_FREE,
+  G_MM_LOCK,
+  H_INODES,
+  H_INODE_BASE,
+  H_MMS,
+  H_MM_BASE,
+  INODE_NEXT,
+  INODE_NR_CACHED,
+  INODE_PAGES,
+  INODE_REF,
+  INODE_SHIFT,
+  INODE_STATE,
+  MM_ANON_NEXT,
+  MM_BYTES,
+  MM_CPUMASK,
+  MM_ID,
+  MM_LEVEL_SEED,
+  MM_LOCK_SEQ,
+  MM_NEXT_FREE,
+  MM_PGD,
+  MM_STATE,
+  MM_TLB_GEN,
+} from './layout.ts';
+import { LC_MMS, spinLock, spinUnlock } from './lock.ts';
+import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { unmapEverything } from './munmap.ts';
+import { thisCpu } from './percpu.ts';
+import { violation } from './report.ts';
+import { LEVEL_PGD, tableAlloc, tableDetach, tableFree } from './table.ts';
+import { switchMm } from './tlb.ts';
+import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
+
+/** INODE_STATE of a file and of shared anonymous memory. */
+export const INODE_FILE: u32 = 1;
+export const INODE_SHMEM: u32 = 2;
+
+/** A new, empty address space. Returns its address, 0 when no address space or no table is left. */
+export function mmCreate(): u32 {
+  spinLock(G_MM_LOCK, LC_MMS);
+  let mm = peek(G_MM_FREE);
+  let number: u32 = 0;
+  if (mm !== 0) {
+    poke(G_MM_FREE, peek(mm + MM_NEXT_FREE));
+    number = peek(mm + MM_ID);
+  } else {
+    number = peek(G_MM_BUMP);
+    if (number < peek(H_MMS)) {
+      poke(G_MM_BUMP, number + 1);
+      mm = peek(H_MM_BASE) + number * MM_BYTES;
+    }
+  }
+  spinUnlock(G_MM_LOCK, LC_MMS);
+  if (mm === 0) return 0;
+  // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
+  const tlbGen = load(mm + MM_TLB_GEN);
+  const cpuMask = load(mm + MM_CPUMASK);
+  fillWords(mm, MM_BYTES >>> 2, 0);
+  store(mm + MM_TLB_GEN, tlbGen);
+  store(mm + MM_CPUMASK, cpuMask);
+  poke(mm + MM_ID, number);
+  poke(mm + MM_LEVEL_SEED, 0x2545f491 + number);
+  store(mm + MM_LOCK_SEQ, SEQ_START);
+  const pgd = tableAlloc(LEVEL_PGD, mm, 0, 0);
+  if (pgd === 0) {
+    mmFree(mm);
+    return 0;
+  }
+  poke(mm + MM_PGD, pgd);
+  store(mm + MM_STATE, 1);
+  return mm;
+}
+
+function mmFree(mm: u32): void {
+  spinLock(G_MM_LOCK, LC_MMS);
+  store(mm + MM_STATE, 0);
+  poke(mm + MM_NEXT_FREE, peek(G_MM_FREE));
+  poke(G_MM_FREE, mm);
+  spinUnlock(G_MM_LOCK, LC_MMS);
+}
+
+/**
+ * Ends an address space: unmaps everything, frees every table and the mm itself. Precondition: no CPU uses it or will, no lock
+ * is held.
+ */
+export function mmDestroy(mm: u32): void {
+  if (CHECK >= 1 && load(mm + MM_STATE) !== 1)
+    violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
+  mmapWriteLock(mm);
+  unmapEverything(mm);
+  mmapWriteUnlock(mm);
+  if (peek(thisCpu() + C_MM) === mm) switchMm(0);
+  tableDetach(peek(mm + MM_PGD));
+  tableFree(peek(mm + MM_PGD));
+  mmFree(mm);
+}
+
+/** The next anon_vma identity of `mm`. */
+export function anonVmaCreate(mm: u32): u32 {
+  return add(mm + MM_ANON_NEXT, 1) + 1;
+}
+
+/**
+ * A new inode of `pages` pages and `kind` (INODE_FILE, INODE_SHMEM) with one reference, the caller's. Returns its address, 0 when
+ * none is left.
+ */
+export function inodeCreate(pages: u32, kind: u32): u32 {
+  spinLock(G_MM_LOCK, LC_MMS);
+  let inode = peek(G_INODE_FREE);
+  if (inode !== 0) {
+    poke(G_INODE_FREE, peek(inode + INODE_NEXT));
+  } else {
+    const number = peek(G_INODE_BUMP);
+    if (number < peek(H_INODES)) {
+      poke(G_INODE_BUMP, number + 1);
+      inode = peek(H_INODE_BASE) + (number << INODE_SHIFT);
+    }
+  }
+  if (inode !== 0) {
+    store(inode + INODE_PAGES, pages);
+    store(inode + INODE_REF, 1);
+    store(inode + INODE_NR_CACHED, 0);
+    store(inode + INODE_STATE, kind);
+  }
+  spinUnlock(G_MM_LOCK, LC_MMS);
+  return inode;
+}
+
+/** Takes a further reference. Precondition: the caller has one, or holds a lock that keeps one. */
+export function inodeGet(inode: u32): void {
+  const old = add(inode + INODE_REF, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 0);
+}
+
+/** Drops a reference; the last one drops the page cache and frees the inode. No lock may be held but mmap_lock. */
+export function inodePut(inode: u32): void {
+  const old = sub(inode + INODE_REF, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 1);
+  if (old !== 1) return;
+  filemapDropInode(inode);
+  if (CHECK >= 1 && load(inode + INODE_NR_CACHED) !== 0) {
+    violation(ORACLE_ACCOUNTING, inode, load(inode + INODE_NR_CACHED), 2);
+  }
+  spinLock(G_MM_LOCK, LC_MMS);
+  store(inode + INODE_STATE, 0);
+  poke(inode + INODE_NEXT, peek(G_INODE_FREE));
+  poke(G_INODE_FREE, inode);
+  spinUnlock(G_MM_LOCK, LC_MMS);
+}

@@ -1,0 +1,138 @@
+/**
+ * mprotect: gives a range other rights, VMA by VMA, and its entries with them.
+ *
+ * Protocol: mmap_lock for write. For each VMA of the range, from left to right: nothing if it has the rights already; else the
+ * piece joins a neighbour or is split off (vmaMerge.ts), is write-locked, gets its flags; then its entries lose what the new rights
+ * do not allow, under the PTE lock, and the range is flushed. Rights that are gained appear at the next fault, but for
+ * pages that only this mapping has, which become writable at once.
+ * The first hole ends it with ENOMEM; what came before stays changed. A hole at the very start has no effect.
+ *
+ * The flush may follow the PTE lock: until it is done a CPU may use the old rights, and the call has not returned.
+ * Nobody frees a page in between: that takes mmap_lock or the VMA's lock, both of which are held for write.
+ *
+ * Lock order: mmap_lock, VMA write lock, PTE lock.
+ * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pte_range).
+ */
+
+import {
+  ENOMEM,
+  PGD_PAGES,
+  PMD_PAGES,
+  PUD_PAGES,
+  TASK_END,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './config.ts';
+import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
+import { F_ANON, folioOf } from './frame.ts';
+import { F_FLAGS, F_REF, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { condResched } from './rcu.ts';
+import { flushTlbRange } from './tlb.ts';
+import { findVma, vmaNext } from './vma.ts';
+import { vmaModifyFlags } from './vmaMerge.ts';
+import { pmdFind, pudFind } from './walk.ts';
+import { compareExchange, load, store } from './word.ts';
+
+const RIGHTS: u32 = VM_READ | VM_WRITE | VM_EXEC;
+
+/**
+ * Sets the rights of [start, start + pages) to `prot` (VM_READ, VM_WRITE, VM_EXEC; 0: none). Returns 0 (also for no pages) or
+ * ENOMEM (a hole, no VMA for a split, too many mappings).
+ */
+export function doMprotect(mm: u32, start: u32, pages: u32, prot: u32): u32 {
+  if (pages === 0) return 0;
+  if (start > TASK_END) return ENOMEM;
+  // A range that reaches beyond the address space meets a hole there.
+  const end = pages > TASK_END - start ? TASK_END : start + pages;
+  mmapWriteLock(mm);
+  let error = protectRange(mm, start, end, prot & RIGHTS);
+  if (error === 0 && pages > TASK_END - start) error = ENOMEM;
+  mmapWriteUnlock(mm);
+  return error;
+}
+
+function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
+  let vma = findVma(mm, start);
+  if (vma === 0 || load(vma + VMA_START) > start) return ENOMEM;
+  let at = start;
+  while (at < end) {
+    if (vma === 0 || load(vma + VMA_START) > at) return ENOMEM;
+    const last = load(vma + VMA_END);
+    const pieceEnd = last < end ? last : end;
+    const old = load(vma + VMA_FLAGS);
+    const flags = ((old & ~RIGHTS) | rights) >>> 0;
+    if (flags !== old) {
+      const changed = vmaModifyFlags(vma, at, pieceEnd, flags);
+      if (changed === 0) return ENOMEM;
+      store(changed + VMA_FLAGS, flags);
+      changeProtection(mm, at, pieceEnd, flags);
+      vma = changed;
+    }
+    at = pieceEnd;
+    if (load(vma + VMA_END) <= at) vma = vmaNext(vma);
+  }
+  return 0;
+}
+
+/** Gives the entries of [start, end) the rights of `flags`, and flushes if any changed. Precondition: the VMA is write-locked. */
+function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
+  let at = start;
+  let changed: u32 = 0;
+  while (at < end) {
+    condResched();
+    let step = PMD_PAGES;
+    const pud = pudFind(mm, at);
+    if (pud === 0) {
+      step = PGD_PAGES;
+    } else {
+      const pmd = pmdFind(mm, at);
+      if (pmd === 0) step = PUD_PAGES;
+      else changed |= changePteRange(pmd, at, end, flags);
+    }
+    const left = step - (at & (step - 1));
+    if (left >= end - at) at = end;
+    else at += left;
+  }
+  if (changed !== 0) flushTlbRange(mm, start, end, 0);
+}
+
+/** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry changed that a TLB may hold. */
+function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
+  const pte = pteOffsetMapLock(pmd, start);
+  if (pte === 0) return 0;
+  const room = PMD_PAGES - (start & (PMD_PAGES - 1));
+  const pages = end - start < room ? end - start : room;
+  let changed: u32 = 0;
+  for (let at: u32 = 0; at < pages << 2; at += 4) {
+    let entry = load(pte + at);
+    while (entryPresent(entry) && newEntry(entry, flags) !== entry) {
+      // A walker may set accessed or dirty in between.
+      const seen = compareExchange(pte + at, entry, newEntry(entry, flags));
+      if (seen === entry) changed = 1;
+      entry = load(pte + at);
+    }
+  }
+  pteUnmapUnlock(pte);
+  return changed;
+}
+
+/** A present entry under the rights of `flags`. */
+function newEntry(entry: u32, flags: u32): u32 {
+  let result = (entry & ~PTE_USER) >>> 0;
+  if ((flags & RIGHTS) !== 0) result = (result | PTE_USER) >>> 0;
+  if ((flags & VM_WRITE) === 0) result = (result & ~PTE_WRITE) >>> 0;
+  else if (canBeWritable(entry, flags)) result = (result | PTE_WRITE) >>> 0;
+  return result;
+}
+
+/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that nobody else has. */
+function canBeWritable(entry: u32, flags: u32): boolean {
+  if ((entry & PTE_SPECIAL) !== 0) return false;
+  if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
+  const folio = folioOf(entryNumber(entry));
+  return (load(folio + F_FLAGS) & F_ANON) !== 0 && load(folio + F_REF) === 1;
+}

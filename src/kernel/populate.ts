@@ -1,0 +1,75 @@
+/**
+ * Faulting a range in before it is used: MAP_POPULATE and MADV_POPULATE_READ, _WRITE.
+ *
+ * Works page by page under mmap_lock for read, from the lowest address up; pages before a failure stay. Source: Linux mm/gup.c
+ * (__mm_populate, populate_vma_page_range, faultin_page_range), mm/madvise.c (madvise_populate).
+ */
+
+import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts';
+import { entryPresent, PTE_WRITE } from './entry.ts';
+import { handleMmFault, ON_MMAP_LOCK, populatePermitted, populateWrites, SIGBUS } from './fault.ts';
+import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { pteOffsetMap, pteUnmap } from './pteMap.ts';
+import { condResched } from './rcu.ts';
+import { findVma, vmaLookup } from './vma.ts';
+import { pmdFind } from './walk.ts';
+import { load } from './word.ts';
+
+/** Whether the entry of `vpn` suffices already. */
+function suffices(mm: u32, vpn: u32, write: u32): boolean {
+  const pmd = pmdFind(mm, vpn);
+  if (pmd === 0) return false;
+  const pte = pteOffsetMap(pmd, vpn);
+  if (pte === 0) return false;
+  const entry = load(pte);
+  pteUnmap(pte);
+  return entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+}
+
+/** Faults one page in until its entry suffices. mmap_lock held for read. Returns 0, ENOMEM or SIGBUS. */
+function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
+  let result: u32 = 0;
+  while (result === 0 && !suffices(mm, vpn, write))
+    result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
+  return result;
+}
+
+/**
+ * MADV_POPULATE_READ (`write` 0) or _WRITE over [start, end). No lock held on entry or return. Returns 0; ENOMEM: a page is not mapped, or no
+ * memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object.
+ */
+export function populateRange(mm: u32, start: u32, end: u32, write: u32): u32 {
+  mmapReadLock(mm);
+  let result: u32 = 0;
+  let vpn = start;
+  while (vpn < end && result === 0) {
+    const vma = vmaLookup(mm, vpn);
+    if (vma === 0) result = ENOMEM;
+    else if (!populatePermitted(vma, write)) result = EINVAL;
+    else result = populatePage(mm, vma, vpn, write);
+    if (result === SIGBUS) result = EFAULT;
+    vpn += 1;
+    condResched();
+  }
+  mmapReadUnlock(mm);
+  return result;
+}
+
+/** MAP_POPULATE over [start, end): skips what is not mapped or not accessible, stops silently where a page cannot be had. No lock held. */
+export function populateMapped(mm: u32, start: u32, end: u32): void {
+  mmapReadLock(mm);
+  let result: u32 = 0;
+  let vma = findVma(mm, start);
+  while (vma !== 0 && load(vma + VMA_START) < end && result === 0) {
+    const accessible = (load(vma + VMA_FLAGS) & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+    const from = load(vma + VMA_START) > start ? load(vma + VMA_START) : start;
+    const to = load(vma + VMA_END) < end ? load(vma + VMA_END) : end;
+    for (let vpn = from; accessible && vpn < to && result === 0; vpn += 1) {
+      result = populatePage(mm, vma, vpn, populateWrites(vma));
+      condResched();
+    }
+    vma = findVma(mm, to);
+  }
+  mmapReadUnlock(mm);
+}

@@ -1,0 +1,104 @@
+/**
+ * What a CPU tells about itself: the operation under way, the violations it saw, and its ring of recent events. Everything
+ * goes into its own area; the main thread reads it while CPUs run, so a report may be one step behind but never torn.
+ */
+
+import { STOP_NO, STOP_SOON } from './config.ts';
+import {
+  C_OP,
+  C_OP_A,
+  C_OP_B,
+  C_RING_NEXT,
+  C_VIOLATION,
+  C_VIOLATIONS,
+  EVENT_SHIFT,
+  H_RING_BASE,
+  H_RING_EVENTS,
+  H_STOP,
+  H_VIOLATIONS,
+  VIOLATION_RECORDS,
+} from './layout.ts';
+import { cpuId, thisCpu } from './percpu.ts';
+import { add, clockNs, compareExchange, peek, poke, store } from './word.ts';
+
+/** What a CPU is doing (C_OP). 1 to 8 are the calls of operation records, in their order. */
+export const OP_NONE: u32 = 0;
+export const OP_MMAP: u32 = 1;
+export const OP_MUNMAP: u32 = 2;
+export const OP_TOUCH: u32 = 3;
+export const OP_MADVISE: u32 = 4;
+export const OP_MREMAP: u32 = 5;
+export const OP_MPROTECT: u32 = 6;
+export const OP_BRK: u32 = 7;
+export const OP_FAULT: u32 = 8;
+export const OP_WALK: u32 = 9;
+export const OP_GUP: u32 = 10;
+export const OP_ACCESS: u32 = 11;
+export const OP_MM_CREATE: u32 = 12;
+export const OP_MM_DESTROY: u32 = 13;
+export const OP_SYNCHRONIZE_RCU: u32 = 14;
+export const OP_RCU_BARRIER: u32 = 15;
+export const OP_AUDIT: u32 = 16;
+export const OP_TEST: u32 = 17;
+
+/** Kinds of ring events. */
+export const EVENT_OPERATION: u32 = 1;
+export const EVENT_GP_START: u32 = 2;
+export const EVENT_GP_END: u32 = 3;
+export const EVENT_CALLBACKS: u32 = 4;
+export const EVENT_INTERRUPT: u32 = 5;
+export const EVENT_VIOLATION: u32 = 6;
+
+/** Marks the operation under way, for reports. */
+export function beginOperation(op: u32, a: u32, b: u32): void {
+  const cpu = thisCpu();
+  poke(cpu + C_OP_A, a);
+  poke(cpu + C_OP_B, b);
+  poke(cpu + C_OP, op);
+  event(EVENT_OPERATION, op, a);
+}
+
+/** Marks that no operation is under way. */
+export function endOperation(): void {
+  poke(thisCpu() + C_OP, OP_NONE);
+}
+
+/** Writes an event into this CPU's ring, if the machine has rings; the meaning of a and b is the kind's. */
+export function event(kind: u32, a: u32, b: u32): void {
+  const events = peek(H_RING_EVENTS);
+  if (events === 0) return;
+  const cpu = thisCpu();
+  const next = peek(cpu + C_RING_NEXT);
+  const record =
+    peek(H_RING_BASE) + ((cpuId() * events + ((next & (events - 1)) >>> 0)) << EVENT_SHIFT);
+  poke(record, clockNs());
+  poke(record + 4, kind);
+  poke(record + 8, a);
+  poke(record + 12, b);
+  poke(cpu + C_RING_NEXT, next + 1);
+}
+
+/**
+ * Records a violation of `oracle` (ORACLE_) with three words whose meaning is the reporter's, and asks all CPUs to stop
+ * after their operation. A CPU keeps its first VIOLATION_RECORDS - 1 records and the newest: {oracle, op, its two
+ * arguments, a, b, c, clock}. Returns to the caller, which goes on as if nothing had happened where that is possible.
+ */
+export function violation(oracle: u32, a: u32, b: u32, c: u32): void {
+  const cpu = thisCpu();
+  const written = peek(cpu + C_VIOLATIONS);
+  const slot = written < VIOLATION_RECORDS ? written : VIOLATION_RECORDS - 1;
+  const record = cpu + C_VIOLATION + (slot << 5);
+  poke(record, oracle);
+  poke(record + 4, peek(cpu + C_OP));
+  poke(record + 8, peek(cpu + C_OP_A));
+  poke(record + 12, peek(cpu + C_OP_B));
+  poke(record + 16, a);
+  poke(record + 20, b);
+  poke(record + 24, c);
+  poke(record + 28, clockNs());
+  // Published before H_VIOLATIONS moves: whoever sees the count sees the record.
+  store(cpu + C_VIOLATIONS, written + 1);
+  add(H_VIOLATIONS, 1);
+  compareExchange(H_STOP, STOP_NO, STOP_SOON);
+  event(EVENT_VIOLATION, oracle, a);
+}

@@ -1,0 +1,58 @@
+/**
+ * Event counters of each CPU: words of its own area that nobody else writes, summed by whoever reports. They wrap modulo
+ * 2^32; a report that samples often enough takes differences.
+ */
+
+import { C_COUNTERS } from './layout.ts';
+import { thisCpu } from './percpu.ts';
+import { peek, poke } from './word.ts';
+
+export const COUNTER_OPS: u32 = 0;
+export const COUNTER_FAULTS: u32 = 1;
+export const COUNTER_FAULT_RETRIES: u32 = 2;
+export const COUNTER_PTE_MAP_RETRIES: u32 = 3;
+export const COUNTER_TABLES_ALLOCATED: u32 = 4;
+export const COUNTER_TABLES_FREED: u32 = 5;
+export const COUNTER_TABLES_RECLAIMED_FAST: u32 = 6;
+export const COUNTER_TABLES_RECLAIMED_SLOW: u32 = 7;
+export const COUNTER_RECLAIM_ABORTED: u32 = 8;
+export const COUNTER_TLB_FLUSHES: u32 = 9;
+export const COUNTER_INTERRUPTS_HANDLED: u32 = 10;
+export const COUNTER_GRACE_PERIODS: u32 = 11;
+export const COUNTER_CALLBACKS_INVOKED: u32 = 12;
+export const COUNTER_GUP_FAST: u32 = 13;
+export const COUNTER_GUP_SLOW: u32 = 14;
+export const COUNTER_WALKS: u32 = 15;
+export const COUNTER_ZAPPED_PAGES: u32 = 16;
+export const COUNTER_CALLBACKS_QUEUED: u32 = 17;
+export const COUNTER_INJECTED_FAILURES: u32 = 18;
+export const COUNTER_TLB_FULL_FLUSHES: u32 = 19;
+export const COUNTER_TLB_INTERRUPTS: u32 = 20;
+export const COUNTER_GATHER_FULL: u32 = 21;
+export const COUNTER_TABLES_FREED_SINGLY: u32 = 22;
+export const COUNTER_TEST_CALLBACKS: u32 = 23;
+export const COUNTER_FAULTS_VMA_LOCK: u32 = 24;
+export const COUNTER_SWAP_INS: u32 = 25;
+export const COUNTER_COPIES: u32 = 26;
+export const COUNTER_ZAP_BREAKS: u32 = 27;
+export const COUNTER_PAGED_OUT: u32 = 28;
+export const COUNTER_ACCESSES: u32 = 29;
+export const COUNTER_TLB_MISSES: u32 = 30;
+/** One more than the last counter. */
+export const COUNTERS: u32 = 31;
+
+/** Counts one event. */
+export function count(counter: u32): void {
+  countBy(counter, 1);
+}
+
+/** Counts `n` events. */
+export function countBy(counter: u32, n: u32): void {
+  const address = thisCpu() + C_COUNTERS + (counter << 2);
+  poke(address, peek(address) + n);
+}
+
+/** Value of one of this CPU's counters. */
+export function counterValue(counter: u32): u32 {
+  return peek(thisCpu() + C_COUNTERS + (counter << 2));
+}

@@ -1,0 +1,60 @@
+/**
+ * Waiting in two phases: look at a word for a while, then say so and park.
+ *
+ * The waker stores the word, then reads the waiters' count and notifies only when there are some (`wake`). The waiter
+ * raises the count, then looks at the word once more inside `awaitWord`. Both orders are sequentially consistent: either
+ * the waiter's look finds the new value or the waker's read finds the waiter. Between look and park the word's value is
+ * compared again by the park itself. So a wake-up is never lost, and a waker pays for it only when somebody is parked.
+ */
+
+import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from './config.ts';
+import { pollInterrupts } from './irq.ts';
+import { C_WAITING_FOR } from './layout.ts';
+import { thisCpu } from './percpu.ts';
+import { add, awaitWord, load, notify, store, sub } from './word.ts';
+
+/** Whether sequence number `value` is at `target` or past it, modulo 2^32. */
+export function reaches(value: u32, target: u32): boolean {
+  return (value - target) >>> 0 < 0x80000000;
+}
+
+function holds(value: u32, condition: u32, operand: u32): boolean {
+  if (condition === AWAIT_EQUALS) return value === operand;
+  if (condition === AWAIT_DIFFERS) return value !== operand;
+  if (condition === AWAIT_REACHES) return reaches(value, operand);
+  return value === 0 || reaches(value, operand);
+}
+
+/**
+ * Waits as `awaitWord` does for the whole word at `address`: up to `spins` looks, then parked, counted in the word at
+ * `waiters`. Returns the value that satisfied the condition.
+ */
+export function waitFor(address: u32, condition: u32, operand: u32, spins: u32, waiters: u32): u32 {
+  let value = load(address);
+  let left = spins;
+  while (left > 0 && !holds(value, condition, operand)) {
+    pollInterrupts();
+    value = load(address);
+    left -= 1;
+  }
+  if (holds(value, condition, operand)) return value;
+  add(waiters, 1); // pairs with the read in wake
+  value = awaitNamed(address, 0xffffffff, condition, operand, 0);
+  sub(waiters, 1);
+  return value;
+}
+
+/** `awaitWord`, with the word named to reports and to senders of interrupts for as long as it lasts. */
+export function awaitNamed(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
+  const name = thisCpu() + C_WAITING_FOR;
+  store(name, address);
+  const value = awaitWord(address, mask, condition, operand, spins);
+  store(name, 0);
+  return value;
+}
+
+/** Wakes all that wait for the word at `address`, just stored, if there are any. */
+export function wake(address: u32, waiters: u32): void {
+  // Pairs with the add in waitFor.
+  if (load(waiters) !== 0) notify(address, 0x7fffffff);
+}

@@ -1,0 +1,198 @@
+/**
+ * Zapping: taking the entries of a range out of the page tables (munmap, madvise(MADV_DONTNEED)), and the place where an emptied PTE
+ * table is noticed.
+ *
+ * Guarantee: every entry that was in the range when the call began is cleared; frames and tables are handed to the gather, which frees them
+ * after the flush. With `mayReclaim`, a PTE table whose whole span was zapped and that is empty is detached.
+ *
+ * Per PMD entry (`zapPteRange`):
+ *  1. map and lock the PTE table;
+ *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their page and queued in the
+ *     gather; others go by kind;
+ *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is dropped;
+ *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: fast path of ptReclaim.ts, under the lock;
+ *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
+ *  6. an eligible table that step 4 did not take: slow path of ptReclaim.ts.
+ *
+ * Lock order: any one of mmap_lock, VMA lock, rmap lock, in any mode; PTE lock (PMD lock by trylock under it).
+ * Source: Linux mm/memory.c (unmap_page_range, zap_pte_range, do_zap_pte_range, zap_present_ptes, zap_nonpresent_ptes).
+ */
+
+import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_RESCHED_PERIOD } from './config.ts';
+import {
+  ENTRY_KIND,
+  ENTRY_SWAP,
+  entryNamesTable,
+  entryNumber,
+  entryPresent,
+  PTE_DIRTY,
+} from './entry.ts';
+import { F_ANON, F_DIRTY, folioOf } from './frame.ts';
+import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
+import { syncPoint } from './inject.ts';
+import { needResched, pollInterrupts } from './irq.ts';
+import { F_FLAGS, F_MAP } from './layout.ts';
+import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
+import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { condResched } from './rcu.ts';
+import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
+import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
+import { swapFree } from './swap.ts';
+import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
+import { exchange, load, or, sub } from './word.ts';
+
+/** How far one call of `zapEntries` came and why it stopped, in the bits above the page count. */
+const STOPPED_FULL: u32 = 0x10000;
+const ENTRY_LEFT: u32 = 0x20000;
+const PAGES_MASK: u32 = 0xffff;
+
+/** First vpn after `vpn` at a multiple of `pages`, at most `end`. */
+export function spanEnd(vpn: u32, pages: u32, end: u32): u32 {
+  const next: u32 = (((vpn & ~(pages - 1)) >>> 0) + pages) >>> 0;
+  return next === 0 || next > end ? end : next;
+}
+
+/**
+ * Clears one present entry and hands its page over. Returns whether the gather is full now. PTE lock held.
+ */
+function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
+  // Atomic with respect to walkers that set accessed and dirty; pairs with GUP-fast's second look at the entry.
+  const entry = exchange(pte, 0);
+  gatherNoteRange(gather, vpn, vpn + 1);
+  if (!entryCounted(entry)) return false;
+  const frame = entryNumber(entry);
+  const folio = folioOf(frame);
+  if ((entry & PTE_DIRTY) !== 0 && (load(folio + F_FLAGS) & F_ANON) === 0)
+    or(folio + F_FLAGS, F_DIRTY);
+  rssSub(mm, rssKind(entry), 1);
+  sub(folio + F_MAP, 1);
+  return gatherPage(gather, frame);
+}
+
+/**
+ * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its table ineligible
+ * for reclaim. PTE lock held.
+ */
+function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
+  if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return false;
+  // Only the holder of the PTE lock changes a non-present entry, so it is still the one read.
+  exchange(pte, 0);
+  rssSub(mm, RSS_SWAP, 1);
+  swapFree(entryNumber(entry));
+  return true;
+}
+
+/** Number of none entries from `pte` on, at most `most`. PTE lock held. */
+function skipNonePtes(pte: u32, most: u32): u32 {
+  let none: u32 = 0;
+  while (none < most && load(pte + (none << 2)) === 0) none += 1;
+  return none;
+}
+
+/**
+ * Zaps entries from `pte`, that of `vpn`, to `end` at most, or until the gather is full or ZAP_RESCHED_PERIOD entries that were not none are
+ * done. Returns the pages passed over, with STOPPED_FULL and ENTRY_LEFT. PTE lock held.
+ */
+function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 {
+  const most: u32 = end - vpn;
+  let done: u32 = 0;
+  let worked: u32 = 0;
+  let outcome: u32 = 0;
+  while (done < most && worked < ZAP_RESCHED_PERIOD && (outcome & STOPPED_FULL) === 0) {
+    done += skipNonePtes(pte + (done << 2), most - done);
+    if (done < most) {
+      const at = pte + (done << 2);
+      const entry = load(at);
+      if (entryPresent(entry)) {
+        if (zapPresentPte(gather, mm, at, vpn + done)) outcome = outcome | STOPPED_FULL;
+      } else if (!zapNonpresentPte(mm, at, entry)) {
+        outcome = outcome | ENTRY_LEFT;
+      }
+      done += 1;
+      worked += 1;
+    }
+  }
+  countBy(COUNTER_ZAPPED_PAGES, worked);
+  return outcome | done;
+}
+
+/**
+ * Zaps [start, end), which one PMD entry, at `pmd`, covers. `reclaim`: 1 when an emptied table is to be detached.
+ */
+function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, reclaim: u32): void {
+  let eligible = reclaim !== 0 && reclaimEligible(start, end);
+  let heldThroughout = true;
+  let detached = false;
+  let vpn = start;
+  while (vpn !== end) {
+    const first = pteOffsetMapLock(pmd, vpn);
+    if (first === 0) return;
+    const base: u32 = first - ((vpn - start) << 2);
+    let full = false;
+    let stop = false;
+    while (vpn !== end && !stop) {
+      const outcome = doZapPteRange(gather, mm, base + ((vpn - start) << 2), vpn, end);
+      vpn += outcome & PAGES_MASK;
+      full = (outcome & STOPPED_FULL) !== 0;
+      if ((outcome & ENTRY_LEFT) !== 0) eligible = false;
+      pollInterrupts();
+      // A gather that fills with the last entry interrupts the walk all the same: its pages are freed before anything else.
+      stop = full || (vpn !== end && needResched());
+    }
+    if (stop) {
+      heldThroughout = false;
+      count(COUNTER_ZAP_BREAKS);
+    }
+    if (eligible && heldThroughout) detached = reclaimLocked(pmd);
+    if (full) gatherFlushTlb(gather);
+    pteUnmapUnlock(first);
+    syncPoint();
+    if (full) gatherFlush(gather);
+    if (vpn !== end) condResched();
+  }
+  if (!eligible) return;
+  if (detached) detachedTable(gather, mm, start);
+  else reclaimUnlocked(gather, mm, pmd, start);
+}
+
+/** Zaps [start, end) under one PUD entry's PMD table. */
+function zapPmdRange(gather: u32, mm: u32, pud: u32, start: u32, end: u32, reclaim: u32): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const next = spanEnd(vpn, PMD_PAGES, end);
+    const pmd = pmdOffset(pud, vpn);
+    if (entryNamesTable(load(pmd))) zapPteRange(gather, mm, pmd, vpn, next, reclaim);
+    condResched();
+    vpn = next;
+  }
+}
+
+/** Zaps [start, end) under one PGD entry's PUD table. */
+function zapPudRange(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, reclaim: u32): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const next = spanEnd(vpn, PUD_PAGES, end);
+    const pud = load(pudOffset(pgd, vpn));
+    if (entryPresent(pud)) zapPmdRange(gather, mm, pud, vpn, next, reclaim);
+    vpn = next;
+  }
+}
+
+/**
+ * Zaps [start, end) of `mm` into `gather`; `mayReclaim` 1: empty PTE tables may be detached, as the reclaim protocol says. Precondition: mmap_lock
+ * or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
+ */
+export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayReclaim: u32): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const next = spanEnd(vpn, PGD_PAGES, end);
+    const pgd = load(pgdOffset(mm, vpn));
+    if (entryPresent(pgd)) zapPudRange(gather, mm, pgd, vpn, next, mayReclaim);
+    vpn = next;
+  }
+}
+
+/** Zaps the part of a VMA that munmap or exit takes away. */
+export function unmapVmaPages(gather: u32, mm: u32, vma: u32, start: u32, end: u32): void {
+  if (vma !== 0) unmapPageRange(gather, mm, start, end, 0);
+}

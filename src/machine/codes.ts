@@ -1,0 +1,36 @@
+/** Names of the kernel's codes, taken from its constants. */
+import * as irq from '../kernel/irq.ts';
+import * as lockOrder from '../kernel/lockOrder.ts';
+import * as report from '../kernel/report.ts';
+import * as rss from '../kernel/rss.ts';
+import * as stats from '../kernel/stats.ts';
+
+/** Codes by name: every number that a module exports under `prefix`, the rest of its name in another spelling. */
+function codeNames(
+  module: Readonly<Record<string, unknown>>,
+  prefix: string,
+  separator: '-' | 'camelCase',
+): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  for (const [key, value] of Object.entries(module)) {
+    if (!key.startsWith(prefix) || typeof value !== 'number') continue;
+    const lower = key.slice(prefix.length).toLowerCase();
+    const name =
+      separator === '-'
+        ? lower.replaceAll('_', '-')
+        : lower.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    names.set(value, name);
+  }
+  return names;
+}
+
+/** COUNTER_ codes, such as `tablesReclaimedFast`. */
+export const COUNTER_NAMES = codeNames(stats, 'COUNTER_', 'camelCase');
+/** LC_ codes, such as `pageTable`. */
+export const LOCK_CLASS_NAMES = codeNames(lockOrder, 'LC_', 'camelCase');
+/** OP_ codes, such as `munmap`; 0 is `none`. */
+export const OPERATION_NAMES = codeNames(report, 'OP_', '-');
+/** RSS_ codes, such as `anon`. */
+export const RSS_NAMES = codeNames(rss, 'RSS_', 'camelCase');
+/** HOST_ codes, such as `stalled`: why a CPU ended. */
+export const END_REASONS = codeNames(irq, 'HOST_', '-');

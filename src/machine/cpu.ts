@@ -1,0 +1,214 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { WorkloadSpec } from '../experiment/workload.ts';
+import type { CpuLink } from './control.ts';
+import { errnoName } from './errno.ts';
+import type { CheckLevel, Execution } from './options.ts';
+
+/** What a CPU's worker is started with. */
+export interface CpuTask {
+  cpu: number;
+  memory: WebAssembly.Memory;
+  port: MessagePort;
+  execution: Execution;
+  check: CheckLevel;
+  /** Start of every CPU's clock, nanoseconds of the process's monotonic clock. */
+  clockStartNs: bigint;
+}
+
+/** A call by its name in the system-call layer, with numbers and booleans as arguments. */
+export type CallName =
+  | 'mmap'
+  | 'munmap'
+  | 'mprotect'
+  | 'madvise'
+  | 'mremap'
+  | 'brk'
+  | 'access'
+  | 'touch'
+  | 'fault'
+  | 'walk'
+  | 'gupFast'
+  | 'gupPut';
+
+/** What a CPU's worker serves over its port. */
+export interface CpuService {
+  /** Settles when the CPU is up. */
+  ready(): void;
+  /** One system call; gives its number. */
+  call(name: CallName, args: (number | boolean)[]): number | Promise<number>;
+  /** One kernel call that takes and gives words. */
+  kernel(name: string, args: number[]): number | Promise<number>;
+  /** Creates what a workload shares between CPUs; gives the words that its `run` is handed on every CPU. */
+  prepare(workload: WorkloadSpec): Promise<number[]>;
+  /** Runs a workload until the machine's stop word is raised or its count is reached; gives the operations done. */
+  run(workload: WorkloadSpec, shared: number[]): Promise<number>;
+  /** Gives back what `prepare` made, when all CPUs have run. */
+  cleanUp(workload: WorkloadSpec, shared: number[]): Promise<void>;
+  /** Calls an exported function of a module with the workload's view of this CPU and `argument`. */
+  callModule(url: string, name: string, argument: unknown): Promise<unknown>;
+  /** Ends the CPU's task. */
+  shutdown(): void;
+}
+
+export type Protection = 'none' | 'r' | 'rw';
+const PROTECTIONS: Record<Protection, number> = { none: 0, r: 1, rw: 3 };
+
+/** Linux's madvise numbers by name. */
+export const ADVICE = {
+  dontneed: 4,
+  free: 8,
+  hugepage: 14,
+  nohugepage: 15,
+  cold: 20,
+  pageout: 21,
+  populate_read: 22,
+  populate_write: 23,
+  collapse: 25,
+} as const;
+export type Advice = keyof typeof ADVICE;
+
+/** How a mapping is made. */
+export interface MapOptions {
+  /** Default `rw`. */
+  prot?: Protection;
+  shared?: boolean;
+  populate?: boolean;
+  /** What was mapped there is unmapped first; otherwise an overlap is EEXIST. */
+  replace?: boolean;
+  file?: FileHandle;
+  /** Offset in the file, in pages. */
+  filePage?: number;
+}
+
+/** A simulated file. */
+export interface FileHandle {
+  readonly handle: number;
+  readonly pages: number;
+}
+
+/** An address space that operations name. */
+export interface AddressSpaceHandle {
+  readonly handle: number;
+}
+
+type Errno = string | null;
+
+/**
+ * One CPU of a machine. Addresses and lengths are in bytes. Operations give null or an errno's name; they reject with
+ * CpuDiedError when the CPU dies.
+ */
+export class Cpu {
+  readonly id: number;
+  readonly #link: CpuLink<CpuService>;
+
+  constructor(id: number, link: CpuLink<CpuService>) {
+    this.id = id;
+    this.#link = link;
+  }
+
+  async #errno(name: CallName, ...args: (number | boolean)[]): Promise<Errno> {
+    return errnoName(await this.#link.call((remote) => remote.call(name, args)));
+  }
+
+  #number(name: CallName, ...args: (number | boolean)[]): Promise<number> {
+    return this.#link.call((remote) => remote.call(name, args));
+  }
+
+  /** Maps [address, address + length). */
+  mmap(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    options: MapOptions = {},
+  ): Promise<Errno> {
+    const flags = (options.shared ? 1 : 0) | (options.populate ? 2 : 0) | (options.replace ? 4 : 0);
+    const prot = PROTECTIONS[options.prot ?? 'rw'];
+    const file = options.file?.handle ?? 0;
+    return this.#errno(
+      'mmap',
+      space.handle,
+      address,
+      length,
+      prot,
+      flags,
+      file,
+      options.filePage ?? 0,
+    );
+  }
+
+  munmap(space: AddressSpaceHandle, address: number, length: number): Promise<Errno> {
+    return this.#errno('munmap', space.handle, address, length);
+  }
+
+  mprotect(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    prot: Protection,
+  ): Promise<Errno> {
+    return this.#errno('mprotect', space.handle, address, length, PROTECTIONS[prot]);
+  }
+
+  madvise(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    advice: Advice,
+  ): Promise<Errno> {
+    return this.#errno('madvise', space.handle, address, length, ADVICE[advice]);
+  }
+
+  /** Moves a mapping to `newAddress` (MREMAP_MAYMOVE | MREMAP_FIXED). */
+  mremap(
+    space: AddressSpaceHandle,
+    address: number,
+    oldLength: number,
+    newAddress: number,
+    newLength: number = oldLength,
+  ): Promise<Errno> {
+    return this.#errno('mremap', space.handle, address, oldLength, newAddress, newLength, 0);
+  }
+
+  brk(space: AddressSpaceHandle, address: number): Promise<Errno> {
+    return this.#errno('brk', space.handle, address);
+  }
+
+  /** Accesses [address, address + length) every `strideBytes`, default a page. */
+  touch(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    kind: 'r' | 'w' = 'w',
+    strideBytes = 4096,
+  ): Promise<Errno> {
+    return this.#errno('touch', space.handle, address, length, kind === 'w', strideBytes);
+  }
+
+  access(space: AddressSpaceHandle, address: number, kind: 'r' | 'w' = 'r'): Promise<Errno> {
+    return this.#errno('access', space.handle, address, kind === 'w');
+  }
+
+  /** A page fault; where nothing is mapped, one page is mapped first. */
+  fault(space: AddressSpaceHandle, address: number, kind: 'r' | 'w' = 'r'): Promise<Errno> {
+    return this.#errno('fault', space.handle, address, kind === 'w');
+  }
+
+  /** The entry that a lockless walk finds, 0 for none. */
+  walk(space: AddressSpaceHandle, address: number): Promise<number> {
+    return this.#number('walk', space.handle, address);
+  }
+
+  /** A frame with a reference, 0 when the slow path would be needed; give it back with `gupPut`. */
+  gupFast(space: AddressSpaceHandle, address: number, kind: 'r' | 'w' = 'r'): Promise<number> {
+    return this.#number('gupFast', space.handle, address, kind === 'w');
+  }
+
+  async gupPut(frame: number): Promise<void> {
+    await this.#number('gupPut', frame);
+  }
+
+  /** Calls `name`, exported by the module at `url`, in the CPU's thread: `(cpu: WorkloadCpu, argument) => result`. */
+  callModule(url: string | URL, name: string, argument?: unknown): Promise<unknown> {
+    return this.#link.call((remote) => remote.callModule(String(url), name, argument));
+  }
+}

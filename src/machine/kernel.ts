@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import type { CheckLevel, Execution } from './options.ts';
+
+const fromDist = import.meta.url.includes('/dist/src/machine/');
+/** Folder of the built kernels and workers, ending in a slash. */
+export const DIST = new URL(fromDist ? '../../' : '../../dist/', import.meta.url);
+
+/** What the kernel asks of its host. */
+export interface Host {
+  clockNs(): number;
+  end(reason: number, detail: number): void;
+}
+
+type Call = (...args: number[]) => number;
+
+/** The kernel's exports. */
+export type Kernel = Record<
+  | 'setThisCpu'
+  | 'mmCreate'
+  | 'mmDestroy'
+  | 'doMmap'
+  | 'doMunmap'
+  | 'doMprotect'
+  | 'doMremap'
+  | 'doBrk'
+  | 'doMadvise'
+  | 'populateRange'
+  | 'access'
+  | 'walkLockless'
+  | 'gupFast'
+  | 'gupPut'
+  | 'inodeCreate'
+  | 'mapImplicit'
+  | 'rcuQuiescentState'
+  | 'rcuIdleEnter'
+  | 'rcuIdleExit'
+  | 'synchronizeRcu'
+  | 'rcuBarrier'
+  | 'pollInterrupts'
+  | 'drainCaches'
+  | 'stallReader'
+  | 'inodePut'
+  | 'violation',
+  Call
+>;
+
+export async function loadKernel(
+  execution: Execution,
+  check: CheckLevel,
+  memory: WebAssembly.Memory,
+  host: Host,
+): Promise<Kernel> {
+  if (execution === 'js') {
+    const word = await import(new URL(`kernel/${check}/word.js`, DIST).href);
+    word.attachMemory(memory.buffer, host);
+    return (await import(new URL(`kernel/${check}/index.js`, DIST).href)) as Kernel;
+  }
+  const bytes = await readFile(new URL(`kernel/${check}.wasm`, DIST));
+  const { instance } = await WebAssembly.instantiate(bytes, {
+    env: { memory },
+    host: { clockNs: () => host.clockNs() | 0, end: host.end },
+  });
+  return instance.exports as unknown as Kernel;
+}

@@ -1,0 +1,401 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
+import { H_STOP } from '../kernel/layout.ts';
+import type { WorkloadSpec } from '../experiment/workload.ts';
+import { audit, type AuditReport } from './audit.ts';
+import { CpuLink } from './control.ts';
+import {
+  Cpu,
+  type AddressSpaceHandle,
+  type CpuService,
+  type CpuTask,
+  type FileHandle,
+} from './cpu.ts';
+import { CpuDiedError, describeDeath, type CpuDeath } from './death.ts';
+import { DIST } from './kernel.ts';
+import { createMemory } from './memory.ts';
+import {
+  CHECK_LEVELS,
+  OptionError,
+  checkInteger,
+  checkKeys,
+  resolveOptions,
+  type MachineOptions,
+  type ResolvedOptions,
+} from './options.ts';
+import {
+  readSpace,
+  readStatistics,
+  type MachineStatistics,
+  type SpaceStatistics,
+} from './statistics.ts';
+import { readViolations, type Violation } from './violations.ts';
+
+/** Longest that CPUs are waited for once the machine is to end, milliseconds. */
+const ENDING_MS = 1000;
+/** Longest delay of a Node timer, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** How a workload is run. Without `durationMs` and `operations` it runs for a second. */
+export interface RunOptions {
+  durationMs?: number;
+  /** Operations of each CPU. */
+  operations?: number;
+  /** Seed of the workload's generators; default: the machine's. */
+  seed?: number;
+  /** Address spaces for the workload; default: it makes its own. */
+  spaces?: readonly AddressSpace[];
+  /** Called every `progressMs` (default 500) with current statistics. */
+  onProgress?: (statistics: MachineStatistics, elapsedMs: number) => void;
+  progressMs?: number;
+  /** Ends the run early, as if its time were over. */
+  signal?: AbortSignal;
+  /** Audit the machine after the run; default: true. */
+  audit?: boolean;
+}
+
+/** What a run did. */
+export interface RunReport {
+  workload: string;
+  seed: number;
+  options: ResolvedOptions;
+  durationMs: number;
+  /** Operations done, all CPUs; null for a CPU that died before it could say. */
+  operations: number;
+  operationsPerCpu: (number | null)[];
+  ended: 'time' | 'count' | 'violation' | 'interrupted' | 'death';
+  statistics: MachineStatistics;
+  violations: Violation[];
+  /** Null when the run had no audit. */
+  audit: AuditReport | null;
+}
+
+/** An address space of a machine. */
+export class AddressSpace implements AddressSpaceHandle {
+  /** Address of its mm in the shared memory. */
+  readonly handle: number;
+  readonly #words: Uint32Array;
+
+  constructor(handle: number, words: Uint32Array) {
+    this.handle = handle;
+    this.#words = words;
+  }
+
+  /** Its page tables and mapped pages now. */
+  statistics(): SpaceStatistics {
+    return readSpace(this.#words, this.handle);
+  }
+
+  /** Page-table memory as Linux counts it: 4 KiB for every PTE, PMD and PUD table. */
+  get vmpteKb(): number {
+    return this.statistics().vmpteKb;
+  }
+
+  /** Mapped anonymous pages; the zero page is not one. */
+  get anonPages(): number {
+    return this.statistics().anonPages;
+  }
+}
+
+/**
+ * A booted machine: a shared memory and CPUs, each a worker thread. Make one with `boot`; end it with `shutdown` or
+ * `await using`. When a CPU dies the whole machine ends: what is under way and every later call rejects with
+ * CpuDiedError.
+ */
+export class Machine implements AsyncDisposable {
+  readonly options: ResolvedOptions;
+  /** Number of CPUs. */
+  readonly cpus: number;
+  readonly memory: WebAssembly.Memory;
+  readonly words: Uint32Array;
+  readonly #pool: Piscina;
+  readonly #links: CpuLink<CpuService>[] = [];
+  readonly #cpus: Cpu[] = [];
+  readonly #tasks: Promise<void>[] = [];
+  readonly #startedMs = performance.now();
+  #running = false;
+  #ending: Promise<void> | null = null;
+  #failure: CpuDiedError | null = null;
+  #failing: Promise<void> | null = null;
+
+  constructor(options: ResolvedOptions) {
+    this.options = options;
+    this.cpus = options.cpus;
+    this.memory = createMemory(options);
+    this.words = new Uint32Array(this.memory.buffer);
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL('workers/cpu.js', DIST)),
+      minThreads: options.cpus,
+      maxThreads: options.cpus,
+      idleTimeout: Infinity,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
+    });
+    this.#pool.on('error', () => {});
+    const clockStartNs = process.hrtime.bigint();
+    for (let id = 0; id < options.cpus; id++) {
+      const { port1, port2 } = new MessageChannel();
+      const link = new CpuLink<CpuService>(port1);
+      this.#links.push(link);
+      this.#cpus.push(new Cpu(id, link));
+      const task: CpuTask = {
+        cpu: id,
+        memory: this.memory,
+        port: port2,
+        execution: options.execution,
+        check: options.check,
+        clockStartNs,
+      };
+      this.#tasks.push(
+        this.#pool.run(task, { transferList: [port2] }).then(
+          () => undefined,
+          (error: unknown) => this.#died(id, error),
+        ),
+      );
+    }
+  }
+
+  /** Settles when every CPU is up. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.call((remote) => remote.ready())));
+  }
+
+  /** CPU `id`, to drive single operations. Throws OptionError for a CPU that the machine has not. */
+  cpu(id: number): Cpu {
+    checkInteger('cpu', id, 0, this.cpus - 1);
+    return this.#cpus[id]!;
+  }
+
+  #setStop(value: number): void {
+    Atomics.store(this.words, H_STOP >>> 2, value);
+  }
+
+  #kernel(cpu: number, name: string, ...args: number[]): Promise<number> {
+    return this.#links[cpu]!.call((remote) => remote.kernel(name, args));
+  }
+
+  /** Makes an empty address space. Rejects with RangeError when there are no more (option `addressSpaces`). */
+  async createAddressSpace(): Promise<AddressSpace> {
+    const handle = await this.#kernel(0, 'mmCreate');
+    if (handle === 0)
+      throw new RangeError(
+        `no address space left of ${this.options.addressSpaces} (option addressSpaces)`,
+      );
+    return new AddressSpace(handle, this.words);
+  }
+
+  /** Unmaps everything in an address space and frees it, as a process's exit does. */
+  async destroyAddressSpace(space: AddressSpace): Promise<void> {
+    await this.#kernel(0, 'mmDestroy', space.handle);
+  }
+
+  /** Makes a simulated file of `pages` pages. Rejects with RangeError when there are no more (option `inodes`). */
+  async createFile(pages: number): Promise<FileHandle> {
+    checkInteger('pages', pages, 1, 0xffff_ffff);
+    const handle = await this.#kernel(0, 'inodeCreate', pages, 1);
+    if (handle === 0)
+      throw new RangeError(`no file left of ${this.options.inodes} (option inodes)`);
+    return { handle, pages };
+  }
+
+  /** Asks CPUs in a loop of their own (a run, a called module) to end it after the operation under way. */
+  stop(): void {
+    Atomics.compareExchange(this.words, H_STOP >>> 2, STOP_NO, STOP_SOON);
+  }
+
+  /** Undoes `stop`, so that loops can run again; a run does so by itself. */
+  resume(): void {
+    Atomics.compareExchange(this.words, H_STOP >>> 2, STOP_SOON, STOP_NO);
+  }
+
+  /** Reads all counters of the machine from shared memory, at any time. */
+  statistics(): MachineStatistics {
+    return readStatistics(this.words, performance.now() - this.#startedMs);
+  }
+
+  /** The violations that CPUs have recorded so far, oldest first for each CPU. */
+  violations(): Violation[] {
+    return readViolations(this.words);
+  }
+
+  /**
+   * Walks every table, VMA and free list and checks that all of it balances. The CPUs must be idle: no operation and no
+   * run under way.
+   */
+  async audit(): Promise<AuditReport> {
+    if (this.#running) throw new Error('audit: a workload is running; audit when it has ended');
+    await this.#kernel(0, 'rcuBarrier');
+    for (let cpu = 0; cpu < this.cpus; cpu++) await this.#kernel(cpu, 'drainCaches');
+    return audit(this.words, CHECK_LEVELS.indexOf(this.options.check));
+  }
+
+  /**
+   * Runs a workload on every CPU: a mix's name, or the URL of a module that exports `run(cpu: WorkloadCpu)` for one
+   * operation (and, if it likes, `prepare` and `finish`). Violations end the run and are in the report. Rejects with
+   * OptionError, or with CpuDiedError, whose `report` is the partial report.
+   */
+  async run(workload: string | URL, options: RunOptions = {}): Promise<RunReport> {
+    const plan = this.#plan(workload, options);
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#running) throw new Error('run: another workload is running');
+    this.#running = true;
+    const startMs = performance.now();
+    let ended: RunReport['ended'] = 'count';
+    let operationsPerCpu: (number | null)[] = Array.from({ length: this.cpus }, () => null);
+    let auditReport: AuditReport | null = null;
+    const report = (): RunReport => ({
+      workload: plan.spec.name,
+      seed: plan.spec.seed,
+      options: this.options,
+      durationMs: durationMs ?? performance.now() - startMs,
+      operations: operationsPerCpu.reduce<number>((sum, count) => sum + (count ?? 0), 0),
+      operationsPerCpu,
+      ended,
+      statistics: this.statistics(),
+      violations: this.violations(),
+      audit: auditReport,
+    });
+    let durationMs: number | null = null;
+    let timer: NodeJS.Timeout | undefined;
+    let progress: NodeJS.Timeout | undefined;
+    const stop = (why: RunReport['ended']): void => {
+      if (Atomics.compareExchange(this.words, H_STOP >>> 2, STOP_NO, STOP_SOON) === STOP_NO)
+        ended = why;
+    };
+    const interrupt = (): void => stop('interrupted');
+    try {
+      this.#setStop(STOP_NO);
+      const shared = await this.#links[0]!.call((remote) => remote.prepare(plan.spec));
+      if (plan.durationMs !== null)
+        timer = setTimeout(() => stop('time'), Math.min(plan.durationMs, TIMER_MS_MAX));
+      const { onProgress } = options;
+      if (onProgress !== undefined)
+        progress = setInterval(
+          () => onProgress(this.statistics(), performance.now() - startMs),
+          options.progressMs ?? 500,
+        );
+      options.signal?.addEventListener('abort', interrupt);
+      if (options.signal?.aborted) interrupt();
+      operationsPerCpu = await Promise.all(
+        this.#links.map((link, cpu) =>
+          link
+            .call((remote) => remote.run(plan.spec, shared))
+            .then((count) => {
+              operationsPerCpu[cpu] = count;
+              return count;
+            }),
+        ),
+      );
+      durationMs = performance.now() - startMs;
+      if (this.violations().length > 0) ended = 'violation';
+      this.#setStop(STOP_NO);
+      this.#running = false;
+      if (options.audit !== false) auditReport = await this.audit();
+      await this.#links[0]!.call((remote) => remote.cleanUp(plan.spec, shared));
+      return report();
+    } catch (error) {
+      if (error instanceof CpuDiedError && error.report === null) {
+        ended = 'death';
+        error.report = report();
+      }
+      throw error;
+    } finally {
+      this.#running = false;
+      clearTimeout(timer);
+      clearInterval(progress);
+      options.signal?.removeEventListener('abort', interrupt);
+    }
+  }
+
+  #plan(
+    workload: string | URL,
+    options: RunOptions,
+  ): { spec: WorkloadSpec; durationMs: number | null } {
+    checkKeys('options', options, [
+      'durationMs',
+      'operations',
+      'seed',
+      'spaces',
+      'onProgress',
+      'progressMs',
+      'signal',
+      'audit',
+    ]);
+    if (typeof workload !== 'string' && !(workload instanceof URL))
+      throw new OptionError('workload', workload, 'a name or a URL');
+    const operations =
+      options.operations === undefined
+        ? 0
+        : checkInteger('operations', options.operations, 1, Number.MAX_SAFE_INTEGER);
+    const durationMs =
+      options.durationMs === undefined
+        ? operations === 0
+          ? 1000
+          : null
+        : checkInteger('durationMs', options.durationMs, 1, TIMER_MS_MAX);
+    const spec = {
+      name: String(workload),
+      seed: checkInteger('seed', options.seed ?? this.options.seed, 0, 0xffff_ffff),
+      operations,
+      spaces: (options.spaces ?? []).map((space) => space.handle),
+      stalledReaders: this.options.inject.stalledReaders,
+    };
+    return { spec, durationMs };
+  }
+
+  /** The task of CPU `id` has failed: ends the machine. */
+  #died(id: number, error: unknown): Promise<void> {
+    if (this.#ending !== null) return Promise.resolve();
+    this.#failing ??= this.#fail(describeDeath(this.words, id, error));
+    return Promise.resolve();
+  }
+
+  async #fail(death: CpuDeath): Promise<void> {
+    this.#failure = new CpuDiedError(death);
+    this.#setStop(STOP_ABORT);
+    await Promise.race([Promise.all(this.#tasks), sleep(ENDING_MS, undefined, { ref: false })]);
+    await this.#pool.destroy();
+    for (const link of this.#links) link.end(this.#failure);
+  }
+
+  /** Ends the machine: its CPUs, their threads. What is under way rejects. Can be called more than once. */
+  shutdown(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    if (this.#failing !== null) return this.#failing;
+    this.#setStop(this.#running ? STOP_ABORT : STOP_SOON);
+    for (const link of this.#links) link.call((remote) => remote.shutdown()).catch(() => {});
+    const timeout = new AbortController();
+    await Promise.race([
+      Promise.all(this.#tasks),
+      sleep(ENDING_MS, undefined, { signal: timeout.signal }).catch(() => {}),
+    ]);
+    timeout.abort();
+    await this.#pool.destroy();
+    for (const link of this.#links) link.end(new Error('the machine has been shut down'));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+}
+
+/** Boots a machine. Throws OptionError for an option that cannot be used, CpuDiedError when a CPU does not come up. */
+export async function boot(options: MachineOptions = {}): Promise<Machine> {
+  const machine = new Machine(resolveOptions(options));
+  try {
+    await machine.ready();
+    return machine;
+  } catch (error) {
+    await machine.shutdown();
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/** Violations, as CPUs record them in shared memory (`violation` in src/kernel/report.ts). */
+import * as layout from '../kernel/layout.ts';
+import { describeAddress } from './addresses.ts';
+import { OPERATION_NAMES } from './codes.ts';
+import { oracleName, type OracleName } from './oracles.ts';
+
+/** One violation seen by one CPU. */
+export interface Violation {
+  oracle: OracleName;
+  cpu: number;
+  /** Operation under way, such as `madvise`, and its first two arguments: for most an mm and a page number. */
+  operation: string;
+  operationArguments: [number, number];
+  /** Three words of the reporter's: as a rule what was concerned, and what was found there. */
+  details: [number, number, number];
+  /** Machine clock, nanoseconds modulo 2^32. */
+  clockNs: number;
+  /** One line. */
+  message: string;
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** All records, CPU by CPU, oldest first. A CPU that has seen more than it keeps has its newest as the last. */
+export function readViolations(words: Uint32Array): Violation[] {
+  const load = (address: number): number => Atomics.load(words, address >>> 2);
+  const violations: Violation[] = [];
+  for (let cpu = 0; cpu < load(layout.H_CPUS); cpu++) {
+    const area = layout.cpuArea(cpu);
+    const records = Math.min(load(area + layout.C_VIOLATIONS), layout.VIOLATION_RECORDS);
+    for (let i = 0; i < records; i++) {
+      const at = area + layout.C_VIOLATION + i * 32;
+      const operation = OPERATION_NAMES.get(load(at + 4)) ?? 'unknown';
+      const operationArguments: [number, number] = [load(at + 8), load(at + 12)];
+      const details: [number, number, number] = [load(at + 16), load(at + 20), load(at + 24)];
+      const oracle = oracleName(load(at));
+      violations.push({
+        oracle,
+        cpu,
+        operation,
+        operationArguments,
+        details,
+        clockNs: load(at + 28),
+        message: `${oracle}: CPU ${cpu} in ${operation}(${operationArguments.map(hex).join(', ')}): ${describeDetails(words, details)}`,
+      });
+    }
+  }
+  return violations;
+}
+
+function describeDetails(words: Uint32Array, details: [number, number, number]): string {
+  const place = describeAddress(words, details[0]);
+  const found = `${hex(details[1])}, ${hex(details[2])}`;
+  return place === null
+    ? `${hex(details[0])}, ${found}`
+    : `${place} (${hex(details[0])}): ${found}`;
+}

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parseLines } from './lines.ts';
+import type { EachLine } from './lines.ts';
+
+const run = promisify(execFile);
+const here = dirname(fileURLToPath(import.meta.url));
+const BUILD = join(here, 'build');
+
+/** Where `mmrun` is built; the folder is ignored by git. */
+export const MMRUN = join(BUILD, 'mmrun');
+
+/** What a kernel has to answer to be compared with, and what it lacks otherwise. */
+const PROBES = [
+  {
+    script: 'mmap 1G 2M\ntouch 1G 2M\nmadvise 1G 2M dontneed\n',
+    answer: 'null 0, null 12, null 8',
+    otherwise: 'this kernel does not free empty PTE tables (Linux 6.14, CONFIG_PT_RECLAIM)',
+  },
+  {
+    script: 'mmap 1G 512G\n',
+    answer: 'null 0',
+    otherwise:
+      'this machine refuses mappings that are larger than its memory (vm.overcommit_memory)',
+  },
+];
+
+/** Moving several mappings at once came with Linux 6.17. */
+const MOVE_PROBE = {
+  script: 'mmap 1G 2M\nmmap 1026M 2M r\nmremap 1G 4M 2G\n',
+  answer: 'null 0, null 0, null 0',
+  otherwise: 'this kernel does not move several mappings at once (Linux 6.17)',
+};
+
+const TIMEOUT_MS = 120_000;
+const SCRIPTS_PER_PROCESS = 100;
+
+export interface KernelReport {
+  /** Why this machine's kernel cannot be compared with at all; null when it can. */
+  why: string | null;
+  /** Why scripts with mremap cannot be compared. */
+  whyNotMremap: string | null;
+  /** With swap, pageout takes pages away that stay without it. */
+  hasSwap: boolean;
+}
+
+const without = (why: string): KernelReport => ({ why, whyNotMremap: why, hasSwap: false });
+
+/** Builds `mmrun` and tries it. Throws when `mmrun.c` does not compile although there is a compiler. */
+export async function examineKernel(): Promise<KernelReport> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return without(`not Linux on x86-64 but ${process.platform} on ${process.arch}`);
+  }
+  await mkdir(BUILD, { recursive: true });
+  const compiler = process.env['CC'] ?? 'cc';
+  try {
+    await run(compiler, ['-std=gnu11', '-O2', '-o', MMRUN, join(here, 'mmrun.c')]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return without(`no C compiler '${compiler}'`);
+    }
+    throw error;
+  }
+  try {
+    for (const probe of PROBES) {
+      const why = await tryProbe(probe);
+      if (why !== null) return without(why);
+    }
+    const swaps = await readFile('/proc/swaps', 'utf8');
+    return {
+      why: null,
+      whyNotMremap: await tryProbe(MOVE_PROBE),
+      hasSwap: swaps.trimEnd().split('\n').length > 1,
+    };
+  } catch (error) {
+    return without(`mmrun does not run here: ${(error as Error).message.trim()}`);
+  }
+}
+
+async function tryProbe({ script, answer, otherwise }: typeof MOVE_PROBE): Promise<string | null> {
+  const [lines] = await runOnKernel([script]);
+  const seen = lines!.map((line) => `${line.errno} ${line.vmpteKb}`).join(', ');
+  return seen === answer ? null : `${otherwise}: ${seen} instead of ${answer}`;
+}
+
+/** What the kernel answers to each script, each in a process of its own. */
+export async function runOnKernel(scripts: readonly string[]): Promise<EachLine[][]> {
+  const folder = await mkdtemp(join(tmpdir(), 'ptlab-mmrun-'));
+  try {
+    const answers: EachLine[][] = [];
+    for (let first = 0; first < scripts.length; first += SCRIPTS_PER_PROCESS) {
+      const batch = scripts.slice(first, first + SCRIPTS_PER_PROCESS);
+      const files = batch.map((_, index) => join(folder, `${index}.mm`));
+      await Promise.all(batch.map((script, index) => writeFile(files[index]!, script)));
+      const { stdout } = await run(MMRUN, files, {
+        timeout: TIMEOUT_MS,
+        maxBuffer: 256 * 2 ** 20,
+      });
+      const parts = batch.length === 1 ? [stdout] : stdout.split(/^\{"script":.*\}\n/m).slice(1);
+      answers.push(...parts.map(parseLines));
+    }
+    return answers;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,11 @@
+mmap 0 0
+mmap 100 4K
+mmap 100 0
+mmap 4K 1
+mmap 4K 4K
+mmap 0 4K
+mmap 0 8K
+mmap 8K 5000
+mmap 12K 4K
+mmap 16K 4K
+mmap 1G 0x7fffffffffff

@@ -1,0 +1,15 @@
+munmap 0 0
+munmap 100 4K
+munmap 0 4K
+munmap 0 1
+mmap 0 8K
+touch 0 8K
+munmap 0 1
+touch 0 1
+touch 4K 1
+munmap 4K 5000
+mmap 0 64K
+munmap 1 0
+munmap 0 0x7fffffffffff
+munmap 16K 16K
+munmap 0 1M

@@ -1,0 +1,27 @@
+const join = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
+
+/**
+ * Shortens a failing script by removing lines while it still fails (delta debugging): first halves, then ever
+ * smaller runs of lines. `fails` judges many candidates at once, in order.
+ */
+export async function shorten(
+  script: string,
+  fails: (candidates: string[]) => Promise<boolean[]>,
+  maxRounds = 200,
+): Promise<string> {
+  let lines = script.split('\n').filter((line) => line.trim() !== '');
+  let run = Math.max(1, Math.floor(lines.length / 2));
+  for (let round = 0; round < maxRounds && lines.length > 1; round++) {
+    const candidates: string[][] = [];
+    for (let first = 0; first < lines.length; first += run) {
+      candidates.push([...lines.slice(0, first), ...lines.slice(first + run)]);
+    }
+    const answers = await fails(candidates.map(join));
+    const found = answers.indexOf(true);
+    if (found >= 0) lines = candidates[found]!;
+    else if (run === 1) break;
+    else run = Math.max(1, Math.floor(run / 2));
+    run = Math.min(run, Math.max(1, lines.length - 1));
+  }
+  return join(lines);
+}
