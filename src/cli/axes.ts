@@ -10,6 +10,7 @@ import {
   ZAP_MODES,
 } from '../machine/options.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { Progress } from '../report/progress.ts';
 
 const NUMBERS_MAX = 2 ** 24;
 
@@ -89,7 +90,23 @@ export const TIMEOUT_OPTION = {
 export const OUTPUT_OPTIONS = {
   json: { kind: 'flag', help: 'print one JSON document to stdout, and nothing else there' },
   quiet: { kind: 'flag', short: 'q', help: 'no progress on stderr' },
+  progress: {
+    kind: 'number',
+    value: 'S',
+    min: 0.1,
+    max: 86_400,
+    help: 'seconds between lines of progress where stderr is no terminal (default 15)',
+  },
 } as const;
+
+/** The progress that a command shows on stderr. */
+export function progressOf(values: { quiet: boolean; progress?: number | undefined }): Progress {
+  const { quiet, progress } = values;
+  return new Progress(process.stderr, {
+    quiet,
+    ...(progress === undefined ? {} : { lineEveryMs: progress * 1000 }),
+  });
+}
 
 /** Keys of the machine's options that commands take under the same name. */
 const MACHINE_KEYS = [

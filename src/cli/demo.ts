@@ -146,7 +146,8 @@ async function showStress(quiet: boolean, stop: Stopper): Promise<Outcome> {
     '',
   ]);
   const run = { durationMs: STRESS_SECONDS * 1000 };
-  const result = await runStress('all', { cpus }, run, 'stress all  sync/rcu', quiet, stop);
+  const progress = new Progress(process.stderr, { quiet });
+  const result = await runStress('all', { cpus }, run, 'stress all  sync/rcu', progress, stop);
   const rerun = `ptlab stress --cpus ${cpus} --seconds ${STRESS_SECONDS} --seed 1`;
   const lines = stressReport(result, rerun);
   await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);

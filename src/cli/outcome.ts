@@ -45,7 +45,7 @@ function shellWord(word: string): string {
 }
 
 /** Options that change what is printed, not what happens. */
-const OUTPUT_ONLY = new Set(['json', 'quiet', 'each']);
+const OUTPUT_ONLY = new Set(['json', 'quiet', 'each', 'progress']);
 
 /** The whole command line of a run, in the order of the command's options; `values` as parsed, defaults filled in. */
 export function commandLine(

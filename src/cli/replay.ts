@@ -2,7 +2,6 @@
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { MachineOptions } from '../machine/options.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
-import { Progress } from '../report/progress.ts';
 import {
   comparisonLines,
   replayChart,
@@ -27,6 +26,7 @@ import {
   CPU_OPTION,
   machineOptions,
   OUTPUT_OPTIONS,
+  progressOf,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
 } from './axes.ts';
@@ -164,7 +164,7 @@ function progressView(file: string, progress: ReplayProgress) {
 export const replay = defineCommand(SPEC, async (values, positionals) => {
   const { trace, against } = load(positionals[0]!, values as Parameters<typeof load>[1]);
   using stop = stopper(values.timeout);
-  const progress = new Progress(process.stderr, { quiet: values.quiet });
+  const progress = progressOf(values);
   const run = await runReplay(trace, sizedOptions(trace, values), stop, {
     conflicts: trace.kind === 'recording',
     onProgress: (now) => {

@@ -7,7 +7,7 @@ import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
-import { Progress } from '../report/progress.ts';
+import type { Progress } from '../report/progress.ts';
 import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../report/runReport.ts';
 import { StressMonitor } from '../report/stressView.ts';
 import { violationCount, violationsReport } from '../report/violationReport.ts';
@@ -17,6 +17,7 @@ import {
   CPU_OPTION,
   machineOptions,
   OUTPUT_OPTIONS,
+  progressOf,
   SEED_OPTION,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
@@ -87,10 +88,9 @@ export async function runStress(
   machineOptionsGiven: MachineOptions,
   run: Pick<RunOptions, 'durationMs' | 'operations'>,
   title: string,
-  quiet: boolean,
+  progress: Progress,
   stop: Stopper,
 ): Promise<StressResult> {
-  const progress = new Progress(process.stderr, { quiet });
   let report: RunReport | null = null;
   let failure: CpuDiedError | null = null;
   try {
@@ -163,7 +163,7 @@ export const stress = defineCommand(SPEC, async (values) => {
       ? { durationMs: Math.max(1, Math.round(seconds! * 1000)) }
       : { operations: values.ops };
   const title = `stress ${mix}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
-  const result = await runStress(mix, options, limits, title, values.quiet, stop);
+  const result = await runStress(mix, options, limits, title, progressOf(values), stop);
   if (!values.json) {
     await writeLines(stressReport(result, rerun));
     return result.end.exitCode;

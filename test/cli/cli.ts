@@ -23,11 +23,10 @@ export interface Running {
 }
 
 /** Starts the built command line; it is killed, and its promise rejects, when it runs for longer than `LIMIT_MS`. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+export function start(args: readonly string[]): Running {
   const startMs = performance.now();
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
   });
   let stdout = '';
   let stderr = '';
