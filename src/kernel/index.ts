@@ -1,19 +1,46 @@
 export { awaitWord, notify, load } from './word.ts';
 export { cpuArea } from './layout.ts';
 export { cpuId, setThisCpu } from './percpu.ts';
-export { beginOperation, endOperation } from './report.ts';
+export { beginOperation, endOperation, violation } from './report.ts';
 export { count, counterValue } from './stats.ts';
-export { injectFailure, syncPoint } from './inject.ts';
+export { syncPoint } from './inject.ts';
 export {
   interruptAll,
   irqDisable,
   irqEnable,
-  needResched,
   pollInterrupts,
   sendInterrupt,
   waitInterrupt,
 } from './irq.ts';
-export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
+export { lockOwner, spinLock, spinLockNested, spinUnlock } from './lock.ts';
+export {
+  callRcu,
+  condResched,
+  rcuBarrier,
+  rcuIdleEnter,
+  rcuIdleExit,
+  rcuInit,
+  rcuQuiescentState,
+  rcuReadLock,
+  rcuReadUnlock,
+  synchronizeRcu,
+  synchronizeRcuExpedited,
+} from './rcu.ts';
+export {
+  mmapReadLock,
+  mmapReadUnlock,
+  mmapWriteDowngrade,
+  mmapWriteLock,
+  mmapWriteUnlock,
+} from './mmapLock.ts';
+export {
+  measureCallRcu,
+  measureCountUnderLock,
+  measureLock,
+  measureQuiescentState,
+  measureReadSection,
+  measureSynchronizeRcu,
+} from './measure.ts';
 export { access, hardwareWalk } from './access.ts';
 export { doBrk } from './brk.ts';
 export { userFault } from './fault.ts';

@@ -1,14 +1,170 @@
-/** Read-copy update: signatures first. */
-export function rcuReadLock(): void {}
-export function rcuReadUnlock(): void {}
-export function rcuQuiescentState(): void {}
-export function rcuIdleEnter(): void {}
-export function rcuIdleExit(): void {}
-export function callRcu(head: u32, func: u32): void {
-  if (head === func) return;
+/**
+ * Read-copy update. A read-side section costs nothing: a CPU is outside of any section whenever it says so
+ * (`rcuQuiescentState`, between operations) and while it is idle. Grace periods: rcuGracePeriod.ts. Callbacks: rcuList.ts.
+ *
+ * Rules: sections nest, do not wait, and are not entered by an idle CPU. A quiescent state is reported outside of
+ * sections and spinlocks; mmap_lock and VMA locks may be held. A CPU waits for readers, or becomes idle, under the same rule
+ * and with interrupts enabled.
+ *
+ * Idle, the extended quiescent state: C_RCU_QS is 0. A CPU is idle before it starts, between runs, and while it is parked on
+ * mmap_lock or waits for a grace period. Entering: leave the callbacks to others, make the TLB lazy, store 0, wake whoever
+ * waits for it, poll interrupts. Leaving: store the newest number, poll interrupts, end the TLB's laziness, take the callbacks
+ * back. The order of both against senders of interrupts is argued in irq.ts, against grace periods in rcuGracePeriod.ts.
+ *
+ * Oracle grace-period (full checks): a reader stores the clock in C_RCU_SECTION on entry and 0 on exit; a callback
+ * carries the clock's next value. When it is invoked no section may hold an older one. Loading the clock and storing it are
+ * two steps, yet no complaint is wrong: a CPU between them is neither idle nor quiescent, so any grace period that ends before
+ * its store was reported by it, and therefore started, before it loaded the clock; callbacks that wait for such a one
+ * were stamped before that.
+ *
+ * Source: Desnoyers et al. 2012; Linux kernel/rcu/tree.c, include/linux/rcupdate.h (cond_resched_tasks_rcu_qs), kernel/
+ * context_tracking.c (ct_idle_enter).
+ */
+
+import { CHECK } from './check.ts';
+import { ORACLE_GRACE_PERIOD } from './config.ts';
+import { pollInterrupts } from './irq.ts';
+import {
+  C_IRQ_DEPTH,
+  C_NEED_RESCHED,
+  C_RCU_INVOKED,
+  C_RCU_INVOKER,
+  C_RCU_NESTING,
+  C_RCU_QS,
+  C_RCU_QUEUED,
+  C_RCU_SECTION,
+  G_RCU_CLOCK,
+  G_RCU_GP_SEQ,
+  G_RCU_ORPHANS,
+  G_RCU_WAITERS,
+} from './layout.ts';
+import { holdsSpinlock } from './lockOrder.ts';
+import { thisCpu } from './percpu.ts';
+import { gpSnapshot, reportQuiescent } from './rcuGracePeriod.ts';
+import {
+  adoptCallbacks,
+  advanceList,
+  drainAll,
+  leaveCallbacks,
+  ownCallbacksPending,
+  rcuCheckReaders,
+  rcuStamp,
+  reclaimCallbacks,
+  waitForGracePeriod,
+} from './rcuList.ts';
+import { violation } from './report.ts';
+import { tlbEnterLazy, tlbLeaveLazy } from './tlb.ts';
+import { wake } from './wait.ts';
+import { load, peek, poke, store } from './word.ts';
+
+export { callRcu } from './rcuList.ts';
+export { rcuInit } from './rcuGracePeriod.ts';
+
+/** Begins a read-side section. */
+export function rcuReadLock(): void {
+  if (CHECK >= 1) {
+    const cpu = thisCpu();
+    const nesting = peek(cpu + C_RCU_NESTING);
+    poke(cpu + C_RCU_NESTING, nesting + 1);
+    if (nesting === 0) {
+      if (peek(cpu + C_RCU_QS) === 0) violation(ORACLE_GRACE_PERIOD, cpu + C_RCU_QS, 0, 0);
+      if (CHECK >= 2) store(cpu + C_RCU_SECTION, load(G_RCU_CLOCK));
+    }
+  }
 }
-export function synchronizeRcu(): void {}
-export function synchronizeRcuExpedited(): void {}
-export function rcuBarrier(): void {}
-export function condResched(): void {}
-export function rcuInit(): void {}
+
+/** Ends the newest read-side section. */
+export function rcuReadUnlock(): void {
+  if (CHECK >= 1) {
+    const cpu = thisCpu();
+    const nesting = peek(cpu + C_RCU_NESTING) - 1;
+    if (CHECK >= 2 && nesting === 0) store(cpu + C_RCU_SECTION, 0);
+    poke(cpu + C_RCU_NESTING, nesting);
+  }
+}
+
+/** Whether this CPU is in a section; known only with checks. */
+export function rcuReadHeld(): boolean {
+  return peek(thisCpu() + C_RCU_NESTING) !== 0;
+}
+
+/** Complains when this CPU is in a section, holds a spinlock, or has interrupts disabled, none of which may be here. */
+export function rcuCheckQuiescent(): void {
+  if (CHECK >= 1) {
+    const cpu = thisCpu();
+    if (peek(cpu + C_RCU_NESTING) !== 0 || peek(cpu + C_IRQ_DEPTH) !== 0)
+      violation(ORACLE_GRACE_PERIOD, cpu + C_RCU_NESTING, peek(cpu + C_RCU_NESTING), 0);
+    if (CHECK >= 2 && holdsSpinlock()) violation(ORACLE_GRACE_PERIOD, cpu + C_RCU_NESTING, 0, 1);
+  }
+}
+
+/**
+ * This CPU is outside of any section. Reads two shared words when nothing is to be done; otherwise reports, moves on the grace
+ * periods that its own callbacks or those of idle CPUs wait for, and invokes those that are ready.
+ */
+export function rcuQuiescentState(): void {
+  const cpu = thisCpu();
+  rcuCheckQuiescent();
+  poke(cpu + C_NEED_RESCHED, 0);
+  if (load(G_RCU_GP_SEQ) !== peek(cpu + C_RCU_QS)) quiescentStateSlow();
+  else if (load(G_RCU_ORPHANS) !== 0) quiescentStateSlow();
+  else if (load(cpu + C_RCU_INVOKED) !== peek(cpu + C_RCU_QUEUED)) quiescentStateSlow();
+}
+
+function quiescentStateSlow(): void {
+  const cpu = thisCpu();
+  if (peek(cpu + C_RCU_QS) === 0) return;
+  reportQuiescent();
+  if (peek(cpu + C_RCU_INVOKER) !== 0) return;
+  if (ownCallbacksPending()) advanceList(cpu);
+  if (load(G_RCU_ORPHANS) !== 0) adoptCallbacks();
+}
+
+/** Between steps of a long operation, outside of sections and spinlocks: interrupts, and a quiescent state. */
+export function condResched(): void {
+  pollInterrupts();
+  rcuQuiescentState();
+}
+
+/** Enters the extended quiescent state. */
+export function rcuIdleEnter(): void {
+  const own = thisCpu() + C_RCU_QS;
+  rcuCheckQuiescent();
+  if (CHECK >= 1 && peek(own) === 0) violation(ORACLE_GRACE_PERIOD, own, 0, 2);
+  leaveCallbacks();
+  tlbEnterLazy();
+  store(own, 0); // pairs with findMissing, and with sendInterrupt's and waitInterrupt's reads
+  wake(own, G_RCU_WAITERS);
+  pollInterrupts();
+}
+
+/** Leaves the extended quiescent state. */
+export function rcuIdleExit(): void {
+  const cpu = thisCpu();
+  store(cpu + C_RCU_QS, load(G_RCU_GP_SEQ));
+  pollInterrupts();
+  tlbLeaveLazy();
+  reclaimCallbacks(cpu);
+}
+
+/** Waits until every section that was under way at the call has ended. Outside of sections and spinlocks, not idle. */
+export function synchronizeRcu(): void {
+  synchronize(false);
+}
+
+/** The same, interrupting the CPUs it waits for, so that long operations pass through a quiescent state soon. */
+export function synchronizeRcuExpedited(): void {
+  synchronize(true);
+}
+
+function synchronize(expedite: boolean): void {
+  let stamp: u32 = 0;
+  if (CHECK >= 2) stamp = rcuStamp();
+  waitForGracePeriod(gpSnapshot(), expedite);
+  if (CHECK >= 2) rcuCheckReaders(stamp, 0);
+}
+
+/** Waits until every callback that was queued on any CPU before the call has been invoked. Rules as for synchronizeRcu. */
+export function rcuBarrier(): void {
+  drainAll();
+}

@@ -2,7 +2,14 @@
  * System calls of one CPU: byte addresses and lengths in, a Linux error number out (0: none). Checks of alignment and
  * range in Linux's order, then the kernel's calls in pages.
  */
-import { EFAULT, EINVAL, ENOMEM, TASK_END } from '../kernel/config.ts';
+import {
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  TASK_END,
+} from '../kernel/config.ts';
 import type { Kernel } from './kernel.ts';
 
 export const PAGE_BYTES = 4096;
@@ -106,7 +113,7 @@ export class SystemCalls {
       oldBytes / PAGE_BYTES,
       newAddress / PAGE_BYTES,
       newBytes / PAGE_BYTES,
-      flags,
+      flags === MREMAP_MAYMOVE_FIXED ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE,
     );
   }
 

@@ -1,0 +1,67 @@
+/** Loops around single calls, for measurements: crossing from JavaScript into the kernel costs more than the calls do. */
+
+import { C_RCU_INVOKED, C_RCU_QUEUED, LOCK_BYTES, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
+import { spinLock, spinUnlock } from './lock.ts';
+import { thisCpu } from './percpu.ts';
+import { callRcu, rcuQuiescentState, rcuReadLock, rcuReadUnlock, synchronizeRcu } from './rcu.ts';
+import { RCU_TEST } from './rcuCallbacks.ts';
+import { load, peek, poke } from './word.ts';
+
+/** Takes and releases `times` locks of class `cls`, going round `locks` (a power of two) of them, 64 bytes apart. */
+export function measureLock(lock: u32, locks: u32, cls: u32, times: u32): void {
+  for (let i: u32 = 0; i < times; i++) {
+    const at = lock + ((i & (locks - 1)) << PTDESC_SHIFT);
+    spinLock(at, cls);
+    spinUnlock(at, cls);
+  }
+}
+
+/** Takes and releases one lock `times` times, adding one to the word behind it each time. */
+export function measureCountUnderLock(lock: u32, cls: u32, times: u32): void {
+  const counter = lock + LOCK_BYTES;
+  for (let i: u32 = 0; i < times; i++) {
+    spinLock(lock, cls);
+    poke(counter, peek(counter) + 1);
+    spinUnlock(lock, cls);
+  }
+}
+
+/** Reads a word `times` times, each in a section of its own; returns the sum. */
+export function measureReadSection(address: u32, times: u32): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < times; i++) {
+    rcuReadLock();
+    sum = (sum + load(address)) >>> 0;
+    rcuReadUnlock();
+  }
+  return sum;
+}
+
+/** Passes through `times` quiescent states. */
+export function measureQuiescentState(times: u32): void {
+  for (let i: u32 = 0; i < times; i++) rcuQuiescentState();
+}
+
+/** Waits for `times` grace periods, one after the other. */
+export function measureSynchronizeRcu(times: u32): void {
+  for (let i: u32 = 0; i < times; i++) synchronizeRcu();
+}
+
+/**
+ * Queues `times` callbacks, passing through a quiescent state after every `every`th (a power of two), and goes on with quiescent
+ * states until all have been invoked. The heads, as many as are named, are used in turn; there are more of them than are ever
+ * pending at once.
+ */
+export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u32): void {
+  const own = thisCpu();
+  let next: u32 = 0;
+  for (let i: u32 = 0; i < times; i++) {
+    callRcu(heads + next * (RCU_HEAD_BYTES + 4), RCU_TEST);
+    next += 1;
+    if (next === headCount) next = 0;
+    if (((i + 1) & (every - 1)) === 0) rcuQuiescentState();
+    while ((peek(own + C_RCU_QUEUED) - load(own + C_RCU_INVOKED)) >>> 0 === headCount)
+      rcuQuiescentState();
+  }
+  while (load(own + C_RCU_INVOKED) !== peek(own + C_RCU_QUEUED)) rcuQuiescentState();
+}
