@@ -52,7 +52,7 @@ function columnRanges(
  * a heading with the legend, `rows` lines, the x axis. Empty when no series has a point.
  */
 export function chart(seriesList: readonly Series[], options: ChartOptions): string[] {
-  const { columns = 72, rows = 14, yUnit, xUnit, bothMark = '#' } = options;
+  const { columns = 72, rows = 13, yUnit, xUnit, bothMark = '#' } = options;
   const drawn = seriesList.filter((series) => Math.min(series.x.length, series.y.length) > 0);
   if (drawn.length === 0) return [];
   let fromX = Infinity;

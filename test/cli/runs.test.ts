@@ -135,7 +135,8 @@ describe('replay', () => {
 
   it('gives the time of a recorded program, and compares with samples', async () => {
     const address = 0x561a940bd764;
-    const event = (at: number, text: string): string => `prog 10/10 [000] ${at.toFixed(6)}: ${text}\n`;
+    const event = (at: number, text: string): string =>
+      `prog 10/10 [000] ${at.toFixed(6)}: ${text}\n`;
     const fault = (at: number, to: number): string =>
       event(at, `exceptions:page_fault_user: address=0x${to.toString(16)} ip=0x1 error_code=0x6`);
     const recording =
@@ -144,7 +145,10 @@ describe('replay', () => {
       fault(1.002, address + 2 ** 21) +
       fault(1.1, address + 2 ** 22);
     const file = files.write('prog.perf', recording);
-    const samples = files.write('prog.vmpte', '# pid 10\n1.003 16 1 1 1\n1.05 16 1 1 1\n1.1 80 1 1 1\n');
+    const samples = files.write(
+      'prog.vmpte',
+      '# pid 10\n1.003 16 1 1 1\n1.05 16 1 1 1\n1.1 80 1 1 1\n',
+    );
     const each = await ptlab('replay', '--each', '--quiet', file);
     expect(jsonLines(each.stdout)).toEqual([
       { op: 0, call: 'fault', errno: null, vmpteKb: 12, anonPages: 1, t: 1.001 },
