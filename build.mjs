@@ -44,6 +44,11 @@ function checkSource(text, level) {
   return replaced;
 }
 
+/** Module names as AssemblyScript wants them: with `export ... from './x.ts'` it makes a second x, with globals of its own. */
+function withoutEndings(text) {
+  return text.replace(/from '(\.\/[^']+)\.ts'/g, "from '$1'");
+}
+
 function copyJavaScriptKernels() {
   for (const [name, level] of Object.entries(levels)) {
     const to = join(out, name);
@@ -76,9 +81,10 @@ async function compileWasmKernels() {
         .replace(/\\/g, '/')
         .replace(/^.*\//, '')
         .replace(/\.ts\.ts$/, '.ts');
-      if (file === 'word.ts') return texts.get('word.wasm.ts');
-      if (file === 'check.ts') return checkSource(texts.get('check.ts'), level);
-      return texts.get(file) ?? null;
+      const source = file === 'word.ts' ? 'word.wasm.ts' : file;
+      const text = texts.get(source);
+      if (text === undefined) return null;
+      return withoutEndings(file === 'check.ts' ? checkSource(text, level) : text);
     };
     const { error, stderr } = await asc.main(
       [
