@@ -52,7 +52,7 @@ const SPEC = {
       help: 'CPUs (default: those that a script names, one for a recorded program); the threads of a recorded program are spread over them',
     },
     ...AXIS_OPTIONS,
-    check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default fast)' },
+    check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     each: {
       kind: 'flag',
       help: 'print one JSON line per operation; the report goes to stderr',
@@ -127,7 +127,6 @@ function lineOfCpu(file: string, limit: number): number {
 function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): MachineOptions {
   const sizes = replaySizes(trace);
   return {
-    check: 'fast',
     tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
     frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
     vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
@@ -185,6 +184,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       command: 'replay',
       verdict: end.verdict,
       exitCode: end.exitCode,
+      summary: end.summary,
       rerun,
       file: trace.file,
       input: inputDocument(trace),
