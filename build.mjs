@@ -44,11 +44,6 @@ function checkSource(text, level) {
   return replaced;
 }
 
-/** Module names as AssemblyScript wants them: with `export ... from './x.ts'` it makes a second x, with globals of its own. */
-function withoutEndings(text) {
-  return text.replace(/from '(\.\/[^']+)\.ts'/g, "from '$1'");
-}
-
 function copyJavaScriptKernels() {
   for (const [name, level] of Object.entries(levels)) {
     const to = join(out, name);
@@ -60,6 +55,11 @@ function copyJavaScriptKernels() {
     const check = join(to, 'check.js');
     writeFileSync(check, checkSource(readFileSync(check, 'utf8'), level));
   }
+}
+
+/** Imports without the .ts ending: asc takes `./x` and `./x.ts` for two modules, each with its own state. */
+function withoutEndings(text) {
+  return text.replace(/( from '\.\/[^']+)\.ts';/g, "$1';");
 }
 
 async function compileWasmKernels() {
@@ -81,10 +81,9 @@ async function compileWasmKernels() {
         .replace(/\\/g, '/')
         .replace(/^.*\//, '')
         .replace(/\.ts\.ts$/, '.ts');
-      const source = file === 'word.ts' ? 'word.wasm.ts' : file;
-      const text = texts.get(source);
-      if (text === undefined) return null;
-      return withoutEndings(file === 'check.ts' ? checkSource(text, level) : text);
+      if (file === 'word.ts') return withoutEndings(texts.get('word.wasm.ts'));
+      if (file === 'check.ts') return checkSource(texts.get('check.ts'), level);
+      return texts.has(file) ? withoutEndings(texts.get(file)) : null;
     };
     const { error, stderr } = await asc.main(
       [
