@@ -78,7 +78,10 @@ async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
     ['table memory before', (run) => `${formatCount(run.result.vmpteKbs[0] ?? 0)} kB`],
     ['table memory at its peak', (run) => `${formatCount(run.result.vmptePeakKb)} kB`],
     ['table memory after', (run) => `${formatCount(run.result.vmpteKb)} kB`],
-    ['tables allocated, batch pages included', (run) => formatCount(run.statistics.counters['tablesAllocated'] ?? 0)],
+    [
+      'tables allocated, batch pages included',
+      (run) => formatCount(run.statistics.counters['tablesAllocated'] ?? 0),
+    ],
     ['out of, as freed ones are used again', (run) => formatCount(run.statistics.tables.everUsed)],
     ['page faults', (run) => formatCount(run.statistics.counters['faults'] ?? 0)],
     ['time', (run) => formatDuration(run.result.durationMs)],

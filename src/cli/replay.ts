@@ -49,7 +49,7 @@ const SPEC = {
   options: {
     cpus: {
       ...CPU_OPTION,
-      help: 'CPUs (default: those that a script names, one for a recorded program); the threads of a recorded program are spread over them',
+      help: `CPUs (default: those that a script names; one for each thread of a recorded program, at most ${CPUS_MAX}); threads are spread over them`,
     },
     ...AXIS_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
@@ -93,7 +93,7 @@ interface Input {
 
 function load(file: string, values: { cpus?: number; pid?: number; against?: string }): Input {
   const trace = loadTrace(file, {
-    cpus: values.cpus ?? 1,
+    cpus: values.cpus ?? CPUS_MAX,
     ...(values.pid === undefined ? {} : { pid: values.pid }),
   });
   const limit = values.cpus ?? CPUS_MAX;

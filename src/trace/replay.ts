@@ -7,6 +7,7 @@ import { H_STOP } from '../kernel/layout.ts';
 import { DIST } from '../machine/kernel.ts';
 import { errnoName } from '../machine/errno.ts';
 import type { AddressSpace, Machine } from '../machine/machine.ts';
+import type { SpaceStatistics } from '../machine/statistics.ts';
 import {
   CALL_MMAP,
   CALL_NAMES,
@@ -100,15 +101,18 @@ export async function replay(
     throw new RangeError(`list names ${cpus} CPUs; allowed: at most ${machine.cpus}`);
   }
   const space = options.space ?? (await machine.createAddressSpace());
+  const conflicts = options.conflicts ?? true;
+  const start = space.statistics();
   const plan: ReplayPlan = {
     mm: space.handle,
     operations,
-    order: orderOperations(list, { conflicts: options.conflicts ?? true }),
+    order: orderOperations(list, { conflicts }),
     files: await createFiles(machine, list),
     progress: new Int32Array(shared(cpus * PROGRESS_WORDS * 4)),
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
-    tables: new Uint32Array(shared(count * 4)),
-    anonPages: new Uint32Array(shared(count * 4)),
+    changes: conflicts || cpus === 1,
+    tables: new Int32Array(shared(count * 4)),
+    anonPages: new Int32Array(shared(count * 4)),
   };
   const module = new URL('src/trace/replayCpu.js', DIST);
   const startMs = performance.now();
@@ -149,16 +153,32 @@ export async function replay(
   Atomics.compareExchange(machine.words, stopWord, STOP_SOON, STOP_NO);
   report();
   const failed = ends.find((end) => end.status === 'rejected');
-  const result = gather(plan, count, cpus, durationMs);
+  const result = gather(plan, start, durationMs);
   if (failed !== undefined) result.failure = failed.reason as Error;
   else if (options.space === undefined) await machine.destroyAddressSpace(space);
   return result;
 }
 
-function gather(plan: ReplayPlan, count: number, cpus: number, durationMs: number): ReplayResult {
+/**
+ * Sums up what the CPUs recorded. Where that is changes, the state after an operation is the sum of its change and of those
+ * before it in the list: what a single CPU would have seen, however far CPUs ran ahead of each other.
+ */
+function gather(plan: ReplayPlan, start: SpaceStatistics, durationMs: number): ReplayResult {
+  const count = plan.errnos.length;
+  const { cpus } = plan.order;
   const errnos = new Uint16Array(plan.errnos);
-  const vmpteKbs = Uint32Array.from(plan.tables, (tables) => tables * TABLE_KB);
-  const anonPagesAfter = new Uint32Array(plan.anonPages);
+  const vmpteKbs = new Uint32Array(count);
+  const anonPagesAfter = new Uint32Array(count);
+  let vmpteKbNow = start.vmpteKb;
+  let anonPagesNow = start.anonPages;
+  for (let op = 0; op < count; op++) {
+    const kb = plan.tables[op]! * TABLE_KB;
+    const pages = plan.anonPages[op]!;
+    vmpteKbNow = plan.changes ? vmpteKbNow + kb : kb;
+    anonPagesNow = plan.changes ? anonPagesNow + pages : pages;
+    vmpteKbs[op] = vmpteKbNow;
+    anonPagesAfter[op] = anonPagesNow;
+  }
   const counts = new Map<number, number>();
   let finished = 0;
   let last = -1;

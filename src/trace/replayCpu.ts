@@ -12,8 +12,9 @@
  */
 import type { WorkloadCpu } from '../experiment/workload.ts';
 import { STOP_NO } from '../kernel/config.ts';
-import { H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
+import { C_COUNTERS, cpuArea, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
 import { RSS_ANON } from '../kernel/rss.ts';
+import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.ts';
 import {
   CALL_BARRIER,
   CALL_BRK,
@@ -58,25 +59,75 @@ export interface ReplayPlan {
   progress: Int32Array<SharedArrayBuffer>;
   /** Per operation: Linux error number, 0 for none, NOT_RUN. */
   errnos: Uint16Array<SharedArrayBuffer>;
-  /** Per operation: PTE, PMD and PUD tables of the address space after it. */
-  tables: Uint32Array<SharedArrayBuffer>;
-  /** Per operation: mapped anonymous pages after it. */
-  anonPages: Uint32Array<SharedArrayBuffer>;
+  /**
+   * What `tables` and `anonPages` hold: what the operation itself changed, which the operations of other CPUs meanwhile do
+   * not touch; or what the address space had after it, theirs included.
+   */
+  changes: boolean;
+  /** Per operation: PTE, PMD and PUD tables. */
+  tables: Int32Array<SharedArrayBuffer>;
+  /** Per operation: mapped anonymous pages. */
+  anonPages: Int32Array<SharedArrayBuffer>;
 }
 
 function stopped(cpu: WorkloadCpu): boolean {
   return Atomics.load(cpu.words, H_STOP >>> 2) !== STOP_NO;
 }
 
+/** Tables and pages as one CPU sees them. */
+class Gauges {
+  readonly #words: Int32Array;
+  readonly #linked: number;
+  readonly #unlinked: number;
+  readonly #tables: number;
+  readonly #anon: number;
+  readonly #ownAnon: number;
+  readonly #cpus: number;
+
+  constructor(cpu: WorkloadCpu, mm: number) {
+    const counters = cpuArea(cpu.id) + C_COUNTERS;
+    this.#words = cpu.words;
+    this.#cpus = cpu.cpus;
+    this.#linked = (counters + COUNTER_TABLES_LINKED * 4) >>> 2;
+    this.#unlinked = (counters + COUNTER_TABLES_UNLINKED * 4) >>> 2;
+    this.#tables = (mm + MM_TABLES) >>> 2;
+    this.#anon = (mm + MM_RSS + RSS_ANON) >>> 2;
+    this.#ownAnon = this.#anon + cpu.id * RSS_LINE_WORDS;
+  }
+
+  /** Tables that this CPU has linked less those that it has unlinked, modulo 2^32. */
+  ownTables(): number {
+    return (this.#words[this.#linked]! - this.#words[this.#unlinked]!) | 0;
+  }
+
+  /** This CPU's share of the mapped anonymous pages, modulo 2^32. */
+  ownAnonPages(): number {
+    return this.#words[this.#ownAnon]!;
+  }
+
+  /** Tables of the address space now. */
+  tables(): number {
+    return Atomics.load(this.#words, this.#tables);
+  }
+
+  /** Mapped anonymous pages of the address space now. */
+  anonPages(): number {
+    let pages = 0;
+    for (let cpu = 0; cpu < this.#cpus; cpu++) {
+      pages = (pages + Atomics.load(this.#words, this.#anon + cpu * RSS_LINE_WORDS)) | 0;
+    }
+    return pages;
+  }
+}
+
 /** Runs this CPU's operations of the plan; gives how many it has finished. It stops early when the machine does. */
 export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
-  const { operations, order, progress, errnos, tables, anonPages, mm } = plan;
+  const { operations, order, progress, errnos, tables, anonPages, changes } = plan;
   const { kernel } = cpu.calls;
   const from = order.cpuStart[cpu.id]!;
   const end = order.cpuStart[cpu.id + 1]!;
   const own = cpu.id * PROGRESS_WORDS;
-  const tablesWord = (mm + MM_TABLES) >>> 2;
-  const anonWord = (mm + MM_RSS + RSS_ANON) >>> 2;
+  const gauges = new Gauges(cpu, plan.mm);
   for (let next = from; next < end; next++) {
     if (stopped(cpu)) return next - from;
     const op = order.cpuOps[next]!;
@@ -84,15 +135,13 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
       const other = order.depCpu[dep]! * PROGRESS_WORDS;
       if (!waitFor(cpu, progress, other, order.depSeq[dep]!)) return next - from;
     }
+    const tablesBefore = gauges.ownTables();
+    const anonBefore = gauges.ownAnonPages();
     const errno = execute(cpu, plan, operations, op * OP_FIELDS);
     if (errno === NOT_RUN) return next - from;
-    let anon = 0;
-    for (let of = 0; of < cpu.cpus; of++) {
-      anon += Atomics.load(cpu.words, anonWord + of * RSS_LINE_WORDS);
-    }
     errnos[op] = errno;
-    tables[op] = Atomics.load(cpu.words, tablesWord);
-    anonPages[op] = anon;
+    tables[op] = changes ? gauges.ownTables() - tablesBefore : gauges.tables();
+    anonPages[op] = changes ? gauges.ownAnonPages() - anonBefore : gauges.anonPages();
     kernel.rcuQuiescentState();
     Atomics.store(progress, own + DONE, next - from + 1);
     if (Atomics.load(progress, own + WAITERS) !== 0) Atomics.notify(progress, own + DONE);
