@@ -5,6 +5,7 @@ import {
   OptionError,
   type Machine,
   type MachineOptions,
+  type RunOptions,
 } from '../../src/index.ts';
 import { workerThreads } from './threads.ts';
 
@@ -199,37 +200,37 @@ describe('runs', () => {
     ['all', { seconds: 1 }, 'seconds'],
   ])('refuses %s %j', async (workload, options, name) => {
     const machine = await start();
-    await expect(machine.run(workload, options)).rejects.toThrow(`option ${name}`);
+    await expect(machine.run(workload, options as RunOptions)).rejects.toThrow(`option ${name}`);
     expect((await machine.run('all', { operations: 10 })).operations).toBe(20);
   });
 });
 
-describe('oracles', () => {
-  /** A slow reader on CPU 0, in a table that CPU 1 zaps; what was seen. */
-  async function readWhileZapping(options: MachineOptions): Promise<string[]> {
-    const machine = await start(options);
-    const space = await machine.createAddressSpace();
-    await machine.cpu(1).mmap(space, GIB, MIB2);
+/** A slow reader on CPU 0, in a table that CPU 1 zaps; what was seen. */
+async function readWhileZapping(options: MachineOptions): Promise<string[]> {
+  const machine = await start(options);
+  const space = await machine.createAddressSpace();
+  await machine.cpu(1).mmap(space, GIB, MIB2);
+  await machine.cpu(1).touch(space, GIB, K4);
+  const flag = new SharedArrayBuffer(8);
+  const words = new Int32Array(flag);
+  const reader = machine
+    .cpu(0)
+    .callModule(new URL('fixtures/slowReader.js', import.meta.url), 'readSlowly', {
+      mm: space.handle,
+      vpn: GIB / K4,
+      flag,
+      looks: Infinity,
+    });
+  for (let zaps = 0; zaps < 3000 && machine.violations().length === 0; zaps++) {
     await machine.cpu(1).touch(space, GIB, K4);
-    const flag = new SharedArrayBuffer(8);
-    const words = new Int32Array(flag);
-    const reader = machine
-      .cpu(0)
-      .callModule(new URL('fixtures/slowReader.js', import.meta.url), 'readSlowly', {
-        mm: space.handle,
-        vpn: GIB / K4,
-        flag,
-        looks: Infinity,
-      });
-    for (let zaps = 0; zaps < 3000 && machine.violations().length === 0; zaps++) {
-      await machine.cpu(1).touch(space, GIB, K4);
-      await machine.cpu(1).madvise(space, GIB, MIB2, 'dontneed');
-    }
-    Atomics.store(words, 1, 1);
-    expect(await reader).toBe(0);
-    return machine.violations().map((violation) => violation.oracle);
+    await machine.cpu(1).madvise(space, GIB, MIB2, 'dontneed');
   }
+  Atomics.store(words, 1, 1);
+  expect(await reader).toBe(0);
+  return machine.violations().map((violation) => violation.oracle);
+}
 
+describe('oracles', () => {
   it('finds tables freed under a walker, without a grace period', async () => {
     expect(await readWhileZapping({ free: 'immediate' })).toContain('table-use-after-free');
   });
