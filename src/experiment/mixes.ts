@@ -115,6 +115,15 @@ function page(cpu: WorkloadCpu, region = pick(cpu, REGIONS)): number {
 const readPage: Step = (cpu) => cpu.calls.pages.access(space(cpu), page(cpu), 0);
 const writePage: Step = (cpu) => cpu.calls.pages.access(space(cpu), page(cpu), 1);
 
+/** Writes the first pages of a span and its last, so that walkers find something. */
+const fill: Step = (cpu) => {
+  const { pages } = cpu.calls;
+  const mm = space(cpu);
+  const first = span(cpu);
+  for (let i = 0; i < HOT_PAGES; i++) pages.access(mm, first + i, 1);
+  pages.access(mm, first + PMD_PAGES - 1, 0);
+};
+
 /** The same page several times: from the second on through the TLB, unless it is flushed in between. */
 const readAgain: Step = (cpu) => {
   const mm = space(cpu);
@@ -295,6 +304,7 @@ const ownZap: Step = (cpu, state) => {
 const STEPS = {
   readPage,
   writePage,
+  fill,
   readAgain,
   walk,
   walkSlowly,
@@ -321,6 +331,7 @@ type StepName = keyof typeof STEPS;
 const FAULT_HEAVY: Partial<Record<StepName, number>> = {
   readPage: 20,
   writePage: 40,
+  fill: 8,
   readAgain: 5,
   populate: 8,
   zapSpans: 10,
@@ -328,6 +339,7 @@ const FAULT_HEAVY: Partial<Record<StepName, number>> = {
   pageout: 3,
   free: 2,
   protect: 1,
+  replace: 2,
   walk: 2,
   walkSlowly: 10,
   pin: 2,
@@ -337,6 +349,7 @@ const FAULT_HEAVY: Partial<Record<StepName, number>> = {
 const ZAP_HEAVY: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 25,
+  fill: 12,
   readAgain: 2,
   zapSpans: 30,
   zapPart: 10,
@@ -352,6 +365,7 @@ const ZAP_HEAVY: Partial<Record<StepName, number>> = {
 const MAP_HEAVY: Partial<Record<StepName, number>> = {
   readPage: 8,
   writePage: 20,
+  fill: 8,
   walk: 5,
   walkSlowly: 8,
   pin: 3,
@@ -372,6 +386,7 @@ const WALKERS: Partial<Record<StepName, number>> = {
   readAgain: 15,
   readPage: 5,
   writePage: 8,
+  fill: 12,
   zapSpans: 6,
   zapPart: 2,
   own: 4,
@@ -380,6 +395,7 @@ const WALKERS: Partial<Record<StepName, number>> = {
 const ALL: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 20,
+  fill: 10,
   readAgain: 6,
   walk: 12,
   walkSlowly: 12,
@@ -402,6 +418,7 @@ const ALL: Partial<Record<StepName, number>> = {
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
+  fill: 15,
   zapSpans: 30,
   zapPart: 5,
 };
