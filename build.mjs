@@ -57,16 +57,23 @@ function copyJavaScriptKernels() {
   }
 }
 
-/** Imports without the .ts ending: asc takes `./x` and `./x.ts` for two modules, each with its own state. */
-function withoutEndings(text) {
-  return text.replace(/( from '\.\/[^']+)\.ts';/g, "$1';");
+/**
+ * A kernel source as AssemblyScript is to see it. Paths lose their ending: with it, `export ... from` would load a second
+ * instance of the module, with a current CPU of its own. A function whose doc comment ends in the tag @inline gets the decorator.
+ */
+function portableSource(text) {
+  return text
+    .replace(/( from '\.\/[^']+)\.ts'/g, "$1'")
+    .replace(/(@inline\s*\*\/\n)(export )?function /g, '$1@inline\n$2function ');
 }
 
 async function compileWasmKernels() {
   const sources = readdirSync(kernel)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
     .toSorted();
-  const texts = new Map(sources.map((name) => [name, readFileSync(join(kernel, name), 'utf8')]));
+  const texts = new Map(
+    sources.map((name) => [name, portableSource(readFileSync(join(kernel, name), 'utf8'))]),
+  );
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
   for (const [name, text] of texts) hash.update(`${name}\0${text}\0`);
   const digest = hash.digest('hex');
@@ -81,9 +88,9 @@ async function compileWasmKernels() {
         .replace(/\\/g, '/')
         .replace(/^.*\//, '')
         .replace(/\.ts\.ts$/, '.ts');
-      if (file === 'word.ts') return withoutEndings(texts.get('word.wasm.ts'));
+      if (file === 'word.ts') return texts.get('word.wasm.ts');
       if (file === 'check.ts') return checkSource(texts.get('check.ts'), level);
-      return texts.has(file) ? withoutEndings(texts.get(file)) : null;
+      return texts.get(file) ?? null;
     };
     const { error, stderr } = await asc.main(
       [

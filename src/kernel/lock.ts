@@ -73,16 +73,30 @@ function lockKind(cls: u32): u32 {
   return peek(H_LOCK_KIND);
 }
 
-/** Takes a lock of class `cls` (LC_). Interrupts are polled while waiting. Never inside a wait for readers. */
+/**
+ * Whether all locks are adaptive and hold times are not measured: the case that is kept short.
+ * @inline
+ */
+function quick(): boolean {
+  return (peek(H_LOCK_KIND) | peek(H_LOCK_STAT)) === 0;
+}
+
+/**
+ * Takes a lock of class `cls` (LC_). Interrupts are polled while waiting. Never inside a wait for readers.
+ * @inline
+ */
 export function spinLock(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPush(lock, cls, HELD_ORDERED);
-  acquire(lock, cls);
+  if (quick() && compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0) countAcquired(cls);
+  else acquire(lock, cls);
+  if (CHECK >= 1) injectDeath(lock);
 }
 
 /** Takes a lock while one of the same rank is held; the caller has an order among the two, the same everywhere. */
 export function spinLockNested(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPush(lock, cls, HELD_NESTED);
   acquire(lock, cls);
+  if (CHECK >= 1) injectDeath(lock);
 }
 
 /** Takes a lock if it is free; returns whether it did. May go against the lock order. */
@@ -95,23 +109,22 @@ export function spinTrylock(lock: u32, cls: u32): boolean {
   else taken = mcsTrylock(lock);
   if (!taken) return false;
   if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
-  acquired(lock, cls);
+  noteAcquired(lock, cls);
+  if (CHECK >= 1) injectDeath(lock);
   return true;
 }
 
-/** Releases a lock that this CPU holds. */
+/**
+ * Releases a lock that this CPU holds.
+ * @inline
+ */
 export function spinUnlock(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(lock, cls);
   if (CHECK >= 1 && lockOwner(lock, cls) !== cpuId() + 1)
     violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
-  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(lock + LOCK_SINCE)) >>> 0);
-  const kind = lockKind(cls);
-  if (kind === LOCK_ADAPTIVE) {
-    // Publishes the critical section; pairs with the compare-and-exchange of the next holder.
-    if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
-  } else if (kind === LOCK_TAS) tasUnlock(lock);
-  else if (kind === LOCK_TICKET) ticketUnlock(lock);
-  else mcsUnlock(lock);
+  // The exchange publishes the critical section; pairs with the compare-and-exchange of the next holder.
+  if (!quick()) release(lock, cls);
+  else if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
 }
 
 /** Number + 1 of the CPU that holds the lock, 0 when none; of use to others than the holder only in reports. */
@@ -131,19 +144,27 @@ function acquire(lock: u32, cls: u32): void {
   if (kind === LOCK_ADAPTIVE) {
     if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) adaptiveLockSlow(lock, cls);
   } else acquireOther(lock, cls, kind);
-  acquired(lock, cls);
+  noteAcquired(lock, cls);
 }
 
-/** What is noted about a lock just taken. */
-function acquired(lock: u32, cls: u32): void {
+function noteAcquired(lock: u32, cls: u32): void {
   countAcquired(cls);
   if (peek(H_LOCK_STAT) !== 0) poke(lock + LOCK_SINCE, clockNs());
-  if (CHECK >= 1) injectDeath(lock);
+}
+
+function release(lock: u32, cls: u32): void {
+  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(lock + LOCK_SINCE)) >>> 0);
+  const kind = lockKind(cls);
+  if (kind === LOCK_ADAPTIVE) {
+    if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
+  } else if (kind === LOCK_TAS) tasUnlock(lock);
+  else if (kind === LOCK_TICKET) ticketUnlock(lock);
+  else mcsUnlock(lock);
 }
 
 function acquireOther(lock: u32, cls: u32, kind: u32): void {
-  const startNs = clockNs();
   let waited = false;
+  const startNs = clockNs();
   if (kind === LOCK_TAS) {
     waited = !tasTrylock(lock);
     if (waited) tasLockSlow(lock);

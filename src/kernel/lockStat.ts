@@ -21,11 +21,15 @@ export const LS_HOLD_MAX: u32 = 32;
 /** 32 words: waits whose length in ns has its highest set bit at that place (0 and 1 ns in the first). */
 export const LS_WAIT_HISTOGRAM: u32 = 64;
 
+/** @inline */
 function column(cls: u32): u32 {
   return thisCpu() + C_LOCK_STAT + cls * LOCK_STAT_BYTES;
 }
 
-/** Counts one acquisition of a lock of class `cls`. */
+/**
+ * Counts one acquisition of a lock of class `cls`.
+ * @inline
+ */
 export function countAcquired(cls: u32): void {
   const at = column(cls) + LS_ACQUIRED;
   poke(at, peek(at) + 1);

@@ -3,7 +3,14 @@
 import { C_RCU_INVOKED, C_RCU_QUEUED, LOCK_BYTES, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
 import { spinLock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
-import { callRcu, rcuQuiescentState, rcuReadLock, rcuReadUnlock, synchronizeRcu } from './rcu.ts';
+import {
+  callRcu,
+  rcuBarrier,
+  rcuQuiescentState,
+  rcuReadLock,
+  rcuReadUnlock,
+  synchronizeRcu,
+} from './rcu.ts';
 import { RCU_TEST } from './rcuCallbacks.ts';
 import { load, peek, poke } from './word.ts';
 
@@ -48,9 +55,8 @@ export function measureSynchronizeRcu(times: u32): void {
 }
 
 /**
- * Queues `times` callbacks, passing through a quiescent state after every `every`th (a power of two), and goes on with quiescent
- * states until all have been invoked. The heads, as many as are named, are used in turn; there are more of them than are ever
- * pending at once.
+ * Queues `times` callbacks, passing through a quiescent state after every `every`th (a power of two), and returns when all have
+ * been invoked. The heads, `headCount` of them, are used in turn; when all are pending it waits.
  */
 export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u32): void {
   const own = thisCpu();

@@ -101,6 +101,7 @@ export function rcuCheckQuiescent(): void {
 /**
  * This CPU is outside of any section. Reads two shared words when nothing is to be done; otherwise reports, moves on the grace
  * periods that its own callbacks or those of idle CPUs wait for, and invokes those that are ready.
+ * @inline
  */
 export function rcuQuiescentState(): void {
   const cpu = thisCpu();
