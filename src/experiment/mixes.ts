@@ -62,14 +62,23 @@ const OWN_SPANS = 2;
 /** Pages of a span that are touched: few, so that tables become empty often, and many of them on few words. */
 const HOT_PAGES = 8;
 
+/** Pages that a CPU keeps pinned. */
+const PINNED_MAX = 4;
+
 const WHOLE = VM_READ | VM_WRITE;
 
 /** An operation of a mix and how often it comes, relative to the others. */
 type Step = (cpu: WorkloadCpu, state: CpuState) => void;
 
-/** A frame pinned by GUP-fast. */
+/** A frame pinned by GUP-fast, and its generation then. */
+interface Pinned {
+  frame: number;
+  generation: number;
+}
+
+/** What a CPU knows. */
 interface CpuState {
-  pinned: number[];
+  pinned: Pinned[];
   /** Own pages by page number: the frame that must be there. */
   owned: Map<number, number>;
 }
@@ -99,53 +108,59 @@ function page(cpu: WorkloadCpu, region = pick(cpu, REGIONS)): number {
   return span(cpu, region) + (at < HOT_PAGES ? at : PMD_PAGES - 1 - (at - HOT_PAGES));
 }
 
-const readPage: Step = (cpu) => cpu.calls.kernel.access(space(cpu), page(cpu), 0);
-const writePage: Step = (cpu) => cpu.calls.kernel.access(space(cpu), page(cpu), 1);
+const readPage: Step = (cpu) => cpu.calls.pages.access(space(cpu), page(cpu), 0);
+const writePage: Step = (cpu) => cpu.calls.pages.access(space(cpu), page(cpu), 1);
 
 /** The same page several times: from the second on through the TLB, unless it is flushed in between. */
 const readAgain: Step = (cpu) => {
   const mm = space(cpu);
   const at = page(cpu);
-  for (let i = 0; i < 4; i++) cpu.calls.kernel.access(mm, at, cpu.random(2));
+  for (let i = 0; i < 4; i++) cpu.calls.pages.access(mm, at, cpu.random(2));
 };
 
 const walk: Step = (cpu) => {
   const mm = space(cpu);
-  for (let i = 0; i < 8; i++) cpu.calls.kernel.walkLockless(mm, page(cpu));
+  for (let i = 0; i < 8; i++) cpu.calls.pages.walk(mm, page(cpu));
 };
 
 /** Pins a page and keeps it for a while: its frame must not be freed, whatever happens to its entry. */
 const pin: Step = (cpu, state) => {
-  const frame = cpu.calls.kernel.gupFast(space(cpu), page(cpu), cpu.random(2));
-  if (frame !== 0) state.pinned.push(frame);
-  if (state.pinned.length > 4) {
+  const { kernel, pages } = cpu.calls;
+  const frame = pages.gupFast(space(cpu), page(cpu), cpu.random(2));
+  if (frame !== 0) state.pinned.push({ frame, generation: kernel.frameGeneration(frame) });
+  if (state.pinned.length > PINNED_MAX) {
     const [oldest] = state.pinned.splice(cpu.random(state.pinned.length), 1);
-    cpu.calls.kernel.gupPut(oldest!);
+    unpin(cpu, oldest!);
   }
 };
+
+function unpin(cpu: WorkloadCpu, pinned: Pinned): void {
+  cpu.calls.kernel.gupCheck(pinned.frame, pinned.generation);
+  cpu.calls.pages.gupPut(pinned.frame);
+}
 
 /** Zaps one or two whole spans: what a reclaim protocol frees tables for. */
 const zapSpans: Step = (cpu) => {
   const region = pick(cpu, REGIONS);
   const spans = 1 + cpu.random(2);
-  cpu.calls.kernel.doMadvise(space(cpu), span(cpu, region), spans * PMD_PAGES, MADV_DONTNEED);
+  cpu.calls.pages.madvise(space(cpu), span(cpu, region), spans * PMD_PAGES, MADV_DONTNEED);
 };
 
 /** Zaps a part of one span, or parts of two neighbours. */
 const zapPart: Step = (cpu) => {
   const start = span(cpu) + cpu.random(PMD_PAGES);
-  cpu.calls.kernel.doMadvise(space(cpu), start, 1 + cpu.random(PMD_PAGES), MADV_DONTNEED);
+  cpu.calls.pages.madvise(space(cpu), start, 1 + cpu.random(PMD_PAGES), MADV_DONTNEED);
 };
 
 const advise =
   (advice: number): Step =>
   (cpu) => {
-    cpu.calls.kernel.doMadvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
+    cpu.calls.pages.madvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
   };
 
 const populate: Step = (cpu) => {
   const advice = cpu.random(2) === 0 ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
-  cpu.calls.kernel.doMadvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
+  cpu.calls.pages.madvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
 };
 
 /** Maps a region's memory over [first, first + pages), replacing what is there. */
@@ -159,7 +174,7 @@ function map(
   const shared = region === SHMEM || region === FILE_SHARED;
   const inode = region === FILE_PRIVATE || region === FILE_SHARED ? file(cpu) : 0;
   const flags = MMAP_REPLACE | (shared ? MMAP_SHARED : 0);
-  cpu.calls.kernel.doMmap(mm, first, pages, WHOLE, flags, inode, first % FILE_PAGES);
+  cpu.calls.pages.mmap(mm, first, pages, WHOLE, flags, inode, first % FILE_PAGES);
 }
 
 /** Unmaps a span or a part of it, and as a rule maps it again. */
@@ -170,7 +185,7 @@ const remap: Step = (cpu) => {
   const whole = cpu.random(2) === 0;
   const start = whole ? first : first + cpu.random(PMD_PAGES / 2);
   const pages = whole ? PMD_PAGES : PMD_PAGES / 2;
-  cpu.calls.kernel.doMunmap(mm, start, pages);
+  cpu.calls.pages.munmap(mm, start, pages);
   if (cpu.random(8) !== 0) map(cpu, mm, region, start, pages);
 };
 
@@ -189,13 +204,13 @@ const move: Step = (cpu) => {
   const pages = PMD_PAGES - offset;
   const from = (there ? ANON : MOVED).first + index + offset;
   const to = (there ? MOVED : ANON).first + index + offset;
-  cpu.calls.kernel.doMremap(mm, from, pages, to, pages, 0);
+  cpu.calls.pages.mremap(mm, from, pages, to, pages, 0);
   if (there && cpu.random(2) === 0) map(cpu, mm, ANON, from, pages);
 };
 
 const protect: Step = (cpu) => {
   const prot = pick(cpu, [0, VM_READ, WHOLE, WHOLE]);
-  cpu.calls.kernel.doMprotect(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES * 2), prot);
+  cpu.calls.pages.mprotect(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES * 2), prot);
 };
 
 /** Maps a few pages far from everything, touches them and unmaps them: PTE, PMD and PUD tables come and go. */
@@ -205,33 +220,33 @@ const far: Step = (cpu) => {
   const first = slot + cpu.random(2) * PUD_PAGES + cpu.random(3) * PMD_PAGES;
   const pages = 1 + cpu.random(2 * PMD_PAGES);
   map(cpu, mm, ANON, first, pages);
-  cpu.calls.kernel.access(mm, first, 1);
-  cpu.calls.kernel.access(mm, first + pages - 1, 0);
-  if (cpu.random(8) !== 0) cpu.calls.kernel.doMunmap(mm, first, pages);
+  cpu.calls.pages.access(mm, first, 1);
+  cpu.calls.pages.access(mm, first + pages - 1, 0);
+  if (cpu.random(8) !== 0) cpu.calls.pages.munmap(mm, first, pages);
 };
 
 /** An address space of one's own: made, used, destroyed. */
 const life: Step = (cpu) => {
-  const { kernel } = cpu.calls;
-  const mm = kernel.mmCreate();
+  const { pages } = cpu.calls;
+  const mm = pages.mmCreate();
   if (mm === 0) return;
   for (const region of [ANON, SHMEM, FILE_PRIVATE]) {
     map(cpu, mm, region, region.first, PMD_PAGES * 2);
     for (let i = 0; i < 4; i++)
-      kernel.access(mm, region.first + cpu.random(PMD_PAGES * 2), cpu.random(2));
+      pages.access(mm, region.first + cpu.random(PMD_PAGES * 2), cpu.random(2));
   }
-  kernel.mmDestroy(mm);
+  pages.mmDestroy(mm);
 };
 
 const ownFirst = (cpu: WorkloadCpu): number => OWN_FIRST + cpu.id * PUD_PAGES;
 
 /** Writes an own page and notes its frame, or looks whether a noted one is still there. */
 const own: Step = (cpu, state) => {
-  const { kernel } = cpu.calls;
+  const { kernel, pages } = cpu.calls;
   const mm = cpu.shared[0]!;
   const at = ownFirst(cpu) + cpu.random(OWN_SPANS) * PMD_PAGES + cpu.random(HOT_PAGES);
-  const errno = kernel.access(mm, at, 1);
-  const entry = kernel.walkLockless(mm, at) >>> 0;
+  const errno = pages.access(mm, at, 1);
+  const entry = pages.walk(mm, at) >>> 0;
   const expected = state.owned.get(at);
   if (errno !== 0) {
     if (errno !== ENOMEM || expected !== undefined)
@@ -248,14 +263,14 @@ const own: Step = (cpu, state) => {
 
 /** Zaps own memory: nothing may be left. */
 const ownZap: Step = (cpu, state) => {
-  const { kernel } = cpu.calls;
+  const { kernel, pages } = cpu.calls;
   const mm = cpu.shared[0]!;
   const first = ownFirst(cpu) + cpu.random(OWN_SPANS) * PMD_PAGES;
   const advice = cpu.random(4) === 0 ? MADV_PAGEOUT : MADV_DONTNEED;
-  kernel.doMadvise(mm, first, PMD_PAGES, advice);
+  pages.madvise(mm, first, PMD_PAGES, advice);
   for (let at = first; at < first + HOT_PAGES; at++) {
     state.owned.delete(at);
-    const entry = kernel.walkLockless(mm, at) >>> 0;
+    const entry = pages.walk(mm, at) >>> 0;
     if (advice === MADV_DONTNEED && entry !== 0) kernel.violation(ORACLE_LOST_ENTRY, at, entry, 0);
   }
 };
@@ -391,16 +406,16 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
 })();
 
 function prepare(cpu: WorkloadCpu): number[] {
-  const { kernel } = cpu.calls;
+  const { kernel, pages } = cpu.calls;
   const files = Array.from({ length: FILES }, () => kernel.inodeCreate(FILE_PAGES, INODE_FILE));
-  const spaces = Array.from({ length: SPACES }, () => kernel.mmCreate());
+  const spaces = Array.from({ length: SPACES }, () => pages.mmCreate());
   if (files.includes(0) || spaces.includes(0))
     throw new RangeError(
       `the mixes need ${SPACES} address spaces and ${FILES} files (options addressSpaces, inodes, tables)`,
     );
   for (const mm of spaces) {
     const shared = (first: number, spans: number, inode: number, flags: number): void => {
-      kernel.doMmap(mm, first, spans * PMD_PAGES, WHOLE, flags, inode, first % FILE_PAGES);
+      pages.mmap(mm, first, spans * PMD_PAGES, WHOLE, flags, inode, first % FILE_PAGES);
     };
     shared(ANON.first, ANON.spans, 0, 0);
     shared(SHMEM.first, SHMEM.spans, 0, MMAP_SHARED);
@@ -408,18 +423,18 @@ function prepare(cpu: WorkloadCpu): number[] {
     shared(FILE_SHARED.first, FILE_SHARED.spans, files[1]!, MMAP_SHARED);
   }
   for (let id = 0; id < cpu.cpus; id++)
-    kernel.doMmap(spaces[0]!, OWN_FIRST + id * PUD_PAGES, OWN_SPANS * PMD_PAGES, WHOLE, 0, 0, 0);
+    pages.mmap(spaces[0]!, OWN_FIRST + id * PUD_PAGES, OWN_SPANS * PMD_PAGES, WHOLE, 0, 0, 0);
   return [...spaces, ...files];
 }
 
 function finish(cpu: WorkloadCpu): void {
-  for (const frame of stateOf(cpu).pinned) cpu.calls.kernel.gupPut(frame);
+  for (const pinned of stateOf(cpu).pinned) unpin(cpu, pinned);
   states.delete(cpu);
 }
 
 function cleanUp(cpu: WorkloadCpu): void {
-  const { kernel } = cpu.calls;
-  for (const mm of cpu.shared.slice(0, SPACES)) kernel.mmDestroy(mm);
+  const { kernel, pages } = cpu.calls;
+  for (const mm of cpu.shared.slice(0, SPACES)) pages.mmDestroy(mm);
   for (const inode of cpu.shared.slice(SPACES)) kernel.inodePut(inode);
 }
 

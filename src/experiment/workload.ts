@@ -1,4 +1,5 @@
-import { H_CPUS, H_STOP } from '../kernel/layout.ts';
+import { C_COUNTERS, H_CPUS, H_STOP, cpuArea } from '../kernel/layout.ts';
+import { COUNTER_OPS } from '../kernel/stats.ts';
 import { STOP_ABORT, STOP_NO } from '../kernel/config.ts';
 import { HOST_ABORTED } from '../kernel/irq.ts';
 import type { CpuTask } from '../machine/cpu.ts';
@@ -103,11 +104,14 @@ export function runLoop(workload: Workload, cpu: WorkloadCpu, spec: WorkloadSpec
   const { words } = cpu;
   const limit = spec.operations === 0 ? Infinity : spec.operations;
   const stalls = cpu.id >= cpu.cpus - spec.stalledReaders;
+  const counter = (cpuArea(cpu.id) + C_COUNTERS + COUNTER_OPS * 4) >>> 2;
+  const before = words[counter]!;
   let done = 0;
   while (done < limit && Atomics.load(words, H_STOP >>> 2) === STOP_NO) {
     if (stalls && cpu.random(STALL_EVERY) === 0) stall(cpu);
     workload.run(cpu);
     done++;
+    words[counter] = before + done;
     kernel.pollInterrupts();
     kernel.rcuQuiescentState();
   }

@@ -35,7 +35,7 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_LAZYFREE, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, F_LAZYFREE, folioOf } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
 import { F_FLAGS, F_MAP, H_FAULT_PATH, VMA_END, VMA_INODE, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
@@ -73,6 +73,7 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);
+  and(folio + F_FLAGS, ~F_DIRTY >>> 0);
   or(folio + F_FLAGS, F_LAZYFREE);
 }
 

@@ -44,10 +44,10 @@ import { load, peek } from './word.ts';
 
 /**
  * Gives [old, old + oldPages) the length `newPages`, at `new_` with MREMAP_FIXED in `flags`. Without it: in place when it shrinks or
- * keeps its length, or when `new_` is `old`; else it moves to `new_`, the place that the caller chose as a kernel would.
- * Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap, MREMAP_FIXED without
- * MREMAP_MAYMOVE, a private mapping to duplicate); EFAULT (no mapping, or it ends before the range does); ENOMEM (no
- * room to grow, no VMA or table left, too many mappings).
+ * keeps its length, when `new_` is `old`, or without MREMAP_MAYMOVE; else it moves to `new_`, which the caller chose as a kernel would.
+ * Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap, MREMAP_FIXED without MREMAP_MAYMOVE, a private
+ * mapping to duplicate); EFAULT (no mapping, or it ends before the range does); ENOMEM (no room to grow, no VMA or table
+ * left, too many mappings).
  */
 export function doMremap(
   mm: u32,
@@ -61,11 +61,10 @@ export function doMremap(
   const inPlace =
     (flags & MREMAP_FIXED) === 0 &&
     (new_ === old || newPages <= oldPages || (flags & MREMAP_MAYMOVE) === 0);
-  // No mapping reaches the end of the numbers, so a longer range has the same effect.
+  // Nothing is mapped beyond the end of the address space.
   const length = oldPages > TASK_END - old ? TASK_END - old : oldPages;
   if (!inPlace) {
-    if (new_ > TASK_END - newPages) return EINVAL;
-    if ((flags & MREMAP_MAYMOVE) === 0) return EINVAL;
+    if (new_ > TASK_END - newPages || (flags & MREMAP_MAYMOVE) === 0) return EINVAL;
     if (old + length > new_ && new_ + newPages > old) return EINVAL;
   }
   mmapWriteLock(mm);
@@ -79,7 +78,7 @@ export function doMremap(
     if (vma === 0) {
       error = EFAULT;
     } else if (newPages < oldPages) {
-      error = unmapRange(mm, old + newPages, old + length, 1);
+      error = cutOff(mm, old, oldPages, newPages, 1);
       if (error === 0) return 0;
     } else if (newPages > oldPages) {
       error = growInPlace(mm, vma, old, oldPages, newPages);
@@ -87,7 +86,7 @@ export function doMremap(
   } else if (oldPages === newPages) {
     error = moveSeries(mm, old, length, new_);
   } else {
-    error = moveOne(mm, vmaLookup(mm, old), old, length, new_, newPages);
+    error = moveOne(mm, vmaLookup(mm, old), old, oldPages, new_, newPages);
   }
   mmapWriteUnlock(mm);
   return error;
@@ -99,6 +98,12 @@ function checkResize(vma: u32, old: u32, oldPages: u32, newPages: u32): u32 {
   if (oldPages === 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) return EINVAL;
   const kept = newPages < oldPages ? newPages : oldPages;
   return kept > load(vma + VMA_END) - old ? EFAULT : 0;
+}
+
+/** Unmaps what a shrink loses; `unlock` as for unmapRange. */
+function cutOff(mm: u32, old: u32, oldPages: u32, newPages: u32, unlock: u32): u32 {
+  if (oldPages > TASK_END - old) return EINVAL;
+  return unmapRange(mm, old + newPages, old + oldPages, unlock);
 }
 
 /** Grows the end of `vma`; merges with what it then touches. */
@@ -143,7 +148,7 @@ function moveOne(mm: u32, found: u32, old: u32, oldPages: u32, new_: u32, newPag
   if (vmaLookup(mm, old) === 0) return EFAULT;
   let length = oldPages;
   if (newPages < oldPages) {
-    error = unmapRange(mm, old + newPages, old + oldPages, 0);
+    error = cutOff(mm, old, oldPages, newPages, 0);
     if (error !== 0) return error;
     if (vmaLookup(mm, old) === 0) return EFAULT;
     length = newPages;

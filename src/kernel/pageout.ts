@@ -78,7 +78,7 @@ function isolate(pmd: u32, start: u32, end: u32): u32 {
 function replacement(folio: u32, entry: u32, slot: u32): u32 {
   const flags = load(folio + F_FLAGS);
   if ((flags & F_LAZYFREE) !== 0) {
-    if ((entry & PTE_DIRTY) === 0) return 0;
+    if ((entry & PTE_DIRTY) === 0 && (flags & F_DIRTY) === 0) return 0;
     and(folio + F_FLAGS, ~F_LAZYFREE >>> 0);
     return entry;
   }

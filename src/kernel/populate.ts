@@ -6,25 +6,32 @@
  */
 
 import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts';
-import { entryPresent, PTE_WRITE } from './entry.ts';
+import { entryNumber, entryPresent, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { handleMmFault, ON_MMAP_LOCK, populatePermitted, populateWrites, SIGBUS } from './fault.ts';
-import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { F_DIRTY, folioOf } from './frame.ts';
+import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
-import { pteOffsetMap, pteUnmap } from './pteMap.ts';
+import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { findVma, vmaLookup } from './vma.ts';
 import { pmdFind } from './walk.ts';
-import { load } from './word.ts';
+import { load, or } from './word.ts';
 
-/** Whether the entry of `vpn` suffices already. */
+/**
+ * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on: MADV_FREE does not discard it
+ * any more.
+ */
 function suffices(mm: u32, vpn: u32, write: u32): boolean {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return false;
-  const pte = pteOffsetMap(pmd, vpn);
+  const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return false;
   const entry = load(pte);
-  pteUnmap(pte);
-  return entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+  const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+  if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
+    or(folioOf(entryNumber(entry)) + F_FLAGS, F_DIRTY);
+  pteUnmapUnlock(pte);
+  return enough;
 }
 
 /** Faults one page in until its entry suffices. mmap_lock held for read. Returns 0, ENOMEM or SIGBUS. */
@@ -69,7 +76,7 @@ export function populateMapped(mm: u32, start: u32, end: u32): void {
       result = populatePage(mm, vma, vpn, populateWrites(vma));
       condResched();
     }
-    vma = findVma(mm, to);
+    vma = to === end ? 0 : findVma(mm, to);
   }
   mmapReadUnlock(mm);
 }

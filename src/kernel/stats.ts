@@ -38,8 +38,10 @@ export const COUNTER_ZAP_BREAKS: u32 = 27;
 export const COUNTER_PAGED_OUT: u32 = 28;
 export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
+export const COUNTER_TABLES_LINKED: u32 = 31;
+export const COUNTER_TABLES_UNLINKED: u32 = 32;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 31;
+export const COUNTERS: u32 = 33;
 
 /** Counts one event. */
 export function count(counter: u32): void {

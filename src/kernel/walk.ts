@@ -29,6 +29,7 @@ import {
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, ptdescOfEntry, tableAlloc, tableFree } from './table.ts';
+import { count, COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from './stats.ts';
 import { add, compareExchange, load, peek, store, sub } from './word.ts';
 
 /** Address of the PGD entry of `vpn`. */
@@ -67,6 +68,7 @@ export function pmdFind(mm: u32, vpn: u32): u32 {
 
 /** Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published. */
 export function mmIncTables(mm: u32, level: u32): void {
+  count(COUNTER_TABLES_LINKED);
   add(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
   const now: u32 = add(mm + MM_TABLES, 1) + 1;
   let peak = load(mm + MM_TABLES_PEAK);
@@ -79,6 +81,7 @@ export function mmIncTables(mm: u32, level: u32): void {
 
 /** Counts one table of `level` less in `mm`. After it was detached. */
 export function mmDecTables(mm: u32, level: u32): void {
+  count(COUNTER_TABLES_UNLINKED);
   sub(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
   sub(mm + MM_TABLES, 1);
 }

@@ -76,7 +76,7 @@ function describeCause(error: unknown): string {
   if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
   const exit = /^worker exited with code: (\d+)$/.exec(error.message);
   if (exit !== null) return `its thread exited with code ${exit[1]}`;
-  return error.name === 'CpuEnd' ? error.message : `${error.name}: ${error.message}`;
+  return error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
 }
 
 /**

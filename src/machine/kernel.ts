@@ -40,7 +40,12 @@ export type Kernel = Record<
   | 'drainCaches'
   | 'stallReader'
   | 'inodePut'
-  | 'violation',
+  | 'violation'
+  | 'beginOperation'
+  | 'endOperation'
+  | 'condResched'
+  | 'gupCheck'
+  | 'frameGeneration',
   Call
 >;
 

@@ -358,9 +358,20 @@ export class Machine implements AsyncDisposable {
   async #fail(death: CpuDeath): Promise<void> {
     this.#failure = new CpuDiedError(death);
     this.#setStop(STOP_ABORT);
-    await Promise.race([Promise.all(this.#tasks), sleep(ENDING_MS, undefined, { ref: false })]);
-    await this.#pool.destroy();
+    await this.#endTasks();
     for (const link of this.#links) link.end(this.#failure);
+  }
+
+  /** Asks every CPU to end its task, waits for that a limited time, and ends the threads. */
+  async #endTasks(): Promise<void> {
+    for (const link of this.#links) link.call((remote) => remote.shutdown()).catch(() => {});
+    const timeout = new AbortController();
+    await Promise.race([
+      Promise.all(this.#tasks),
+      sleep(ENDING_MS, undefined, { signal: timeout.signal }).catch(() => {}),
+    ]);
+    timeout.abort();
+    await this.#pool.destroy();
   }
 
   /** Ends the machine: its CPUs, their threads. What is under way rejects. Can be called more than once. */
@@ -371,15 +382,8 @@ export class Machine implements AsyncDisposable {
 
   async #end(): Promise<void> {
     if (this.#failing !== null) return this.#failing;
-    this.#setStop(this.#running ? STOP_ABORT : STOP_SOON);
-    for (const link of this.#links) link.call((remote) => remote.shutdown()).catch(() => {});
-    const timeout = new AbortController();
-    await Promise.race([
-      Promise.all(this.#tasks),
-      sleep(ENDING_MS, undefined, { signal: timeout.signal }).catch(() => {}),
-    ]);
-    timeout.abort();
-    await this.#pool.destroy();
+    this.#setStop(STOP_ABORT);
+    await this.#endTasks();
     for (const link of this.#links) link.end(new Error('the machine has been shut down'));
   }
 

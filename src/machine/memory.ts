@@ -146,7 +146,7 @@ export function createMemory(options: ResolvedOptions): WebAssembly.Memory {
   }
   put(layout.G_RCU_GP_SEQ, SEQ_START);
   put(layout.G_RCU_COMPLETED, SEQ_START);
-  put(layout.G_RCU_CLOCK, 1);
+  put(layout.G_RCU_CLOCK, SEQ_START | 1);
   put(layout.G_TABLE_BUMP, 1);
   put(layout.G_FRAME_BUMP, FRAMES_FIRST);
   const zero = regions.folios + (ZERO_FRAME << layout.FOLIO_SHIFT);
@@ -158,6 +158,10 @@ export function createMemory(options: ResolvedOptions): WebAssembly.Memory {
     const area = layout.cpuArea(cpu);
     put(area + layout.C_ID, cpu);
     put(area + layout.C_SEED, seedFor(options.seed, cpu));
+    put(area + layout.C_RCU_QUEUED, SEQ_START);
+    put(area + layout.C_RCU_INVOKED, SEQ_START);
+    put(area + layout.C_IPI_REQ, SEQ_START);
+    put(area + layout.C_IPI_ACK, SEQ_START);
   }
   return memory;
 }

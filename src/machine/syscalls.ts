@@ -10,6 +10,21 @@ import {
   MREMAP_MAYMOVE,
   TASK_END,
 } from '../kernel/config.ts';
+import {
+  OP_ACCESS,
+  OP_BRK,
+  OP_FAULT,
+  OP_GUP,
+  OP_MADVISE,
+  OP_MMAP,
+  OP_MM_CREATE,
+  OP_MM_DESTROY,
+  OP_MPROTECT,
+  OP_MREMAP,
+  OP_MUNMAP,
+  OP_TOUCH,
+  OP_WALK,
+} from '../kernel/report.ts';
 import type { Kernel } from './kernel.ts';
 
 export const PAGE_BYTES = 4096;
@@ -18,7 +33,6 @@ export const TASK_BYTES = TASK_END * PAGE_BYTES;
 const WRAP_BYTES = 2 ** 64;
 /** What an access beyond the end of a file gives instead of an errno. */
 export const SIGBUS = 7;
-/** mmap's arg4 in operation records: `file + FILE_RADIX * page offset`. */
 const MREMAP_MAYMOVE_FIXED = 0;
 
 const pageUp = (bytes: number): number => {
@@ -26,15 +40,125 @@ const pageUp = (bytes: number): number => {
   return up >= WRAP_BYTES ? 0 : up;
 };
 
+/** A signal where a program would get one for its access: EFAULT, whatever the cause. */
+const fatal = (errno: number): number => (errno === SIGBUS ? EFAULT : errno);
+
 /** Addresses come as doubles: one that has been rounded to 2^64 was not aligned. */
 const unaligned = (address: number): boolean => address % PAGE_BYTES !== 0 || address >= WRAP_BYTES;
 
-/** The system calls of the CPU that `kernel` runs on. `mm` is the handle of an address space. */
-export class SystemCalls {
+/**
+ * The kernel's calls in pages, each marked as the operation under way, so that reports name it. `mm` is the handle of an
+ * address space, `vpn` a page number; the others are the kernel's.
+ */
+export class PageCalls {
   readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+  }
+
+  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number): number {
+    this.kernel.beginOperation(op, mm, vpn);
+    const errno = result(this.kernel) >>> 0;
+    this.kernel.endOperation();
+    return errno;
+  }
+
+  mmap(
+    mm: number,
+    vpn: number,
+    pages: number,
+    prot: number,
+    flags: number,
+    inode: number,
+    pgoff: number,
+  ): number {
+    return this.#as(OP_MMAP, mm, vpn, (k) => k.doMmap(mm, vpn, pages, prot, flags, inode, pgoff));
+  }
+
+  munmap(mm: number, vpn: number, pages: number): number {
+    return this.#as(OP_MUNMAP, mm, vpn, (k) => k.doMunmap(mm, vpn, pages));
+  }
+
+  mprotect(mm: number, vpn: number, pages: number, prot: number): number {
+    return this.#as(OP_MPROTECT, mm, vpn, (k) => k.doMprotect(mm, vpn, pages, prot));
+  }
+
+  madvise(mm: number, vpn: number, pages: number, advice: number): number {
+    return this.#as(OP_MADVISE, mm, vpn, (k) => k.doMadvise(mm, vpn, pages, advice));
+  }
+
+  mremap(
+    mm: number,
+    vpn: number,
+    pages: number,
+    to: number,
+    toPages: number,
+    flags: number,
+  ): number {
+    return this.#as(OP_MREMAP, mm, vpn, (k) => k.doMremap(mm, vpn, pages, to, toPages, flags));
+  }
+
+  brk(mm: number, vpn: number): number {
+    return this.#as(OP_BRK, mm, vpn, (k) => k.doBrk(mm, vpn));
+  }
+
+  access(mm: number, vpn: number, write: number): number {
+    return this.#as(OP_ACCESS, mm, vpn, (k) => k.access(mm, vpn, write));
+  }
+
+  /** Accesses `count` pages from `vpn` on, every `stride` pages, until one fails. */
+  touch(mm: number, vpn: number, count: number, stride: number, write: number): number {
+    return this.#as(OP_TOUCH, mm, vpn, (k) => {
+      for (let i = 0; i < count; i++) {
+        const errno = k.access(mm, vpn + i * stride, write);
+        if (errno !== 0) return errno;
+        k.condResched();
+      }
+      return 0;
+    });
+  }
+
+  /** A page fault of a recorded program: maps the page first where no mapping is known. */
+  fault(mm: number, vpn: number, write: number): number {
+    return this.#as(OP_FAULT, mm, vpn, (k) => {
+      const errno = k.access(mm, vpn, write);
+      if (errno !== EFAULT) return errno;
+      const mapped = k.mapImplicit(mm, vpn);
+      return mapped === 0 ? k.access(mm, vpn, write) : mapped;
+    });
+  }
+
+  walk(mm: number, vpn: number): number {
+    return this.#as(OP_WALK, mm, vpn, (k) => k.walkLockless(mm, vpn));
+  }
+
+  gupFast(mm: number, vpn: number, write: number): number {
+    return this.#as(OP_GUP, mm, vpn, (k) => k.gupFast(mm, vpn, write));
+  }
+
+  gupPut(frame: number): void {
+    this.#as(OP_GUP, 0, 0, (k) => k.gupPut(frame));
+  }
+
+  /** A new address space's handle, 0 when there is none left. */
+  mmCreate(): number {
+    return this.#as(OP_MM_CREATE, 0, 0, (k) => k.mmCreate());
+  }
+
+  mmDestroy(mm: number): void {
+    this.#as(OP_MM_DESTROY, mm, 0, (k) => k.mmDestroy(mm));
+  }
+}
+
+/** The system calls of a CPU. `mm` is the handle of an address space. */
+export class SystemCalls {
+  readonly kernel: Kernel;
+  readonly pages: PageCalls;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.pages = new PageCalls(kernel);
   }
 
   /** mmap, fixed. `flags` are MMAP_ codes, `inode` the handle of a file or 0, `pgoff` in pages. */
@@ -52,14 +176,14 @@ export class SystemCalls {
     if (bytes === 0 || bytes > TASK_BYTES || address > TASK_BYTES - bytes) return ENOMEM;
     if (unaligned(address)) return EINVAL;
     const pages = bytes / PAGE_BYTES;
-    return this.kernel.doMmap(mm, address / PAGE_BYTES, pages, prot, flags, inode, pgoff);
+    return this.pages.mmap(mm, address / PAGE_BYTES, pages, prot, flags, inode, pgoff);
   }
 
   munmap(mm: number, address: number, length: number): number {
     if (unaligned(address) || address > TASK_BYTES || length > TASK_BYTES - address) return EINVAL;
     const bytes = pageUp(length);
     if (bytes === 0) return EINVAL;
-    return this.kernel.doMunmap(mm, address / PAGE_BYTES, bytes / PAGE_BYTES);
+    return this.pages.munmap(mm, address / PAGE_BYTES, bytes / PAGE_BYTES);
   }
 
   mprotect(mm: number, address: number, length: number, prot: number): number {
@@ -68,12 +192,7 @@ export class SystemCalls {
     const bytes = pageUp(length);
     if (bytes === 0 || address + bytes >= WRAP_BYTES || address >= TASK_BYTES) return ENOMEM;
     const end = Math.min(address + bytes, TASK_BYTES);
-    const errno = this.kernel.doMprotect(
-      mm,
-      address / PAGE_BYTES,
-      (end - address) / PAGE_BYTES,
-      prot,
-    );
+    const errno = this.pages.mprotect(mm, address / PAGE_BYTES, (end - address) / PAGE_BYTES, prot);
     return errno === 0 && address + bytes > TASK_BYTES ? ENOMEM : errno;
   }
 
@@ -86,7 +205,7 @@ export class SystemCalls {
     const end = Math.min(address + bytes, TASK_BYTES);
     const pages = Math.max(0, end - address) / PAGE_BYTES;
     const start = Math.min(address, TASK_BYTES) / PAGE_BYTES;
-    const errno = this.kernel.doMadvise(mm, start, pages, advice);
+    const errno = this.pages.madvise(mm, start, pages, advice);
     return errno === 0 && address + bytes > TASK_BYTES ? ENOMEM : errno;
   }
 
@@ -107,7 +226,7 @@ export class SystemCalls {
       if (address + oldBytes > newAddress && newAddress + newBytes > address) return EINVAL;
     }
     if (address >= TASK_BYTES || address + oldBytes > TASK_BYTES) return EFAULT;
-    return this.kernel.doMremap(
+    return this.pages.mremap(
       mm,
       address / PAGE_BYTES,
       oldBytes / PAGE_BYTES,
@@ -121,14 +240,13 @@ export class SystemCalls {
   brk(mm: number, address: number): number {
     const end = pageUp(address);
     if (end > TASK_BYTES || (end === 0 && address !== 0)) return ENOMEM;
-    return this.kernel.doBrk(mm, end / PAGE_BYTES);
+    return this.pages.brk(mm, end / PAGE_BYTES);
   }
 
   /** Reads or writes the byte at `address`, faulting as needed. EFAULT: no mapping, no right, or beyond a file's end. */
   access(mm: number, address: number, write: boolean): number {
     if (address >= TASK_BYTES) return EFAULT;
-    const errno = this.kernel.access(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0);
-    return errno === SIGBUS ? EFAULT : errno;
+    return fatal(this.pages.access(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0));
   }
 
   /** Accesses [address, address + length) every `strideBytes`; stops at the first access that fails. */
@@ -141,37 +259,37 @@ export class SystemCalls {
   ): number {
     if (!(strideBytes > 0)) return EINVAL;
     const end = address + length;
-    let calls = 0;
+    if (address % PAGE_BYTES === 0 && strideBytes % PAGE_BYTES === 0 && end <= TASK_BYTES) {
+      const count = Math.max(0, Math.ceil(length / strideBytes));
+      const stride = strideBytes / PAGE_BYTES;
+      return fatal(this.pages.touch(mm, address / PAGE_BYTES, count, stride, write ? 1 : 0));
+    }
     for (let at = address; at < end; at += strideBytes) {
       const errno = this.access(mm, at, write);
       if (errno !== 0) return errno;
-      if ((++calls & 63) === 0) this.kernel.rcuQuiescentState();
+      this.kernel.condResched();
     }
     return 0;
   }
 
   /** A page fault of a recorded program: where no mapping is known, one page is mapped first. */
   fault(mm: number, address: number, write: boolean): number {
-    const errno = this.access(mm, address, write);
-    if (errno !== EFAULT || address >= TASK_BYTES) return errno;
-    const mapped = this.kernel.mapImplicit(mm, Math.floor(address / PAGE_BYTES));
-    return mapped === 0 ? this.access(mm, address, write) : mapped;
+    if (address >= TASK_BYTES) return EFAULT;
+    return fatal(this.pages.fault(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0));
   }
 
   /** The entry that a lockless walk finds for `address`, or 0. */
   walk(mm: number, address: number): number {
-    return address >= TASK_BYTES
-      ? 0
-      : this.kernel.walkLockless(mm, Math.floor(address / PAGE_BYTES));
+    return address >= TASK_BYTES ? 0 : this.pages.walk(mm, Math.floor(address / PAGE_BYTES));
   }
 
   /** A frame with a reference taken by GUP-fast, or 0; give it back with `gupPut`. */
   gupFast(mm: number, address: number, write: boolean): number {
     if (address >= TASK_BYTES) return 0;
-    return this.kernel.gupFast(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0);
+    return this.pages.gupFast(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0);
   }
 
   gupPut(frame: number): void {
-    this.kernel.gupPut(frame);
+    this.pages.gupPut(frame);
   }
 }

@@ -9,8 +9,8 @@ declare namespace WebAssembly {
     constructor(descriptor: MemoryDescriptor);
     readonly buffer: SharedArrayBuffer;
   }
-  class Module {
-    constructor(bytes: Uint8Array);
+  interface Module {
+    readonly __module?: never;
   }
   class Instance {
     constructor(module: Module, imports?: object);

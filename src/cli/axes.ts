@@ -1,0 +1,132 @@
+/** Options that several commands share: the axes of a run, the machine's sizes, output. */
+import { CPUS_MAX } from '../kernel/config.ts';
+import {
+  CHECK_LEVELS,
+  EXECUTIONS,
+  FAULT_PATHS,
+  FREE_MODES,
+  LOCK_KINDS,
+  PROTOCOLS,
+  ZAP_MODES,
+} from '../machine/options.ts';
+import type { MachineOptions } from '../machine/options.ts';
+import { Progress } from '../report/progress.ts';
+
+const NUMBERS_MAX = 2 ** 24;
+
+/** The axes of a run, with the lists that the machine itself checks against. */
+export const AXIS_OPTIONS = {
+  protocol: {
+    kind: 'choice',
+    allowed: PROTOCOLS,
+    help: 'how empty page tables are reclaimed (default sync)',
+  },
+  free: {
+    kind: 'choice',
+    allowed: FREE_MODES,
+    help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
+  },
+  fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
+  zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
+  lock: {
+    kind: 'choice',
+    allowed: LOCK_KINDS,
+    help: 'kind of the page-table locks (default adaptive)',
+  },
+  execution: {
+    kind: 'choice',
+    allowed: EXECUTIONS,
+    help: 'which build of the kernel runs (default wasm)',
+  },
+} as const;
+
+export const CPU_OPTION = {
+  kind: 'integer',
+  value: 'N',
+  min: 1,
+  max: CPUS_MAX,
+} as const;
+
+/** Sizes of the machine. */
+export const SIZE_OPTIONS = {
+  tables: {
+    kind: 'integer',
+    value: 'N',
+    min: 16,
+    max: NUMBERS_MAX,
+    help: 'page tables there are, 2 KiB each (default 65,536; 1 TiB touched per 2 MiB needs 530,000)',
+  },
+  frames: {
+    kind: 'integer',
+    value: 'N',
+    min: 64,
+    max: NUMBERS_MAX,
+    help: 'data frames there are, of 4 KiB (default 1,048,576)',
+  },
+  vmas: { kind: 'integer', value: 'N', min: 16, max: NUMBERS_MAX, help: 'VMAs (default 65,536)' },
+} as const;
+
+export const CHECK_OPTION = {
+  kind: 'choice',
+  allowed: CHECK_LEVELS,
+} as const;
+
+export const SEED_OPTION = {
+  kind: 'integer',
+  value: 'N',
+  min: 0,
+  max: 0xffff_ffff,
+  help: 'seed of every generator of the run (default 1)',
+} as const;
+
+export const TIMEOUT_OPTION = {
+  kind: 'number',
+  value: 'S',
+  min: 0.001,
+  max: 1_000_000,
+  help: 'end the run as failed (exit 3) after so many seconds (default: no limit)',
+} as const;
+
+export const OUTPUT_OPTIONS = {
+  json: { kind: 'flag', help: 'print one JSON document to stdout, and nothing else there' },
+  quiet: { kind: 'flag', short: 'q', help: 'no progress on stderr' },
+  progress: {
+    kind: 'number',
+    value: 'S',
+    min: 0.1,
+    max: 86_400,
+    help: 'seconds between lines of progress where stderr is no terminal (default 15)',
+  },
+} as const;
+
+/** The progress that a command shows on stderr. */
+export function progressOf(values: { quiet: boolean; progress?: number | undefined }): Progress {
+  const { quiet, progress } = values;
+  return new Progress(process.stderr, {
+    quiet,
+    ...(progress === undefined ? {} : { lineEveryMs: progress * 1000 }),
+  });
+}
+
+/** Keys of the machine's options that commands take under the same name. */
+const MACHINE_KEYS = [
+  'cpus',
+  'protocol',
+  'free',
+  'fault',
+  'zap',
+  'lock',
+  'execution',
+  'check',
+  'seed',
+  'tables',
+  'frames',
+  'vmas',
+] as const satisfies readonly (keyof MachineOptions)[];
+
+/** The given values that are options of the machine; what was not given is left to its defaults. */
+export function machineOptions(values: Readonly<Partial<Record<string, unknown>>>): MachineOptions {
+  const options: Record<string, unknown> = {};
+  for (const key of MACHINE_KEYS) if (values[key] !== undefined) options[key] = values[key];
+  return options as MachineOptions;
+}

@@ -1,0 +1,177 @@
+/** `ptlab demo`, which `npm start` runs: the main job in three parts, each with its verdict, in less than a minute. */
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { CPUS_MAX } from '../kernel/config.ts';
+import type { MachineOptions, Protocol } from '../machine/options.ts';
+import { formatCount, formatDuration, formatShare } from '../report/format.ts';
+import { Progress } from '../report/progress.ts';
+import {
+  comparisonLines,
+  replayChart,
+  replayHeading,
+  replaySummary,
+  vmpteSeries,
+} from '../report/replayReport.ts';
+import { checksLines } from '../report/runReport.ts';
+import { table } from '../report/table.ts';
+import { violationsReport } from '../report/violationReport.ts';
+import { loadTrace } from '../trace/load.ts';
+import type { ReplayProgress } from '../trace/replay.ts';
+import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
+import { OUTPUT_OPTIONS } from './axes.ts';
+import { defineCommand } from './command.ts';
+import { EXIT_RIGHT } from './exit.ts';
+import { stopper } from './interrupt.ts';
+import type { Stopper } from './interrupt.ts';
+import type { CommandSpec } from './options.ts';
+import type { Outcome } from './outcome.ts';
+import { runReplay } from './replayRun.ts';
+import type { ReplayRun } from './replayRun.ts';
+import { reproducer } from './reproducer.ts';
+import { runStress, stressReport } from './stress.ts';
+import { writeLines } from './write.ts';
+
+const LOOP_GIB = 50;
+const STRESS_SECONDS = 8;
+const RECORDINGS = new URL('../../../src/trace/recordings/', import.meta.url);
+
+const SPEC = {
+  name: 'demo',
+  summary: 'show the main job: the 50 GiB loop, a recorded program, a short stress (npm start)',
+  usage: 'ptlab demo [--quiet]',
+  positionals: { name: 'argument', min: 0, max: 0 },
+  options: { quiet: OUTPUT_OPTIONS.quiet },
+} as const satisfies CommandSpec;
+
+interface Loop extends ReplayRun {
+  protocol: Protocol;
+}
+
+async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
+  await writeLines([
+    `1. The cover letter's loop: map ${LOOP_GIB} GiB; for each 2 MiB touch all of it, then MADV_DONTNEED.`,
+    '',
+  ]);
+  const progress = new Progress(process.stderr, { quiet });
+  const protocols: Protocol[] = ['none', 'sync'];
+  const shares = new Map<Protocol, string>();
+  const view = {
+    block: () => protocols.map((name) => `  ${name.padEnd(6)}${shares.get(name) ?? 'starting'}`),
+    line: () => protocols.map((name) => `${name} ${shares.get(name) ?? '-'}`).join(', '),
+  };
+  const runs = await Promise.all(
+    protocols.map(async (protocol): Promise<Loop> => {
+      const options: MachineOptions = { cpus: 1, protocol, check: 'fast' };
+      const onProgress = ({ finished, operations }: ReplayProgress): void => {
+        shares.set(protocol, formatShare(finished / operations));
+        progress.update(view);
+      };
+      return {
+        protocol,
+        ...(await runReplay(reproducer(LOOP_GIB), options, stop, { onProgress })),
+      };
+    }),
+  );
+  progress.clear();
+  const right = 'right' as const;
+  const rows: [string, (run: Loop) => string][] = [
+    ['table memory before', (run) => `${formatCount(run.result.vmpteKbs[0] ?? 0)} kB`],
+    ['table memory at its peak', (run) => `${formatCount(run.result.vmptePeakKb)} kB`],
+    ['table memory after', (run) => `${formatCount(run.result.vmpteKb)} kB`],
+    [
+      'tables allocated, batch pages included',
+      (run) => formatCount(run.statistics.counters['tablesAllocated'] ?? 0),
+    ],
+    ['out of, as freed ones are used again', (run) => formatCount(run.statistics.tables.everUsed)],
+    ['page faults', (run) => formatCount(run.statistics.counters['faults'] ?? 0)],
+    ['time', (run) => formatDuration(run.result.durationMs)],
+    ['verdict', (run) => run.end.summary],
+  ];
+  await writeLines([
+    ...table(
+      [{ title: 'protocol' }, ...runs.map((run) => ({ title: run.protocol, align: right }))],
+      rows.map(([name, cell]) => [name, ...runs.map(cell)]),
+      '  ',
+    ),
+    ...runs.flatMap((run) => violationsReport(run.violations, 'ptlab demo')),
+    '',
+  ]);
+  return worst(runs.map((run) => run.end));
+}
+
+/** Path of a bundled file. */
+function recording(name: string): string {
+  return fileURLToPath(new URL(name, RECORDINGS));
+}
+
+async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
+  const trace = loadTrace(recording('redis.perf.gz'), { cpus: 1 });
+  const kernel = loadVmpte(recording('redis.vmpte.gz'));
+  if (trace.kind !== 'recording') throw new Error('redis.perf.gz is no recording');
+  await writeLines([
+    "2. A recorded program: Redis's page faults and memory calls, replayed; what Linux 6.18 said meanwhile beside it.",
+    '',
+  ]);
+  const progress = new Progress(process.stderr, { quiet });
+  const options: MachineOptions = { cpus: 1, check: 'full', swapPages: 0 };
+  const run = await runReplay(trace, options, stop, {
+    onProgress: ({ finished, operations }) => {
+      const line = `  ${formatShare(finished / operations)}`;
+      progress.update({ block: () => [line], line: () => line });
+    },
+  });
+  progress.clear();
+  const { result, violations, audit, end } = run;
+  const comparison = compareVmpte(vmpteSeries(trace, result), kernel.samples, {
+    startS: trace.startS,
+    endS: trace.endS,
+  });
+  const [, ...heading] = replayHeading(trace, result);
+  const lines = [
+    ...heading,
+    ...replaySummary(result),
+    '',
+    ...replayChart(trace, result, kernel.samples),
+    '',
+    ...comparisonLines(comparison, trace.startS),
+    ...checksLines(run.options, audit),
+    ...violationsReport(violations, 'ptlab demo'),
+    `verdict: ${end.summary}`,
+  ];
+  await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
+  return end;
+}
+
+async function showStress(quiet: boolean, stop: Stopper): Promise<Outcome> {
+  const cpus = Math.min(availableParallelism(), CPUS_MAX);
+  await writeLines([
+    `3. A stress of ${STRESS_SECONDS} s on ${cpus} CPUs, every oracle watching.`,
+    '',
+  ]);
+  const run = { durationMs: STRESS_SECONDS * 1000 };
+  const progress = new Progress(process.stderr, { quiet });
+  const result = await runStress('all', { cpus }, run, 'stress all  sync/rcu', progress, stop);
+  const rerun = `ptlab stress --cpus ${cpus} --seconds ${STRESS_SECONDS} --seed 1`;
+  const lines = stressReport(result, rerun);
+  await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
+  return result.end;
+}
+
+function worst(ends: readonly Outcome[]): Outcome {
+  return ends.find((end) => end.exitCode !== EXIT_RIGHT) ?? ends[0]!;
+}
+
+export const demo = defineCommand(SPEC, async ({ quiet }) => {
+  using stop = stopper();
+  const startMs = performance.now();
+  const ends: Outcome[] = [];
+  for (const part of [showLoop, showRecording, showStress]) {
+    if (stop.reason === null) ends.push(await part(quiet, stop));
+  }
+  const end = worst(ends);
+  await writeLines([
+    `All of it in ${formatDuration(performance.now() - startMs)}: ${end.summary}.`,
+    'Next: ptlab replay FILE --against FILE.vmpte, ptlab stress --help, ptlab list.',
+  ]);
+  return end.exitCode;
+});

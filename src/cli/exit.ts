@@ -1,0 +1,22 @@
+/** Exit codes of every command (see README). */
+export const EXIT_RIGHT = 0;
+export const EXIT_VIOLATION = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_FAILED = 3;
+export const EXIT_INTERRUPTED = 130;
+
+/** A command line or an input that cannot be used: one line, exit 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A run that could not be finished, for a reason outside the protocol: one line, exit 3. */
+export class RunError extends Error {
+  override readonly name = 'RunError';
+}
+
+/** The first line of what was thrown, for people. */
+export function errorLine(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return text.split('\n', 1)[0]!;
+}

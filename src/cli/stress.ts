@@ -1,0 +1,181 @@
+/** `ptlab stress`: all CPUs hammer shared page tables for a time or a count; the oracles watch. */
+import { availableParallelism } from 'node:os';
+import { MIX_NAMES } from '../experiment/mixes.ts';
+import { CPUS_MAX } from '../kernel/config.ts';
+import { CpuDiedError } from '../machine/death.ts';
+import { boot } from '../machine/machine.ts';
+import type { RunOptions, RunReport } from '../machine/machine.ts';
+import type { MachineOptions } from '../machine/options.ts';
+import { formatDuration, formatSi } from '../report/format.ts';
+import type { Progress } from '../report/progress.ts';
+import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../report/runReport.ts';
+import { StressMonitor } from '../report/stressView.ts';
+import { violationCount, violationsReport } from '../report/violationReport.ts';
+import {
+  AXIS_OPTIONS,
+  CHECK_OPTION,
+  CPU_OPTION,
+  machineOptions,
+  OUTPUT_OPTIONS,
+  progressOf,
+  SEED_OPTION,
+  SIZE_OPTIONS,
+  TIMEOUT_OPTION,
+} from './axes.ts';
+import { defineCommand } from './command.ts';
+import { UsageError } from './exit.ts';
+import { INJECTIONS, parseInject } from './inject.ts';
+import { stopper } from './interrupt.ts';
+import type { Stopper } from './interrupt.ts';
+import type { CommandSpec } from './options.ts';
+import { commandLine, outcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
+import { writeJson, writeLines } from './write.ts';
+
+const DEFAULT_SECONDS = 10;
+const PROGRESS_MS = 250;
+
+const SPEC = {
+  name: 'stress',
+  summary: 'run a mix of operations on all CPUs at once, with every oracle watching',
+  usage: 'ptlab stress [--cpus N] [--seconds S | --ops N] [--mix NAME] [axes] [--inject ...]',
+  positionals: { name: 'argument', min: 0, max: 0 },
+  options: {
+    cpus: { ...CPU_OPTION, help: 'CPUs, each a thread (default: one per core)' },
+    seconds: {
+      kind: 'number',
+      value: 'S',
+      min: 0.001,
+      max: 1_000_000,
+      help: `how long (default ${DEFAULT_SECONDS})`,
+    },
+    ops: {
+      kind: 'integer',
+      value: 'N',
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+      help: 'operations of each CPU, instead of a time',
+    },
+    seed: SEED_OPTION,
+    mix: { kind: 'choice', allowed: MIX_NAMES, help: 'what the CPUs do (default all)' },
+    ...AXIS_OPTIONS,
+    check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
+    inject: {
+      kind: 'text',
+      value: 'NAME=N,...',
+      help: 'faults, storms, delays and deaths; see below',
+    },
+    ...SIZE_OPTIONS,
+    timeout: TIMEOUT_OPTION,
+    ...OUTPUT_OPTIONS,
+  },
+  notes: [
+    '--inject takes a list such as table=100,batch=50,frame=1000,delay=200,storm=500,resched=10,stalled-readers=1,death=exit@1/5000:',
+    ...Object.entries(INJECTIONS).map(([name, help]) => `  ${name}: ${help}`),
+  ],
+} as const satisfies CommandSpec;
+
+/** What a stress run came to; `report` is partial when it ended early, null when a CPU died before the run began. */
+export interface StressResult {
+  report: RunReport | null;
+  failure: CpuDiedError | null;
+  end: Outcome;
+}
+
+/** Boots a machine, runs `mix` on it with the live block on stderr, shuts it down. */
+export async function runStress(
+  mix: string,
+  machineOptionsGiven: MachineOptions,
+  run: Pick<RunOptions, 'durationMs' | 'operations'>,
+  title: string,
+  progress: Progress,
+  stop: Stopper,
+): Promise<StressResult> {
+  let report: RunReport | null = null;
+  let failure: CpuDiedError | null = null;
+  try {
+    await using machine = await boot(machineOptionsGiven);
+    const monitor = new StressMonitor(title, run.durationMs ?? null);
+    monitor.sample(machine.statistics(), 0);
+    report = await machine.run(mix, {
+      ...run,
+      signal: stop.signal,
+      progressMs: PROGRESS_MS,
+      onProgress: (statistics, elapsedMs) => {
+        monitor.sample(statistics, elapsedMs);
+        if (progress.due) progress.update(monitor);
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof CpuDiedError)) throw error;
+    failure = error;
+    report = error.report;
+  } finally {
+    progress.clear();
+  }
+  const end = outcome({
+    violations: report === null ? 0 : violationCount(report.violations, report.audit),
+    failure: failure === null ? null : failure.message,
+    stopped: report?.ended === 'interrupted' || failure !== null ? stop.reason : null,
+  });
+  return { report, failure, end };
+}
+
+/** The lines of a stress run's report. */
+export function stressReport(result: StressResult, rerun: string): string[] {
+  const { report, end } = result;
+  if (report === null) return [`verdict: ${end.summary}`];
+  const { statistics, durationMs, operations, operationsPerCpu } = report;
+  const done = operationsPerCpu.every((count) => count !== null)
+    ? operations
+    : (statistics.counters['ops'] ?? operations);
+  const perSecond = formatSi((done / durationMs) * 1000);
+  return [
+    `stress ${report.workload}, seed ${report.seed}: ${formatSi(done)} operations in ${formatDuration(durationMs)}, ${perSecond}/s`,
+    axesLine(report.options),
+    '',
+    ...cpuTable(statistics, operationsPerCpu, durationMs),
+    '',
+    ...lockTable(statistics),
+    '',
+    ...totalsLines(statistics),
+    ...checksLines(report.options, report.audit),
+    ...violationsReport(report.violations, rerun),
+    `verdict: ${end.summary}`,
+  ];
+}
+
+export const stress = defineCommand(SPEC, async (values) => {
+  if (values.seconds !== undefined && values.ops !== undefined) {
+    throw new UsageError(
+      'ptlab stress: --seconds and --ops exclude each other; allowed: one of them',
+    );
+  }
+  const cpus = values.cpus ?? Math.min(availableParallelism(), CPUS_MAX);
+  const mix = values.mix ?? 'all';
+  const inject = values.inject === undefined ? {} : parseInject('stress', values.inject, cpus);
+  const seconds = values.ops === undefined ? (values.seconds ?? DEFAULT_SECONDS) : undefined;
+  const options: MachineOptions = { ...machineOptions(values), cpus, inject };
+  const rerun = commandLine(SPEC, { ...values, cpus, mix, seconds, seed: values.seed ?? 1 }, []);
+  using stop = stopper(values.timeout);
+  const limits =
+    values.ops === undefined
+      ? { durationMs: Math.max(1, Math.round(seconds! * 1000)) }
+      : { operations: values.ops };
+  const title = `stress ${mix}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
+  const result = await runStress(mix, options, limits, title, progressOf(values), stop);
+  if (!values.json) {
+    await writeLines(stressReport(result, rerun));
+    return result.end.exitCode;
+  }
+  await writeJson({
+    command: 'stress',
+    verdict: result.end.verdict,
+    exitCode: result.end.exitCode,
+    summary: result.end.summary,
+    rerun,
+    ...result.report,
+    failure: result.failure === null ? null : result.failure.death,
+  });
+  return result.end.exitCode;
+});

@@ -1,0 +1,97 @@
+/** Parts that the reports of all runs have: the axes, what the machine counted, what was checked. */
+import type { AuditReport } from '../machine/audit.ts';
+import type { ResolvedOptions } from '../machine/options.ts';
+import type { MachineStatistics } from '../machine/statistics.ts';
+import { formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
+import { table } from './table.ts';
+
+const FINDINGS_SHOWN = 10;
+
+/** The axes of a run in one line. */
+export function axesLine(options: ResolvedOptions): string {
+  const { protocol, free, fault, zap, lock, execution, check, cpus } = options;
+  return (
+    `protocol ${protocol}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
+    formatPlural(cpus, 'CPU')
+  );
+}
+
+/** What the machine did with tables, in a line or two. */
+export function totalsLines(statistics: MachineStatistics): string[] {
+  const { counters, tables } = statistics;
+  const count = (name: string): string => formatCount(counters[name] ?? 0);
+  return [
+    `tables  ${count('tablesAllocated')} allocated out of ${formatCount(tables.everUsed)} ever used, ${count('tablesFreed')} freed ` +
+      `(${count('tablesReclaimedFast')} reclaimed on the fast path, ${count('tablesReclaimedSlow')} on the slow), ` +
+      `${formatCount(tables.heldBack)} held back; ${count('gracePeriods')} grace periods`,
+  ];
+}
+
+/** Operations, retries and lock waits of each CPU. `operations`: null for a CPU that could not say. */
+export function cpuTable(
+  statistics: MachineStatistics,
+  operations: readonly (number | null)[],
+  durationMs: number,
+): string[] {
+  const right = 'right' as const;
+  const rows = statistics.cpus.map((cpu, at) => {
+    const done = operations[at] ?? cpu.counters['ops'] ?? NaN;
+    return [
+      String(at),
+      formatCount(done),
+      formatCount((done / durationMs) * 1000),
+      formatCount(cpu.counters['faults'] ?? 0),
+      formatCount((cpu.counters['faultRetries'] ?? 0) + (cpu.counters['pteMapRetries'] ?? 0)),
+      formatShare(cpu.lockWaitNs / (durationMs * 1e6)),
+      formatCount(cpu.counters['tablesFreed'] ?? 0),
+    ];
+  });
+  return table(
+    ['CPU', 'operations', 'per second', 'faults', 'retries', 'lock wait', 'tables freed'].map(
+      (title) => ({ title, align: right }),
+    ),
+    rows,
+  );
+}
+
+/** The lock classes that were taken at all, as lock_stat shows them. */
+export function lockTable(statistics: MachineStatistics): string[] {
+  const right = 'right' as const;
+  const rows = Object.entries(statistics.locks)
+    .filter(([, lock]) => lock.acquired > 0)
+    .map(([name, lock]) => [
+      name,
+      formatCount(lock.acquired),
+      formatCount(lock.contended),
+      formatCount(lock.waitTotalNs / 1000),
+      formatCount(lock.waitMaxNs / 1000),
+    ]);
+  if (rows.length === 0) return [];
+  return table(
+    [
+      { title: 'lock' },
+      { title: 'acquired', align: right },
+      { title: 'contended', align: right },
+      { title: 'wait total us', align: right },
+      { title: 'wait max us', align: right },
+    ],
+    rows,
+  );
+}
+
+/** Which oracles watched the run, and what the audit at its end found. */
+export function checksLines(options: ResolvedOptions, audit: AuditReport | null): string[] {
+  const level = `check ${options.check}`;
+  if (audit === null) return [`${level}; no audit: the run did not come to its end`];
+  const walked = `${formatPlural(audit.tables, 'table')}, ${formatPlural(audit.vmas, 'VMA')}, ${formatPlural(audit.mappedPages, 'mapped page')}`;
+  if (audit.ok)
+    return [`${level}; audit: ${walked}: balanced (${formatDuration(audit.durationMs)})`];
+  const found = audit.findings.slice(0, FINDINGS_SHOWN);
+  return [
+    `${level}; audit: ${walked}: ${formatPlural(audit.findingsTotal, 'finding')}`,
+    ...found.map((finding) => `  ${finding.oracle}: ${finding.message}`),
+    ...(audit.findingsTotal > found.length
+      ? [`  and ${formatCount(audit.findingsTotal - found.length)} more`]
+      : []),
+  ];
+}

@@ -1,0 +1,228 @@
+/**
+ * The part of a replay that runs on a CPU: executes its share of a list of operations in one loop, with no message to the
+ * main thread, and records after each one what a user would ask of the kernel.
+ *
+ * Guarantee: operation i begins after every operation that its order names (order.ts) has finished, and each CPU runs its
+ * own in the order of the list. A CPU that waits for another is in an extended quiescent state, so that it holds up neither
+ * grace periods nor interrupts.
+ *
+ * Protocol of a wait. Each CPU counts its finished operations in a word (`DONE`). The waiter raises `WAITERS`, looks at
+ * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so one
+ * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
+ */
+import type { WorkloadCpu } from '../experiment/workload.ts';
+import { STOP_NO } from '../kernel/config.ts';
+import { C_COUNTERS, cpuArea, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
+import { RSS_ANON } from '../kernel/rss.ts';
+import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.ts';
+import {
+  CALL_BARRIER,
+  CALL_BRK,
+  CALL_FAULT,
+  CALL_MADVISE,
+  CALL_MMAP,
+  CALL_MPROTECT,
+  CALL_MREMAP,
+  CALL_MUNMAP,
+  CALL_TOUCH,
+  FILE_RADIX,
+  OP_FIELDS,
+} from './operation.ts';
+import type { OperationOrder } from './order.ts';
+
+/** Words per CPU in `ReplayPlan.progress`: a cache line, so that CPUs do not write to each other's. */
+export const PROGRESS_WORDS = 16;
+/** owner, read by others: operations finished. */
+export const DONE = 0;
+/** atomic: CPUs that may be parked on `DONE`. */
+export const WAITERS = 1;
+
+/** `ReplayPlan.errnos` of an operation that has not run. */
+export const NOT_RUN = 0xffff;
+
+/** Accesses of one touch between two looks at the stop word. */
+const TOUCH_CHUNK = 4096;
+const SPINS = 64;
+const PARK_MS = 1;
+/** Each CPU counts resident pages on a cache line of its own. */
+const RSS_LINE_WORDS = 16;
+
+/** Everything that the CPUs of a replay share. Arrays of results are written by the CPU that runs the operation. */
+export interface ReplayPlan {
+  /** Handle of the address space. */
+  mm: number;
+  operations: Float64Array<SharedArrayBuffer>;
+  order: OperationOrder;
+  /** Handle of the file with each number; 0 for numbers that no operation names. */
+  files: Uint32Array<SharedArrayBuffer>;
+  /** PROGRESS_WORDS a CPU. */
+  progress: Int32Array<SharedArrayBuffer>;
+  /** Per operation: Linux error number, 0 for none, NOT_RUN. */
+  errnos: Uint16Array<SharedArrayBuffer>;
+  /**
+   * What `tables` and `anonPages` hold: what the operation itself changed, which the operations of other CPUs meanwhile do
+   * not touch; or what the address space had after it, theirs included.
+   */
+  changes: boolean;
+  /** Per operation: PTE, PMD and PUD tables. */
+  tables: Int32Array<SharedArrayBuffer>;
+  /** Per operation: mapped anonymous pages. */
+  anonPages: Int32Array<SharedArrayBuffer>;
+}
+
+function stopped(cpu: WorkloadCpu): boolean {
+  return Atomics.load(cpu.words, H_STOP >>> 2) !== STOP_NO;
+}
+
+/** Tables and pages as one CPU sees them. */
+class Gauges {
+  readonly #words: Int32Array;
+  readonly #linked: number;
+  readonly #unlinked: number;
+  readonly #tables: number;
+  readonly #anon: number;
+  readonly #ownAnon: number;
+  readonly #cpus: number;
+
+  constructor(cpu: WorkloadCpu, mm: number) {
+    const counters = cpuArea(cpu.id) + C_COUNTERS;
+    this.#words = cpu.words;
+    this.#cpus = cpu.cpus;
+    this.#linked = (counters + COUNTER_TABLES_LINKED * 4) >>> 2;
+    this.#unlinked = (counters + COUNTER_TABLES_UNLINKED * 4) >>> 2;
+    this.#tables = (mm + MM_TABLES) >>> 2;
+    this.#anon = (mm + MM_RSS + RSS_ANON) >>> 2;
+    this.#ownAnon = this.#anon + cpu.id * RSS_LINE_WORDS;
+  }
+
+  /** Tables that this CPU has linked less those that it has unlinked, modulo 2^32. */
+  ownTables(): number {
+    return (this.#words[this.#linked]! - this.#words[this.#unlinked]!) | 0;
+  }
+
+  /** This CPU's share of the mapped anonymous pages, modulo 2^32. */
+  ownAnonPages(): number {
+    return this.#words[this.#ownAnon]!;
+  }
+
+  /** Tables of the address space now. */
+  tables(): number {
+    return Atomics.load(this.#words, this.#tables);
+  }
+
+  /** Mapped anonymous pages of the address space now. */
+  anonPages(): number {
+    let pages = 0;
+    for (let cpu = 0; cpu < this.#cpus; cpu++) {
+      pages = (pages + Atomics.load(this.#words, this.#anon + cpu * RSS_LINE_WORDS)) | 0;
+    }
+    return pages;
+  }
+}
+
+/** Runs this CPU's operations of the plan; gives how many it has finished. It stops early when the machine does. */
+export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
+  const { operations, order, progress, errnos, tables, anonPages, changes } = plan;
+  const { kernel } = cpu.calls;
+  const from = order.cpuStart[cpu.id]!;
+  const end = order.cpuStart[cpu.id + 1]!;
+  const own = cpu.id * PROGRESS_WORDS;
+  const gauges = new Gauges(cpu, plan.mm);
+  for (let next = from; next < end; next++) {
+    if (stopped(cpu)) return next - from;
+    const op = order.cpuOps[next]!;
+    for (let dep = order.depStart[op]!; dep < order.depStart[op + 1]!; dep++) {
+      const other = order.depCpu[dep]! * PROGRESS_WORDS;
+      if (!waitFor(cpu, progress, other, order.depSeq[dep]!)) return next - from;
+    }
+    const tablesBefore = gauges.ownTables();
+    const anonBefore = gauges.ownAnonPages();
+    const errno = execute(cpu, plan, operations, op * OP_FIELDS);
+    if (errno === NOT_RUN) return next - from;
+    errnos[op] = errno;
+    tables[op] = changes ? gauges.ownTables() - tablesBefore : gauges.tables();
+    anonPages[op] = changes ? gauges.ownAnonPages() - anonBefore : gauges.anonPages();
+    kernel.rcuQuiescentState();
+    Atomics.store(progress, own + DONE, next - from + 1);
+    if (Atomics.load(progress, own + WAITERS) !== 0) Atomics.notify(progress, own + DONE);
+  }
+  return end - from;
+}
+
+/** Waits until the CPU whose progress stands at `other` has finished `seq` operations; false when the machine stops. */
+function waitFor(
+  cpu: WorkloadCpu,
+  progress: Int32Array<SharedArrayBuffer>,
+  other: number,
+  seq: number,
+): boolean {
+  const { kernel } = cpu.calls;
+  for (let spin = 0; spin < SPINS; spin++) {
+    if (Atomics.load(progress, other + DONE) >= seq) return true;
+    kernel.pollInterrupts();
+  }
+  kernel.rcuIdleEnter();
+  Atomics.add(progress, other + WAITERS, 1);
+  let done = Atomics.load(progress, other + DONE);
+  while (done < seq && !stopped(cpu)) {
+    Atomics.wait(progress, other + DONE, done, PARK_MS);
+    done = Atomics.load(progress, other + DONE);
+  }
+  Atomics.sub(progress, other + WAITERS, 1);
+  kernel.rcuIdleExit();
+  return done >= seq;
+}
+
+/** Executes the record at `at`; its error number, or NOT_RUN when the machine stopped in the middle of it. */
+function execute(cpu: WorkloadCpu, plan: ReplayPlan, operations: Float64Array, at: number): number {
+  const { calls } = cpu;
+  const { mm } = plan;
+  const address = operations[at + 2]!;
+  const length = operations[at + 3]!;
+  const arg2 = operations[at + 4]!;
+  const arg3 = operations[at + 5]!;
+  const arg4 = operations[at + 6]!;
+  switch (operations[at]) {
+    case CALL_FAULT:
+      return calls.fault(mm, address, arg2 !== 0);
+    case CALL_MADVISE:
+      return calls.madvise(mm, address, length, arg2);
+    case CALL_MMAP: {
+      const inode = plan.files[arg4 % FILE_RADIX]!;
+      return calls.mmap(mm, address, length, arg2, arg3, inode, Math.floor(arg4 / FILE_RADIX));
+    }
+    case CALL_MUNMAP:
+      return calls.munmap(mm, address, length);
+    case CALL_TOUCH:
+      return touch(cpu, mm, address, length, arg2 !== 0, arg3);
+    case CALL_MPROTECT:
+      return calls.mprotect(mm, address, length, arg2);
+    case CALL_MREMAP:
+      return calls.mremap(mm, address, length, arg2, arg3, arg4);
+    case CALL_BRK:
+      return calls.brk(mm, address);
+    case CALL_BARRIER:
+      return 0;
+    default:
+      throw new RangeError(`call ${operations[at]} of operation ${at / OP_FIELDS} is unknown`);
+  }
+}
+
+/** A touch in pieces, so that a long one sees the machine stop. */
+function touch(
+  cpu: WorkloadCpu,
+  mm: number,
+  address: number,
+  length: number,
+  write: boolean,
+  stride: number,
+): number {
+  const chunk = TOUCH_CHUNK * stride;
+  for (let offset = 0; offset < length; offset += chunk) {
+    if (offset > 0 && stopped(cpu)) return NOT_RUN;
+    const bytes = Math.min(chunk, length - offset);
+    const errno = cpu.calls.touch(mm, address + offset, bytes, write, stride);
+    if (errno !== 0) return errno;
+  }
+  return 0;
+}

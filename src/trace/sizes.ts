@@ -1,0 +1,92 @@
+/** How large a machine must be to replay a list of operations. */
+import {
+  CALL_FAULT,
+  CALL_MADVISE,
+  CALL_MMAP,
+  CALL_MREMAP,
+  CALL_TOUCH,
+  FILE_RADIX,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MAP_POPULATE,
+  MAP_SHARED,
+  OP_FIELDS,
+} from './operation.ts';
+import type { OperationList } from './operation.ts';
+
+const PAGE_BYTES = 4096;
+const TABLE_SPAN_BYTES = 2 ** 21;
+const SPANS = 2 ** 44 / TABLE_SPAN_BYTES;
+const PGD_ENTRIES = 32;
+
+export interface ReplaySizes {
+  /** Page tables in use at once, at most. */
+  tables: number;
+  /** Frames in use at once, at most; pages touched again after they were dropped are counted again. */
+  frames: number;
+  vmas: number;
+  inodes: number;
+}
+
+/** Upper bounds for a list, from the ranges of its operations alone. */
+export function replaySizes(list: OperationList): ReplaySizes {
+  const { operations, count } = list;
+  const touched = new Uint8Array(SPANS);
+  const files = new Set<number>();
+  let frames = 0;
+  let vmas = 0;
+  let inodes = 0;
+  const touch = (address: number, length: number, stride: number): void => {
+    if (!(length > 0) || address >= 2 ** 44) return;
+    const end = Math.min(address + length, 2 ** 44);
+    frames += Math.ceil((end - address) / stride);
+    if (stride <= TABLE_SPAN_BYTES) {
+      const first = Math.floor(address / TABLE_SPAN_BYTES);
+      touched.fill(1, first, Math.floor((end - 1) / TABLE_SPAN_BYTES) + 1);
+      return;
+    }
+    for (let at = address; at < end; at += stride) touched[Math.floor(at / TABLE_SPAN_BYTES)] = 1;
+  };
+  for (let at = 0; at < count * OP_FIELDS; at += OP_FIELDS) {
+    const address = operations[at + 2]!;
+    const length = operations[at + 3]!;
+    const arg2 = operations[at + 4]!;
+    const arg3 = operations[at + 5]!;
+    switch (operations[at]) {
+      case CALL_FAULT:
+        touch(address, 1, PAGE_BYTES);
+        vmas += 1;
+        break;
+      case CALL_TOUCH:
+        touch(address, length, Math.max(PAGE_BYTES, arg3));
+        break;
+      case CALL_MADVISE:
+        vmas += 2;
+        if (arg2 === MADV_POPULATE_READ || arg2 === MADV_POPULATE_WRITE) {
+          touch(address, length, PAGE_BYTES);
+        }
+        break;
+      case CALL_MMAP: {
+        vmas += 3;
+        const file = operations[at + 6]! % FILE_RADIX;
+        if (file !== 0) files.add(file);
+        else if (arg3 & MAP_SHARED) inodes++;
+        if (arg3 & MAP_POPULATE) touch(address, length, PAGE_BYTES);
+        break;
+      }
+      case CALL_MREMAP:
+        vmas += 3;
+        touch(arg2, Math.min(length, arg3), TABLE_SPAN_BYTES);
+        break;
+      default:
+        vmas += 2;
+    }
+  }
+  const tables = touched.reduce((sum, used) => sum + used, 0);
+  return {
+    tables: tables + Math.min(tables, 512 * PGD_ENTRIES) + PGD_ENTRIES + 1,
+    frames,
+    vmas,
+    inodes: inodes + files.size,
+  };
+}
