@@ -56,6 +56,8 @@ export const CPUS_MAX: u32 = 32;
 
 /** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
 export const LOCK_SPINS: u32 = 300;
+/** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
+export const QUEUE_SPINS: u32 = 20000;
 export const IPI_SPINS: u32 = 1000;
 export const RCU_SPINS: u32 = 1000;
 export const MMAP_SPINS: u32 = 300;

@@ -102,12 +102,9 @@ export function spinLockNested(lock: u32, cls: u32): void {
 /** Takes a lock if it is free; returns whether it did. May go against the lock order. */
 export function spinTrylock(lock: u32, cls: u32): boolean {
   const kind = lockKind(cls);
-  let taken = false;
-  if (kind === LOCK_ADAPTIVE) taken = compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;
-  else if (kind === LOCK_TAS) taken = tasTrylock(lock);
-  else if (kind === LOCK_TICKET) taken = ticketTrylock(lock);
-  else taken = mcsTrylock(lock);
-  if (!taken) return false;
+  if (kind === LOCK_ADAPTIVE) {
+    if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) return false;
+  } else if (!tryOther(lock, kind)) return false;
   if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
   noteAcquired(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
@@ -162,15 +159,19 @@ function release(lock: u32, cls: u32): void {
   else mcsUnlock(lock);
 }
 
+function tryOther(lock: u32, kind: u32): boolean {
+  if (kind === LOCK_TAS) return tasTrylock(lock);
+  if (kind === LOCK_TICKET) return ticketTrylock(lock);
+  return mcsTrylock(lock);
+}
+
 function acquireOther(lock: u32, cls: u32, kind: u32): void {
-  let waited = false;
+  if (tryOther(lock, kind)) return;
   const startNs = clockNs();
-  if (kind === LOCK_TAS) {
-    waited = !tasTrylock(lock);
-    if (waited) tasLockSlow(lock);
-  } else if (kind === LOCK_TICKET) waited = ticketLock(lock);
-  else waited = mcsLock(lock);
-  if (waited) countWait(cls, (clockNs() - startNs) >>> 0);
+  if (kind === LOCK_TAS) tasLockSlow(lock);
+  else if (kind === LOCK_TICKET) ticketLock(lock);
+  else mcsLock(lock);
+  countWait(cls, (clockNs() - startNs) >>> 0);
 }
 
 function adaptiveLockSlow(lock: u32, cls: u32): void {

@@ -1,5 +1,6 @@
 /**
- * MCS lock: a queue of waiters, each looking at a word of its own CPU's area. First come, first served; never parks.
+ * MCS lock: a queue of waiters, each looking at a word of its own CPU's area. First come, first
+ * served; waiters spin, nobody wakes them.
  *
  * Protocol: LOCK_AUX is the last node of the queue, 0 when the lock is free; LOCK_WORD the holder's node. A node is a line of
  * its CPU's area, {next, go}; a CPU has MCS_NODES, as page-table locks nest.
@@ -17,8 +18,7 @@ import { AWAIT_DIFFERS } from './config.ts';
 import { HOST_BROKEN } from './irq.ts';
 import { C_MCS, C_MCS_USED, LOCK_AUX, LOCK_OWNER, LOCK_WORD, MCS_NODES } from './layout.ts';
 import { cpuId, thisCpu } from './percpu.ts';
-import { SPIN_FOREVER } from './tasLock.ts';
-import { awaitNamed } from './wait.ts';
+import { spinFor } from './wait.ts';
 import { compareExchange, endCpu, exchange, load, peek, poke, store } from './word.ts';
 
 const NODE_NEXT: u32 = 0;
@@ -61,16 +61,15 @@ export function mcsTrylock(lock: u32): boolean {
   return true;
 }
 
-/** Takes the lock; returns whether it had to wait. */
-export function mcsLock(lock: u32): boolean {
+/** Takes the lock. */
+export function mcsLock(lock: u32): void {
   const node = takeNode(lock);
   const before = exchange(lock + LOCK_AUX, node);
   if (before !== 0) {
     store(before + NODE_NEXT, node); // pairs with the await in mcsUnlock
-    awaitNamed(node + NODE_GO, 0xffffffff, AWAIT_DIFFERS, 0, SPIN_FOREVER); // pairs with the store in mcsUnlock
+    spinFor(node + NODE_GO, AWAIT_DIFFERS, 0); // pairs with the store in mcsUnlock
   }
   hold(lock, node);
-  return before !== 0;
 }
 
 export function mcsUnlock(lock: u32): void {
@@ -78,7 +77,7 @@ export function mcsUnlock(lock: u32): void {
   store(lock + LOCK_OWNER, 0);
   let next = load(node + NODE_NEXT);
   if (next === 0 && compareExchange(lock + LOCK_AUX, node, 0) !== node)
-    next = awaitNamed(node + NODE_NEXT, 0xffffffff, AWAIT_DIFFERS, 0, SPIN_FOREVER);
+    next = spinFor(node + NODE_NEXT, AWAIT_DIFFERS, 0);
   if (next !== 0) store(next + NODE_GO, 1);
   freeNode(node);
 }

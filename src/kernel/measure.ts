@@ -66,8 +66,7 @@ export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u3
     next += 1;
     if (next === headCount) next = 0;
     if (((i + 1) & (every - 1)) === 0) rcuQuiescentState();
-    while ((peek(own + C_RCU_QUEUED) - load(own + C_RCU_INVOKED)) >>> 0 === headCount)
-      rcuQuiescentState();
+    if ((peek(own + C_RCU_QUEUED) - load(own + C_RCU_INVOKED)) >>> 0 === headCount) rcuBarrier();
   }
-  while (load(own + C_RCU_INVOKED) !== peek(own + C_RCU_QUEUED)) rcuQuiescentState();
+  rcuBarrier();
 }

@@ -1,6 +1,6 @@
 /**
- * Test-and-set lock with a test before each attempt. Unfair; never parks: a waiter looks until it finds the lock free, so
- * threads that outnumber the cores burn the time slices that the holder needs.
+ * Test-and-set lock with a test before each attempt. Unfair. Its waiters spin, nobody wakes them: threads that outnumber
+ * the cores burn the time slices that the holder needs.
  *
  * Protocol: LOCK_WORD is 0 or the owner's number + 1. Lock: compare-and-exchange from 0. Unlock: store 0.
  *
@@ -10,11 +10,8 @@
 import { AWAIT_EQUALS } from './config.ts';
 import { LOCK_WORD } from './layout.ts';
 import { cpuId } from './percpu.ts';
-import { awaitNamed } from './wait.ts';
+import { spinFor } from './wait.ts';
 import { compareExchange, store } from './word.ts';
-
-/** More looks than any run lasts. */
-export const SPIN_FOREVER: u32 = 0xffffffff;
 
 /** One attempt. */
 export function tasTrylock(lock: u32): boolean {
@@ -23,7 +20,7 @@ export function tasTrylock(lock: u32): boolean {
 
 /** Takes the lock after a failed attempt. */
 export function tasLockSlow(lock: u32): void {
-  while (!tasTrylock(lock)) awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_EQUALS, 0, SPIN_FOREVER);
+  while (!tasTrylock(lock)) spinFor(lock + LOCK_WORD, AWAIT_EQUALS, 0);
 }
 
 export function tasUnlock(lock: u32): void {

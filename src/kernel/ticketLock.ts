@@ -1,6 +1,6 @@
 /**
- * Ticket lock: first come, first served. Never parks: when threads outnumber the cores, the one whose turn it is may
- * not be running, and everybody behind it waits for the scheduler.
+ * Ticket lock: first come, first served. Its waiters spin, nobody wakes them: when threads outnumber the cores, the one
+ * whose turn it is may not be running, and everybody behind it waits for the scheduler.
  *
  * Protocol: LOCK_AUX is the next ticket, LOCK_WORD the ticket being served, both modulo 2^32; free when equal. Lock: draw a
  * ticket by an atomic add, await one's turn. Unlock: serve the next. LOCK_OWNER names the holder to reports.
@@ -11,8 +11,7 @@
 import { AWAIT_EQUALS } from './config.ts';
 import { LOCK_AUX, LOCK_OWNER, LOCK_WORD } from './layout.ts';
 import { cpuId } from './percpu.ts';
-import { SPIN_FOREVER } from './tasLock.ts';
-import { awaitNamed } from './wait.ts';
+import { spinFor } from './wait.ts';
 import { add, compareExchange, load, store } from './word.ts';
 
 /** One attempt: draws a ticket only when it is the one being served. */
@@ -25,16 +24,11 @@ export function ticketTrylock(lock: u32): boolean {
   return true;
 }
 
-/** Takes the lock; returns whether it had to wait. */
-export function ticketLock(lock: u32): boolean {
+/** Takes the lock. */
+export function ticketLock(lock: u32): void {
   const mine = add(lock + LOCK_AUX, 1);
-  let waited = false;
-  if (load(lock + LOCK_WORD) !== mine) {
-    waited = true;
-    awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_EQUALS, mine, SPIN_FOREVER); // pairs with the store in ticketUnlock
-  }
+  spinFor(lock + LOCK_WORD, AWAIT_EQUALS, mine); // pairs with the store in ticketUnlock
   store(lock + LOCK_OWNER, cpuId() + 1);
-  return waited;
 }
 
 export function ticketUnlock(lock: u32): void {

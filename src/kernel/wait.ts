@@ -7,7 +7,7 @@
  * compared again by the park itself. So a wake-up is never lost, and a waker pays for it only when somebody is parked.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from './config.ts';
+import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES, LOCK_SPINS, QUEUE_SPINS } from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import { C_WAITING_FOR } from './layout.ts';
 import { thisCpu } from './percpu.ts';
@@ -42,6 +42,23 @@ export function waitFor(address: u32, condition: u32, operand: u32, spins: u32, 
   value = awaitNamed(address, 0xffffffff, condition, operand, 0);
   sub(waiters, 1);
   return value;
+}
+
+/**
+ * Waits for the whole word at `address` with no waker to rely on, as spinning locks do: LOCK_SPINS quick looks, then
+ * QUEUE_SPINS that also watch for the end of the run. Whoever is still waiting then leaves its core to others for the
+ * time of one park between two looks, since the CPU it waits for may not be running.
+ */
+export function spinFor(address: u32, condition: u32, operand: u32): u32 {
+  let value = load(address);
+  let left = LOCK_SPINS;
+  while (left > 0 && !holds(value, condition, operand)) {
+    pollInterrupts();
+    value = load(address);
+    left -= 1;
+  }
+  if (holds(value, condition, operand)) return value;
+  return awaitNamed(address, 0xffffffff, condition, operand, QUEUE_SPINS);
 }
 
 /** `awaitWord`, with the word named to reports and to senders of interrupts for as long as it lasts. */
