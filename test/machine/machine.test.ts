@@ -122,6 +122,16 @@ describe('operations', () => {
 });
 
 describe('runs', () => {
+  it.each<[MachineOptions, string]>([
+    [{ addressSpaces: 1 }, 'addressSpaces'],
+    [{ vmas: 16 }, 'vmas'],
+    [{ tables: 32 }, 'tables'],
+  ])('of a mix need a machine that is large enough: %j', async (options, name) => {
+    const machine = await start(options);
+    await expect(machine.run('all', { operations: 1 })).rejects.toThrow(`option ${name}`);
+    expect(await machine.audit()).toMatchObject({ ok: true });
+  });
+
   it.each(['fault-heavy', 'zap-heavy', 'map-heavy', 'walkers', 'gup-only', 'all'])(
     'mix %s: no violation, everything given back',
     async (mix) => {
