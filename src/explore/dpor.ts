@@ -77,6 +77,12 @@ const ANDS = 5;
 
 const FRAMES = 256;
 
+function longer<T extends Int32Array | Uint8Array>(array: T, length: number): T {
+  const copy = new (array.constructor as new (length: number) => T)(length);
+  copy.set(array);
+  return copy;
+}
+
 /** A word had commuting steps before it was seen to be awaited: the search has to begin again. */
 const RESTART = Symbol('restart');
 
@@ -133,11 +139,6 @@ class Dpor {
 
   #grow(): void {
     const to = this.enabled.length * 2;
-    const longer = <T extends Int32Array | Uint8Array>(array: T, length: number): T => {
-      const copy = new (array.constructor as new (length: number) => T)(length);
-      copy.set(array);
-      return copy;
-    };
     this.enabled = longer(this.enabled, to);
     this.sleep = longer(this.sleep, to);
     this.backtrack = longer(this.backtrack, to);
@@ -178,7 +179,9 @@ class Dpor {
 
   /** The second word of an AWAIT_EITHER, in bytes; 0: none. */
   #secondAddress(operations: Uint32Array, at: number): number {
-    return (operations[at + D_CODE]! & KIND_MASK) === AWAIT_EITHER ? operations[at + SLOT_ADDRESS2]! : 0;
+    return (operations[at + D_CODE]! & KIND_MASK) === AWAIT_EITHER
+      ? operations[at + SLOT_ADDRESS2]!
+      : 0;
   }
 
   /** Of the sleeping CPUs those that stay asleep over the step of `cpu`, whose class is `cls`. Before the step. */
@@ -235,8 +238,9 @@ class Dpor {
         seen |= 1 << cpu;
         if (clock[base + cpu]! <= step) races[this.raceCount++] = step;
       }
+      if (run === WRITES) break;
       access = accessBefore[access]! - 1;
-    } while (access >= 0 && run !== WRITES && accessClass[access] === run);
+    } while (access >= 0 && accessClass[access] === run);
     if (cpus < this.raceCount) this.#dropDuplicates();
   }
 
@@ -247,10 +251,7 @@ class Dpor {
     for (let i = 0; i < this.raceCount; i++) {
       let covered = false;
       for (let j = 0; j < this.raceCount; j++)
-        if (
-          races[j]! > races[i]! &&
-          execution.stepCpu[races[j]!] === execution.stepCpu[races[i]!]
-        )
+        if (races[j]! > races[i]! && execution.stepCpu[races[j]!] === execution.stepCpu[races[i]!])
           covered = true;
       if (!covered) races[kept++] = races[i]!;
     }
@@ -287,8 +288,7 @@ class Dpor {
     }
     const waits = kind === AWAIT || kind === TAKE;
     let earlier = -1;
-    if (waits && this.raceCount > 0)
-      earlier = this.#heldBefore(word, at, execution.next, base);
+    if (waits && this.raceCount > 0) earlier = this.#heldBefore(word, at, execution.next, base);
     const { races } = this;
     const count = this.raceCount;
     for (let i = 0; i < count; i++) {

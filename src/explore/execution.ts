@@ -10,11 +10,7 @@
  * as long as plain words are not shared without order.
  */
 
-import {
-  AWAIT_DIFFERS,
-  AWAIT_EQUALS,
-  AWAIT_REACHES,
-} from '../kernel/config.ts';
+import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../kernel/config.ts';
 import {
   ADD,
   AND,
@@ -40,7 +36,7 @@ import {
   type Site,
 } from './operation.ts';
 import { ExpectationError } from './primitives.ts';
-import type { CoroutineExports, CoroutineHost } from './coroutine.ts';
+import type { CoroutineHost } from './coroutine.ts';
 
 /** A CPU's coroutine: yields codes (operation.ts), is resumed with results. */
 export type Coroutine = Generator<number, unknown, number>;
@@ -270,7 +266,8 @@ export class Execution {
     const value = this.words[operations[at + SLOT_ADDRESS]! >>> 2]!;
     if (kind === TAKE) return value === 0;
     const masked = (value & operations[at + SLOT_MASK]!) >>> 0;
-    if (satisfies(masked, operations[at + SLOT_EXPECTED]!, operations[at + SLOT_VALUE]!)) return true;
+    if (satisfies(masked, operations[at + SLOT_EXPECTED]!, operations[at + SLOT_VALUE]!))
+      return true;
     if (kind === AWAIT) return false;
     const second = operations[at + SLOT_ADDRESS2]!;
     return second !== 0 && this.words[second >>> 2]! !== operations[at + SLOT_VALUE2]!;
@@ -284,7 +281,8 @@ export class Execution {
       const cpu = 31 - Math.clz32(rest);
       rest &= ~(1 << cpu);
       const at = cpu * DESCRIPTOR;
-      if (!this.#enabledBy(this.next, at, this.next[at + D_CODE]! & KIND_MASK)) enabled &= ~(1 << cpu);
+      if (!this.#enabledBy(this.next, at, this.next[at + D_CODE]! & KIND_MASK))
+        enabled &= ~(1 << cpu);
     }
     return enabled;
   }
