@@ -41,30 +41,16 @@ import {
   SLOT_EXPECTED,
   SLOT_MASK,
   SLOT_VALUE,
+  SLOT_VALUE2,
   SUB,
   TAKE,
 } from './operation.ts';
-import {
-  scheduleOf,
-  verdictAtEnd,
-  type SearchResult,
-  type SearchStatistics,
-  type Verdict,
-} from './verdict.ts';
+import { SearchLimits, type SearchLimitOptions } from './limits.ts';
+import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from './verdict.ts';
 
-export interface DporOptions {
+export interface DporOptions extends SearchLimitOptions {
   /** Let operations commute whose result is unused. Default: false. */
   commuting?: boolean;
-  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
-  goOn?: boolean;
-  /** Steps after which an execution counts as endless. Default: 100,000. */
-  maxSteps?: number;
-  /** Executions, blocked ones included, after which the search stops. Default: none. */
-  maxExecutions?: number;
-  /** Milliseconds after which the search stops. Default: none. */
-  maxMs?: number;
-  /** Called at the end of each complete execution, with the execution at its last state. */
-  onExecution?: (execution: Execution, verdict: Verdict) => void;
 }
 
 /** How a step touches a word. Equal classes other than WRITES are independent. */
@@ -90,6 +76,7 @@ class Dpor {
   readonly execution: Execution;
   readonly cpus: number;
   readonly options: DporOptions;
+  readonly limits: SearchLimits;
   readonly statistics: SearchStatistics = {
     executions: 0,
     blocked: 0,
@@ -124,8 +111,14 @@ class Dpor {
   verdict: Verdict = { kind: 'passes' };
   readonly choiceAt = (depth: number): number => this.choice[depth]!;
 
-  constructor(execution: Execution, options: DporOptions, ordered: Uint8Array) {
+  constructor(
+    execution: Execution,
+    options: DporOptions,
+    limits: SearchLimits,
+    ordered: Uint8Array,
+  ) {
     this.execution = execution;
+    this.limits = limits;
     this.cpus = execution.cpus;
     this.options = options;
     this.clock = new Int32Array((FRAMES + 1) * this.cpus);
@@ -158,7 +151,7 @@ class Dpor {
     if (kind === LOAD) return READS;
     const word = execution.next[at + SLOT_ADDRESS]! >>> 2;
     if (kind === AWAIT || kind === AWAIT_EITHER || kind === TAKE) {
-      if (this.ordered[word] === 0) this.#order(word);
+      this.#orderAwaited(at);
       return kind === TAKE ? WRITES : READS;
     }
     if (kind === CHOOSE) return NONE;
@@ -172,16 +165,25 @@ class Dpor {
     return WRITES;
   }
 
+  /** Switches commuting off on the words of the await at `at` of the next operations. */
+  #orderAwaited(at: number): void {
+    const { next } = this.execution;
+    const word = next[at + SLOT_ADDRESS]! >>> 2;
+    const second = this.#secondAddress(next, at) >>> 2;
+    if (this.ordered[word] === 0) this.#order(word);
+    if (second !== 0 && this.ordered[second] === 0) this.#order(second);
+  }
+
   #order(word: number): void {
     this.ordered[word] = 1;
     if (this.commuted[word] !== 0) throw RESTART;
   }
 
-  /** The second word of an AWAIT_EITHER, in bytes; 0: none. */
+  /** The second word of an AWAIT_EITHER, in bytes; 0: none, or no other than the first. */
   #secondAddress(operations: Uint32Array, at: number): number {
-    return (operations[at + D_CODE]! & KIND_MASK) === AWAIT_EITHER
-      ? operations[at + SLOT_ADDRESS2]!
-      : 0;
+    if ((operations[at + D_CODE]! & KIND_MASK) !== AWAIT_EITHER) return 0;
+    const second = operations[at + SLOT_ADDRESS2]!;
+    return second === operations[at + SLOT_ADDRESS]! ? 0 : second;
   }
 
   /** Of the sleeping CPUs those that stay asleep over the step of `cpu`, whose class is `cls`. Before the step. */
@@ -244,6 +246,16 @@ class Dpor {
     if (cpus < this.raceCount) this.#dropDuplicates();
   }
 
+  /** The clock at `base` comes after the candidates. */
+  #join(base: number): void {
+    const { clock, cpus } = this;
+    for (let i = 0; i < this.raceCount; i++) {
+      const row = this.races[i]! * cpus;
+      for (let cpu = 0; cpu < cpus; cpu++)
+        if (clock[row + cpu]! > clock[base + cpu]!) clock[base + cpu] = clock[row + cpu]!;
+    }
+  }
+
   /** With two words a CPU may be a candidate twice: its later step covers the earlier. */
   #dropDuplicates(): void {
     const { execution, races } = this;
@@ -288,14 +300,14 @@ class Dpor {
     }
     const waits = kind === AWAIT || kind === TAKE;
     let earlier = -1;
-    if (waits && this.raceCount > 0) earlier = this.#heldBefore(word, at, execution.next, base);
+    let earlierSecond = -1;
+    if (this.raceCount > 0 && kind >= AWAIT && kind <= TAKE) {
+      earlier = this.#heldBefore(word, at, false, base);
+      if (second !== 0) earlierSecond = this.#heldBefore(second, at, true, base);
+    }
+    this.#join(base);
     const { races } = this;
     const count = this.raceCount;
-    for (let i = 0; i < count; i++) {
-      const row = races[i]! * cpus;
-      for (let other = 0; other < cpus; other++)
-        if (clock[row + other]! > clock[base + other]!) clock[base + other] = clock[row + other]!;
-    }
     clock[base + cpu] = step + 1;
     execution.step(cpu, choice);
     this.statistics.steps += 1;
@@ -321,19 +333,25 @@ class Dpor {
       this.#reverse(race, step, cpu);
     }
     if (earlier >= 0) this.#reverse(earlier, step, cpu);
+    if (earlierSecond >= 0) this.#reverse(earlierSecond, step, cpu);
   }
 
   /** Whether the condition of the await that step `step` carried out held just before the earlier step `race` on its word. */
   #heldAt(race: number, step: number): boolean {
-    return this.#holds(
-      this.execution.stepOperation,
-      step * DESCRIPTOR,
-      this.execution.stepBefore[race]!,
-    );
+    if (this.accessClass[race * 2] === READS) return true;
+    const before = this.execution.stepBefore[race]!;
+    return this.#holds(this.execution.stepOperation, step * DESCRIPTOR, false, before);
   }
 
-  #holds(operations: Uint32Array, at: number, value: number): boolean {
-    if ((operations[at + D_CODE]! & KIND_MASK) === TAKE) return value === 0;
+  /** Whether an await's condition holds when its word, or its second word, has a value. */
+  #holds(operations: Uint32Array, at: number, second: boolean, value: number): boolean {
+    if (second) return value !== operations[at + SLOT_VALUE2]!;
+    const kind = operations[at + D_CODE]! & KIND_MASK;
+    if (kind === TAKE) return value === 0;
+    if (kind === AWAIT_EITHER && value !== operations[at + SLOT_VALUE2]!) {
+      const address2 = operations[at + SLOT_ADDRESS2]!;
+      if (address2 !== 0 && operations[at + SLOT_ADDRESS] === address2) return true;
+    }
     return satisfies(
       (value & operations[at + SLOT_MASK]!) >>> 0,
       operations[at + SLOT_EXPECTED]!,
@@ -342,21 +360,22 @@ class Dpor {
   }
 
   /**
-   * The last write on `word` before which the condition of an await held and after which it did not, when that write does not happen
-   * before the await (whose clock so far is at `base`); -1: none. Only for an await whose newest write on the word made it true,
-   * or that is not true.
+   * The last write on `word` before which the condition of the await at `at` of the next operations held and after which it did
+   * not, when that write does not happen before the await (whose clock so far is at `base`) and is not the newest; -1:
+   * none.
    */
-  #heldBefore(word: number, at: number, operations: Uint32Array, base: number): number {
+  #heldBefore(word: number, at: number, second: boolean, base: number): number {
     const { execution } = this;
+    const { next } = execution;
     let access = this.lastOnWord[word]! - 1;
     let newest = true;
     while (access >= 0) {
       const step = access >>> 1;
       if (this.accessClass[access] !== READS) {
         if (this.clock[base + execution.stepCpu[step]!]! > step) return -1;
-        const before = this.#holds(operations, at, execution.stepBefore[step]!);
+        const before = this.#holds(next, at, second, execution.stepBefore[step]!);
         if (before) {
-          const after = this.#holds(operations, at, execution.stepAfter[step]!);
+          const after = this.#holds(next, at, second, execution.stepAfter[step]!);
           if (newest && after) return -1;
           return step;
         }
@@ -421,15 +440,17 @@ class Dpor {
       else clock.copyWithin(base, (previous - 1) * cpus, previous * cpus);
       const at = cpu * DESCRIPTOR;
       const word = execution.next[at + SLOT_ADDRESS]! >>> 2;
-      if (this.ordered[word] === 0) this.#order(word);
-      const race = this.#heldBefore(word, at, execution.next, base);
-      if (race >= 0) this.#reverse(race, step, cpu);
+      this.#orderAwaited(at);
+      const race = this.#heldBefore(word, at, false, base);
       const second = this.#secondAddress(execution.next, at) >>> 2;
-      if (second !== 0) {
-        this.raceCount = 0;
-        this.#gather(second, READS, base);
-        for (let i = this.raceCount - 1; i >= 0; i--) this.#reverse(this.races[i]!, step, cpu);
-      }
+      const raceSecond = second === 0 ? -1 : this.#heldBefore(second, at, true, base);
+      // As if it were taken: it comes after the writes on both words.
+      this.raceCount = 0;
+      this.#gather(word, READS, base);
+      if (second !== 0) this.#gather(second, READS, base);
+      this.#join(base);
+      if (race >= 0) this.#reverse(race, step, cpu);
+      if (raceSecond >= 0) this.#reverse(raceSecond, step, cpu);
     }
   }
 
@@ -478,10 +499,8 @@ class Dpor {
 
   /** Explores; returns whether it came to its end. */
   run(): boolean {
-    const { execution, options, statistics } = this;
-    const maxSteps = options.maxSteps ?? 100_000;
-    const maxExecutions = options.maxExecutions ?? Infinity;
-    const endMs = performance.now() + (options.maxMs ?? Infinity);
+    const { execution, limits, options, statistics } = this;
+    const { maxSteps } = limits;
     let last = 0;
     for (;;) {
       const depth = execution.depth;
@@ -503,30 +522,13 @@ class Dpor {
       this.#reverseWaiting();
       if (over) {
         statistics.executions += 1;
-        const verdict = this.#verdict(maxSteps);
+        const verdict = verdictNow(execution, this.choiceAt, maxSteps);
         options.onExecution?.(execution, verdict);
         if (verdict.kind !== 'passes' && this.#failed(verdict)) return false;
       } else statistics.blocked += 1;
-      const ended = statistics.executions + statistics.blocked;
       if (!this.#back()) return true;
-      if (ended >= maxExecutions) return false;
-      if ((ended & 255) === 0 && performance.now() > endMs) return false;
+      if (limits.reached(statistics)) return false;
     }
-  }
-
-  #verdict(maxSteps: number): Verdict {
-    const { execution, choiceAt } = this;
-    const { failure } = execution;
-    if (failure !== null)
-      return {
-        kind: 'violation',
-        error: failure,
-        cpu: execution.depth > 0 ? execution.stepCpu[execution.depth - 1]! : null,
-        schedule: scheduleOf(execution, choiceAt),
-      };
-    if (execution.depth >= maxSteps)
-      return { kind: 'endless', schedule: scheduleOf(execution, choiceAt) };
-    return verdictAtEnd(execution, choiceAt);
   }
 }
 
@@ -535,18 +537,18 @@ class Dpor {
  * is `complete`, or about the first failing one found.
  */
 export function exploreDpor(make: ProgramMaker, options: DporOptions = {}): SearchResult {
-  const startMs = performance.now();
+  const limits = new SearchLimits(options);
   let ordered: Uint8Array | null = null;
   for (;;) {
     const execution = new Execution(make);
     ordered ??= new Uint8Array(execution.words.length);
-    const search = new Dpor(execution, options, ordered);
+    const search = new Dpor(execution, options, limits, ordered);
     try {
       const complete = search.run();
-      search.statistics.durationMs = performance.now() - startMs;
+      search.statistics.durationMs = limits.elapsedMs();
       return {
         verdict: search.verdict,
-        complete: complete && (search.verdict.kind === 'passes' || options.goOn === true),
+        complete,
         statistics: search.statistics,
       };
     } catch (error) {

@@ -1,8 +1,7 @@
 /** What an exploration found. */
 
-import { SLOT_ADDRESS, type Site } from './operation.ts';
 import { DESCRIPTOR, D_CODE, type Execution } from './execution.ts';
-import { KIND_SPAN } from './operation.ts';
+import { KIND_SPAN, SLOT_ADDRESS, type Site } from './operation.ts';
 
 /** A schedule: the CPU of each step, or its CPU and the alternative it chose. */
 export type Schedule = readonly (number | readonly [cpu: number, choice: number])[];
@@ -71,15 +70,26 @@ export function waitersOf(execution: Execution, cpus: number): Waiter[] {
   return waiters;
 }
 
-/** The verdict on an execution at whose end no CPU can move. */
-export function verdictAtEnd(execution: Execution, choices: (depth: number) => number): Verdict {
+/** The verdict on an execution that is over: failed, `maxSteps` long, or no CPU can move. */
+export function verdictNow(
+  execution: Execution,
+  choices: (depth: number) => number,
+  maxSteps: number,
+): Verdict {
+  const { failure: error, depth } = execution;
+  const schedule = (): Schedule => scheduleOf(execution, choices);
+  if (error !== null) {
+    const cpu = depth > 0 ? execution.stepCpu[depth - 1]! : null;
+    return { kind: 'violation', error, cpu, schedule: schedule() };
+  }
+  if (depth >= maxSteps) return { kind: 'endless', schedule: schedule() };
   const left = ~execution.finished & ((1 << execution.cpus) - 1);
   if (left !== 0) {
     const waiters = waitersOf(execution, left);
     const kind = waiters.length > 1 ? 'deadlock' : 'unmet';
-    return { kind, waiters, schedule: scheduleOf(execution, choices) };
+    return { kind, waiters, schedule: schedule() };
   }
-  const error = execution.finish();
-  if (error === null) return { kind: 'passes' };
-  return { kind: 'violation', error, cpu: null, schedule: scheduleOf(execution, choices) };
+  const wrong = execution.finish();
+  if (wrong === null) return { kind: 'passes' };
+  return { kind: 'violation', error: wrong, cpu: null, schedule: schedule() };
 }
