@@ -45,12 +45,15 @@ import {
   SUB,
   TAKE,
 } from './operation.ts';
+import { PlainRaceError, PlainWords } from './plainWords.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
 import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from './verdict.ts';
 
 export interface DporOptions extends SearchLimitOptions {
   /** Let operations commute whose result is unused. Default: false. */
   commuting?: boolean;
+  /** Look for races on plain words (plainWords.ts), a violation. Default: true. */
+  plainRaces?: boolean;
 }
 
 /** How a step touches a word. Equal classes other than WRITES are independent. */
@@ -104,6 +107,12 @@ class Dpor {
   readonly ordered: Uint8Array;
   readonly commuted: Uint8Array;
 
+  /** Plain accesses, and the position of their log before each step; null: not looked at. */
+  readonly plain: PlainWords | null = null;
+  plainTop = new Int32Array(FRAMES);
+  /** The step being taken. */
+  current = { cpu: 0, step: 0, raced: null as PlainRaceError | null };
+
   /** Candidates of the race under examination: steps. */
   readonly races: Int32Array;
   raceCount = 0;
@@ -128,6 +137,25 @@ class Dpor {
     this.ordered = ordered;
     this.races = new Int32Array(this.cpus * 2);
     this.first = new Int32Array(this.cpus);
+    if (options.plainRaces !== false) {
+      const plain = new PlainWords(execution.words.length, this.cpus);
+      this.plain = plain;
+      execution.observe = (word, write) => this.#observe(plain, word, write);
+    }
+  }
+
+  #observe(plain: PlainWords, word: number, write: boolean): void {
+    const { clock, cpus, current, execution } = this;
+    const { cpu, step } = current;
+    const base = step * cpus;
+    let other = plain.conflict(word, cpu, write, clock, base);
+    const newest = this.lastOnWord[word]! - 1;
+    if (newest >= 0 && (write || this.accessClass[newest] !== READS)) {
+      const atomic = execution.stepCpu[newest >>> 1]!;
+      if (atomic !== cpu && clock[base + atomic]! <= newest >>> 1) other = atomic;
+    }
+    if (other >= 0) current.raced ??= new PlainRaceError(word * 4, [other, cpu]);
+    plain.note(word, cpu, write, step + 1);
   }
 
   #grow(): void {
@@ -140,6 +168,7 @@ class Dpor {
     this.accessClass = longer(this.accessClass, to * 2);
     this.accessBefore = longer(this.accessBefore, to * 2);
     this.cpuBefore = longer(this.cpuBefore, to);
+    this.plainTop = longer(this.plainTop, to);
   }
 
   /** Class of the next operation of `cpu` in the present state. */
@@ -309,8 +338,20 @@ class Dpor {
     const { races } = this;
     const count = this.raceCount;
     clock[base + cpu] = step + 1;
+    const { current, plain } = this;
+    current.cpu = cpu;
+    current.step = step;
+    current.raced = null;
+    if (plain !== null) {
+      this.plainTop[step] = plain.top;
+      if (cls !== NONE && plain.used) {
+        const other = plain.conflict(word, cpu, cls !== READS, clock, base);
+        if (other >= 0) current.raced = new PlainRaceError(word * 4, [other, cpu]);
+      }
+    }
     execution.step(cpu, choice);
     this.statistics.steps += 1;
+    if (current.raced !== null) execution.failure ??= current.raced;
 
     if (cls !== NONE) {
       this.accessBefore[step * 2] = this.lastOnWord[word]!;
@@ -467,6 +508,7 @@ class Dpor {
       }
       this.lastOfCpu[execution.stepCpu[step]!] = this.cpuBefore[step]!;
     }
+    if (depth < execution.depth) this.plain?.rewind(this.plainTop[depth]!);
     execution.rewind(depth);
   }
 

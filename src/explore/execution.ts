@@ -119,6 +119,9 @@ export class Execution {
   /** What went wrong in the last step or in `finish`; null: nothing. */
   failure: Error | null = null;
 
+  /** Called with each plain access of a step, not of one run again. */
+  observe: ((word: number, write: boolean) => void) | null = null;
+
   /** Of each step: the CPU, what it did (DESCRIPTOR words each), the result, and the word's value before and after. */
   stepCpu = new Uint32Array(PAGE);
   stepOperation = new Uint32Array(PAGE * DESCRIPTOR);
@@ -156,14 +159,20 @@ export class Execution {
         if (this.#alone) return value;
         if (this.#logAt === this.#log.length) this.#growLog();
         this.#log[this.#logAt++] = value;
+        this.observe?.(address >>> 2, false);
         return value;
       },
       poke: (address, value) => {
-        if (!this.#again) this.#write(address >>> 2, value);
+        if (this.#again) return;
+        this.#write(address >>> 2, value);
+        if (!this.#alone) this.observe?.(address >>> 2, true);
       },
       fillWords: (address, count, value) => {
         if (this.#again) return;
-        for (let at = address >>> 2; at < (address >>> 2) + count; at++) this.#write(at, value);
+        for (let at = address >>> 2; at < (address >>> 2) + count; at++) {
+          this.#write(at, value);
+          if (!this.#alone) this.observe?.(at, true);
+        }
       },
       endCpu: (reason, detail) => {
         throw new CpuEndedError(reason, detail);
