@@ -1,5 +1,5 @@
 /** Parts that the reports of all runs have: the axes, what the machine counted, what was checked. */
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
 import type { ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
