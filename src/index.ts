@@ -39,3 +39,14 @@ export { MIXES, MIX_NAMES, type MixName } from './experiment/mixes.ts';
 export type { Workload, WorkloadCpu, WorkloadSpec } from './experiment/workload.ts';
 export type { Kernel } from './machine/kernel.ts';
 export type { SystemCalls } from './machine/syscalls.ts';
+export { loadTrace, type Trace } from './trace/load.ts';
+export { operationList, type Operation, type OperationList } from './trace/operation.ts';
+export {
+  replay,
+  type ReplayOptions,
+  type ReplayProgress,
+  type ReplayResult,
+} from './trace/replay.ts';
+export { replaySizes, type ReplaySizes } from './trace/sizes.ts';
+export { TraceError } from './trace/traceError.ts';
+export { compareVmpte, loadVmpte, type VmpteComparison, type VmpteSample } from './trace/vmpte.ts';

@@ -93,7 +93,7 @@ async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
       rows.map(([name, cell]) => [name, ...runs.map(cell)]),
       '  ',
     ),
-    ...runs.flatMap((run) => violationsReport(run.violations, 'ptlab demo')),
+    ...runs.flatMap((run) => violationsReport(run.violations, run.audit, 'ptlab demo')),
     '',
   ]);
   return worst(runs.map((run) => run.end));
@@ -106,7 +106,7 @@ function recording(name: string): string {
 
 async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
   const trace = loadTrace(recording('redis.perf.gz'), { cpus: 1 });
-  const kernel = loadVmpte(recording('redis.vmpte.gz'));
+  const kernel = loadVmpte(recording('redis.vmpte'));
   if (trace.kind !== 'recording') throw new Error('redis.perf.gz is no recording');
   await writeLines([
     "2. A recorded program: Redis's page faults and memory calls, replayed; what Linux 6.18 said meanwhile beside it.",
@@ -135,7 +135,7 @@ async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
     '',
     ...comparisonLines(comparison, trace.startS),
     ...checksLines(run.options, audit),
-    ...violationsReport(violations, 'ptlab demo'),
+    ...violationsReport(violations, audit, 'ptlab demo'),
     `verdict: ${end.summary}`,
   ];
   await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);

@@ -10,11 +10,6 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** A run that could not be finished, for a reason outside the protocol: one line, exit 3. */
-export class RunError extends Error {
-  override readonly name = 'RunError';
-}
-
 /** The first line of what was thrown, for people. */
 export function errorLine(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error);

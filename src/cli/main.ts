@@ -5,7 +5,7 @@ import { OptionError } from '../machine/options.ts';
 import { TraceError } from '../trace/traceError.ts';
 import type { Command } from './command.ts';
 import { demo } from './demo.ts';
-import { errorLine, EXIT_FAILED, EXIT_RIGHT, EXIT_USAGE, RunError, UsageError } from './exit.ts';
+import { errorLine, EXIT_FAILED, EXIT_RIGHT, EXIT_USAGE, UsageError } from './exit.ts';
 import { list } from './list.ts';
 import { helpText, parseCommand, quoted, suggestion } from './options.ts';
 import { replay } from './replay.ts';
@@ -76,13 +76,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT_RIGHT) : EXIT_FAILED);
 });
 
+/** Says in one line what went wrong, and turns it into an exit code. */
+function fail(error: unknown): number {
+  const code = exitCodeOf(error);
+  const line = errorLine(error);
+  const named = error instanceof UsageError || error instanceof TraceError;
+  process.stderr.write(named ? `${line}\n` : `ptlab: ${line}\n`);
+  if (process.env['PTLAB_DEBUG'] && error instanceof Error)
+    process.stderr.write(`${error.stack}\n`);
+  return code;
+}
+
+process.on('uncaughtException', (error) => process.exit(fail(error)));
+
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  const known = error instanceof RunError || exitCodeOf(error) === EXIT_USAGE;
-  const line = errorLine(error);
-  process.stderr.write(known || line.startsWith('ptlab') ? `${line}\n` : `ptlab: ${line}\n`);
-  if (process.env['PTLAB_DEBUG'] && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`);
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = fail(error);
 }

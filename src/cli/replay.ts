@@ -221,7 +221,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       : ['', ...comparisonLines(comparison, trace.startS)]),
     '',
     ...checksLines(options, audit),
-    ...violationsReport(violations, rerun),
+    ...violationsReport(violations, audit, rerun),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {

@@ -140,7 +140,7 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     '',
     ...totalsLines(statistics),
     ...checksLines(report.options, report.audit),
-    ...violationsReport(report.violations, rerun),
+    ...violationsReport(report.violations, report.audit, rerun),
     `verdict: ${end.summary}`,
   ];
 }

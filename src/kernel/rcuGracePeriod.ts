@@ -153,7 +153,7 @@ function noteMissing(gp: u32, cpu: u32): void {
   poke(thisCpu() + C_RCU_SCANS, scans);
   if ((scans & 255) !== 0) return;
   const limit = peek(H_STALL_NS);
-  if (limit === 0 || sinceStart() < limit) return;
+  if (limit === 0 || sinceStart() < limit || load(G_RCU_STARTED_GP) !== gp) return;
   store(G_RCU_STARTED_NS, clockNs());
   violation(ORACLE_NO_PROGRESS, cpuArea(cpu) + C_RCU_QS, cpu, peek(cpuArea(cpu) + C_OP));
 }

@@ -10,9 +10,14 @@ function words(values: readonly number[]): string {
 
 /**
  * What was wrong, one block a violation: oracle, CPU, operation, addresses; then how to run it again. Empty when nothing was.
+ * What the audit found stands in its own lines (`checksLines`); here it only asks for the last line.
  */
-export function violationsReport(violations: readonly Violation[], rerun: string): string[] {
-  if (violations.length === 0) return [];
+export function violationsReport(
+  violations: readonly Violation[],
+  audit: AuditReport | null,
+  rerun: string,
+): string[] {
+  if (violationCount(violations, audit) === 0) return [];
   const lines: string[] = [];
   for (const violation of violations.slice(0, SHOWN)) {
     const { oracle, cpu, operation, operationArguments, details, message } = violation;

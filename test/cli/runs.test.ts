@@ -23,6 +23,11 @@ const LINES = [
   { op: 5, call: 'munmap', errno: null, vmpteKb: 0, anonPages: 0 },
 ];
 
+/** A line as perf script prints it. */
+function event(at: number, text: string): string {
+  return `prog 10/10 [000] ${at.toFixed(6)}: ${text}\n`;
+}
+
 function jsonLines(text: string): unknown[] {
   return text
     .trimEnd()
@@ -79,8 +84,8 @@ describe('replay', () => {
   it('keeps tables under protocol none, and in the js execution', async () => {
     const file = files.write('none.mm', SCRIPT);
     const run = await ptlab(
-      ...['replay', '--each', '--quiet', file],
-      ...['--protocol', 'none', '--execution', 'js', '--check', 'full'],
+      ...'replay --each --quiet --protocol none --execution js'.split(' '),
+      file,
     );
     expect(run.stderr).toBe('');
     expect((jsonLines(run.stdout)[3] as { vmpteKb: number }).vmpteKb).toBe(24);
@@ -135,8 +140,6 @@ describe('replay', () => {
 
   it('gives the time of a recorded program, and compares with samples', async () => {
     const address = 0x561a940bd764;
-    const event = (at: number, text: string): string =>
-      `prog 10/10 [000] ${at.toFixed(6)}: ${text}\n`;
     const fault = (at: number, to: number): string =>
       event(at, `exceptions:page_fault_user: address=0x${to.toString(16)} ip=0x1 error_code=0x6`);
     const recording =
@@ -171,6 +174,17 @@ describe('replay', () => {
     const run = await ptlab('replay', '--json', file, '--tables', '64');
     expect(run.code).toBe(3);
     expect(JSON.parse(run.stdout)).toMatchObject({ verdict: 'failed', errors: { ENOMEM: 1 } });
+  });
+
+  it('prints the partial report at Ctrl-C and exits with 130', async () => {
+    const file = files.write('endless.mm', `mmap 0 1T\n${'touch 0 1T r 2M\n'.repeat(1000)}`);
+    const run = start(['replay', '--check', 'off', '--progress', '0.1', file]);
+    await run.saw('operations (');
+    run.kill('SIGINT');
+    const { code, stdout } = await run.finished;
+    expect(stdout).toMatch(/[1-9]\d* operations? of 1,001 in/);
+    expect(stdout).toContain('interrupted; this is the partial report');
+    expect(code).toBe(130);
   });
 
   it('stops at its time limit, exit 3', async () => {
@@ -213,8 +227,7 @@ describe('stress', () => {
 
   it.each(['exit', 'exception', 'memory'])('ends with 3 when a CPU dies by %s', async (kind) => {
     const run = await ptlab(
-      ...['stress', '--cpus', '2', '--seconds', '30', '--json'],
-      ...['--inject', `death=${kind}@1/200`],
+      ...`stress --cpus 2 --seconds 30 --json --inject death=${kind}@1/200`.split(' '),
     );
     expect(run.code).toBe(3);
     const document = JSON.parse(run.stdout) as {
@@ -232,8 +245,7 @@ describe('stress', () => {
 
   it('names oracle, CPU, operation, addresses and the command line of a violation, exit 1', async () => {
     const run = await ptlab(
-      ...['stress', '--cpus', '2', '--seconds', '20', '--free', 'immediate', '--seed', '3'],
-      '--quiet',
+      ...'stress --cpus 2 --seconds 20 --free immediate --seed 3 --quiet'.split(' '),
     );
     expect(run.stdout).toMatch(/VIOLATION [a-z-]+\n +CPU \d+ in [a-z-]+\(0x/);
     expect(run.stdout).toMatch(

@@ -13,13 +13,17 @@ function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
+function recording(name: string): string {
+  return fileURLToPath(new URL(`../../src/trace/recordings/${name}`, import.meta.url));
+}
+
 describe('recorded programs', () => {
   test.each([
     ['redis', 18309, 2, 228, 100],
     ['reproducer', 10306, 1, 8244, 99],
   ])('%s: a count of tables agrees with the kernel', (name, count, cpus, mostKb, percent) => {
-    const kernel = loadVmpte(fixture(`traces/${name}.vmpte`));
-    const trace = loadTrace(fixture(`traces/${name}.perf.gz`), { pid: kernel.pid! });
+    const kernel = loadVmpte(recording(`${name}.vmpte`));
+    const trace = loadTrace(recording(`${name}.perf.gz`), { pid: kernel.pid! });
     if (trace.kind !== 'recording') throw new Error('taken for a script');
     expect(trace.count).toBe(count);
     expect(trace.cpus).toBe(cpus);
@@ -35,7 +39,7 @@ describe('recorded programs', () => {
   });
 
   test('the process is found without being named', () => {
-    const trace = loadTrace(fixture('traces/redis.perf.gz'));
+    const trace = loadTrace(recording('redis.perf.gz'));
     if (trace.kind !== 'recording') throw new Error('taken for a script');
     expect(trace.pid).toBe(12660);
     expect(trace.threads.map((thread) => thread.name)).toEqual(['redis-server', 'jemalloc_bg_thd']);
@@ -85,7 +89,7 @@ describe('files that cannot be used', () => {
 });
 
 test('a damaged recording is imported or refused with a TraceError, never another error', () => {
-  const sound = readText(fixture('traces/reproducer.perf.gz')).subarray(0, 12_000);
+  const sound = readText(recording('reproducer.perf.gz')).subarray(0, 12_000);
   const damage = fc.record({
     at: fc.nat({ max: sound.length - 1 }),
     bytes: fc.uint8Array({ maxLength: 4 }),
