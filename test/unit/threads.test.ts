@@ -79,7 +79,7 @@ describe.each(executions)('%s threads', (execution) => {
       cpus,
       firstGp: 0xffffffe0,
       scenario: ['tortureUpdater', ...Array<string>(cpus - 1).fill('tortureReader')],
-      options: { times: 1500, objectCount: 12 },
+      options: { times: cpus > 2 ? 600 : 1500, objectCount: 12 },
     });
     expect(results[0]).toEqual({ left: 0 });
     for (const result of results.slice(1)) {
@@ -94,7 +94,7 @@ describe.each(executions)('%s threads', (execution) => {
     const { results } = await runClean({
       ...first,
       scenario: ['tortureUpdater', 'tortureReader', 'tortureReader', 'barriers2'],
-      options: { times: 800, objectCount: 12, objects2 },
+      options: { times: 400, objectCount: 12, objects2 },
     });
     expect(results[0]).toEqual({ left: 0 });
     expect(results[3]).toEqual({ missing: 0 });
@@ -106,7 +106,7 @@ describe.each(executions)('%s threads', (execution) => {
       execution,
       cpus,
       scenario: 'barriers',
-      options: { times: 60 },
+      options: { times: 120 / cpus },
     });
     expect(results).toEqual(Array.from({ length: cpus }, () => ({ missing: 0 })));
   });
