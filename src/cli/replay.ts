@@ -13,10 +13,8 @@ import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { CALL_BARRIER, OP_FIELDS } from '../trace/operation.ts';
-import { eachLine } from '../trace/replay.ts';
-import type { ReplayProgress, ReplayResult } from '../trace/replay.ts';
-import { NOT_RUN } from '../trace/replayCpu.ts';
+import { eachLines } from '../trace/replay.ts';
+import type { ReplayProgress } from '../trace/replay.ts';
 import { replaySizes } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
@@ -137,16 +135,6 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
   };
 }
 
-function* eachLines(trace: Trace, result: ReplayResult): Generator<string> {
-  const timed = trace.kind === 'recording';
-  let number = 0;
-  for (let op = 0; op < result.operations; op++) {
-    if (trace.operations[op * OP_FIELDS] === CALL_BARRIER) continue;
-    if (result.errnos[op] !== NOT_RUN) yield eachLine(trace, result, op, number, timed);
-    number++;
-  }
-}
-
 function progressView(file: string, progress: ReplayProgress) {
   const { finished, operations, durationMs, finishedByCpu } = progress;
   const rate = durationMs > 0 ? (finished / durationMs) * 1000 : 0;
@@ -171,6 +159,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     },
   }).finally(() => progress.clear());
   const { result, options, violations, audit, end } = run;
+  const timed = trace.kind === 'recording';
   const rerun = commandLine(SPEC, { ...values, cpus: options.cpus }, positionals);
   const comparison =
     against === null || trace.kind === 'script'
@@ -203,7 +192,12 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       violations,
       audit,
       ...(values.each
-        ? { each: Array.from(eachLines(trace, result), (line) => JSON.parse(line) as unknown) }
+        ? {
+            each: Array.from(
+              eachLines(trace, result, timed),
+              (line) => JSON.parse(line) as unknown,
+            ),
+          }
         : {}),
     });
     return end.exitCode;
@@ -225,7 +219,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     `verdict: ${end.summary}`,
   ];
   if (values.each) {
-    await writeLines(eachLines(trace, result));
+    await writeLines(eachLines(trace, result, timed));
     if (!values.quiet || end.exitCode !== 0) process.stderr.write(`${lines.join('\n')}\n`);
   } else await writeLines(lines);
   return end.exitCode;
