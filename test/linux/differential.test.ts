@@ -40,7 +40,7 @@ const machines: readonly (readonly [name: string, options: MachineOptions])[] =
 /** Differences shortened and shown; the rest is counted. */
 const MAX_SHOWN = 3;
 /** Hand-written scripts that also go through the command line, each in a process of its own. */
-const THROUGH_CLI = ['lazily-freed.mm', 'mremap-many-vmas.mm', 'shared-grow.mm', 'top.mm'];
+const THROUGH_CLI = ['lazily-freed.mm', 'mremap-many-vmas.mm', 'nohugepage.mm', 'top.mm'];
 
 function positive(name: string, byDefault: number): number {
   const text = process.env[name];
@@ -143,14 +143,19 @@ function withoutComments(script: string): string {
   return script.replace(/#.*$/gm, '').replace(/^\s*\n/gm, '');
 }
 
-const { why, whyNotMremap, hasSwap } = await examineKernel();
+const { why, whyNotMremap, hasSwap, hasHugePages } = await examineKernel();
 if (whyNotMremap !== null)
   console.warn(`not compared with the kernel of this machine: ${whyNotMremap}`);
 const timeout = 60_000 + scriptCount * 2_000;
 
-/** The same script where neither side has anything to page out to. */
-function withoutPageout(one: Case): Case {
-  return hasSwap ? { ...one, script: one.script.replace(/ pageout$/gm, ' cold') } : one;
+/** The same script without the advice that the kernel of this machine follows otherwise than ptlab. */
+function comparable(one: Case): Case {
+  const unlike = [...(hasSwap ? ['pageout'] : []), ...(hasHugePages ? [] : ['nohugepage'])];
+  if (unlike.length === 0) return one;
+  return {
+    ...one,
+    script: one.script.replace(new RegExp(` (${unlike.join('|')})$`, 'gm'), ' cold'),
+  };
 }
 
 function skipped(reason: string | null): string {
@@ -189,7 +194,7 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
       const { cases } = await readHandWritten();
       const able = cases
         .filter(({ script }) => whyNotMremap === null || !script.includes('mremap'))
-        .map(withoutPageout);
+        .map(comparable);
       await compare(booted[0]!, able, await onKernel(able));
     },
   );
@@ -202,7 +207,7 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
         name: `${profile} seed ${firstSeed + index}`,
         script: generateScript(firstSeed + index, profile),
         again: `PTLAB_SEED=${firstSeed + index} PTLAB_SCRIPTS=1 PTLAB_PROFILE=${profile} npx vitest run test/linux`,
-      })).map(withoutPageout);
+      })).map(comparable);
       let kernel: Reference;
       beforeAll(async () => {
         kernel = await onKernel(cases);

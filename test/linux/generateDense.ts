@@ -191,6 +191,7 @@ class DenseWriter {
       [3, 'free'],
       [3, 'pageout'],
       [1, 'cold'],
+      [3, 'nohugepage'],
       [4, 'populate_read'],
       [4, 'populate_write'],
     ]);
