@@ -35,7 +35,7 @@ export interface CommandSpec<S extends OptionSpecs = OptionSpecs> {
   readonly usage: string;
   readonly positionals: { readonly name: string; readonly min: number; readonly max: number };
   readonly options: S;
-  /** Further paragraphs of the help text, one line each. */
+  /** Further paragraphs of the help text, one line each; those indented by two spaces are items of the one before. */
   readonly notes?: readonly string[];
 }
 
@@ -225,6 +225,10 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
+function hang(text: string, at: number): string {
+  return `${at === 0 ? '  ' : '    '}${text}`;
+}
+
 /** The text of `ptlab COMMAND --help`, with a newline at its end. */
 export function helpText(command: CommandSpec): string {
   const rows: [string, string][] = Object.entries(command.options).map(([name, spec]) => {
@@ -248,6 +252,9 @@ export function helpText(command: CommandSpec): string {
       lines.push(at === 0 && fits ? `  ${left}`.padEnd(margin) + text : ' '.repeat(margin) + text),
     );
   }
-  for (const note of command.notes ?? []) lines.push('', ...wrap(note, HELP_WIDTH));
+  for (const note of command.notes ?? []) {
+    if (note.startsWith('  ')) lines.push(...wrap(note.trim(), HELP_WIDTH - 4).map(hang));
+    else lines.push('', ...wrap(note, HELP_WIDTH));
+  }
   return `${lines.join('\n')}\n`;
 }

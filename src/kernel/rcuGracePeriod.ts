@@ -70,6 +70,9 @@ export function rcuInit(): void {
   }
 }
 
+/** Longest limit that H_STALL_NS may hold; differences of clocks above it are negative ones. */
+const STALL_NS_MAX: u32 = 4000000000;
+
 function numberAfter(gp: u32): u32 {
   return gp === 0xffffffff ? 1 : gp + 1;
 }
@@ -143,8 +146,12 @@ function noteMissing(gp: u32, cpu: u32): void {
   poke(thisCpu() + C_RCU_SCANS, scans);
   if ((scans & 255) !== 0) return;
   const limit = peek(H_STALL_NS);
+  // Another CPU may note a newer grace period, or by a clock that is ahead of ours: then the difference is negative.
+  const since = load(G_RCU_STARTED_NS);
   const now = clockNs();
-  if (limit === 0 || (now - load(G_RCU_STARTED_NS)) >>> 0 < limit) return;
+  const waited = (now - since) >>> 0;
+  if (limit === 0 || waited < limit || waited > STALL_NS_MAX) return;
+  if (load(G_RCU_STARTED_GP) !== gp) return;
   store(G_RCU_STARTED_NS, now);
   violation(ORACLE_NO_PROGRESS, cpuArea(cpu) + C_RCU_QS, cpu, peek(cpuArea(cpu) + C_OP));
 }

@@ -133,8 +133,18 @@ export class PageCalls {
     return this.#as(OP_WALK, mm, vpn, (k) => k.walkLockless(mm, vpn));
   }
 
+  /** A walk that looks at the entry `polls` times before it leaves the table. */
+  stall(mm: number, vpn: number, polls: number): number {
+    return this.#as(OP_WALK, mm, vpn, (k) => k.stallReader(mm, vpn, polls));
+  }
+
   gupFast(mm: number, vpn: number, write: number): number {
     return this.#as(OP_GUP, mm, vpn, (k) => k.gupFast(mm, vpn, write));
+  }
+
+  /** As gupFast, but never faults and never takes a lock. */
+  gupFastOnly(mm: number, vpn: number, write: number): number {
+    return this.#as(OP_GUP, mm, vpn, (k) => k.gupFastOnly(mm, vpn, write));
   }
 
   gupPut(frame: number): void {
