@@ -1,7 +1,7 @@
 /** Loops around single calls, for measurements: crossing from JavaScript into the kernel costs more than the calls do. */
 
 import { entryNumber } from './entry.ts';
-import { C_RCU_INVOKED, C_RCU_QUEUED, LOCK_BYTES, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
+import { C_RCU_INVOKED, C_RCU_QUEUED, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
 import { spinLock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
 import { pteOffsetMap, pteUnmap } from './pteMap.ts';
@@ -31,9 +31,8 @@ export function measureLock(lock: u32, locks: u32, cls: u32, times: u32): void {
   }
 }
 
-/** Takes and releases one lock `times` times, adding one to the word behind it each time. */
-export function measureCountUnderLock(lock: u32, cls: u32, times: u32): void {
-  const counter = lock + LOCK_BYTES;
+/** Takes and releases one lock `times` times, adding one to the word at `counter` each time. */
+export function measureCountUnderLock(lock: u32, counter: u32, cls: u32, times: u32): void {
   for (let i: u32 = 0; i < times; i++) {
     spinLock(lock, cls);
     poke(counter, peek(counter) + 1);
