@@ -38,8 +38,11 @@ export {
   measureCountUnderLock,
   measureLock,
   measureQuiescentState,
+  measureReader,
   measureReadSection,
   measureSynchronizeRcu,
+  measureWalk,
+  measureWalkLockless,
 } from './measure.ts';
 export { access, hardwareWalk } from './access.ts';
 export { doBrk } from './brk.ts';
