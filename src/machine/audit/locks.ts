@@ -47,6 +47,8 @@ export function auditIdle(ledger: Ledger): void {
       [layout.C_RCU_NESTING, 'RCU sections open'],
       [layout.C_MCS_USED, 'MCS nodes in use'],
       [layout.C_MAP_DEPTH, 'PTE tables mapped'],
+      [layout.C_MMAP_READ, 'mmap_lock held for reading'],
+      [layout.C_VMA_READ, 'VMA lock held for reading'],
     ];
     for (const [offset, what] of closed)
       ledger.equal(area + offset, `CPU ${cpu}: ${what}`, ledger.at(area + offset), 0);
