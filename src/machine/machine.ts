@@ -41,6 +41,11 @@ const ENDING_MS = 1000;
 /** Longest delay of a Node timer, milliseconds. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/** Heap of each CPU's thread. A CPU that is to die of a full heap gets a small one, which is full soon. */
+function heapMb(options: ResolvedOptions): number {
+  return options.inject.death?.kind === 'memory' ? 64 : 256;
+}
+
 /** How a workload is run. Without `durationMs` and `operations` it runs for a second. */
 export interface RunOptions {
   durationMs?: number;
@@ -140,7 +145,7 @@ export class Machine implements AsyncDisposable {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb(options) },
     });
     this.#pool.on('error', () => {});
     const clockStartNs = process.hrtime.bigint();
