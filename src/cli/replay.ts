@@ -1,6 +1,8 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
+import { CpuDiedError } from '../machine/death.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
 import { eventLines } from '../report/eventReport.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import {
@@ -214,6 +216,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       vmpteKb: result.vmpteKb,
       anonPages: result.anonPages,
       failure: result.failure === null ? null : errorLine(result.failure),
+      death: result.failure instanceof CpuDiedError ? result.failure.death : null,
       comparison,
       statistics: run.statistics,
       violations,
@@ -246,6 +249,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     ...checksLines(options, audit),
     ...violationsReport(violations, audit, rerun),
     ...eventLines(run.events),
+    ...(result.failure instanceof CpuDiedError ? deathLines(result.failure) : []),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {

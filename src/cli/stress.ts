@@ -6,6 +6,7 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
 import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
 import type { Progress } from '../report/progress.ts';
@@ -126,8 +127,9 @@ export async function runStress(
 
 /** The lines of a stress run's report. */
 export function stressReport(result: StressResult, rerun: string): string[] {
-  const { report, end } = result;
-  if (report === null) return [`verdict: ${end.summary}`];
+  const { report, failure, end } = result;
+  const death = failure === null ? [] : deathLines(failure);
+  if (report === null) return [...death, `verdict: ${end.summary}`];
   const { statistics, durationMs, operations, operationsPerCpu } = report;
   const done = operationsPerCpu.every((count) => count !== null)
     ? operations
@@ -145,6 +147,7 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     ...checksLines(report.options, report.audit),
     ...violationsReport(report.violations, report.audit, rerun),
     ...eventLines(report.events),
+    ...death,
     `verdict: ${end.summary}`,
   ];
 }

@@ -1,4 +1,5 @@
 /** How CPUs end before their time, and what a dead CPU leaves behind. */
+import { inspect } from 'node:util';
 import * as layout from '../kernel/layout.ts';
 import { describeAddress } from './addresses.ts';
 import { END_REASONS, OPERATION_NAMES } from './codes.ts';
@@ -14,8 +15,13 @@ export class CpuEnd extends Error {
   }
 }
 
+/** Message of an injected exception. */
+export const INJECTED_EXCEPTION = 'injected exception';
+
 /** The message of a CpuEnd, whose name does not survive the way between threads. */
 const CPU_END = /^([a-z-]+) \((0x[0-9a-f]+)\)$/;
+/** The message of Piscina's error for a thread that ended by itself. */
+const EXITED = /^worker exited with code: (\d+)$/;
 
 export type { HeldLock } from './heldLocks.ts';
 
@@ -24,6 +30,8 @@ export interface CpuDeath {
   cpu: number;
   /** What ended it: an exception's message, an exit code, a full heap. */
   cause: string;
+  /** Stack of an exception that nobody asked for: of a user's workload, or a mistake in ptlab; null otherwise. */
+  stack: string | null;
   /** The operation it was in, `none` between operations, and its first two arguments. */
   operation: string;
   operationArguments: [number, number];
@@ -51,9 +59,11 @@ export class CpuDiedError extends Error {
   /** What the run that it died in had done until then; null outside runs. */
   report: RunReport | null = null;
 
-  constructor(death: CpuDeath) {
+  /** `cause`: what the CPU's thread ended with. */
+  constructor(death: CpuDeath, cause?: unknown) {
     super(
       `CPU ${death.cpu} died in ${death.operation}: ${death.cause}; holding ${listed(death.locks)}`,
+      { cause },
     );
     this.death = death;
     this.cpu = death.cpu;
@@ -70,16 +80,47 @@ export function describeDeath(words: Uint32Array, cpu: number, error: unknown): 
   return {
     cpu,
     cause: describeCause(words, error),
+    stack: describeStack(error),
     operation,
     operationArguments: [at(area + layout.C_OP_A), at(area + layout.C_OP_B)],
     locks: heldLocks(words, cpu),
   };
 }
 
+/** Errors whose names survive the way between threads. */
+const CLONED_NAMES = [
+  'Error',
+  ...[EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
+    (kind) => kind.name,
+  ),
+];
+
+/** What was thrown, as an error that reaches another thread with its name, message and stack, whatever it was. */
+export function portableError(thrown: unknown): Error {
+  if (!(thrown instanceof Error)) return new Error(`thrown: ${inspect(thrown)}`);
+  const { name, message, stack } = thrown;
+  const named = CLONED_NAMES.includes(name) || thrown instanceof CpuEnd;
+  const error = new Error(named ? message : `${name}: ${message}`);
+  if (named) error.name = name;
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
+function outOfMemory(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+}
+
+function describeStack(error: unknown): string | null {
+  if (!(error instanceof Error) || outOfMemory(error)) return null;
+  const { message, stack } = error;
+  const asked = message === INJECTED_EXCEPTION || CPU_END.test(message) || EXITED.test(message);
+  return asked ? null : (stack ?? null);
+}
+
 function describeCause(words: Uint32Array, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
-  const exit = /^worker exited with code: (\d+)$/.exec(error.message);
+  if (outOfMemory(error)) return 'out of memory';
+  const exit = EXITED.exec(error.message);
   if (exit !== null) return `its thread exited with code ${exit[1]}`;
   const end = CPU_END.exec(error.message);
   if (end?.[1] === 'stalled') {
