@@ -34,11 +34,11 @@ import {
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
-import { errorLine, UsageError } from './exit.ts';
+import { UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
 import { commandLine } from './outcome.ts';
-import { runReplay } from './replayRun.ts';
+import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
@@ -200,28 +200,11 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
   if (values.json) {
     await writeJson({
       command: 'replay',
-      verdict: end.verdict,
-      exitCode: end.exitCode,
-      summary: end.summary,
       rerun,
       file: trace.file,
       input: inputDocument(trace),
-      options,
-      operations: result.operations,
-      finished: result.finished,
-      cpus: result.cpus,
-      durationMs: result.durationMs,
-      errors: result.errors,
-      vmptePeakKb: result.vmptePeakKb,
-      vmpteKb: result.vmpteKb,
-      anonPages: result.anonPages,
-      failure: result.failure === null ? null : errorLine(result.failure),
-      death: result.failure instanceof CpuDiedError ? result.failure.death : null,
+      ...replayDocument(run),
       comparison,
-      statistics: run.statistics,
-      violations,
-      events: run.events,
-      audit,
       ...(values.each
         ? {
             each: Array.from(

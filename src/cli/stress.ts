@@ -152,6 +152,13 @@ export function stressReport(result: StressResult, rerun: string): string[] {
   ];
 }
 
+/** What --json prints of a stress run. */
+export function stressDocument(result: StressResult, rerun: string): Record<string, unknown> {
+  const { verdict, exitCode, summary } = result.end;
+  const failure = result.failure === null ? null : result.failure.death;
+  return { verdict, exitCode, summary, rerun, ...result.report, failure };
+}
+
 export const stress = defineCommand(SPEC, async (values) => {
   if (values.seconds !== undefined && values.ops !== undefined) {
     throw new UsageError(
@@ -175,14 +182,6 @@ export const stress = defineCommand(SPEC, async (values) => {
     await writeLines(stressReport(result, rerun));
     return result.end.exitCode;
   }
-  await writeJson({
-    command: 'stress',
-    verdict: result.end.verdict,
-    exitCode: result.end.exitCode,
-    summary: result.end.summary,
-    rerun,
-    ...result.report,
-    failure: result.failure === null ? null : result.failure.death,
-  });
+  await writeJson({ command: 'stress', ...stressDocument(result, rerun) });
   return result.end.exitCode;
 });

@@ -271,3 +271,21 @@ describe('stress', () => {
     expect(run.code).toBe(1);
   });
 });
+
+describe('demo', () => {
+  it('shows the main job, as one JSON document', async () => {
+    const run = await ptlab('demo', '--json', '--quiet');
+    expect(run.stderr).toBe('');
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      command: 'demo',
+      verdict: 'right',
+      loop: [
+        { protocol: 'none', vmpteKb: 102_604, violations: [], audit: { ok: true } },
+        { protocol: 'sync', vmpteKb: 204, violations: [], audit: { ok: true } },
+      ],
+      recording: { comparison: { agreeingPercent: 100 }, audit: { ok: true } },
+      stress: { workload: 'all', violations: [], audit: { ok: true } },
+    });
+    expect(run.code).toBe(0);
+  });
+});

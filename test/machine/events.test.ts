@@ -87,6 +87,10 @@ describe('events', () => {
   });
 });
 
+/** CPU, first word and time of each event. */
+const seen = (words: Uint32Array, origin?: Parameters<typeof readEvents>[1]): number[][] =>
+  readEvents(words, origin).map((event) => [event.cpu, event.values[0], event.timeUs]);
+
 describe('readEvents', () => {
   const RINGS = 0x20000;
 
@@ -110,9 +114,6 @@ describe('readEvents', () => {
     });
     return words;
   }
-  const seen = (words: Uint32Array, origin?: Parameters<typeof readEvents>[1]): number[][] =>
-    readEvents(words, origin).map((event) => [event.cpu, event.values[0], event.timeUs]);
-
   it('merges by the clock, across its wrap', () => {
     const words = rings([0xffff_f000, 0xffff_ff00, 100], [0xffff_fe00, 50]);
     expect(seen(words).map(([cpu, number]) => [cpu, number])).toEqual([

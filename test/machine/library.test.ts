@@ -14,12 +14,27 @@ function exampleLines(): string[] {
   return example!.split('\n').filter((line) => /^(?:await|const) /.test(line));
 }
 
+/** The example, line by line. */
+async function runExample(): Promise<void> {
+  await using machine = await boot({ cpus: 2, protocol: 'sync', check: 'full' });
+  const space = await machine.createAddressSpace();
+  await machine.cpu(0).mmap(space, 0, 2 ** 30);
+  await machine.cpu(0).touch(space, 0, 2 ** 30, 'w', 2 ** 21);
+  expect(space.vmpteKb).toBe(2056);
+  await machine.cpu(1).madvise(space, 0, 2 ** 30, 'dontneed');
+  expect(space.vmpteKb).toBe(8);
+  const report = await machine.run('all', { durationMs: 1000, seed: 7 });
+  expect(report.operations).toBeGreaterThan(0);
+  expect(machine.violations()).toEqual([]);
+  expect((await machine.audit()).findings).toEqual([]);
+}
+
 describe('the example of the README', () => {
   it('is what is tested here', () => {
     const tested = readFileSync(fileURLToPath(import.meta.url), 'utf8');
     const lines = exampleLines();
     expect(lines.length).toBeGreaterThan(5);
-    for (const line of lines) expect(tested).toContain(`    ${line}\n`);
+    for (const line of lines) expect(tested).toContain(`  ${line}\n`);
   });
 
   it('does what its comments say, and leaves nothing running', async () => {
@@ -27,21 +42,6 @@ describe('the example of the README', () => {
     await runExample();
     expect(workerThreads()).toBe(before);
   });
-
-  // Lines as in the README.
-  async function runExample(): Promise<void> {
-    await using machine = await boot({ cpus: 2, protocol: 'sync', check: 'full' });
-    const space = await machine.createAddressSpace();
-    await machine.cpu(0).mmap(space, 0, 2 ** 30);
-    await machine.cpu(0).touch(space, 0, 2 ** 30, 'w', 2 ** 21);
-    expect(space.vmpteKb).toBe(2056);
-    await machine.cpu(1).madvise(space, 0, 2 ** 30, 'dontneed');
-    expect(space.vmpteKb).toBe(8);
-    const report = await machine.run('all', { durationMs: 1000, seed: 7 });
-    expect(report.operations).toBeGreaterThan(0);
-    expect(machine.violations()).toEqual([]);
-    expect((await machine.audit()).findings).toEqual([]);
-  }
 });
 
 describe("a user's workload, by the URL of its module", () => {
