@@ -110,6 +110,7 @@ export const EINVAL: u32 = 22;
 export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
+export const MADV_NOHUGEPAGE: u32 = 15;
 export const MADV_COLD: u32 = 20;
 export const MADV_PAGEOUT: u32 = 21;
 export const MADV_POPULATE_READ: u32 = 22;
@@ -123,6 +124,8 @@ export const VM_SHARED: u32 = 8;
 export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
+/** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
+export const VM_NOHUGEPAGE: u32 = 64;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;
