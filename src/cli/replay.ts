@@ -13,10 +13,9 @@ import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { CALL_BARRIER, OP_FIELDS } from '../trace/operation.ts';
-import { eachLine } from '../trace/replay.ts';
-import type { ReplayProgress, ReplayResult } from '../trace/replay.ts';
-import { NOT_RUN } from '../trace/replayCpu.ts';
+import { ADVICE_NUMBERS } from '../trace/operation.ts';
+import { eachLines } from '../trace/replay.ts';
+import type { ReplayProgress } from '../trace/replay.ts';
 import { replaySizes } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
@@ -40,6 +39,11 @@ import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
 const FRAMES_MAX = 2 ** 24;
+
+/** Advice that asks for huge pages. */
+const HUGE_ADVICE = ['hugepage', 'collapse'];
+const HUGE_WORDS = new RegExp(`^[^#]*\\s(${HUGE_ADVICE.join('|')})\\s*(?:#|$)`);
+const ALLOWED_ADVICE = Object.keys(ADVICE_NUMBERS).filter((name) => !HUGE_ADVICE.includes(name));
 
 const SPEC = {
   name: 'replay',
@@ -103,6 +107,7 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
       `${file}:${lineOfCpu(file, limit)}: CPU ${trace.cpus - 1} is no CPU of the machine; allowed: 0 to ${limit - 1}${option}`,
     );
   }
+  if (trace.kind === 'script') refuseHugePages(file);
   if (values.against === undefined) return { trace, against: null };
   if (trace.kind === 'script') {
     throw new UsageError(
@@ -112,15 +117,32 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
   return { trace, against: loadVmpte(values.against) };
 }
 
-/** Line of a script, from 1, that names the highest of the CPUs from `limit` on. */
+/** Text of a script, by line; its lines count from 1. */
+function scriptLines(file: string): string[] {
+  return ['', ...readText(file).toString('utf8').split('\n')];
+}
+
+/** Line of a script that names the highest of the CPUs from `limit` on. */
 function lineOfCpu(file: string, limit: number): number {
   let line = 0;
   let highest = limit - 1;
-  for (const [at, text] of readText(file).toString('utf8').split('\n').entries()) {
+  for (const [at, text] of scriptLines(file).entries()) {
     const cpu = Number(/^\s*(\d+)\s*:/.exec(text)?.[1] ?? -1);
-    if (cpu > highest) [highest, line] = [cpu, at + 1];
+    if (cpu > highest) [highest, line] = [cpu, at];
   }
   return line;
+}
+
+/** Refuses a script that asks for huge pages: what comes after would differ from Linux. */
+function refuseHugePages(file: string): void {
+  for (const [at, text] of scriptLines(file).entries()) {
+    const advice = HUGE_WORDS.exec(text)?.[1];
+    if (advice !== undefined) {
+      throw new UsageError(
+        `${file}:${at}: madvise ${advice}: this version has no huge pages; allowed: ${ALLOWED_ADVICE.join(', ')}`,
+      );
+    }
+  }
 }
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
@@ -135,16 +157,6 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
   };
-}
-
-function* eachLines(trace: Trace, result: ReplayResult): Generator<string> {
-  const timed = trace.kind === 'recording';
-  let number = 0;
-  for (let op = 0; op < result.operations; op++) {
-    if (trace.operations[op * OP_FIELDS] === CALL_BARRIER) continue;
-    if (result.errnos[op] !== NOT_RUN) yield eachLine(trace, result, op, number, timed);
-    number++;
-  }
 }
 
 function progressView(file: string, progress: ReplayProgress) {
@@ -171,6 +183,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     },
   }).finally(() => progress.clear());
   const { result, options, violations, audit, end } = run;
+  const timed = trace.kind === 'recording';
   const rerun = commandLine(SPEC, { ...values, cpus: options.cpus }, positionals);
   const comparison =
     against === null || trace.kind === 'script'
@@ -203,7 +216,12 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       violations,
       audit,
       ...(values.each
-        ? { each: Array.from(eachLines(trace, result), (line) => JSON.parse(line) as unknown) }
+        ? {
+            each: Array.from(
+              eachLines(trace, result, timed),
+              (line) => JSON.parse(line) as unknown,
+            ),
+          }
         : {}),
     });
     return end.exitCode;
@@ -225,7 +243,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     `verdict: ${end.summary}`,
   ];
   if (values.each) {
-    await writeLines(eachLines(trace, result));
+    await writeLines(eachLines(trace, result, timed));
     if (!values.quiet || end.exitCode !== 0) process.stderr.write(`${lines.join('\n')}\n`);
   } else await writeLines(lines);
   return end.exitCode;

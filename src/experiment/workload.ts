@@ -123,7 +123,7 @@ export function runLoop(workload: Workload, cpu: WorkloadCpu, spec: WorkloadSpec
 /** Stays for long in an RCU section with a PTE table mapped, as a reader that lost its core would. */
 function stall(cpu: WorkloadCpu): void {
   const space = cpu.spaces[0] ?? cpu.shared[0];
-  if (space !== undefined) cpu.calls.kernel.stallReader(space, stallPage(cpu), STALL_POLLS);
+  if (space !== undefined) cpu.calls.pages.stall(space, stallPage(cpu), STALL_POLLS);
 }
 
 const STALL_FIRST_PAGE = 2 ** 18;

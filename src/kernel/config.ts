@@ -54,7 +54,10 @@ export const SEQ_START: u32 = 0xffffff00;
 
 export const CPUS_MAX: u32 = 32;
 
-/** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
+/**
+ * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. None of them
+ * is needed for progress: an execution that explores interleavings sets all to 0.
+ */
 export const LOCK_SPINS: u32 = 300;
 /** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
 export const QUEUE_SPINS: u32 = 20000;
@@ -107,6 +110,7 @@ export const EINVAL: u32 = 22;
 export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
+export const MADV_NOHUGEPAGE: u32 = 15;
 export const MADV_COLD: u32 = 20;
 export const MADV_PAGEOUT: u32 = 21;
 export const MADV_POPULATE_READ: u32 = 22;
@@ -120,6 +124,8 @@ export const VM_SHARED: u32 = 8;
 export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
+/** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
+export const VM_NOHUGEPAGE: u32 = 64;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

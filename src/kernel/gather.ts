@@ -191,8 +191,9 @@ function freeTableSingly(gather: u32, table: u32): void {
  * allocation flushes at once.
  */
 export function gatherTable(gather: u32, table: u32, first: u32, pages: u32): void {
-  const end = first + pages;
-  gatherNoteRange(gather, first, pages === 0 || end > TASK_END ? TASK_END : end);
+  // The sum of the two would wrap for the last table of the address space.
+  const toTop = pages === 0 || pages > TASK_END - first;
+  gatherNoteRange(gather, first, toTop ? TASK_END : first + pages);
   poke(gather + GATHER_TABLES, 1);
   let batch = peek(gather + GATHER_TABLE_BATCH);
   if (batch === 0) {

@@ -96,12 +96,18 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   return frame;
 }
 
-/** Pins the page at `vpn` for reading or writing. Returns its frame; 0: not mapped, no right, no memory, or the zero page. */
-export function gupFast(mm: u32, vpn: u32, write: u32): u32 {
+/** Pins the page at `vpn` without faulting or taking a lock (get_user_pages_fast_only). Returns its frame; 0: the slow path is needed. */
+export function gupFastOnly(mm: u32, vpn: u32, write: u32): u32 {
   irqDisable();
   const frame = pinLockless(mm, vpn, write);
   irqEnable();
   count(COUNTER_GUP_FAST);
+  return frame;
+}
+
+/** Pins the page at `vpn` for reading or writing. Returns its frame; 0: not mapped, no right, no memory, or the zero page. */
+export function gupFast(mm: u32, vpn: u32, write: u32): u32 {
+  const frame = gupFastOnly(mm, vpn, write);
   return frame !== 0 ? frame : pinSlowly(mm, vpn, write);
 }
 

@@ -38,14 +38,17 @@ export {
   measureCountUnderLock,
   measureLock,
   measureQuiescentState,
+  measureReader,
   measureReadSection,
   measureSynchronizeRcu,
+  measureWalk,
+  measureWalkLockless,
 } from './measure.ts';
 export { access, hardwareWalk } from './access.ts';
 export { doBrk } from './brk.ts';
 export { userFault } from './fault.ts';
 export { drainFrameCache, frameAlloc, frameGeneration, folioPut } from './frame.ts';
-export { gupCheck, gupFast, gupPut } from './gupFast.ts';
+export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
 export { doMadvise } from './madvise.ts';
 export { inodeCreate, inodePut, mmCreate, mmDestroy } from './mm.ts';
 export { doMmap, mapImplicit } from './mmap.ts';

@@ -211,22 +211,25 @@ export const F_INDEX: u32 = 20; // the same: vpn, or page index in the file
 export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
 export const F_PREV: u32 = 28; // G_FRAME_LOCK
 
-/** VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. */
+/**
+ * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
+ * search reads fills the first line (VMA_LEVELS is 8 at most); what each reader writes is on the second.
+ */
 export const VMA_SHIFT: u32 = 7;
 export const VMA_START: u32 = 0; // atomic: first vpn
 export const VMA_END: u32 = 4; // atomic: vpn after the last
-export const VMA_FLAGS: u32 = 8; // atomic: VM_
-export const VMA_MM: u32 = 12; // set before publication
-export const VMA_PGOFF: u32 = 16; // atomic: page offset in the file; for anonymous memory the vpn it was made at
-export const VMA_INODE: u32 = 20; // set before publication: inode address, or 0
-export const VMA_ANON: u32 = 24; // atomic; set once under mmap_lock: identity of the anon_vma, 0: none yet
-export const VMA_LEVEL: u32 = 28; // set before publication: levels of the skip list it is in
-export const VMA_REF: u32 = 32; // atomic: readers, attached and writer bits (vmaLock.ts)
-export const VMA_LOCK_SEQ: u32 = 36; // atomic: mm's sequence as of the last write lock
-export const VMA_RCU: u32 = 40; // an RCU head
-export const VMA_FREE: u32 = 52; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
-export const VMA_GEN: u32 = 56; // atomic; allocator: odd while in use
-export const VMA_NEXT: u32 = 64; // atomic: VMA_LEVELS forward links
+export const VMA_NEXT: u32 = 8; // atomic: VMA_LEVELS forward links
+export const VMA_LEVEL: u32 = 40; // set before publication: levels of the skip list it is in
+export const VMA_MM: u32 = 44; // set before publication
+export const VMA_FLAGS: u32 = 48; // atomic: VM_
+export const VMA_PGOFF: u32 = 52; // atomic: page offset in the file; for anonymous memory the vpn it was made at
+export const VMA_INODE: u32 = 56; // set before publication: inode address, or 0
+export const VMA_ANON: u32 = 60; // atomic; set once under mmap_lock: identity of the anon_vma, 0: none yet
+export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vmaLock.ts)
+export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
+export const VMA_RCU: u32 = 72; // an RCU head
+export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
+export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
 
 /** Address spaces (mm), 4096 bytes. */
 export const MM_BYTES: u32 = 4096;

@@ -67,13 +67,13 @@ function mapFixed(
   inode: u32,
   pgoff: u32,
 ): u32 {
+  if (peek(mm + MM_MAP_COUNT) > MAP_COUNT_MAX) return ENOMEM;
   const end = start + pages;
   if (findVmaIntersection(mm, start, end) !== 0) {
     if ((flags & MMAP_REPLACE) === 0) return EEXIST;
     const error = unmapRange(mm, start, end, 0);
     if (error !== 0) return error;
   }
-  if (peek(mm + MM_MAP_COUNT) > MAP_COUNT_MAX) return ENOMEM;
   let vmFlags = prot & (VM_READ | VM_WRITE | VM_EXEC);
   let backing = inode;
   let offset = pgoff;

@@ -78,10 +78,13 @@ function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
   return 0;
 }
 
-/** Gives the entries of [start, end) the rights of `flags`, and flushes if any changed. Precondition: the VMA is write-locked. */
+/**
+ * Gives the entries of [start, end) the rights of `flags`, and flushes if any lost one; for what is gained a TLB walks again.
+ * Precondition: the VMA is write-locked.
+ */
 function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
   let at = start;
-  let changed: u32 = 0;
+  let lost: u32 = 0;
   while (at < end) {
     condResched();
     let step = PMD_PAGES;
@@ -91,33 +94,39 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     } else {
       const pmd = pmdFind(mm, at);
       if (pmd === 0) step = PUD_PAGES;
-      else changed |= changePteRange(pmd, at, end, flags);
+      else lost |= changePteRange(pmd, at, end, flags);
     }
     const left = step - (at & (step - 1));
     if (left >= end - at) at = end;
     else at += left;
   }
-  if (changed !== 0) flushTlbRange(mm, start, end, 0);
+  if (lost !== 0) flushTlbRange(mm, start, end, 0);
 }
 
-/** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry changed that a TLB may hold. */
+/** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB may hold. */
 function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   const pte = pteOffsetMapLock(pmd, start);
   if (pte === 0) return 0;
   const room = PMD_PAGES - (start & (PMD_PAGES - 1));
   const pages = end - start < room ? end - start : room;
-  let changed: u32 = 0;
+  let lost: u32 = 0;
   for (let at: u32 = 0; at < pages << 2; at += 4) {
     let entry = load(pte + at);
-    while (entryPresent(entry) && newEntry(entry, flags) !== entry) {
+    let wanted = newEntry(entry, flags);
+    while (entryPresent(entry) && wanted !== entry) {
       // A walker may set accessed or dirty in between.
-      const seen = compareExchange(pte + at, entry, newEntry(entry, flags));
-      if (seen === entry) changed = 1;
-      entry = load(pte + at);
+      const seen = compareExchange(pte + at, entry, wanted);
+      if (seen === entry) {
+        if ((entry & ~wanted & (PTE_USER | PTE_WRITE)) !== 0) lost = 1;
+        entry = wanted;
+      } else {
+        entry = seen;
+        wanted = newEntry(entry, flags);
+      }
     }
   }
   pteUnmapUnlock(pte);
-  return changed;
+  return lost;
 }
 
 /** A present entry under the rights of `flags`. */

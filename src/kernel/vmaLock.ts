@@ -87,19 +87,6 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
   return vma;
 }
 
-/**
- * Locks `vma` for reading by a CPU that holds mmap_lock for reading, and so cannot meet a writer; mmap_lock may be released
- * afterwards. Returns 1.
- */
-export function vmaReadLockUnderMmap(vma: u32): u32 {
-  const old = add(vma + VMA_REF, 1);
-  if (CHECK >= 1 && (old === 0 || old >= VMA_WRITER)) {
-    violation(ORACLE_LOCK_ORDER, vma + VMA_REF, old, load(vma + VMA_START));
-  }
-  if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
-  return 1;
-}
-
 /** Releases a read lock. The VMA may be freed at once. */
 export function vmaReadUnlock(vma: u32): void {
   if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);

@@ -13,10 +13,13 @@ export class CpuEnd extends Error {
   }
 }
 
+/** The message of a CpuEnd, whose name does not survive the way between threads. */
+const CPU_END = /^([a-z-]+) \((0x[0-9a-f]+)\)$/;
+
 /** A lock that a dead CPU held. */
 export interface HeldLock {
   address: number;
-  /** Such as `lock of table 12`. */
+  /** Such as `PTE lock of table 12`. */
   name: string;
   /** Lock class, where the CPU kept a list (check level full); null otherwise. */
   lockClass: string | null;
@@ -48,7 +51,7 @@ export class CpuDiedError extends Error {
     const holding =
       death.locks.length === 0
         ? 'holding no lock'
-        : `holding ${death.locks.map((lock) => `${lock.lockClass === null ? '' : `${lock.lockClass} `}${lock.name}`).join(', ')}`;
+        : `holding ${death.locks.map((lock) => lock.name).join(', ')}`;
     super(`CPU ${death.cpu} died in ${death.operation}: ${death.cause}; ${holding}`);
     this.death = death;
     this.cpu = death.cpu;
@@ -57,6 +60,16 @@ export class CpuDiedError extends Error {
   }
 }
 
+/** Locks as Linux calls them, by class; `place` is what stands at the lock's address. */
+const LOCK_TITLES: Readonly<Record<string, (place: string) => string>> = {
+  pte: (place) => `PTE ${place}`,
+  pmd: (place) => `PMD ${place}`,
+  mmapRead: (place) => `mmap_lock (read) of ${place}`,
+  mmapWrite: (place) => `mmap_lock (write) of ${place}`,
+  vmaRead: (place) => `VMA lock (read) of ${place}`,
+  vmaWrite: (place) => `VMA lock (write) of ${place}`,
+};
+
 /** What CPU `cpu`, which no longer runs, was doing when `error` ended it, and the locks that it held. */
 export function describeDeath(words: Uint32Array, cpu: number, error: unknown): CpuDeath {
   const at = (address: number): number => Atomics.load(words, address >>> 2);
@@ -64,18 +77,24 @@ export function describeDeath(words: Uint32Array, cpu: number, error: unknown): 
   const operation = OPERATION_NAMES.get(at(area + layout.C_OP)) ?? 'unknown';
   return {
     cpu,
-    cause: describeCause(error),
+    cause: describeCause(words, error),
     operation,
     operationArguments: [at(area + layout.C_OP_A), at(area + layout.C_OP_B)],
     locks: heldLocks(words, cpu),
   };
 }
 
-function describeCause(error: unknown): string {
+function describeCause(words: Uint32Array, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
   const exit = /^worker exited with code: (\d+)$/.exec(error.message);
   if (exit !== null) return `its thread exited with code ${exit[1]}`;
+  const end = CPU_END.exec(error.message);
+  if (end?.[1] === 'stalled') {
+    const address = Number(end[2]);
+    const what = describeAddress(words, address) ?? `the word at ${end[2]}`;
+    return `it waited longer than the machine's limit (option stallMs) for ${what}`;
+  }
   return error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
 }
 
@@ -88,11 +107,10 @@ function heldLocks(words: Uint32Array, cpu: number): HeldLock[] {
   const locks = new Map<number, HeldLock>();
   const add = (address: number, lockClass: string | null): void => {
     if (locks.has(address)) return;
-    locks.set(address, {
-      address,
-      name: describeAddress(words, address) ?? `lock at 0x${address.toString(16)}`,
-      lockClass,
-    });
+    const place = describeAddress(words, address) ?? `0x${address.toString(16)}`;
+    const title = lockClass === null ? undefined : LOCK_TITLES[lockClass];
+    const name = title?.(place) ?? (place.includes('lock of') ? place : `lock of ${place}`);
+    locks.set(address, { address, name, lockClass });
   };
   const area = layout.cpuArea(cpu);
   const depth = Math.min(at(area + layout.C_HELD_DEPTH), layout.HELD_MAX);

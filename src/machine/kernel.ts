@@ -28,6 +28,7 @@ export type Kernel = Record<
   | 'access'
   | 'walkLockless'
   | 'gupFast'
+  | 'gupFastOnly'
   | 'gupPut'
   | 'inodeCreate'
   | 'mapImplicit'

@@ -4,6 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
+import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
 import type { WorkloadSpec } from '../experiment/workload.ts';
 import { audit, type AuditReport } from './audit.ts';
 import { CpuLink } from './control.ts';
@@ -328,6 +329,9 @@ export class Machine implements AsyncDisposable {
     ]);
     if (typeof workload !== 'string' && !(workload instanceof URL))
       throw new OptionError('workload', workload, 'a name or a URL');
+    if (MIX_NAMES.some((name) => name === workload)) checkMixSizes(this.options);
+    else if (!URL.canParse(String(workload)))
+      throw new OptionError('workload', workload, `${MIX_NAMES.join(', ')}, or a module's URL`);
     const operations =
       options.operations === undefined
         ? 0

@@ -30,6 +30,8 @@ import type { Kernel } from './kernel.ts';
 export const PAGE_BYTES = 4096;
 /** First address that no mapping may reach: the last page below 16 TiB stays unmapped. */
 export const TASK_BYTES = TASK_END * PAGE_BYTES;
+/** munmap may name the last page, too, so that a script can unmap everything: `munmap 0 16T`. */
+const MUNMAP_BYTES = TASK_BYTES + PAGE_BYTES;
 const WRAP_BYTES = 2 ** 64;
 /** What an access beyond the end of a file gives instead of an errno. */
 export const SIGBUS = 7;
@@ -133,8 +135,18 @@ export class PageCalls {
     return this.#as(OP_WALK, mm, vpn, (k) => k.walkLockless(mm, vpn));
   }
 
+  /** A walk that looks at the entry `polls` times before it leaves the table. */
+  stall(mm: number, vpn: number, polls: number): number {
+    return this.#as(OP_WALK, mm, vpn, (k) => k.stallReader(mm, vpn, polls));
+  }
+
   gupFast(mm: number, vpn: number, write: number): number {
     return this.#as(OP_GUP, mm, vpn, (k) => k.gupFast(mm, vpn, write));
+  }
+
+  /** As gupFast, but never faults and never takes a lock. */
+  gupFastOnly(mm: number, vpn: number, write: number): number {
+    return this.#as(OP_GUP, mm, vpn, (k) => k.gupFastOnly(mm, vpn, write));
   }
 
   gupPut(frame: number): void {
@@ -180,10 +192,13 @@ export class SystemCalls {
   }
 
   munmap(mm: number, address: number, length: number): number {
-    if (unaligned(address) || address > TASK_BYTES || length > TASK_BYTES - address) return EINVAL;
+    if (unaligned(address) || address > MUNMAP_BYTES || length > MUNMAP_BYTES - address)
+      return EINVAL;
     const bytes = pageUp(length);
     if (bytes === 0) return EINVAL;
-    return this.pages.munmap(mm, address / PAGE_BYTES, bytes / PAGE_BYTES);
+    const end = Math.min(address + bytes, TASK_BYTES);
+    if (address >= end) return 0;
+    return this.pages.munmap(mm, address / PAGE_BYTES, (end - address) / PAGE_BYTES);
   }
 
   mprotect(mm: number, address: number, length: number, prot: number): number {
@@ -225,11 +240,11 @@ export class SystemCalls {
       if (unaligned(newAddress) || newAddress > TASK_BYTES - newBytes) return EINVAL;
       if (address + oldBytes > newAddress && newAddress + newBytes > address) return EINVAL;
     }
-    if (address >= TASK_BYTES || address + oldBytes > TASK_BYTES) return EFAULT;
+    if (address >= TASK_BYTES) return EFAULT;
     return this.pages.mremap(
       mm,
       address / PAGE_BYTES,
-      oldBytes / PAGE_BYTES,
+      Math.min(oldBytes / PAGE_BYTES, TASK_END),
       newAddress / PAGE_BYTES,
       newBytes / PAGE_BYTES,
       flags === MREMAP_MAYMOVE_FIXED ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE,

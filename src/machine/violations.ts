@@ -41,17 +41,22 @@ export function readViolations(words: Uint32Array): Violation[] {
         operationArguments,
         details,
         clockNs: load(at + 28),
-        message: `${oracle}: CPU ${cpu} in ${operation}(${operationArguments.map(hex).join(', ')}): ${describeDetails(words, details)}`,
+        message: `${oracle}: CPU ${cpu} in ${operation}(${operationArguments.map(hex).join(', ')}): ${describeDetails(words, oracle, details)}`,
       });
     }
   }
   return violations;
 }
 
-function describeDetails(words: Uint32Array, details: [number, number, number]): string {
-  const place = describeAddress(words, details[0]);
-  const found = `${hex(details[1])}, ${hex(details[2])}`;
-  return place === null
-    ? `${hex(details[0])}, ${found}`
-    : `${place} (${hex(details[0])}): ${found}`;
+/** Oracles whose first detail is an address; the first of others is a page, table or frame number. */
+const ADDRESSED: readonly OracleName[] = ['grace-period', 'lock-order', 'no-progress'];
+
+function describeDetails(
+  words: Uint32Array,
+  oracle: OracleName,
+  details: [number, number, number],
+): string {
+  const place = ADDRESSED.includes(oracle) ? describeAddress(words, details[0]) : null;
+  const list = details.map(hex).join(', ');
+  return place === null ? list : `${place}: ${list}`;
 }

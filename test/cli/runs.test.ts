@@ -91,6 +91,16 @@ describe('replay', () => {
     expect((jsonLines(run.stdout)[3] as { vmpteKb: number }).vmpteKb).toBe(24);
   });
 
+  it('has no swap unless asked', async () => {
+    const file = files.write('swap.mm', 'mmap 0 64K\ntouch 0 64K\nmadvise 0 64K pageout\n');
+    const pagesAfter = async (...options: string[]): Promise<unknown> => {
+      const run = await ptlab('replay', '--each', '--quiet', ...options, file);
+      return (jsonLines(run.stdout)[2] as { anonPages: number }).anonPages;
+    };
+    expect(await pagesAfter()).toBe(16);
+    expect(await pagesAfter('--swap', '100')).toBe(0);
+  });
+
   it('prints nothing but one JSON document with --json', async () => {
     const file = files.write('json.mm.gz', gzipSync(SCRIPT));
     const run = await ptlab('replay', '--json', '--each', file);

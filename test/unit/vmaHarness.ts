@@ -84,7 +84,7 @@ export function violations(words: Uint32Array, cpus = 1): number[][] {
     const count = words[(area + layout.C_VIOLATIONS) >>> 2]!;
     for (let i = 0; i < Math.min(count, layout.VIOLATION_RECORDS); i++) {
       const at = (area + layout.C_VIOLATION + i * 32) >>> 2;
-      found.push([...words.slice(at, at + 8)]);
+      found.push(Array.from(words.subarray(at, at + 8)));
     }
   }
   return found;
