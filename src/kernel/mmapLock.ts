@@ -27,6 +27,8 @@ import { AWAIT_EQUALS, MMAP_SPINS, ORACLE_LOCK_ORDER } from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_MMAP_NEXT,
+  C_MMAP_READ,
+  C_MMAP_SINCE,
   C_MMAP_WAIT,
   cpuArea,
   MM_LOCK,
@@ -37,7 +39,7 @@ import {
 } from './layout.ts';
 import { LC_MMAP_QUEUE, LC_MMAP_READ, LC_MMAP_WRITE, spinLock, spinUnlock } from './lock.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
-import { countAcquired, countWait } from './lockStat.ts';
+import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
 import { violation } from './report.ts';
@@ -77,19 +79,21 @@ export function mmapReadLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_READ, HELD_ORDERED);
   if (!tryRead(mm)) waitInQueue(mm, WAIT_READ, LC_MMAP_READ);
-  countAcquired(LC_MMAP_READ);
+  noteRead(mm);
 }
 
 /** Takes the lock for reading unless a writer holds it or anybody waits for it; returns whether it did. */
 export function mmapReadTrylock(mm: u32): boolean {
   if (!tryRead(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_READ, HELD_TRY);
-  countAcquired(LC_MMAP_READ);
+  noteRead(mm);
   return true;
 }
 
 export function mmapReadUnlock(mm: u32): void {
   if (CHECK >= 2) heldPop(mm, LC_MMAP_READ);
+  poke(thisCpu() + C_MMAP_READ, 0);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_READ);
   const before = sub(mm + MM_LOCK, READER); // pairs with tryWrite and grant
   if (CHECK >= 1 && (before & READERS) === 0)
     violation(ORACLE_LOCK_ORDER, mm, LC_MMAP_READ, before);
@@ -101,14 +105,14 @@ export function mmapWriteLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_ORDERED);
   if (!tryWrite(mm)) waitInQueue(mm, WAIT_WRITE, LC_MMAP_WRITE);
-  countAcquired(LC_MMAP_WRITE);
+  noteWrite();
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function mmapWriteTrylock(mm: u32): boolean {
   if (!tryWrite(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_TRY);
-  countAcquired(LC_MMAP_WRITE);
+  noteWrite();
   return true;
 }
 
@@ -116,6 +120,7 @@ export function mmapWriteUnlock(mm: u32): void {
   checkWriter(mm);
   if (CHECK >= 2) heldPop(mm, LC_MMAP_WRITE);
   endVmaWriteLocks(mm);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
   const before = sub(mm + MM_LOCK, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant
   if ((before & QUEUED) !== 0) grantNext(mm);
 }
@@ -128,6 +133,8 @@ export function mmapWriteDowngrade(mm: u32): void {
     heldPush(mm, LC_MMAP_READ, HELD_TRY);
   }
   endVmaWriteLocks(mm);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+  noteRead(mm);
   const before = sub(mm + MM_LOCK, ownWriter() - READER);
   if ((before & QUEUED) !== 0) grantNext(mm);
 }
@@ -145,6 +152,18 @@ export function mmapWriter(mm: u32): u32 {
 /** CPUs that hold the lock for reading. */
 export function mmapReaders(mm: u32): u32 {
   return load(mm + MM_LOCK) & READERS;
+}
+
+/** This CPU has the lock for reading: the state says how many readers there are, this word that it is one of them. */
+function noteRead(mm: u32): void {
+  poke(thisCpu() + C_MMAP_READ, mm);
+  countAcquired(LC_MMAP_READ);
+  holdBegins(thisCpu() + C_MMAP_SINCE);
+}
+
+function noteWrite(): void {
+  countAcquired(LC_MMAP_WRITE);
+  holdBegins(thisCpu() + C_MMAP_SINCE);
 }
 
 function checkWriter(mm: u32): void {
