@@ -54,7 +54,10 @@ export const SEQ_START: u32 = 0xffffff00;
 
 export const CPUS_MAX: u32 = 32;
 
-/** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
+/**
+ * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. None of them
+ * is needed for progress: an execution that explores interleavings sets all to 0.
+ */
 export const LOCK_SPINS: u32 = 300;
 /** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
 export const QUEUE_SPINS: u32 = 20000;

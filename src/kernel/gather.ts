@@ -61,7 +61,7 @@ const GATHER_START: u32 = 4;
 const GATHER_END: u32 = 8;
 /** 1: upper entries were cleared since the last flush. */
 const GATHER_TABLES: u32 = 12;
-/** 1: flush the whole mm. */
+/** 1: the next flush is of the whole mm. */
 const GATHER_FULL_MM: u32 = 16;
 /** Frames in the bundle. */
 const GATHER_COUNT: u32 = 20;
@@ -146,8 +146,10 @@ export function gatherFlushTlb(gather: u32): void {
   const start = peek(gather + GATHER_START);
   const end = peek(gather + GATHER_END);
   const tables = peek(gather + GATHER_TABLES);
-  if (peek(gather + GATHER_FULL_MM) !== 0) flushTlbRange(mm, 0, TASK_END, 1);
-  else if (start < end) flushTlbRange(mm, start, end, tables);
+  if (peek(gather + GATHER_FULL_MM) !== 0) {
+    flushTlbRange(mm, 0, TASK_END, 1);
+    poke(gather + GATHER_FULL_MM, 0);
+  } else if (start < end) flushTlbRange(mm, start, end, tables);
   resetRange(gather);
 }
 

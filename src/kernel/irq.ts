@@ -71,7 +71,10 @@ export const HOST_DEATH_EXIT: u32 = 4;
 export const HOST_DEATH_EXCEPTION: u32 = 5;
 export const HOST_DEATH_MEMORY: u32 = 6;
 
-/** Handles pending interrupts, unless they are disabled here. One atomic load when nothing is pending. */
+/**
+ * Handles pending interrupts, unless they are disabled here. One atomic load when nothing is pending.
+ * @inline
+ */
 export function pollInterrupts(): void {
   const cpu = thisCpu();
   if (load(cpu + C_IPI_REQ) !== peek(cpu + C_IPI_ACK)) {
