@@ -27,7 +27,7 @@ export {
 export { CpuDiedError, type CpuDeath, type HeldLock } from './machine/death.ts';
 export { ORACLE_NAMES, type OracleName } from './machine/oracles.ts';
 export type { Violation } from './machine/violations.ts';
-export type { AuditFinding, AuditReport } from './machine/audit.ts';
+export type { AuditFinding, AuditReport } from './machine/audit/index.ts';
 export type {
   CpuStatistics,
   LockStatistics,

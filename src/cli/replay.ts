@@ -9,7 +9,7 @@ import {
   replaySummary,
   vmpteSeries,
 } from '../report/replayReport.ts';
-import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
+import { axesLine, checksLines, lockTable, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
@@ -26,6 +26,7 @@ import {
   machineOptions,
   OUTPUT_OPTIONS,
   progressOf,
+  RECORD_OPTIONS,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
 } from './axes.ts';
@@ -80,6 +81,7 @@ const SPEC = {
       max: FRAMES_MAX,
       help: 'pages of simulated swap (default 0: as on a system without swap, pageout writes nothing out)',
     },
+    ...RECORD_OPTIONS,
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
@@ -232,6 +234,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...replaySummary(result),
     ...totalsLines(run.statistics),
+    ...(options.lockStat ? ['', ...lockTable(run.statistics, true)] : []),
     '',
     ...replayChart(trace, result, against?.samples ?? []),
     ...(comparison === null || trace.kind === 'script'

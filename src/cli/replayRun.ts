@@ -1,4 +1,4 @@
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
 import { boot } from '../machine/machine.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';

@@ -38,14 +38,14 @@ import {
   heldPush,
   LC_PAGE_TABLE,
 } from './lockOrder.ts';
-import { countAcquired, countHold, countWait } from './lockStat.ts';
+import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { mcsLock, mcsTrylock, mcsUnlock } from './mcsLock.ts';
 import { cpuId } from './percpu.ts';
 import { violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
 import { awaitNamed } from './wait.ts';
-import { clockNs, compareExchange, exchange, load, notify, peek, poke } from './word.ts';
+import { clockNs, compareExchange, exchange, load, notify, peek } from './word.ts';
 
 export {
   LC_CACHE,
@@ -146,11 +146,11 @@ function acquire(lock: u32, cls: u32): void {
 
 function noteAcquired(lock: u32, cls: u32): void {
   countAcquired(cls);
-  if (peek(H_LOCK_STAT) !== 0) poke(lock + LOCK_SINCE, clockNs());
+  holdBegins(lock + LOCK_SINCE);
 }
 
 function release(lock: u32, cls: u32): void {
-  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(lock + LOCK_SINCE)) >>> 0);
+  holdEnds(lock + LOCK_SINCE, cls);
   const kind = lockKind(cls);
   if (kind === LOCK_ADAPTIVE) {
     if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);

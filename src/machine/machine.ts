@@ -6,7 +6,7 @@ import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
 import type { WorkloadSpec } from '../experiment/workload.ts';
-import { audit, type AuditReport } from './audit.ts';
+import { audit, type AuditReport } from './audit/index.ts';
 import { CpuLink } from './control.ts';
 import {
   Cpu,
