@@ -13,6 +13,7 @@ import type { MachineOptions } from '../machine/options.ts';
 import { Progress } from '../report/progress.ts';
 
 const NUMBERS_MAX = 2 ** 24;
+const EVENTS_MAX = 2 ** 20;
 
 /** The axes of a run, with the lists that the machine itself checks against. */
 export const AXIS_OPTIONS = {
@@ -92,6 +93,14 @@ export const RECORD_OPTIONS = {
   'lock-stat': {
     kind: 'flag',
     help: 'measure how long locks are held, and show quantiles of waits',
+  },
+  events: {
+    kind: 'integer',
+    value: 'N',
+    min: 0,
+    max: EVENTS_MAX,
+    powerOfTwo: true,
+    help: 'events that each CPU remembers, a power of two; the last ones are shown when something goes wrong (default 0)',
   },
 } as const;
 

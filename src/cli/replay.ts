@@ -1,6 +1,7 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import {
   comparisonLines,
@@ -217,6 +218,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       comparison,
       statistics: run.statistics,
       violations,
+      events: run.events,
       audit,
       ...(values.each
         ? {
@@ -244,6 +246,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...checksLines(options, audit),
     ...violationsReport(violations, audit, rerun),
+    ...eventLines(run.events),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {

@@ -6,6 +6,7 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
 import type { Progress } from '../report/progress.ts';
 import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../report/runReport.ts';
@@ -143,6 +144,7 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     ...totalsLines(statistics),
     ...checksLines(report.options, report.audit),
     ...violationsReport(report.violations, report.audit, rerun),
+    ...eventLines(report.events),
     `verdict: ${end.summary}`,
   ];
 }

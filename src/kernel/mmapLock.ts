@@ -42,7 +42,7 @@ import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
 import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
-import { violation } from './report.ts';
+import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
 import {
   add,
@@ -216,7 +216,9 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }
-  countWait(cls, (clockNs() - startNs) >>> 0);
+  const ns = (clockNs() - startNs) >>> 0;
+  countWait(cls, ns);
+  event(EVENT_LOCK_WAITED, mm + MM_LOCK, ns);
 }
 
 function grantNext(mm: u32): void {

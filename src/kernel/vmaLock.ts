@@ -46,7 +46,7 @@ import {
 import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
-import { violation } from './report.ts';
+import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { findVma } from './vma.ts';
 import { awaitNamed } from './wait.ts';
 import { add, clockNs, compareExchange, load, notify, poke, store, sub } from './word.ts';
@@ -132,7 +132,9 @@ function waitForReaders(vma: u32, target: u32): void {
   rcuIdleEnter();
   awaitNamed(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
   rcuIdleExit();
-  countWait(LC_VMA_WRITE, (clockNs() - startNs) >>> 0);
+  const ns = (clockNs() - startNs) >>> 0;
+  countWait(LC_VMA_WRITE, ns);
+  event(EVENT_LOCK_WAITED, vma + VMA_REF, ns);
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */
