@@ -149,6 +149,12 @@ class Scene {
   }
 }
 
+/** Address of the lock of the PMD table that names the scene's table. */
+function pmdLockOf(scene: Scene): number {
+  const table = Math.floor((scene.pmd - layout.TABLES) / (PMD_PAGES * 4));
+  return scene.at(layout.H_PTDESCS) + (table << layout.PTDESC_SHIFT) + layout.PT_LOCK;
+}
+
 async function play(
   options: MachineOptions,
   script: (scene: Scene) => Promise<void>,
@@ -239,9 +245,7 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     await play({ execution }, async (scene) => {
       const holder = await scene.hold(1, 'stayPmdLocked');
       const zap = scene.zap();
-      const pmdTable = Math.floor((scene.pmd - layout.TABLES) / (PMD_PAGES * 4));
-      const pmdLock = scene.at(layout.H_PTDESCS) + (pmdTable << layout.PTDESC_SHIFT);
-      await scene.waits(0, pmdLock + layout.PT_LOCK);
+      await scene.waits(0, pmdLockOf(scene));
       expect(scene.at(layout.tableAddress(scene.table))).toBe(0);
       expect(await scene.machine.cpu(2).access(scene.space, A + 5 * PAGE_BYTES, 'w')).toBe(null);
       await holder.leave();
@@ -258,7 +262,7 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     await play({ execution }, async (scene) => {
       const holder = await scene.hold(1, 'stayPmdLocked');
       const zap = scene.zap();
-      await until('the page zapped', () => scene.at(layout.tableAddress(scene.table)) === 0);
+      await scene.waits(0, pmdLockOf(scene));
       await holder.leave();
       expect(await zap).toBe(null);
       expect(scene.counter(COUNTER_TABLES_RECLAIMED_SLOW)).toBe(1);
