@@ -1,6 +1,7 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import {
   comparisonLines,
@@ -9,7 +10,7 @@ import {
   replaySummary,
   vmpteSeries,
 } from '../report/replayReport.ts';
-import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
+import { axesLine, checksLines, lockTable, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
@@ -26,6 +27,7 @@ import {
   machineOptions,
   OUTPUT_OPTIONS,
   progressOf,
+  RECORD_OPTIONS,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
 } from './axes.ts';
@@ -80,12 +82,14 @@ const SPEC = {
       max: FRAMES_MAX,
       help: 'pages of simulated swap (default 0: as on a system without swap, pageout writes nothing out)',
     },
+    ...RECORD_OPTIONS,
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
   },
   notes: [
     'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
+    'The last page below 16T cannot be mapped, as at the end of every Linux address space; scripts that advise hugepage or collapse are refused.',
     'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
   ],
 } as const satisfies CommandSpec;
@@ -214,6 +218,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
       comparison,
       statistics: run.statistics,
       violations,
+      events: run.events,
       audit,
       ...(values.each
         ? {
@@ -232,6 +237,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...replaySummary(result),
     ...totalsLines(run.statistics),
+    ...(options.lockStat ? ['', ...lockTable(run.statistics, true)] : []),
     '',
     ...replayChart(trace, result, against?.samples ?? []),
     ...(comparison === null || trace.kind === 'script'
@@ -240,6 +246,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...checksLines(options, audit),
     ...violationsReport(violations, audit, rerun),
+    ...eventLines(run.events),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {

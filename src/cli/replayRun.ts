@@ -1,4 +1,5 @@
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
+import type { MachineEvent } from '../machine/events.ts';
 import { boot } from '../machine/machine.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';
@@ -23,6 +24,8 @@ export interface ReplayRun {
   /** As of the last operation, the address space still there. */
   statistics: MachineStatistics;
   violations: Violation[];
+  /** What the CPUs did last, when something was wrong and the machine has rings. */
+  events: MachineEvent[];
   /** Of the machine after the last operation; null when the replay did not come to its end. */
   audit: AuditReport | null;
   end: Outcome;
@@ -50,6 +53,7 @@ export async function runReplay(
   const space = await machine.createAddressSpace();
   const result = await replay(machine, list, { ...replayOptions, space, signal: stop.signal });
   const statistics = machine.statistics();
+  const events = machine.events();
   const complete = result.failure === null && result.finished === result.operations;
   const audit = complete ? await machine.audit() : null;
   const violations = machine.violations();
@@ -66,5 +70,13 @@ export async function runReplay(
     failure,
     stopped: complete ? null : stop.reason,
   });
-  return { result, options: machine.options, statistics, violations, audit, end };
+  return {
+    result,
+    options: machine.options,
+    statistics,
+    violations,
+    events: violationCount(violations, audit) > 0 || result.failure !== null ? events : [],
+    audit,
+    end,
+  };
 }

@@ -6,6 +6,7 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
 import type { Progress } from '../report/progress.ts';
 import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../report/runReport.ts';
@@ -18,6 +19,7 @@ import {
   machineOptions,
   OUTPUT_OPTIONS,
   progressOf,
+  RECORD_OPTIONS,
   SEED_OPTION,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
@@ -65,6 +67,7 @@ const SPEC = {
       value: 'NAME=N,...',
       help: 'faults, storms, delays and deaths; see below',
     },
+    ...RECORD_OPTIONS,
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
@@ -136,11 +139,12 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     '',
     ...cpuTable(statistics, operationsPerCpu, durationMs),
     '',
-    ...lockTable(statistics),
+    ...lockTable(statistics, report.options.lockStat),
     '',
     ...totalsLines(statistics),
     ...checksLines(report.options, report.audit),
     ...violationsReport(report.violations, report.audit, rerun),
+    ...eventLines(report.events),
     `verdict: ${end.summary}`,
   ];
 }

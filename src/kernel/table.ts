@@ -38,6 +38,7 @@ import {
   H_INJECT_BATCH,
   H_INJECT_TABLE,
   H_PTDESCS,
+  H_RING_EVENTS,
   H_TABLES,
   LOCK_AUX,
   LOCK_OWNER,
@@ -58,7 +59,13 @@ import {
 } from './layout.ts';
 import { LC_PTE, LC_TABLES, lockOwner, spinLock, spinUnlock } from './lock.ts';
 import { cpuId, thisCpu } from './percpu.ts';
-import { violation } from './report.ts';
+import {
+  EVENT_TABLE_ALLOC,
+  EVENT_TABLE_DETACH,
+  EVENT_TABLE_FREE,
+  event,
+  violation,
+} from './report.ts';
 import { count, COUNTER_TABLES_ALLOCATED, COUNTER_TABLES_FREED } from './stats.ts';
 import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
 
@@ -184,6 +191,7 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
   store(desc + PT_STATE, (level << 8) | PT_LIVE);
   store(desc + PT_GEN, (generation + 1) >>> 0);
   count(COUNTER_TABLES_ALLOCATED);
+  event(EVENT_TABLE_ALLOC, (level << 24) | table, first);
   return table;
 }
 
@@ -197,6 +205,14 @@ export function tableDetach(table: u32): void {
   poke(desc + PT_RETIRED_GP, load(G_RCU_GP_SEQ));
   poke(desc + PT_OP, ((cpuId() << 8) | peek(thisCpu() + C_OP)) >>> 0);
   add(G_TABLES_HELD, 1);
+  tableEvent(EVENT_TABLE_DETACH, table);
+}
+
+/** Writes an event of `kind` about a table that has a state. */
+function tableEvent(kind: u32, table: u32): void {
+  if (peek(H_RING_EVENTS) === 0) return;
+  const desc = ptdescOf(table);
+  event(kind, ((load(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
 }
 
 /** Checks what must hold of a table that is about to be freed. */
@@ -227,6 +243,7 @@ export function tableFree(table: u32): void {
   const state = load(desc + PT_STATE);
   if (CHECK >= 1) checkTableAtFree(table, state);
   if ((state & 0xff) === PT_DETACHED) sub(G_TABLES_HELD, 1);
+  tableEvent(EVENT_TABLE_FREE, table);
   store(desc + PT_STATE, PT_FREE);
   store(desc + PT_GEN, (load(desc + PT_GEN) + 1) >>> 0);
   if (CHECK >= 1) fillWords(tableAddress(table), TABLE_ENTRIES, POISON_TABLE);

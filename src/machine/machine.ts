@@ -6,7 +6,7 @@ import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
 import type { WorkloadSpec } from '../experiment/workload.ts';
-import { audit, type AuditReport } from './audit.ts';
+import { audit, type AuditReport } from './audit/index.ts';
 import { CpuLink } from './control.ts';
 import {
   Cpu,
@@ -16,6 +16,7 @@ import {
   type FileHandle,
 } from './cpu.ts';
 import { CpuDiedError, describeDeath, type CpuDeath } from './death.ts';
+import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
 import { createMemory } from './memory.ts';
 import {
@@ -70,6 +71,8 @@ export interface RunReport {
   ended: 'time' | 'count' | 'violation' | 'interrupted' | 'death';
   statistics: MachineStatistics;
   violations: Violation[];
+  /** What the CPUs did last, when something was wrong and the machine has rings (option `eventsPerCpu`). */
+  events: MachineEvent[];
   /** Null when the run had no audit. */
   audit: AuditReport | null;
 }
@@ -121,6 +124,8 @@ export class Machine implements AsyncDisposable {
   #ending: Promise<void> | null = null;
   #failure: CpuDiedError | null = null;
   #failing: Promise<void> | null = null;
+  /** The rings as they were when a CPU had died. */
+  #eventsAtDeath: MachineEvent[] | null = null;
 
   constructor(options: ResolvedOptions) {
     this.options = options;
@@ -225,6 +230,21 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
+   * What the CPUs did last, oldest first, as far as their rings remember (option `eventsPerCpu`). Times are told from the first
+   * violation, from the last event of a CPU that died, or else from the newest event.
+   */
+  events(): MachineEvent[] {
+    if (this.#eventsAtDeath !== null) return this.#eventsAtDeath;
+    const [first, ...rest] = this.violations();
+    if (first === undefined) return readEvents(this.words);
+    const clockNs = rest.reduce(
+      (earliest, { clockNs: other }) => (((other - earliest) | 0) < 0 ? other : earliest),
+      first.clockNs,
+    );
+    return readEvents(this.words, { clockNs });
+  }
+
+  /**
    * Walks every table, VMA and free list and checks that all of it balances. The CPUs must be idle: no operation and no
    * run under way.
    */
@@ -249,6 +269,7 @@ export class Machine implements AsyncDisposable {
     let ended: RunReport['ended'] = 'count';
     let operationsPerCpu: (number | null)[] = Array.from({ length: this.cpus }, () => null);
     let auditReport: AuditReport | null = null;
+    let events: MachineEvent[] = [];
     const report = (): RunReport => ({
       workload: plan.spec.name,
       seed: plan.spec.seed,
@@ -259,6 +280,7 @@ export class Machine implements AsyncDisposable {
       ended,
       statistics: this.statistics(),
       violations: this.violations(),
+      events,
       audit: auditReport,
     });
     let durationMs: number | null = null;
@@ -294,14 +316,17 @@ export class Machine implements AsyncDisposable {
       );
       durationMs = performance.now() - startMs;
       if (this.violations().length > 0) ended = 'violation';
+      const eventsBeforeAudit = this.events();
       this.#setStop(STOP_NO);
       this.#running = false;
       if (options.audit !== false) auditReport = await this.audit();
+      if (this.violations().length > 0 || auditReport?.ok === false) events = eventsBeforeAudit;
       await this.#links[0]!.call((remote) => remote.cleanUp(plan.spec, shared));
       return report();
     } catch (error) {
       if (error instanceof CpuDiedError && error.report === null) {
         ended = 'death';
+        events = this.events();
         error.report = report();
       }
       throw error;
@@ -355,7 +380,10 @@ export class Machine implements AsyncDisposable {
   /** The task of CPU `id` has failed: ends the machine. */
   #died(id: number, error: unknown): Promise<void> {
     if (this.#ending !== null) return Promise.resolve();
-    this.#failing ??= this.#fail(describeDeath(this.words, id, error));
+    if (this.#failing === null) {
+      this.#eventsAtDeath = readEvents(this.words, { lastOfCpu: id });
+      this.#failing = this.#fail(describeDeath(this.words, id, error));
+    }
     return Promise.resolve();
   }
 

@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { entryNumber, entryPresent, PTE_SPECIAL } from '../../src/kernel/entry.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP } from '../../src/kernel/rss.ts';
-import { audit } from '../../src/machine/audit.ts';
+import { audit } from '../../src/machine/audit/index.ts';
 import { DIST, type Host, type Kernel } from '../../src/machine/kernel.ts';
 import { createMemory } from '../../src/machine/memory.ts';
 import {
