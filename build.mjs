@@ -26,7 +26,7 @@ const levels = { off: 0, fast: 1, full: 2 };
 
 function compileTypeScript() {
   const bin = join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc');
-  for (const stale of ['src', 'workers', 'bench'])
+  for (const stale of ['src', 'workers', 'bench', 'test'])
     rmSync(join(root, 'dist', stale), { recursive: true, force: true });
   const { status } = spawnSync(process.execPath, [bin, '-p', 'tsconfig.build.json'], {
     cwd: root,

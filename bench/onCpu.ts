@@ -3,7 +3,7 @@
  * Called by `Cpu.callModule`; the counterpart in the main thread is ptlab.ts.
  */
 import { LC_PTE } from '../src/kernel/lockOrder.ts';
-import type { Kernel, WorkloadCpu } from '../src/index.ts';
+import type { WorkloadCpu } from '../src/index.ts';
 import { type Batch, medianOfBatches } from './batches.ts';
 
 const PAGES_PER_SPAN = 512;
@@ -15,20 +15,6 @@ const WALK_STEP = 2_654_435_761;
 /** Steps of a loop between two looks at the stop word. */
 const LOOP_STEPS = 256;
 const WAIT_MS = 1;
-
-type MeasuringKernel = Kernel &
-  Record<
-    | 'measureCallRcu'
-    | 'measureCountUnderLock'
-    | 'measureLock'
-    | 'measureQuiescentState'
-    | 'measureReader'
-    | 'measureReadSection'
-    | 'measureSynchronizeRcu'
-    | 'measureWalk'
-    | 'measureWalkLockless',
-    (...args: number[]) => number
-  >;
 
 /** Operations that a CPU times by itself, by name, with what they work on: addresses in bytes of the shared memory, pages by number. */
 export interface BatchArguments {
@@ -72,10 +58,6 @@ export interface Meeting {
   parties: number;
 }
 
-function kernelOf(cpu: WorkloadCpu): MeasuringKernel {
-  return cpu.calls.kernel as MeasuringKernel;
-}
-
 const now = (): number => performance.now();
 
 function timed(body: () => void): number {
@@ -93,7 +75,7 @@ type BatchMaker<Name extends BatchName> = (cpu: WorkloadCpu, given: BatchArgumen
 /** Every batch is continued by the next one of its round where that matters: the order of walks, the pages to fault. */
 const batches: { [Name in BatchName]: BatchMaker<Name> } = {
   walk(cpu, { mm, first, pages, polling }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     const name = polling ? 'measureWalkLockless' : 'measureWalk';
     let from = 0;
     return (operations) => {
@@ -104,27 +86,27 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
   },
 
   lock(cpu, { lock, locks }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureLock(lock, locks, LC_PTE, operations));
   },
 
   readSection(cpu, { word }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureReadSection(word, operations));
   },
 
   quiescentState(cpu) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureQuiescentState(operations));
   },
 
   gracePeriod(cpu) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureSynchronizeRcu(operations));
   },
 
   callRcu(cpu, { address, heads, every }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureCallRcu(address, heads, every, operations));
   },
 
@@ -138,7 +120,11 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
         const count = Math.min(operations - done, PAGES_PER_SPAN - 1);
         succeeded('touch', pages.touch(mm, at, 1, 1, WRITE));
         succeeded('madvise', pages.madvise(mm, at + 1, PAGES_PER_SPAN - 1, DONTNEED));
-        elapsed += timed(() => pages.touch(mm, at + 1, count, 1, write ? WRITE : 0));
+        let errno = 0;
+        elapsed += timed(() => {
+          errno = pages.touch(mm, at + 1, count, 1, write ? WRITE : 0);
+        });
+        succeeded('touch', errno);
         span = (span + 1) % spans;
         done += count;
       }
@@ -154,10 +140,12 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
         const count = Math.min(operations - done, spans);
         for (let span = 0; span < count; span++)
           succeeded('touch', pages.touch(mm, first + span * PAGES_PER_SPAN, present, 1, WRITE));
+        let errno = 0;
         elapsed += timed(() => {
           for (let span = 0; span < count; span++)
-            pages.madvise(mm, first + span * PAGES_PER_SPAN, zapped, DONTNEED);
+            errno |= pages.madvise(mm, first + span * PAGES_PER_SPAN, zapped, DONTNEED);
         });
+        succeeded('madvise', errno);
         cpu.calls.kernel.condResched();
         done += count;
       }
@@ -167,15 +155,19 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
 
   touchReclaim(cpu, { mm, first, spans }) {
     const { pages, kernel } = cpu.calls;
-    return (operations) =>
-      timed(() => {
+    return (operations) => {
+      let errno = 0;
+      const elapsed = timed(() => {
         for (let i = 0; i < operations; i++) {
           const at = first + (i % spans) * PAGES_PER_SPAN;
-          pages.touch(mm, at, 1, 1, WRITE);
-          pages.madvise(mm, at, PAGES_PER_SPAN, DONTNEED);
+          errno |= pages.touch(mm, at, 1, 1, WRITE);
+          errno |= pages.madvise(mm, at, PAGES_PER_SPAN, DONTNEED);
           kernel.condResched();
         }
       });
+      succeeded('touch and madvise', errno);
+      return elapsed;
+    };
   },
 
   faultInTurn(cpu, { mm, firsts, pages }) {
@@ -190,11 +182,12 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
             succeeded('madvise', calls.madvise(mm, first + 1, pages, DONTNEED));
         const end = Math.min(next + operations - done, all);
         done += end - next;
+        let errno = 0;
         elapsed += timed(() => {
           let mapping = next % firsts.length;
           let page = 1 + (next - mapping) / firsts.length;
           for (let i = next; i < end; i++) {
-            kernel.access(mm, firsts[mapping]! + page, WRITE);
+            errno |= kernel.access(mm, firsts[mapping]! + page, WRITE);
             mapping++;
             if (mapping === firsts.length) {
               mapping = 0;
@@ -202,6 +195,7 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
             }
           }
         });
+        succeeded('access', errno);
         kernel.condResched();
         next = end % all;
       }
@@ -211,21 +205,23 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
 
   mapUnmap(cpu, { mm, page }) {
     const { pages, kernel } = cpu.calls;
-    succeeded('mmap', pages.mmap(mm, page, 1, READ_WRITE, 0, 0, 0));
-    succeeded('munmap', pages.munmap(mm, page, 1));
-    return (operations) =>
-      timed(() => {
+    return (operations) => {
+      let errno = 0;
+      const elapsed = timed(() => {
         for (let i = 0; i < operations; i++) {
-          pages.mmap(mm, page, 1, READ_WRITE, 0, 0, 0);
-          pages.munmap(mm, page, 1);
+          errno |= pages.mmap(mm, page, 1, READ_WRITE, 0, 0, 0);
+          errno |= pages.munmap(mm, page, 1);
           kernel.condResched();
         }
       });
+      succeeded('mmap and munmap', errno);
+      return elapsed;
+    };
   },
 };
 
 function loopSteps(cpu: WorkloadCpu, { name, given }: LoopOrder): () => number {
-  const kernel = kernelOf(cpu);
+  const { kernel } = cpu.calls;
   if (name === 'countUnderLock')
     return () => {
       kernel.measureCountUnderLock(given.lock, given.counter, LC_PTE, LOOP_STEPS);
@@ -315,4 +311,14 @@ export function mapMany(
     succeeded('mmap', pages.mmap(given.mm, at, given.pages, READ_WRITE, 0, 0, 0));
     succeeded('touch', pages.touch(given.mm, at, 1, 1, WRITE));
   }
+}
+
+/** Sum of the frame numbers that walks to each of `pages` pages, from `first` on, find. */
+export function sumOfWalks(
+  cpu: WorkloadCpu,
+  { mm, first, pages }: { mm: number; first: number; pages: number },
+): number[] {
+  const { kernel } = cpu.calls;
+  const walks = [kernel.measureWalk, kernel.measureWalkLockless];
+  return walks.map((walk) => walk(mm, first, pages - 1, 0, pages) >>> 0);
 }

@@ -71,7 +71,11 @@ export default async function runCpu(task: CpuTask): Promise<void> {
           const method = calls[name] as (...args: (number | boolean)[]) => number | undefined;
           return method.apply(calls, args) ?? 0;
         }),
-      kernel: (name, args) => inKernel(() => kernel[name as keyof Kernel](...args) >>> 0),
+      kernel: (name, args) =>
+        inKernel(() => {
+          const call = kernel[name as keyof Kernel] as (...args: number[]) => number | undefined;
+          return (call(...args) ?? 0) >>> 0;
+        }),
       prepare: async (spec) => {
         workload = await loadWorkload(spec);
         const cpu = view(spec.seed, [], spec.spaces);

@@ -1,6 +1,9 @@
-import { EXECUTIONS, LOCK_KINDS } from '../../src/index.ts';
+import { EXECUTIONS, LOCK_KINDS, type MachineOptions } from '../../src/index.ts';
+
 import { type Measurement, type Setting, type Suite, openSuite, peer } from '../measurement.ts';
 import { type Bench, Benches } from '../ptlab.ts';
+
+type LockKind = NonNullable<MachineOptions['lock']>;
 
 /** How many locks are taken in turn without contention. */
 export const LOCKS = [1, 4096] as const;
@@ -8,7 +11,13 @@ export const LOCKS = [1, 4096] as const;
 /** How many threads want the same lock. */
 export const CONTENDERS = [2, 4] as const;
 
-const contended = ['c-tas', 'ck-fas', 'ck-ticket', 'ck-mcs', 'pthread'];
+/** Kinds of ptlab's locks, and the C locks that each is put beside. */
+const beside: Record<LockKind, string[]> = {
+  adaptive: ['pthread'],
+  tas: ['c-tas', 'ck-fas'],
+  ticket: ['ck-ticket'],
+  mcs: ['ck-mcs'],
+};
 
 /** Threads that take one lock each time to add one to a word; the word tells whether the lock let two in. */
 function contending(bench: Bench, name: string, threads: number, roundMs: number): Measurement {
@@ -40,10 +49,10 @@ export const lock: Suite = {
     const benches = new Benches(setting);
     const machine = { cpus: CONTENDERS[1], tables: 1024, frames: 1024 };
     return benches.closeOnError(async () => {
-      const kinds = new Map<string, Bench>();
+      const kinds = new Map<LockKind, Bench>();
       for (const kind of LOCK_KINDS)
-        kinds.set(`wasm-${kind}`, await benches.open({ ...machine, lock: kind }));
-      const wasm = kinds.get('wasm-adaptive')!;
+        kinds.set(kind, await benches.open({ ...machine, lock: kind }));
+      const wasm = kinds.get('adaptive')!;
       const js = await benches.open({ ...machine, execution: 'js' });
       return openSuite(
         [
@@ -59,15 +68,21 @@ export const lock: Suite = {
               });
             }),
           ]),
-          ...CONTENDERS.flatMap((threads) => [
-            ...contended.flatMap((kind) => {
-              const name = `lock/contended-${threads}/${kind}`;
-              return peer(setting, name, name, `lock/contended-${threads}`);
+          ...CONTENDERS.flatMap((threads) =>
+            LOCK_KINDS.flatMap((kind) => {
+              const group = `lock/contended-${threads}`;
+              const name = `${group}/${kind}`;
+              return [
+                ...beside[kind].flatMap((peerName) =>
+                  peer(setting, `${group}/${peerName}`, `${group}/${peerName}`, name),
+                ),
+                contending(kinds.get(kind)!, `${name}/wasm`, threads, setting.roundMs),
+                ...(kind === 'adaptive'
+                  ? [contending(js, `${name}/js`, threads, setting.roundMs)]
+                  : []),
+              ];
             }),
-            ...[...kinds].map(([kind, bench]) =>
-              contending(bench, `lock/contended-${threads}/${kind}`, threads, setting.roundMs),
-            ),
-          ]),
+          ),
         ],
         benches.close,
       );

@@ -1,3 +1,4 @@
+import { ZERO_FRAME } from '../../src/kernel/frame.ts';
 import { type Measurement, type Setting, type Suite, openSuite, peer } from '../measurement.ts';
 import { type Bench, Benches, FIRST_PAGE } from '../ptlab.ts';
 
@@ -6,6 +7,15 @@ export const WALK_PAGES = [4096, 1_048_576] as const;
 
 /** The cost of a walk in WebAssembly that should not be exceeded, over C's, for each number of pages. */
 const GOALS = { 4096: 1.9, 1_048_576: 1.5 };
+
+/** All pages are the zero page, so the frame numbers that all walks find together are known. */
+async function checkWalks(bench: Bench, mm: number): Promise<void> {
+  for (const pages of WALK_PAGES) {
+    const sums = (await bench.call(0, 'sumOfWalks', { mm, first: FIRST_PAGE, pages })) as number[];
+    if (sums.some((sum) => sum !== pages * ZERO_FRAME))
+      throw new Error(`walk: of ${pages} pages some were not found (${sums.join(', ')})`);
+  }
+}
 
 /** `wasm`: a section, four levels, the entry, as a lockless reader goes. `wasm-polling`: `walkLockless`, which users call. */
 function own(bench: Bench, mm: number, pages: (typeof WALK_PAGES)[number]): Measurement[] {
@@ -37,6 +47,7 @@ export const walk: Suite = {
         const bench = await benches.open({ cpus: 1, execution, tables: 4096, frames: 4096 });
         const space = await bench.space(WALK_PAGES[1]);
         await bench.touch(space, FIRST_PAGE, WALK_PAGES[1], 'r');
+        await checkWalks(bench, space.handle);
         machines.push([bench, space.handle]);
       }
       return openSuite(

@@ -146,6 +146,14 @@ function dropFromBucket(inode: u32, bucket: u32): void {
   }
 }
 
+/** Drops every page of `inode` in buckets `first` to `end` - 1. */
+function dropFromGroup(inode: u32, first: u32, end: u32): void {
+  for (let i = first; i < end; i += 1) {
+    const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
+    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket);
+  }
+}
+
 /**
  * Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. So a bucket found empty without its
  * lock has no page of the inode, and gets none.
@@ -156,11 +164,7 @@ export function filemapDropInode(inode: u32): void {
     let groups = load(inode + INODE_BUCKETS + (at << 2));
     let group: u32 = at << 5;
     while (groups !== 0) {
-      const end = (group + 1) << shift;
-      for (let i: u32 = group << shift; (groups & 1) !== 0 && i < end; i += 1) {
-        const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
-        if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket);
-      }
+      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift);
       groups = groups >>> 1;
       group += 1;
     }

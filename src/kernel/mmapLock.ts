@@ -13,7 +13,7 @@
  * No wake-up is lost: an unlock and the setting of QUEUED are atomics on one word. If the unlock comes first, the grant that
  * follows the setting finds the lock free; if it comes second, it finds QUEUED and grants. A waiter that is about to park
  * says so by a compare-and-exchange on its word, which fails when it was granted meanwhile; a grant is an exchange that returns
- * whether the waiter has to be woken.
+ * whether the waiter has to be woken, which is done when the queue's lock is released.
  * Nobody overtakes: with QUEUED set new comers queue, so neither side starves.
  *
  * Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
@@ -30,6 +30,7 @@ import {
   C_MMAP_READ,
   C_MMAP_SINCE,
   C_MMAP_WAIT,
+  cpuArea,
   MM_LOCK,
   MM_LOCK_HEAD,
   MM_LOCK_QUEUE,
@@ -199,8 +200,9 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
   else poke(peek(mm + MM_LOCK_TAIL) + C_MMAP_NEXT, self);
   poke(mm + MM_LOCK_TAIL, self);
   or(mm + MM_LOCK, QUEUED); // pairs with the unlocks' subtractions
-  grant(mm);
+  const parked = grant(mm);
   spinUnlock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
+  wakeParked(parked);
 
   const word = self + C_MMAP_WAIT;
   let left = MMAP_SPINS;
@@ -221,12 +223,28 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
 
 function grantNext(mm: u32): void {
   spinLock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
-  grant(mm);
+  const parked = grant(mm);
   spinUnlock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
+  wakeParked(parked);
 }
 
-/** Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. */
-function grant(mm: u32): void {
+/** Wakes the CPUs whose bits are set. Not under the queue's lock: a CPU that wakes up here may take this one's core. */
+function wakeParked(parked: u32): void {
+  let rest = parked;
+  let cpu: u32 = 0;
+  while (rest !== 0) {
+    if ((rest & 1) !== 0) notify(cpuArea(cpu) + C_MMAP_WAIT, 1);
+    rest = rest >>> 1;
+    cpu += 1;
+  }
+}
+
+/**
+ * Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. Returns a bit for each
+ * of them that has parked, for `wakeParked`.
+ */
+function grant(mm: u32): u32 {
+  let parked: u32 = 0;
   let head = peek(mm + MM_LOCK_HEAD);
   let admitted = true;
   while (admitted && head !== 0) {
@@ -244,8 +262,10 @@ function grant(mm: u32): void {
       poke(mm + MM_LOCK_HEAD, next);
       if (next === 0) and(mm + MM_LOCK, ~QUEUED);
       // From here on the waiter may use its area again.
-      if ((exchange(word, 0) & WAIT_PARKED) !== 0) notify(word, 1);
+      if ((exchange(word, 0) & WAIT_PARKED) !== 0)
+        parked = (parked | (1 << cpuOfAddress(head))) >>> 0;
       head = next;
     }
   }
+  return parked;
 }

@@ -59,9 +59,9 @@ export class PageCalls {
     this.kernel = kernel;
   }
 
-  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number): number {
+  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number | void): number {
     this.kernel.beginOperation(op, mm, vpn);
-    const errno = result(this.kernel) >>> 0;
+    const errno = (result(this.kernel) ?? 0) >>> 0;
     this.kernel.endOperation();
     return errno;
   }

@@ -43,23 +43,27 @@ export interface RandomOperation {
 
 /** Spans where operations meet: neighbours, others under the same PMD table, other PUD and PGD slots. */
 const SPANS = [
-  ...[0, 1, 2, 3, 5].map((span) => 3 * PUD_PAGES + span * PMD_PAGES),
+  ...[0, 1, 2].map((span) => 3 * PUD_PAGES + span * PMD_PAGES),
   4 * PUD_PAGES - PMD_PAGES,
   4 * PUD_PAGES,
   2 * PGD_PAGES - PMD_PAGES,
   2 * PGD_PAGES,
-  9 * PGD_PAGES + 7 * PMD_PAGES,
 ];
 const HEAP = 5 * PUD_PAGES;
 const ADVICE = [
   MADV_DONTNEED,
   MADV_DONTNEED,
+  MADV_DONTNEED,
+  MADV_FREE,
   MADV_FREE,
   MADV_COLD,
+  MADV_PAGEOUT,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
 ];
+/** Pages at either end of a span that are used most. */
+const HOT = 8;
 const PINS_MAX = 6;
 const SPACES = 2;
 const FILES = 2;
@@ -129,16 +133,16 @@ const APPLY = {
 } satisfies Record<string, Apply>;
 
 const WEIGHTS: Record<keyof typeof APPLY, number> = {
-  mmap: 80,
-  munmap: 40,
+  mmap: 90,
+  munmap: 12,
   mprotect: 40,
   madvise: 120,
-  mremap: 50,
+  mremap: 25,
   brk: 15,
-  access: 250,
+  access: 400,
   fault: 10,
-  touch: 60,
-  walk: 60,
+  touch: 80,
+  walk: 40,
   stall: 5,
   pin: 60,
   unpin: 50,
@@ -158,30 +162,30 @@ function page(random: Random): number {
   const span = random.pick(SPANS);
   const kind = random.below(8);
   if (kind === 0) return span + random.below(PMD_PAGES);
-  return kind < 5 ? span + random.below(12) : span + PMD_PAGES - 1 - random.below(12);
+  return kind < 5 ? span + random.below(HOT) : span + PMD_PAGES - 1 - random.below(HOT);
 }
 
-/** A range: whole spans, a few pages, or something odd. */
-function range(random: Random): [number, number] {
+/** A range: whole spans (in `whole` of 8), a few pages, or something odd. */
+function range(random: Random, whole: number): [number, number] {
   const kind = random.below(8);
-  if (kind < 3) return [random.pick(SPANS), PMD_PAGES * (1 + random.below(3))];
+  if (kind < whole) return [random.pick(SPANS), PMD_PAGES * (1 + random.below(3))];
   if (kind < 7) return [page(random), 1 + random.below(20)];
-  return [page(random), 1 + random.below(2 * PMD_PAGES)];
+  return [page(random), 1 + random.below(PMD_PAGES)];
 }
 
 function argumentsOf(name: keyof typeof APPLY, random: Random): number[] {
-  const [vpn, pages] = range(random);
+  const [vpn, pages] = range(random, name === 'mmap' ? 6 : 3);
   switch (name) {
     case 'mmap': {
       const file = random.below(4) === 0 ? 1 + random.below(FILES) : 0;
       const shared = random.below(4) === 0 ? 1 : 0;
-      const flags = shared | (random.below(8) === 0 ? 2 : 0) | (random.below(3) === 0 ? 0 : 4);
-      return [vpn, pages, random.pick([0, 1, 3, 3, 3, 3]), flags, file, vpn % PMD_PAGES];
+      const flags = shared | (random.below(24) === 0 ? 2 : 0) | (random.below(4) === 0 ? 0 : 4);
+      return [vpn, pages, random.pick([0, 1, 3, 3, 3, 3, 3, 3]), flags, file, vpn % PMD_PAGES];
     }
     case 'munmap':
       return [vpn, pages];
     case 'mprotect':
-      return [vpn, pages, random.pick([0, 1, 3, 3])];
+      return [vpn, pages, random.pick([0, 1, 3, 3, 3])];
     case 'madvise':
       return [vpn, pages, random.pick(ADVICE)];
     case 'mremap': {
@@ -210,7 +214,7 @@ export function randomOperations(seed: number, count: number, cpus: number): Ran
   return Array.from({ length: count }, () => {
     const name = random.pick(LOTS);
     const cpu = random.below(5) === 0 ? random.below(cpus) : 0;
-    return { name, cpu, args: [random.below(SPACES), ...argumentsOf(name, random)] };
+    return { name, cpu, args: [random.below(4) === 0 ? 1 : 0, ...argumentsOf(name, random)] };
   });
 }
 

@@ -74,6 +74,11 @@ function listOf(items: readonly number[][], cpus: number): OperationList {
   return { operations, count: items.length, cpus };
 }
 
+/** CPU of a line: changes often, but not always. */
+function cpuOf(op: number): number {
+  return ((op * 7 + (op >> 2)) % 3) % CPUS;
+}
+
 describe('in the library', async () => {
   const machine = await boot({ cpus: CPUS, swapPages: 0 });
   afterAll(() => machine.shutdown());
@@ -111,7 +116,6 @@ describe('in the command line', () => {
         .trimEnd()
         .split('\n'),
     );
-    const cpuOf = (op: number): number => ((op * 7 + (op >> 2)) % 3) % CPUS;
     const onTwo = lines.flatMap((line, op) => [
       ...(op > 0 && cpuOf(op) !== cpuOf(op - 1) ? ['barrier'] : []),
       `${cpuOf(op)}: ${line}`,

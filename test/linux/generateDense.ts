@@ -57,10 +57,13 @@ class DenseWriter {
   readonly #lines: string[] = [];
   readonly #random: Random;
   readonly #grids: Grid[];
+  /** How often memory is shared. */
+  readonly #sharing: number;
   #pages = PAGES_IN_ALL;
 
   constructor(seed: number) {
     const random = (this.#random = createRandom(seed ^ 0x5bd1e995));
+    this.#sharing = random.pick([0.1, 0.3, 0.9]);
     const sizes = GRIDS.map(([weight, cell, boundary]) => [weight, { cell, boundary }] as const);
     const first = random.weighted(sizes);
     this.#grids = Array.from({ length: 1 + random.below(3) }, (_, index) => {
@@ -160,7 +163,14 @@ class DenseWriter {
       [2, 'none'],
     ]);
     const populate = random.chance(0.3) && this.#mayTouch(length / PAGE) ? 'populate' : '';
-    this.#emit('mmap', address, length, protection, random.chance(0.3) ? 'shared' : '', populate);
+    this.#emit(
+      'mmap',
+      address,
+      length,
+      protection,
+      random.chance(this.#sharing) ? 'shared' : '',
+      populate,
+    );
     if (!this.#isMapped(range)) this.#setMapped(range, true);
   }
 

@@ -46,7 +46,7 @@ export const scenarios = {
     const { kernel, lock, cls, times, meeting } = context;
     kernel.rcuIdleExit();
     meet(context, meeting);
-    kernel.measureCountUnderLock(lock, cls, times);
+    kernel.measureCountUnderLock(lock, lock + layout.LOCK_BYTES, cls, times);
     kernel.rcuIdleEnter();
   },
 
@@ -318,7 +318,7 @@ export const scenarios = {
     kernel.rcuIdleExit();
     meet(context, meeting);
     try {
-      kernel.measureCountUnderLock(lock, cls, times);
+      kernel.measureCountUnderLock(lock, lock + layout.LOCK_BYTES, cls, times);
     } catch (error) {
       // The machine's answer to any death.
       Atomics.store(words, layout.H_STOP >>> 2, 2);
