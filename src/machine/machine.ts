@@ -18,7 +18,7 @@ import {
 import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
-import { createMemory } from './memory.ts';
+import { createMemory, type SharedMemory } from './memory.ts';
 import {
   CHECK_LEVELS,
   OptionError,
@@ -118,7 +118,7 @@ export class Machine implements AsyncDisposable {
   readonly options: ResolvedOptions;
   /** Number of CPUs. */
   readonly cpus: number;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly words: Uint32Array;
   readonly #pool: Piscina;
   readonly #links: CpuLink<CpuService>[] = [];
