@@ -21,6 +21,7 @@ import type {
   CallExpression,
   FunctionDeclaration,
   Identifier,
+  ImportDeclaration,
   Pattern,
   Program as ProgramNode,
 } from 'acorn';
@@ -138,7 +139,10 @@ const $c = (code, count) => { $slots[0] = 0; $slots[1] = count; return code; };
 `;
 const RESERVED = ['peek', 'poke', 'fillWords', 'endCpu', 'notify', 'clockNs'];
 
-type Binding = { type: 'own' } | { type: 'import'; path: string; name: string };
+type Binding =
+  | { type: 'own' }
+  | { type: 'import'; path: string; name: string }
+  | { type: 'namespace'; path: string };
 
 interface Module {
   path: string;
@@ -151,12 +155,17 @@ interface Module {
   exports: Map<string, { path: string; name: string }>;
   starExports: string[];
   imports: string[];
+  /** Names taken from Node's own modules: a declaration each. */
+  builtins: string[];
   /** Uses of top-level names of any module, once looked for. */
   references: Reference[] | null;
+  /** Uses of namespaces as values. */
+  namespaces: { node: Identifier; path: string }[];
 }
 
 interface Reference {
-  node: Identifier;
+  /** The name, or `namespace.name`. */
+  node: AnyNode;
   target: Target;
   /** Outermost first; the last is the node itself. */
   ancestors: AnyNode[];
@@ -244,7 +253,9 @@ class Linker {
       exports: new Map(),
       starExports: [],
       imports: [],
+      builtins: [],
       references: null,
+      namespaces: [],
     };
     this.modules.set(path, module);
     this.collect(module);
@@ -277,8 +288,17 @@ class Linker {
     };
     for (const node of module.tree.body) {
       if (node.type === 'ImportDeclaration') {
-        const path = follow(node.source.value);
+        const source = String(node.source.value);
+        if (source.startsWith('node:')) {
+          this.collectBuiltin(module, source, node);
+          continue;
+        }
+        const path = follow(source);
         for (const each of node.specifiers) {
+          if (each.type === 'ImportNamespaceSpecifier') {
+            bindings.set(each.local.name, { type: 'namespace', path });
+            continue;
+          }
           if (each.type !== 'ImportSpecifier' || each.imported.type !== 'Identifier')
             throw new LinkError(
               `${module.path}: import names one by one: ${String(node.source.value)}`,
@@ -302,6 +322,17 @@ class Linker {
     }
   }
 
+  collectBuiltin(module: Module, source: string, node: ImportDeclaration): void {
+    for (const each of node.specifiers) {
+      if (each.type !== 'ImportSpecifier' || each.imported.type !== 'Identifier')
+        throw new LinkError(`${module.path}: import names one by one: ${source}`);
+      module.bindings.set(each.local.name, { type: 'own' });
+      module.builtins.push(
+        `const ${each.local.name} = process.getBuiltinModule('${source}').${each.imported.name};\n`,
+      );
+    }
+  }
+
   /** Follows an export of a module to its declaration. */
   exported(path: string, name: string): Target | null {
     const module = this.modules.get(path);
@@ -321,8 +352,12 @@ class Linker {
   /** The declaration that a top-level name of a module stands for; null: not a top-level name. */
   resolve(module: Module, name: string): Target | null {
     const binding = module.bindings.get(name);
-    if (binding === undefined) return null;
+    if (binding === undefined || binding.type === 'namespace') return null;
     if (binding.type === 'own') return { path: module.path, name };
+    return this.imported(module, binding);
+  }
+
+  imported(module: Module, binding: Target): Target {
     const found = this.exported(binding.path, binding.name);
     if (found === null)
       throw new LinkError(`${module.path}: ${binding.path} exports no ${binding.name}`);
@@ -383,9 +418,21 @@ class Linker {
         !parent.shorthand
       )
         return;
-      if (parent.type === 'MethodDefinition' || parent.type === 'PropertyDefinition') return;
-      if (!module.bindings.has(node.name)) return;
+      if (parent.type === 'MethodDefinition' || parent.type === 'PropertyDefinition')
+        if (parent.key === node && !parent.computed) return;
+      const binding = module.bindings.get(node.name);
+      if (binding === undefined) return;
       for (const around of ancestors) if (around !== node && namesOf(around).has(node.name)) return;
+      if (binding.type === 'namespace') {
+        if (parent.type === 'ImportNamespaceSpecifier') return;
+        if (parent.type !== 'MemberExpression' || parent.object !== node || parent.computed)
+          module.namespaces.push({ node, path: binding.path });
+        else if (parent.property.type === 'Identifier') {
+          const target = this.imported(module, { path: binding.path, name: parent.property.name });
+          references.push({ node: parent, target, ancestors: ancestors.slice(0, -1) });
+        }
+        return;
+      }
       const target = this.resolve(module, node.name);
       if (target !== null) references.push({ node, target, ancestors: [...ancestors] });
     });
@@ -454,6 +501,8 @@ class Linker {
     }
     this.replaceConstants(module, out);
     for (const reference of this.references(module)) this.writeReference(module, out, reference);
+    for (const { node, path } of module.namespaces)
+      out.update(node.start, node.end, `({ ${this.exportsOf(path, true).join(', ')} })`);
     for (const node of module.tree.body) {
       if (
         node.type === 'ImportDeclaration' ||
@@ -464,12 +513,13 @@ class Linker {
       else if (node.type === 'ExportNamedDeclaration' && node.declaration)
         out.remove(node.start, node.declaration.start);
     }
-    return `// ---- ${module.name}\n${out.toString().replace(/^\/\/# sourceMappingURL.*$/m, '')}\n`;
+    return `// ---- ${module.name}\n${module.builtins.join('')}${out.toString().replace(/^\/\/# sourceMappingURL.*$/m, '')}\n`;
   }
 
   writeReference(module: Module, out: MagicString, { node, target, ancestors }: Reference): void {
     const key = keyOf(target);
     const operation = this.isOperation(target);
+    const text = module.text.slice(node.start, node.end);
     const name = operation ? target.name : this.nameOf(module, node, target);
     const around = ancestors.filter(isFunction);
     const parent = ancestors.at(-2)!;
@@ -478,21 +528,19 @@ class Linker {
       const declaration = parent.type === 'FunctionDeclaration' && parent.id === node;
       if (!declaration && around.length > 0) {
         if (!called)
-          throw new LinkError(
-            `${this.place(module, node)}: ${node.name} must be called, not passed on`,
-          );
+          throw new LinkError(`${this.place(module, node)}: ${text} must be called, not passed on`);
         if (around.length > 1 || around[0]!.type !== 'FunctionDeclaration')
           throw new LinkError(
-            `${this.place(module, node)}: ${node.name} is called in an inner function; only functions at the top of a module may`,
+            `${this.place(module, node)}: ${text} is called in an inner function; only functions at the top of a module may`,
           );
       } else if (called || (operation && !declaration))
-        throw new LinkError(`${this.place(module, node)}: ${node.name} outside of a function`);
+        throw new LinkError(`${this.place(module, node)}: ${text} outside of a function`);
     }
     if (operation && called) this.writeOperation(module, out, parent, target.name, ancestors);
     else {
       if (parent.type === 'Property' && parent.shorthand) {
-        if (name !== node.name) out.appendLeft(node.end, `: ${name}`);
-      } else if (name !== node.name) out.update(node.start, node.end, name);
+        if (name !== text) out.appendLeft(node.end, `: ${name}`);
+      } else if (name !== text) out.update(node.start, node.end, name);
       if (called && this.generators.has(key)) {
         out.prependRight(parent.start, '(yield* ');
         out.appendLeft(parent.end, ')');
@@ -500,7 +548,7 @@ class Linker {
     }
   }
 
-  nameOf(module: Module, node: Identifier, target: Target): string {
+  nameOf(module: Module, node: AnyNode, target: Target): string {
     const name = this.names.get(keyOf(target));
     if (name !== undefined) return name;
     if (target.path === WORD_MODULE && PLAIN_OPERATIONS.has(target.name)) return target.name;
@@ -548,7 +596,8 @@ class Linker {
     }
   }
 
-  exportsOf(path: string): string[] {
+  /** Exports of a module as properties; `plain` leaves generators out. */
+  exportsOf(path: string, plain = false): string[] {
     const module = this.modules.get(path)!;
     const names = [...module.exports.keys()];
     for (const star of module.starExports)
@@ -556,7 +605,8 @@ class Linker {
     return names.flatMap((name) => {
       const target = this.exported(path, name);
       const own = target === null ? undefined : this.names.get(keyOf(target));
-      return own === undefined ? [] : [`${name}: ${own}`];
+      if (target === null || own === undefined) return [];
+      return plain && this.generators.has(keyOf(target)) ? [] : [`${name}: ${own}`];
     });
   }
 }

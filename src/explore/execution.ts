@@ -53,7 +53,9 @@ export interface Program {
   /** What a CPU does. */
   run(cpu: number): Coroutine;
   /** When all CPUs have ended, alone; throws when something is wrong. */
-  finish?(): Coroutine | void;
+  finish?(memory: Uint32Array): Coroutine | void;
+  /** A word that is 0 as long as all is well, and what has happened when it is not; looked at after every step. */
+  watch?: { word: number; failure: (memory: Uint32Array) => Error };
   /** Makes `cpu` the current one; called before it is resumed. */
   select?(cpu: number): void;
 }
@@ -183,7 +185,7 @@ export class Execution {
       this.#coroutines.push(null);
     }
     const { setUp } = this.program;
-    if (setUp !== undefined) this.runAlone(() => setUp());
+    if (setUp !== undefined) this.runAlone(setUp);
     this.#undoTop = 0;
     this.#alone = false;
     for (let cpu = 0; cpu < this.cpus; cpu++) {
@@ -337,6 +339,9 @@ export class Execution {
     this.#enter(cpu);
     this.#resume(cpu, result);
     this.#leave(cpu);
+    const { watch } = this.program;
+    if (watch !== undefined && this.words[watch.word] !== 0)
+      this.failure ??= watch.failure(this.words);
   }
 
   #growSteps(): void {
@@ -408,8 +413,9 @@ export class Execution {
     if (finish === undefined) return null;
     const bottom = this.#undoTop;
     try {
-      this.runAlone(() => finish());
-      return null;
+      this.runAlone(() => finish(this.words));
+      const { watch } = this.program;
+      return watch !== undefined && this.words[watch.word] !== 0 ? watch.failure(this.words) : null;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
