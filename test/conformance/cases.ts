@@ -663,7 +663,33 @@ export const CASES: Record<string, Case> = {
     expect(m.on(1, () => m.frame(A + 1))).not.toBe(m.frame(B));
     m.move(A + 1, 63, B + 100);
     expect(m.on(1, () => m.read(A + 30))).toBe(EFAULT);
+    expect(m.on(1, () => m.read(A + 60))).toBe(EFAULT);
     expect(m.on(1, () => m.read(B + 130))).toBe(0);
+  },
+
+  'what another CPU has cached goes when whole tables move'(m) {
+    m.mmap(A, PMD_PAGES);
+    const [from, to] = [3 * PGD_PAGES, 5 * PGD_PAGES];
+    m.mmap(from, PUD_PAGES);
+    const both = (run: () => number): number[] => [m.on(1, run), run()];
+    expect(both(() => m.write(A + 7))).toEqual([0, 0]);
+    m.move(A, PMD_PAGES, B);
+    expect(both(() => m.write(A + 7))).toEqual([EFAULT, EFAULT]);
+    expect(both(() => m.write(B + 7))).toEqual([0, 0]);
+    expect(both(() => m.write(from + 7))).toEqual([0, 0]);
+    m.move(from, PUD_PAGES, to);
+    expect(both(() => m.write(from + 7))).toEqual([EFAULT, EFAULT]);
+    expect(both(() => m.write(to + 7))).toEqual([0, 0]);
+  },
+
+  'another CPU reads what this one has copied'(m) {
+    const inode = file(m, 8);
+    m.mmap(A, 8, { inode });
+    m.mmap(B, 8);
+    for (const vpn of [A, B]) {
+      expect(m.on(1, () => m.read(vpn))).toBe(0);
+      expect(m.write(vpn)).toBe(0);
+    }
   },
 
   'an upper entry that another CPU has cached goes with its table'(m) {

@@ -3,7 +3,7 @@
  * matters, which shows in the word that it waits for. Nothing sleeps; every wait is bounded.
  */
 import { describe, expect, it } from 'vitest';
-import { PMD_PAGES, PUD_PAGES } from '../../src/kernel/config.ts';
+import { PMD_PAGES, PUD_PAGES, TABLE_BYTES, VM_READ, VM_WRITE } from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_PTE_MAP_RETRIES,
@@ -87,6 +87,12 @@ class Scene {
     return this.at(layout.H_PTDESCS) + (this.table << layout.PTDESC_SHIFT);
   }
 
+  /** Address of the lock of the PMD table. */
+  get pmdLock(): number {
+    const table = Math.floor((this.pmd - layout.TABLES) / TABLE_BYTES);
+    return this.at(layout.H_PTDESCS) + (table << layout.PTDESC_SHIFT) + layout.PT_LOCK;
+  }
+
   get tableState(): number {
     return this.at(this.ptdesc + layout.PT_STATE) & 0xff;
   }
@@ -147,12 +153,6 @@ class Scene {
     expect((await this.machine.audit()).findings).toEqual([]);
     expect(this.machine.violations()).toEqual([]);
   }
-}
-
-/** Address of the lock of the PMD table that names the scene's table. */
-function pmdLockOf(scene: Scene): number {
-  const table = Math.floor((scene.pmd - layout.TABLES) / (PMD_PAGES * 4));
-  return scene.at(layout.H_PTDESCS) + (table << layout.PTDESC_SHIFT) + layout.PT_LOCK;
 }
 
 async function play(
@@ -245,7 +245,7 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     await play({ execution }, async (scene) => {
       const holder = await scene.hold(1, 'stayPmdLocked');
       const zap = scene.zap();
-      await scene.waits(0, pmdLockOf(scene));
+      await scene.waits(0, scene.pmdLock);
       expect(scene.at(layout.tableAddress(scene.table))).toBe(0);
       expect(await scene.machine.cpu(2).access(scene.space, A + 5 * PAGE_BYTES, 'w')).toBe(null);
       await holder.leave();
@@ -262,7 +262,7 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     await play({ execution }, async (scene) => {
       const holder = await scene.hold(1, 'stayPmdLocked');
       const zap = scene.zap();
-      await scene.waits(0, pmdLockOf(scene));
+      await scene.waits(0, scene.pmdLock);
       await holder.leave();
       expect(await zap).toBe(null);
       expect(scene.counter(COUNTER_TABLES_RECLAIMED_SLOW)).toBe(1);
@@ -291,6 +291,69 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     },
   );
 
+  it.each<[string, (scene: Scene) => Promise<void>]>([
+    [
+      'a page that is not there',
+      async ({ machine, space }) => {
+        await machine.cpu(0).madvise(space, A, PAGE_BYTES, 'dontneed');
+      },
+    ],
+    [
+      'the zero page',
+      async ({ machine, space }) => {
+        await machine.cpu(0).madvise(space, A, PAGE_BYTES, 'dontneed');
+        await machine.cpu(0).access(space, A, 'r');
+      },
+    ],
+    [
+      'a page in swap',
+      async ({ machine, space }) => {
+        await machine.cpu(0).madvise(space, A, PAGE_BYTES, 'pageout');
+      },
+    ],
+    [
+      'a page of a private file',
+      async ({ machine, space }) => {
+        const file = await machine.createFile(PMD_PAGES);
+        await machine.cpu(0).mmap(space, A, MIB2, { file, replace: true });
+        await machine.cpu(0).access(space, A, 'r');
+      },
+    ],
+    [
+      'a page of a private file that is not there',
+      async ({ machine, space }) => {
+        const file = await machine.createFile(PMD_PAGES);
+        await machine.cpu(0).mmap(space, A, MIB2, { file, replace: true });
+        await machine.cpu(0).access(space, A + PAGE_BYTES, 'r');
+      },
+    ],
+    [
+      'a page of a shared file',
+      async ({ machine, space }) => {
+        const file = await machine.createFile(PMD_PAGES);
+        await machine.cpu(0).mmap(space, A, MIB2, { file, shared: true, replace: true });
+        await machine.cpu(0).access(space, A + PAGE_BYTES, 'r');
+      },
+    ],
+  ])('two CPUs write at once: %s', async (_, prepare) => {
+    await play({ execution }, async (first) => {
+      await prepare(first);
+      const scene = new Scene(first.machine, first.space);
+      const lock = scene.ptdesc + layout.PT_LOCK;
+      const holder = await scene.hold(2, 'stayPteLocked');
+      const writes = [0, 1].map((cpu) =>
+        started(scene.machine.cpu(cpu).access(scene.space, A, 'w')),
+      );
+      for (const cpu of [0, 1]) await scene.waits(cpu, lock);
+      await holder.leave();
+      expect(await Promise.all(writes)).toEqual([null, null]);
+      const { anonPages } = scene.space;
+      expect(await scene.machine.cpu(2).access(scene.space, A, 'w')).toBe(null);
+      expect(scene.space.anonPages).toBe(anonPages);
+      await scene.fine();
+    });
+  });
+
   it('munmap waits for a CPU that has the page cached to answer', async () => {
     await play({ execution }, async (scene) => {
       const user = await scene.hold(1, 'stayBetweenWrites', { interruptsOff: true });
@@ -313,11 +376,17 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     });
   });
 
-  it('munmap waits for a reader of the VMA lock', async () => {
+  it('mprotect and munmap wait for a reader of the VMA lock', async () => {
     await play({ execution, fault: 'vma-lock' }, async (scene) => {
+      const vma = scene.at(layout.H_VMA_BASE) + (1 << layout.VMA_SHIFT);
+      const faulting = await scene.hold(1, 'stayVmaLocked');
+      const mprotect = started(scene.machine.cpu(0).mprotect(scene.space, A, MIB2, 'r'));
+      await scene.waits(0, vma + layout.VMA_REF);
+      expect(scene.at(vma + layout.VMA_FLAGS)).toBe(VM_READ | VM_WRITE);
+      expect(await faulting.leave()).toBe(true);
+      expect(await mprotect).toBe(null);
       const reader = await scene.hold(1, 'stayVmaLocked');
       const munmap = started(scene.machine.cpu(0).munmap(scene.space, A, MIB2));
-      const vma = scene.at(layout.H_VMA_BASE) + (1 << layout.VMA_SHIFT);
       await scene.waits(0, vma + layout.VMA_REF);
       expect(scene.space.anonPages).toBe(1);
       expect(await reader.leave()).toBe(true);

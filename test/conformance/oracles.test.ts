@@ -10,7 +10,7 @@ import {
   PMD_PAGES,
   PUD_PAGES,
 } from '../../src/kernel/config.ts';
-import { ENTRY_MIGRATION, entryMake } from '../../src/kernel/entry.ts';
+import { ENTRY_MIGRATION, entryMake, PTE_WRITE } from '../../src/kernel/entry.ts';
 import { HOST_STALLED } from '../../src/kernel/irq.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, LC_PTE, LC_TABLES } from '../../src/kernel/lockOrder.ts';
@@ -528,6 +528,21 @@ const IN_AUDIT: [what: string, finding: RegExp, spoil: (m: MachineHere) => void]
     'a cached page that is not counted',
     /^accounting: inode 0: cached pages is 0, expected 1/,
     (m) => m.put(m.at(layout.H_INODE_BASE) + layout.INODE_NR_CACHED, 0),
+  ],
+  [
+    'a translation whose page has another frame by now',
+    /^stale-translation: CPU 0 has .* cached for page/,
+    (m) => m.put(layout.tableAddress(m.table(A)) + 4, m.entry(A + 1) + 0x100),
+  ],
+  [
+    'a translation with rights that its page has no more',
+    /^stale-translation: CPU 0 has .* cached for page/,
+    (m) => m.put(layout.tableAddress(m.table(A)) + 4, m.entry(A + 1) & ~PTE_WRITE),
+  ],
+  [
+    'an upper entry that is cached and gone',
+    /^stale-translation: CPU 0 has PMD .* cached for page/,
+    (m) => m.put(m.kernel.pmdFind!(m.mm, A) >>> 0, 0),
   ],
   [
     'a table held back that is not there',

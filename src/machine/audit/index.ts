@@ -13,6 +13,7 @@ import { auditFreeTables, auditFreeVmas, auditSwap } from './freeLists.ts';
 import { Ledger, type AuditFinding } from './ledger.ts';
 import { auditIdle } from './locks.ts';
 import { auditSpace } from './spaces.ts';
+import { auditTranslations } from './translations.ts';
 
 export type { AuditFinding } from './ledger.ts';
 
@@ -47,6 +48,7 @@ export function audit(words: Uint32Array, check: number): AuditReport {
   auditFreeVmas(ledger);
   auditInodes(ledger);
   auditIdle(ledger);
+  auditTranslations(ledger);
   return {
     ok: ledger.findingsTotal === 0,
     findings: ledger.findings,
