@@ -1,7 +1,8 @@
 /**
  * Builds dist/: the TypeScript with tsc, then for each check level the kernel twice, from the same files: a JavaScript copy
  * in dist/kernel/<level>/ and dist/kernel/<level>.wasm by AssemblyScript. Levels differ in one constant of check.ts;
- * the executions in word.ts. WebAssembly kernels are made again only when a kernel source has changed.
+ * the executions in word.ts. The explorer's kernel, all functions of which are generators, is made of the compiled JavaScript
+ * in dist/kernel/coroutine/. WebAssembly kernels are made again only when a kernel source has changed.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,7 +18,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const kernel = join(root, 'src/kernel');
@@ -33,8 +34,17 @@ function compileTypeScript() {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
+  plainDeclarations(join(root, 'dist/src/kernel'));
   const cli = join(root, 'dist/src/cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
+}
+
+/** The declarations of the kernel without its own name for numbers, which the package's users do not have. */
+function plainDeclarations(folder) {
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.d.ts'))) {
+    const file = join(folder, name);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/\bu32\b/g, 'number'));
+  }
 }
 
 /** check.ts (or its JavaScript) for one level. */
@@ -55,6 +65,16 @@ function copyJavaScriptKernels() {
     const check = join(to, 'check.js');
     writeFileSync(check, checkSource(readFileSync(check, 'utf8'), level));
   }
+}
+
+async function makeCoroutineKernel() {
+  const compiled = pathToFileURL(join(root, 'dist/src/explore/coroutine.js'));
+  const { linkCoroutines } = await import(compiled.href);
+  const { source, sites } = linkCoroutines(['kernel/index.js']);
+  const to = join(out, 'coroutine');
+  mkdirSync(to, { recursive: true });
+  writeFileSync(join(to, 'kernel.js'), source);
+  writeFileSync(join(to, 'sites.json'), JSON.stringify(sites));
 }
 
 /**
@@ -135,4 +155,5 @@ async function compileWasmKernels() {
 mkdirSync(out, { recursive: true });
 compileTypeScript();
 copyJavaScriptKernels();
+await makeCoroutineKernel();
 await compileWasmKernels();

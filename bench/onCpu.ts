@@ -3,7 +3,7 @@
  * Called by `Cpu.callModule`; the counterpart in the main thread is ptlab.ts.
  */
 import { LC_PTE } from '../src/kernel/lockOrder.ts';
-import type { Kernel, WorkloadCpu } from '../src/index.ts';
+import type { WorkloadCpu } from '../src/index.ts';
 import { type Batch, medianOfBatches } from './batches.ts';
 
 const PAGES_PER_SPAN = 512;
@@ -15,20 +15,6 @@ const WALK_STEP = 2_654_435_761;
 /** Steps of a loop between two looks at the stop word. */
 const LOOP_STEPS = 256;
 const WAIT_MS = 1;
-
-type MeasuringKernel = Kernel &
-  Record<
-    | 'measureCallRcu'
-    | 'measureCountUnderLock'
-    | 'measureLock'
-    | 'measureQuiescentState'
-    | 'measureReader'
-    | 'measureReadSection'
-    | 'measureSynchronizeRcu'
-    | 'measureWalk'
-    | 'measureWalkLockless',
-    (...args: number[]) => number
-  >;
 
 /** Operations that a CPU times by itself, by name, with what they work on: addresses in bytes of the shared memory, pages by number. */
 export interface BatchArguments {
@@ -72,10 +58,6 @@ export interface Meeting {
   parties: number;
 }
 
-function kernelOf(cpu: WorkloadCpu): MeasuringKernel {
-  return cpu.calls.kernel as MeasuringKernel;
-}
-
 const now = (): number => performance.now();
 
 function timed(body: () => void): number {
@@ -93,7 +75,7 @@ type BatchMaker<Name extends BatchName> = (cpu: WorkloadCpu, given: BatchArgumen
 /** Every batch is continued by the next one of its round where that matters: the order of walks, the pages to fault. */
 const batches: { [Name in BatchName]: BatchMaker<Name> } = {
   walk(cpu, { mm, first, pages, polling }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     const name = polling ? 'measureWalkLockless' : 'measureWalk';
     let from = 0;
     return (operations) => {
@@ -104,27 +86,27 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
   },
 
   lock(cpu, { lock, locks }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureLock(lock, locks, LC_PTE, operations));
   },
 
   readSection(cpu, { word }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureReadSection(word, operations));
   },
 
   quiescentState(cpu) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureQuiescentState(operations));
   },
 
   gracePeriod(cpu) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureSynchronizeRcu(operations));
   },
 
   callRcu(cpu, { address, heads, every }) {
-    const kernel = kernelOf(cpu);
+    const { kernel } = cpu.calls;
     return (operations) => timed(() => kernel.measureCallRcu(address, heads, every, operations));
   },
 
@@ -239,7 +221,7 @@ const batches: { [Name in BatchName]: BatchMaker<Name> } = {
 };
 
 function loopSteps(cpu: WorkloadCpu, { name, given }: LoopOrder): () => number {
-  const kernel = kernelOf(cpu);
+  const { kernel } = cpu.calls;
   if (name === 'countUnderLock')
     return () => {
       kernel.measureCountUnderLock(given.lock, given.counter, LC_PTE, LOOP_STEPS);
@@ -336,7 +318,7 @@ export function sumOfWalks(
   cpu: WorkloadCpu,
   { mm, first, pages }: { mm: number; first: number; pages: number },
 ): number[] {
-  const kernel = kernelOf(cpu);
+  const { kernel } = cpu.calls;
   const walks = [kernel.measureWalk, kernel.measureWalkLockless];
   return walks.map((walk) => walk(mm, first, pages - 1, 0, pages) >>> 0);
 }

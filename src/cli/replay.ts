@@ -1,6 +1,8 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
+import { CpuDiedError } from '../machine/death.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
 import { eventLines } from '../report/eventReport.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import {
@@ -32,11 +34,11 @@ import {
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
-import { errorLine, UsageError } from './exit.ts';
+import { UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
 import { commandLine } from './outcome.ts';
-import { runReplay } from './replayRun.ts';
+import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
@@ -199,27 +201,11 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
   if (values.json) {
     await writeJson({
       command: 'replay',
-      verdict: end.verdict,
-      exitCode: end.exitCode,
-      summary: end.summary,
       rerun,
       file: trace.file,
       input: inputDocument(trace),
-      options,
-      operations: result.operations,
-      finished: result.finished,
-      cpus: result.cpus,
-      durationMs: result.durationMs,
-      errors: result.errors,
-      vmptePeakKb: result.vmptePeakKb,
-      vmpteKb: result.vmpteKb,
-      anonPages: result.anonPages,
-      failure: result.failure === null ? null : errorLine(result.failure),
+      ...replayDocument(run),
       comparison,
-      statistics: run.statistics,
-      violations,
-      events: run.events,
-      audit,
       ...(values.each
         ? {
             each: Array.from(
@@ -247,6 +233,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     ...checksLines(options, audit),
     ...violationsReport(violations, audit, rerun),
     ...eventLines(run.events),
+    ...(result.failure instanceof CpuDiedError ? deathLines(result.failure) : []),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {

@@ -1,5 +1,6 @@
 import type { AuditReport } from '../machine/audit/index.ts';
 import type { MachineEvent } from '../machine/events.ts';
+import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';
@@ -78,5 +79,31 @@ export async function runReplay(
     events: violationCount(violations, audit) > 0 || result.failure !== null ? events : [],
     audit,
     end,
+  };
+}
+
+/** What --json prints of a replay: all but its operations one by one. */
+export function replayDocument(run: ReplayRun): Record<string, unknown> {
+  const { result, options, statistics, violations, events, audit, end } = run;
+  const { failure } = result;
+  return {
+    verdict: end.verdict,
+    exitCode: end.exitCode,
+    summary: end.summary,
+    options,
+    operations: result.operations,
+    finished: result.finished,
+    cpus: result.cpus,
+    durationMs: result.durationMs,
+    errors: result.errors,
+    vmptePeakKb: result.vmptePeakKb,
+    vmpteKb: result.vmpteKb,
+    anonPages: result.anonPages,
+    failure: failure === null ? null : errorLine(failure),
+    death: failure instanceof CpuDiedError ? failure.death : null,
+    statistics,
+    violations,
+    events,
+    audit,
   };
 }

@@ -6,6 +6,7 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
 import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
 import type { Progress } from '../report/progress.ts';
@@ -126,8 +127,9 @@ export async function runStress(
 
 /** The lines of a stress run's report. */
 export function stressReport(result: StressResult, rerun: string): string[] {
-  const { report, end } = result;
-  if (report === null) return [`verdict: ${end.summary}`];
+  const { report, failure, end } = result;
+  const death = failure === null ? [] : deathLines(failure);
+  if (report === null) return [...death, `verdict: ${end.summary}`];
   const { statistics, durationMs, operations, operationsPerCpu } = report;
   const done = operationsPerCpu.every((count) => count !== null)
     ? operations
@@ -145,8 +147,16 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     ...checksLines(report.options, report.audit),
     ...violationsReport(report.violations, report.audit, rerun),
     ...eventLines(report.events),
+    ...death,
     `verdict: ${end.summary}`,
   ];
+}
+
+/** What --json prints of a stress run. */
+export function stressDocument(result: StressResult, rerun: string): Record<string, unknown> {
+  const { verdict, exitCode, summary } = result.end;
+  const failure = result.failure === null ? null : result.failure.death;
+  return { verdict, exitCode, summary, rerun, ...result.report, failure };
 }
 
 export const stress = defineCommand(SPEC, async (values) => {
@@ -172,14 +182,6 @@ export const stress = defineCommand(SPEC, async (values) => {
     await writeLines(stressReport(result, rerun));
     return result.end.exitCode;
   }
-  await writeJson({
-    command: 'stress',
-    verdict: result.end.verdict,
-    exitCode: result.end.exitCode,
-    summary: result.end.summary,
-    rerun,
-    ...result.report,
-    failure: result.failure === null ? null : result.failure.death,
-  });
+  await writeJson({ command: 'stress', ...stressDocument(result, rerun) });
   return result.end.exitCode;
 });

@@ -13,7 +13,7 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING } from './config.ts';
-import { F_CACHED, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
+import { F_CACHED, F_DIRTY, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
   BUCKET_HEAD,
   BUCKET_SHIFT,
@@ -118,14 +118,16 @@ function unlink(bucket: u32, frame: u32): void {
 }
 
 /**
- * Drops a page from the cache if nobody but the cache and the caller (one reference) has it; whether it did. The caller's reference
- * stays.
+ * Drops a page from the cache if nobody but the cache and the caller (one reference) has it, and its content can be had again: that of shared
+ * memory only while nobody has written to it. Returns whether it did. The caller's reference stays.
  */
 export function filemapRemoveUnused(frame: u32): boolean {
   const folio = folioOf(frame);
   const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
   spinLock(bucket, LC_CACHE);
-  const unused = load(folio + F_REF) === 2;
+  // Whoever wrote to the page marked it before dropping a reference.
+  const lost: u32 = F_SHMEM | F_DIRTY;
+  const unused = load(folio + F_REF) === 2 && (load(folio + F_FLAGS) & lost) !== lost;
   if (unused) unlink(bucket, frame);
   spinUnlock(bucket, LC_CACHE);
   if (unused) folioPut(frame);

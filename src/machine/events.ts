@@ -38,6 +38,7 @@ interface RingEvent {
   values: [number, number];
 }
 
+const operation = (code: number): string => OPERATION_NAMES.get(code) ?? `operation ${code}`;
 const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 /** How much later `clockNs` is than `thanNs`; clocks that are more than 2.1 s apart are mistaken for earlier ones. */
 const later = (clockNs: number, thanNs: number): number => (clockNs - thanNs) | 0;
@@ -81,7 +82,7 @@ export function readEvents(words: Uint32Array, origin: EventOrigin = 'newest'): 
   const timed: { timeNs: number; event: RingEvent }[] = [];
   for (const ring of rings) {
     let timeNs = 0;
-    for (const [at, event] of [...ring.entries()].reverse()) {
+    for (const [at, event] of [...ring.entries()].toReversed()) {
       const after = ring[at + 1];
       timeNs =
         after === undefined
@@ -94,7 +95,7 @@ export function readEvents(words: Uint32Array, origin: EventOrigin = 'newest'): 
   timed.sort((one, other) => other.timeNs - one.timeNs);
   return timed
     .slice(0, EVENTS_MAX)
-    .reverse()
+    .toReversed()
     .map(({ timeNs, event: { cpu, kind, values } }) => ({
       cpu,
       timeUs: timeNs / 1000,
@@ -105,7 +106,6 @@ export function readEvents(words: Uint32Array, origin: EventOrigin = 'newest'): 
 }
 
 function describe(words: Uint32Array, kind: number, [a, b]: [number, number]): string {
-  const operation = (code: number): string => OPERATION_NAMES.get(code) ?? `operation ${code}`;
   const table = (): string => {
     const level = a >>> TABLE_BITS;
     const number = a % 2 ** TABLE_BITS;

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { SharedMemory } from './memory.ts';
 import type { CheckLevel, Execution } from './options.ts';
 
 const fromDist = import.meta.url.includes('/dist/src/machine/');
@@ -20,7 +21,7 @@ export type Kernel = typeof import('../kernel/index.ts');
 export async function loadKernel(
   execution: Execution,
   check: CheckLevel,
-  memory: WebAssembly.Memory,
+  memory: SharedMemory,
   host: Host,
 ): Promise<Kernel> {
   if (execution === 'js') {

@@ -5,7 +5,7 @@ import { Piscina } from 'piscina';
 import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
-import type { WorkloadSpec } from '../experiment/workload.ts';
+import { WORKLOAD_MODULE, type WorkloadSpec } from '../experiment/workload.ts';
 import { audit, type AuditReport } from './audit/index.ts';
 import { CpuLink } from './control.ts';
 import {
@@ -15,10 +15,10 @@ import {
   type CpuTask,
   type FileHandle,
 } from './cpu.ts';
-import { CpuDiedError, describeDeath, type CpuDeath } from './death.ts';
+import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
-import { createMemory } from './memory.ts';
+import { createMemory, type SharedMemory } from './memory.ts';
 import {
   CHECK_LEVELS,
   OptionError,
@@ -40,6 +40,11 @@ import { readViolations, type Violation } from './violations.ts';
 const ENDING_MS = 1000;
 /** Longest delay of a Node timer, milliseconds. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Heap of each CPU's thread. A CPU that is to die of a full heap gets a small one, which is full soon. */
+function heapMb(options: ResolvedOptions): number {
+  return options.inject.death?.kind === 'memory' ? 64 : 256;
+}
 
 /** How a workload is run. Without `durationMs` and `operations` it runs for a second. */
 export interface RunOptions {
@@ -113,7 +118,7 @@ export class Machine implements AsyncDisposable {
   readonly options: ResolvedOptions;
   /** Number of CPUs. */
   readonly cpus: number;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly words: Uint32Array;
   readonly #pool: Piscina;
   readonly #links: CpuLink<CpuService>[] = [];
@@ -140,7 +145,7 @@ export class Machine implements AsyncDisposable {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb(options) },
     });
     this.#pool.on('error', () => {});
     const clockStartNs = process.hrtime.bigint();
@@ -329,6 +334,9 @@ export class Machine implements AsyncDisposable {
         events = this.events();
         error.report = report();
       }
+      // An error keeps its name on its way from another thread, not its class.
+      if (error instanceof Error && error.name === 'OptionError' && !(error instanceof OptionError))
+        throw new OptionError('workload', plan.spec.name, WORKLOAD_MODULE);
       throw error;
     } finally {
       this.#running = false;
@@ -382,16 +390,16 @@ export class Machine implements AsyncDisposable {
     if (this.#ending !== null) return Promise.resolve();
     if (this.#failing === null) {
       this.#eventsAtDeath = readEvents(this.words, { lastOfCpu: id });
-      this.#failing = this.#fail(describeDeath(this.words, id, error));
+      this.#failure = new CpuDiedError(describeDeath(this.words, id, error), error);
+      this.#failing = this.#fail(this.#failure);
     }
     return Promise.resolve();
   }
 
-  async #fail(death: CpuDeath): Promise<void> {
-    this.#failure = new CpuDiedError(death);
+  async #fail(failure: CpuDiedError): Promise<void> {
     this.#setStop(STOP_ABORT);
     await this.#endTasks();
-    for (const link of this.#links) link.end(this.#failure);
+    for (const link of this.#links) link.end(failure);
   }
 
   /** Asks every CPU to end its task, waits for that a limited time, and ends the threads. */

@@ -40,6 +40,11 @@ describe('bad usage', () => {
     [['stress', '--cpus', '2', '--inject', 'death=exit@2/1'], 'death CPU "2" is not allowed'],
     [['stress', '--check', 'some'], '--check "some" is unknown; allowed: off, fast, full'],
     [['stress', '--tables', '3'], '--tables "3" is not allowed'],
+    [
+      ['stress', '--events', '63'],
+      '--events "63" is not allowed; allowed: 0 or a power of two up to 1048576',
+    ],
+    [['replay', '--events', '2097152', 'x.mm'], '--events "2097152" is not allowed'],
     [['stress', 'now'], 'argument "now" is one too many'],
     [['stress', '--seed', '-5'], '--seed "-5" is not allowed'],
     [['list', 'planets'], 'KIND "planets" is unknown; allowed: protocols'],

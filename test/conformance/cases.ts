@@ -539,17 +539,36 @@ export const CASES: Record<string, Case> = {
     expect(m.rss).toEqual({ anon: 300, file: 0, shmem: 0, swap: 0 });
   },
 
-  'pageout of file pages leaves the cache, of shared memory nothing'(m) {
+  'pageout of a file drops its pages, of shared memory what nobody has written to'(m) {
     const inode = file(m, 8);
     m.mmap(A, 8, { flags: SHARED, inode });
     m.mmap(B, 8, { flags: SHARED });
     m.fill(A, 8);
-    m.fill(B, 8);
+    m.fill(B, 4);
+    for (let i = 4; i < 8; i++) expect(m.read(B + i)).toBe(0);
+    expect(m.rss).toEqual({ anon: 0, file: 8, shmem: 8, swap: 0 });
+    const frame = entryNumber(m.entry(B));
     expect(m.madvise(A, 8, MADV_PAGEOUT)).toBe(0);
     expect(m.madvise(B, 8, MADV_PAGEOUT)).toBe(0);
-    expect(m.rss).toEqual({ anon: 0, file: 0, shmem: 8, swap: 0 });
+    expect(m.rss).toEqual({ anon: 0, file: 0, shmem: 0, swap: 0 });
     expect(m.at(inode + layout.INODE_NR_CACHED)).toBe(0);
     expect(m.fill(A, 8)).toBe(0);
+    expect(m.read(B)).toBe(0);
+    expect(entryNumber(m.entry(B))).toBe(frame);
+    expect(m.rss).toEqual({ anon: 0, file: 8, shmem: 4, swap: 0 });
+  },
+
+  'a read maps what is cached around it, within the VMA'(m) {
+    const inode = file(m, 40);
+    m.mmap(A, 40, { flags: SHARED, inode });
+    m.mmap(B + 3, 20, { flags: SHARED, inode, pgoff: 3 });
+    m.fill(A, 18);
+    const before = m.rss.file;
+    expect(m.read(B + 8)).toBe(0);
+    expect(m.rss.file - before).toBe(15);
+    expect(m.entry(B + 17)).not.toBe(0);
+    expect(m.read(B + 20)).toBe(0);
+    expect(m.rss.file - before).toBe(16);
   },
 
   'MADV_FREE: discarded unless written again'(m) {

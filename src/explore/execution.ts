@@ -1,0 +1,428 @@
+/**
+ * One execution of a program's CPUs on one thread: a memory, a coroutine for each CPU stopped before its next operation, and the
+ * steps taken so far. `step` carries one CPU's operation out and runs it up to its next one; `rewind` goes back.
+ *
+ * Generators cannot be copied. Going back undoes the memory from a log; a CPU that has to go back is run again from
+ * its start when it is next needed, fed with the results that its operations had, so that no other CPU has to run again. What
+ * it reads by `peek` is logged and fed in the same way, and its `poke`s are without effect meanwhile.
+ *
+ * A step reaches to the next operation: start and end of a CPU and plain reads and writes are no steps of their own. That is exact
+ * as long as plain words are not shared without order.
+ */
+
+import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../kernel/config.ts';
+import {
+  ADD,
+  AND,
+  AWAIT,
+  AWAIT_EITHER,
+  CHOOSE,
+  COMPARE_EXCHANGE,
+  EXCHANGE,
+  KIND_MASK,
+  KIND_SPAN,
+  LOAD,
+  OR,
+  SLOTS,
+  SLOT_ADDRESS,
+  SLOT_ADDRESS2,
+  SLOT_EXPECTED,
+  SLOT_MASK,
+  SLOT_VALUE,
+  SLOT_VALUE2,
+  STORE,
+  SUB,
+  TAKE,
+  type Site,
+} from './operation.ts';
+import { ExpectationError } from './primitives.ts';
+import type { CoroutineHost } from './coroutine.ts';
+
+/** A CPU's coroutine: yields codes (operation.ts), is resumed with results. */
+export type Coroutine = Generator<number, unknown, number>;
+
+/** What an execution runs. Every function is called anew for each run of a CPU and must do the same each time. */
+export interface Program {
+  /** Number of CPUs, at most 31. */
+  cpus: number;
+  /** Words of memory. */
+  words: number;
+  sites: readonly Site[];
+  /** Before the CPUs start, alone. */
+  setUp?(): Coroutine | void;
+  /** What a CPU does. */
+  run(cpu: number): Coroutine;
+  /** When all CPUs have ended, alone; throws when something is wrong. */
+  finish?(memory: Uint32Array): Coroutine | void;
+  /** A word that is 0 as long as all is well, and what has happened when it is not; looked at after every step. */
+  watch?: { word: number; failure: (memory: Uint32Array) => Error };
+  /** Makes `cpu` the current one; called before it is resumed. */
+  select?(cpu: number): void;
+}
+
+/** Makes a program for a host: the memory and the slots that it is to use. */
+export type ProgramMaker = (host: CoroutineHost) => Program;
+
+/** A CPU ended itself (`endCpu`). */
+export class CpuEndedError extends Error {
+  override readonly name = 'CpuEndedError';
+  readonly reason: number;
+  readonly detail: number;
+
+  constructor(reason: number, detail: number) {
+    super(`CPU ended: reason ${reason}, detail 0x${detail.toString(16)}`);
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** The program does something else when it is run again with the same results: it cannot be explored. */
+export class NondeterminismError extends Error {
+  override readonly name = 'NondeterminismError';
+}
+
+/** Whether a word's value satisfies a condition (AWAIT_ codes). */
+export function satisfies(value: number, condition: number, operand: number): boolean {
+  if (condition === AWAIT_EQUALS) return value === operand;
+  if (condition === AWAIT_DIFFERS) return value !== operand;
+  if (condition === AWAIT_REACHES) return (value - operand) >>> 0 < 0x80000000;
+  return value === 0 || (value - operand) >>> 0 < 0x80000000;
+}
+
+function grown(array: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(Math.max(length, array.length * 2));
+  larger.set(array);
+  return larger;
+}
+
+/** Operands of an operation in a descriptor, SLOTS words and then its code. */
+export const DESCRIPTOR = 8;
+export const D_CODE = SLOTS;
+
+const PAGE = 1024;
+
+export class Execution {
+  readonly program: Program;
+  readonly cpus: number;
+  /** All memory of the program, by word. */
+  readonly words: Uint32Array;
+  /** The memory after set-up, with which every execution starts. */
+  readonly initial: Uint32Array;
+  /** Next operation of each CPU: DESCRIPTOR words each. */
+  readonly next: Uint32Array;
+  /** Steps taken. */
+  depth = 0;
+  /** CPUs that have ended, a bit each. */
+  finished = 0;
+  /** CPUs whose next operation is a wait, a bit each. */
+  waiting = 0;
+  /** What went wrong in the last step or in `finish`; null: nothing. */
+  failure: Error | null = null;
+
+  /** Of each step: the CPU, what it did (DESCRIPTOR words each), the result, and the word's value before and after. */
+  stepCpu = new Uint32Array(PAGE);
+  stepOperation = new Uint32Array(PAGE * DESCRIPTOR);
+  stepResult = new Uint32Array(PAGE);
+  stepBefore = new Uint32Array(PAGE);
+  stepAfter = new Uint32Array(PAGE);
+
+  readonly #coroutines: (Coroutine | null)[] = [];
+  readonly #slots = new Uint32Array(SLOTS);
+  /** Steps of each CPU, and their results. */
+  readonly taken: Uint32Array;
+  readonly #results: Uint32Array[] = [];
+  /** Plain reads of each CPU. */
+  readonly #reads: Uint32Array[] = [];
+  readonly #readCount: Uint32Array;
+  #stepReads = new Uint32Array(PAGE);
+  #undo = new Uint32Array(PAGE * 2);
+  #undoTop = 0;
+  #stepUndo = new Uint32Array(PAGE);
+
+  #log: Uint32Array = new Uint32Array(PAGE);
+  #logAt = 0;
+  #again = false;
+  #alone = true;
+  readonly #startFailure: Error | null;
+
+  /** Sets up the memory and runs every CPU up to its first operation. */
+  constructor(make: ProgramMaker) {
+    let words = new Uint32Array(0);
+    const host: CoroutineHost = {
+      slots: this.#slots,
+      peek: (address) => {
+        if (this.#again) return this.#log[this.#logAt++]!;
+        const value = words[address >>> 2]!;
+        if (this.#alone) return value;
+        if (this.#logAt === this.#log.length) this.#growLog();
+        this.#log[this.#logAt++] = value;
+        return value;
+      },
+      poke: (address, value) => {
+        if (!this.#again) this.#write(address >>> 2, value);
+      },
+      fillWords: (address, count, value) => {
+        if (this.#again) return;
+        for (let at = address >>> 2; at < (address >>> 2) + count; at++) this.#write(at, value);
+      },
+      endCpu: (reason, detail) => {
+        throw new CpuEndedError(reason, detail);
+      },
+      expect: (holds, what) => {
+        if (!holds) throw new ExpectationError(what);
+      },
+    };
+    this.program = make(host);
+    this.cpus = this.program.cpus;
+    words = new Uint32Array(this.program.words);
+    this.words = words;
+    this.next = new Uint32Array(this.cpus * DESCRIPTOR);
+    this.taken = new Uint32Array(this.cpus);
+    this.#readCount = new Uint32Array(this.cpus);
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      this.#results.push(new Uint32Array(PAGE));
+      this.#reads.push(new Uint32Array(PAGE));
+      this.#coroutines.push(null);
+    }
+    const { setUp } = this.program;
+    if (setUp !== undefined) this.runAlone(setUp);
+    this.#undoTop = 0;
+    this.#alone = false;
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      this.#enter(cpu);
+      this.#coroutines[cpu] = this.program.run(cpu);
+      this.#resume(cpu, 0);
+      this.#leave(cpu);
+    }
+    this.#undoTop = 0;
+    this.#startFailure = this.failure;
+    this.initial = words.slice();
+  }
+
+  #growLog(): void {
+    this.#log = grown(this.#log, this.#logAt + 1);
+  }
+
+  #write(at: number, value: number): void {
+    if (this.#undoTop + 2 > this.#undo.length) this.#undo = grown(this.#undo, this.#undoTop + 2);
+    this.#undo[this.#undoTop] = at;
+    this.#undo[this.#undoTop + 1] = this.words[at]!;
+    this.#undoTop += 2;
+    this.words[at] = value;
+  }
+
+  #enter(cpu: number): void {
+    this.program.select?.(cpu);
+    this.#log = this.#reads[cpu]!;
+    this.#logAt = this.#readCount[cpu]!;
+  }
+
+  #leave(cpu: number): void {
+    this.#reads[cpu] = this.#log as Uint32Array<ArrayBuffer>;
+    this.#readCount[cpu] = this.#logAt;
+  }
+
+  /** Runs a coroutine to its end with no other CPU moving; throws what it throws, or when it would wait. */
+  runAlone(start: () => Coroutine | void): void {
+    this.#alone = true;
+    try {
+      const coroutine = start();
+      if (coroutine === undefined) return;
+      let result = coroutine.next(0);
+      while (result.done !== true) {
+        const [slots, kind] = [this.#slots, result.value & KIND_MASK];
+        if (!this.#enabledBy(slots, 0, kind))
+          throw new Error(`waits for 0x${slots[SLOT_ADDRESS]!.toString(16)} with no CPU running`);
+        result = coroutine.next(this.#carryOut(slots, 0, kind, 0));
+      }
+    } finally {
+      this.#alone = false;
+    }
+  }
+
+  #resume(cpu: number, value: number): void {
+    try {
+      const { done, value: code } = this.#coroutines[cpu]!.next(value);
+      const bit = 1 << cpu;
+      this.waiting &= ~bit;
+      if (done === true) {
+        this.finished |= bit;
+        return;
+      }
+      const at = cpu * DESCRIPTOR;
+      const { next } = this;
+      const slots = this.#slots;
+      for (let slot = 0; slot < SLOTS; slot++) next[at + slot] = slots[slot]!;
+      next[at + D_CODE] = code as number;
+      const kind = (code as number) & KIND_MASK;
+      if (kind >= AWAIT && kind <= TAKE) this.waiting |= bit;
+    } catch (error) {
+      this.finished |= 1 << cpu;
+      this.failure = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /** Whether the operation at `at` of a list of descriptors could be carried out now. */
+  #enabledBy(operations: Uint32Array, at: number, kind: number): boolean {
+    if (kind < AWAIT || kind > TAKE) return true;
+    const value = this.words[operations[at + SLOT_ADDRESS]! >>> 2]!;
+    if (kind === TAKE) return value === 0;
+    const masked = (value & operations[at + SLOT_MASK]!) >>> 0;
+    if (satisfies(masked, operations[at + SLOT_EXPECTED]!, operations[at + SLOT_VALUE]!))
+      return true;
+    if (kind === AWAIT) return false;
+    const second = operations[at + SLOT_ADDRESS2]!;
+    return second !== 0 && this.words[second >>> 2]! !== operations[at + SLOT_VALUE2]!;
+  }
+
+  /** CPUs that can take a step, a bit each. */
+  enabled(): number {
+    let enabled = ~this.finished & ((1 << this.cpus) - 1);
+    let rest = this.waiting & enabled;
+    while (rest !== 0) {
+      const cpu = 31 - Math.clz32(rest);
+      rest &= ~(1 << cpu);
+      const at = cpu * DESCRIPTOR;
+      if (!this.#enabledBy(this.next, at, this.next[at + D_CODE]! & KIND_MASK))
+        enabled &= ~(1 << cpu);
+    }
+    return enabled;
+  }
+
+  /** Kind and flag of a CPU's next operation. */
+  nextKind(cpu: number): number {
+    return this.next[cpu * DESCRIPTOR + D_CODE]! % KIND_SPAN;
+  }
+
+  #carryOut(operations: Uint32Array, at: number, kind: number, choice: number): number {
+    if (kind === CHOOSE) return choice;
+    const word = operations[at + SLOT_ADDRESS]! >>> 2;
+    const value = operations[at + SLOT_VALUE]!;
+    const old = this.words[word]!;
+    if (kind === LOAD || kind === AWAIT || kind === AWAIT_EITHER) return old;
+    if (kind === COMPARE_EXCHANGE) {
+      if (old === operations[at + SLOT_EXPECTED]!) this.#write(word, value);
+      return old;
+    }
+    if (kind === STORE || kind === EXCHANGE || kind === TAKE) this.#write(word, value);
+    else if (kind === ADD) this.#write(word, (old + value) >>> 0);
+    else if (kind === SUB) this.#write(word, (old - value) >>> 0);
+    else if (kind === OR) this.#write(word, (old | value) >>> 0);
+    else if (kind === AND) this.#write(word, (old & value) >>> 0);
+    return old;
+  }
+
+  /** Takes a step of `cpu`, which is enabled; `choice` is the alternative when its operation is a choice. */
+  step(cpu: number, choice = 0): void {
+    const depth = this.depth;
+    if (depth === this.stepCpu.length) this.#growSteps();
+    const at = cpu * DESCRIPTOR;
+    const to = depth * DESCRIPTOR;
+    const { next, stepOperation } = this;
+    if (this.#coroutines[cpu] === null) this.#runAgain(cpu);
+    for (let slot = 0; slot < DESCRIPTOR; slot++) stepOperation[to + slot] = next[at + slot]!;
+    this.#stepUndo[depth] = this.#undoTop;
+    this.#stepReads[depth] = this.#readCount[cpu]!;
+    this.stepCpu[depth] = cpu;
+    const kind = next[at + D_CODE]! & KIND_MASK;
+    const word = next[at + SLOT_ADDRESS]! >>> 2;
+    this.stepBefore[depth] = this.words[word]!;
+    const result = this.#carryOut(next, at, kind, choice);
+    this.stepAfter[depth] = this.words[word]!;
+    this.stepResult[depth] = result;
+    const count = this.taken[cpu]!;
+    let results = this.#results[cpu]!;
+    if (count === results.length) results = this.#results[cpu] = grown(results, count + 1);
+    results[count] = result;
+    this.taken[cpu] = count + 1;
+    this.depth = depth + 1;
+    this.#enter(cpu);
+    this.#resume(cpu, result);
+    this.#leave(cpu);
+    const { watch } = this.program;
+    if (watch !== undefined && this.words[watch.word] !== 0)
+      this.failure ??= watch.failure(this.words);
+  }
+
+  #growSteps(): void {
+    const length = this.stepCpu.length * 2;
+    this.stepCpu = grown(this.stepCpu, length);
+    this.stepOperation = grown(this.stepOperation, length * DESCRIPTOR);
+    this.stepResult = grown(this.stepResult, length);
+    this.stepBefore = grown(this.stepBefore, length);
+    this.stepAfter = grown(this.stepAfter, length);
+    this.#stepReads = grown(this.#stepReads, length);
+    this.#stepUndo = grown(this.#stepUndo, length);
+  }
+
+  #runAgain(cpu: number): void {
+    const results = this.#results[cpu]!;
+    const count = this.taken[cpu]!;
+    const slots = this.#slots;
+    this.program.select?.(cpu);
+    this.#log = this.#reads[cpu]!;
+    this.#logAt = 0;
+    this.#again = true;
+    const coroutine = this.program.run(cpu);
+    let step = coroutine.next(0);
+    for (let i = 0; i < count; i++) step = coroutine.next(results[i]!);
+    this.#again = false;
+    const at = cpu * DESCRIPTOR;
+    if (
+      step.done === true ||
+      step.value !== this.next[at + D_CODE] ||
+      slots[SLOT_ADDRESS] !== this.next[at + SLOT_ADDRESS] ||
+      this.#logAt !== this.#readCount[cpu]
+    )
+      throw new NondeterminismError(
+        `CPU ${cpu} departs from itself after ${count} steps run again with the same results`,
+      );
+    this.#coroutines[cpu] = coroutine;
+  }
+
+  /** Goes back to the state after the first `depth` steps. */
+  rewind(depth: number): void {
+    const { next, stepOperation, words } = this;
+    for (let at = this.depth - 1; at >= depth; at--) {
+      const cpu = this.stepCpu[at]!;
+      const bit = 1 << cpu;
+      this.taken[cpu]! -= 1;
+      this.#readCount[cpu] = this.#stepReads[at]!;
+      this.#coroutines[cpu] = null;
+      this.finished &= ~bit;
+      const to = cpu * DESCRIPTOR;
+      const from = at * DESCRIPTOR;
+      for (let slot = 0; slot < DESCRIPTOR; slot++) next[to + slot] = stepOperation[from + slot]!;
+      const kind = next[to + D_CODE]! & KIND_MASK;
+      if (kind >= AWAIT && kind <= TAKE) this.waiting |= bit;
+      else this.waiting &= ~bit;
+    }
+    if (depth < this.depth) {
+      const undo = this.#undo;
+      const bottom = this.#stepUndo[depth]!;
+      for (let top = this.#undoTop - 2; top >= bottom; top -= 2) words[undo[top]!] = undo[top + 1]!;
+      this.#undoTop = bottom;
+    }
+    this.depth = depth;
+    this.failure = depth === 0 ? this.#startFailure : null;
+  }
+
+  /** Runs the program's `finish` after all CPUs have ended and undoes what it did; returns what it threw. */
+  finish(): Error | null {
+    const { finish } = this.program;
+    if (finish === undefined) return null;
+    const bottom = this.#undoTop;
+    try {
+      this.runAlone(() => finish(this.words));
+      const { watch } = this.program;
+      return watch !== undefined && this.words[watch.word] !== 0 ? watch.failure(this.words) : null;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      const undo = this.#undo;
+      for (let top = this.#undoTop - 2; top >= bottom; top -= 2)
+        this.words[undo[top]!] = undo[top + 1]!;
+      this.#undoTop = bottom;
+    }
+  }
+}

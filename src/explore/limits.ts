@@ -1,0 +1,43 @@
+/** Bounds that every search has, and what it tells while it runs. */
+
+import type { Execution } from './execution.ts';
+import type { SearchStatistics, Verdict } from './verdict.ts';
+
+export interface SearchLimitOptions {
+  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
+  goOn?: boolean;
+  /** Steps after which an execution counts as endless. Default: 100,000. */
+  maxSteps?: number;
+  /** Executions, blocked ones included, after which the search stops. Default: none. */
+  maxExecutions?: number;
+  /** Milliseconds after which the search stops. Default: none. */
+  maxMs?: number;
+  /** Called at the end of each execution that is not blocked, with the execution at its last state. */
+  onExecution?: (execution: Execution, verdict: Verdict) => void;
+}
+
+/** Executions between two looks at the clock. */
+const LOOK = 64;
+
+export class SearchLimits {
+  readonly maxSteps: number;
+  readonly #maxExecutions: number;
+  readonly #maxMs: number;
+  readonly #startMs = performance.now();
+
+  constructor(options: SearchLimitOptions) {
+    this.maxSteps = options.maxSteps ?? 100_000;
+    this.#maxExecutions = options.maxExecutions ?? Infinity;
+    this.#maxMs = options.maxMs ?? Infinity;
+  }
+
+  elapsedMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
+  /** Whether the search has to stop; called after each execution. */
+  reached({ executions, blocked }: SearchStatistics): boolean {
+    const ended = executions + blocked;
+    return ended >= this.#maxExecutions || (ended % LOOK === 0 && this.elapsedMs() > this.#maxMs);
+  }
+}

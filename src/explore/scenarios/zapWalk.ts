@@ -1,0 +1,35 @@
+/**
+ * A zapper against a lockless walker: the table that the walker reads is found empty, detached and freed. The walker is inside an RCU
+ * section all the time, so the table's memory must stay until it has left.
+ *
+ * From: pagemap and GUP-slow walks against Linux mm/pt_reclaim.c; Documentation/mm/process_addrs.rst (page table freeing).
+ * Expected: no violation when tables are freed by RCU; table-use-after-free when they are freed at once.
+ */
+
+import { MADV_DONTNEED, PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import {
+  doMadvise,
+  doMmap,
+  mmCreate,
+  populateRange,
+  rcuBarrier,
+  walkLockless,
+} from '../../kernel/index.ts';
+import { expect } from '../primitives.ts';
+
+export const CPUS: u32 = 2;
+
+let mm: u32 = 0;
+
+export function setUp(): void {
+  mm = mmCreate();
+  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'mapped');
+  expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
+}
+
+export function run(cpu: u32): void {
+  if (cpu === 0) {
+    expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+    rcuBarrier();
+  } else walkLockless(mm, 1);
+}

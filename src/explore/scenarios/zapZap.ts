@@ -1,0 +1,39 @@
+/**
+ * Two zappers on one PTE table: both clear all of its pages with madvise(MADV_DONTNEED), one page being mapped. The table is empty
+ * afterwards; one of them, and only one, detaches it and frees it, or neither does when each had to leave it to the other.
+ *
+ * From: the reclaim of empty PTE tables in Linux mm/memory.c and mm/pt_reclaim.c (zap_pte_range, try_get_and_clear_pmd, try_to_free_pte).
+ * Expected: no violation; at the end no page is mapped and the table is gone.
+ */
+
+import { MADV_DONTNEED, PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import {
+  anonPages,
+  doMadvise,
+  doMmap,
+  mmCreate,
+  mmTables,
+  populateRange,
+} from '../../kernel/index.ts';
+import { expect } from '../primitives.ts';
+
+export const CPUS: u32 = 2;
+
+let mm: u32 = 0;
+let upperTables: u32 = 0;
+
+export function setUp(): void {
+  mm = mmCreate();
+  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'mapped');
+  expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
+  upperTables = mmTables(mm) - 1;
+}
+
+export function run(_cpu: u32): void {
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+}
+
+export function finish(): void {
+  expect(anonPages(mm) === 0, 'no page is mapped');
+  expect(mmTables(mm) === upperTables, 'the empty table is gone');
+}

@@ -1,0 +1,164 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { COMPILED, compileCoroutines, linkKernel } from '../../src/explore/coroutine.ts';
+import { exploreDpor } from '../../src/explore/dpor.ts';
+import { Execution, type Coroutine, type ProgramMaker } from '../../src/explore/execution.ts';
+import { loadKernelScenario, OracleError } from '../../src/explore/kernelScenario.ts';
+import { replaySchedule } from '../../src/explore/replay.ts';
+import { exploreSampling } from '../../src/explore/sampling.ts';
+import { H_END } from '../../src/kernel/layout.ts';
+import { createMemory } from '../../src/machine/memory.ts';
+import { resolveOptions } from '../../src/machine/options.ts';
+
+const scenario = (name: string): string => `explore/scenarios/${name}.js`;
+
+describe('one source', () => {
+  const options = resolveOptions({
+    cpus: 2,
+    tables: 128,
+    frames: 2048,
+    vmas: 64,
+    swapPages: 64,
+    cacheBuckets: 16,
+  });
+  const RW = 3;
+  const MM = -1;
+  /** CPU, function, arguments; MM stands for the address space made first. */
+  const calls: [cpu: number, name: string, ...args: number[]][] = [
+    [0, 'doMmap', MM, 0, 2048, RW, 0, 0, 0],
+    [0, 'populateRange', MM, 10, 700, 1],
+    [1, 'access', MM, 1500, 1],
+    [1, 'access', MM, 11, 0],
+    [0, 'doMadvise', MM, 0, 512, 4],
+    [1, 'walkLockless', MM, 11],
+    [1, 'access', MM, 11, 1],
+    [0, 'rcuQuiescentState'],
+    [1, 'doMprotect', MM, 600, 20, 1],
+    [1, 'access', MM, 605, 1],
+    [0, 'doMremap', MM, 512, 512, 512, 3, 4096],
+    [0, 'gupFast', MM, 4100, 0],
+    [1, 'doMadvise', MM, 1024, 1024, 21],
+    [1, 'access', MM, 1500, 1],
+    [0, 'doMunmap', MM, 0, 2048],
+    [1, 'rcuQuiescentState'],
+    [0, 'rcuQuiescentState'],
+    [0, 'drainCaches'],
+  ];
+
+  test('calls one after another leave the memory that the js execution leaves', async () => {
+    const memory = createMemory(options);
+    const initial = new Uint32Array(memory.buffer).slice();
+    const folder = pathToFileURL(join(COMPILED, '../kernel/full/'));
+    const word = await import(new URL('word.js', folder).href);
+    const js = (await import(new URL('index.js', folder).href)) as Record<
+      string,
+      (...args: number[]) => number
+    >;
+    word.attachMemory(memory.buffer, {
+      clockNs: () => 0,
+      end: (): never => {
+        throw new Error('a CPU ended');
+      },
+    });
+    const results: number[] = [];
+    js['setThisCpu']!(0);
+    js['rcuIdleExit']!();
+    const mm = js['mmCreate']!();
+    js['rcuIdleEnter']!();
+    for (const [cpu, name, ...args] of calls) {
+      js['setThisCpu']!(cpu);
+      js['rcuIdleExit']!();
+      results.push(js[name]!(...args.map((value) => (value === MM ? mm : value))) ?? 0);
+      js['rcuIdleEnter']!();
+    }
+
+    const linked = linkKernel();
+    const mine: number[] = [];
+    const make: ProgramMaker = (host) => {
+      const kernel = compileCoroutines(linked)(host) as Record<
+        string,
+        (...args: number[]) => Coroutine | number | undefined
+      >;
+      function* call(name: string, ...args: number[]): Coroutine {
+        const running = kernel[name]!(...args);
+        if (typeof running === 'object') return yield* running;
+        return running ?? 0;
+      }
+      return {
+        cpus: 1,
+        words: initial[H_END >>> 2]! >>> 2,
+        sites: linked.sites,
+        *setUp(): Coroutine {
+          for (const [at, value] of initial.entries()) if (value !== 0) host.poke(at * 4, value);
+          yield* call('setThisCpu', 0);
+          yield* call('rcuIdleExit');
+          const space = (yield* call('mmCreate')) as number;
+          yield* call('rcuIdleEnter');
+          expect(space).toBe(mm);
+          for (const [cpu, name, ...args] of calls) {
+            yield* call('setThisCpu', cpu);
+            yield* call('rcuIdleExit');
+            const given = args.map((value) => (value === MM ? space : value));
+            mine.push(((yield* call(name, ...given)) as number | undefined) ?? 0);
+            yield* call('rcuIdleEnter');
+          }
+          return undefined;
+        },
+        *run(): Coroutine {
+          return undefined;
+        },
+      };
+    };
+    const { words } = new Execution(make);
+    expect(mine).toEqual(results);
+    const theirs = new Uint32Array(memory.buffer);
+    const different: string[] = [];
+    for (const [at, value] of words.entries())
+      if (value !== theirs[at]) different.push(`0x${(at * 4).toString(16)}`);
+    expect(different).toEqual([]);
+    expect(words.some((value, at) => value !== initial[at])).toBe(true);
+  });
+});
+
+describe('scenarios of the kernel are explored to the end, and nothing is wrong', () => {
+  test.each(['zapZap', 'zapFault', 'zapWalk'])('%s', (name) => {
+    const { verdict, complete } = exploreDpor(loadKernelScenario(scenario(name)), {
+      commuting: true,
+    });
+    expect(verdict).toEqual({ kind: 'passes' });
+    expect(complete).toBe(true);
+  });
+});
+
+describe('a kernel that is wrong', () => {
+  const immediate = loadKernelScenario(scenario('zapWalk'), { machine: { free: 'immediate' } });
+
+  test('tables freed at once: the walker reads a freed table, and the schedule shows it again', () => {
+    const { verdict } = exploreDpor(immediate);
+    if (verdict.kind !== 'violation') expect.fail(verdict.kind);
+    expect(verdict.error).toBeInstanceOf(OracleError);
+    const [first] = (verdict.error as OracleError).violations;
+    expect(first).toMatchObject({ oracle: 'table-use-after-free', cpu: 1 });
+    const again = replaySchedule(immediate, verdict.schedule).verdict;
+    expect(again).toMatchObject({ kind: 'violation', error: { message: verdict.error.message } });
+  });
+
+  test('and samples find it', () => {
+    const { verdict } = exploreSampling(immediate, { strategy: 'random', maxExecutions: 20_000 });
+    expect(verdict.kind).toBe('violation');
+  });
+
+  test('no second look at whether the table is empty: the fault’s page is lost', () => {
+    const make = loadKernelScenario(scenario('zapFault'), {
+      patch: {
+        module: 'ptReclaim',
+        find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
+        replace: 'const empty = mappedPmd() === load(pmd);',
+      },
+    });
+    const { verdict } = exploreDpor(make, { commuting: true });
+    if (verdict.kind !== 'violation') expect.fail(verdict.kind);
+    expect(verdict.error.message).toMatch(/nonempty-table-freed|lost-entry|accounting/);
+  });
+});
