@@ -645,6 +645,23 @@ export const CASES: Record<string, Case> = {
     expect(m.rss.swap).toBe(2);
   },
 
+  'a pinned page stays the one that is mapped when it is written again'(m) {
+    m.mmap(A, 2);
+    m.fill(A, 2);
+    const pins = [A, A + 1].map((vpn) => m.calls.gupFast(m.mm, vpn, 1));
+    m.mprotect(A, 2, READ);
+    m.mprotect(A, 2, READ | WRITE);
+    expect(m.fill(A, 2)).toBe(0);
+    m.madvise(A, 2, MADV_COLD);
+    m.mprotect(A, 1, READ);
+    m.put(layout.tableAddress(m.table(A)) + 4, m.entry(A + 1) & ~PTE_WRITE);
+    m.kernel.flushTlbRange!(m.mm, A, A + 2, 0);
+    expect(m.write(A + 1)).toBe(0);
+    expect([m.frame(A), m.frame(A + 1)]).toEqual(pins);
+    expect(m.counter(COUNTER_COPIES)).toBe(0);
+    for (const frame of pins) m.calls.gupPut(frame);
+  },
+
   'GUP: what cannot be pinned at once is faulted in'(m) {
     const inode = file(m, 4);
     m.mmap(A, 4);
@@ -680,16 +697,20 @@ export const CASES: Record<string, Case> = {
     m.fill(B, 64);
     expect(m.on(1, () => m.write(A + 1))).toBe(0);
     expect(m.on(1, () => m.frame(A + 1))).not.toBe(m.frame(B));
+    m.mmap(A, 1);
+    m.write(A);
     m.move(A + 1, 63, B + 100);
     expect(m.on(1, () => m.read(A + 30))).toBe(EFAULT);
     expect(m.on(1, () => m.read(A + 60))).toBe(EFAULT);
     expect(m.on(1, () => m.read(B + 130))).toBe(0);
   },
 
-  'what another CPU has cached goes when whole tables move'(m) {
-    m.mmap(A, PMD_PAGES);
+  'what another CPU has cached goes when whole tables move, and no upper table with them'(m) {
+    m.mmap(A, 2 * PMD_PAGES);
+    m.write(A + PMD_PAGES);
     const [from, to] = [3 * PGD_PAGES, 5 * PGD_PAGES];
-    m.mmap(from, PUD_PAGES);
+    m.mmap(from, 2 * PUD_PAGES);
+    m.write(from + PUD_PAGES);
     const both = (run: () => number): number[] => [m.on(1, run), run()];
     expect(both(() => m.write(A + 7))).toEqual([0, 0]);
     m.move(A, PMD_PAGES, B);
@@ -748,6 +769,21 @@ export const CASES: Record<string, Case> = {
     expect(m.counter(COUNTER_TLB_FULL_FLUSHES)).toBe(before + 2);
     expect(m.at(pending)).toBe(1);
     m.put(pending, 0);
+  },
+
+  'a page number means another page in another address space'(m) {
+    const other = m.calls.mmCreate();
+    m.mmap(A, 4);
+    m.mmap(A + 1, 3, { mm: other });
+    m.fill(A, 4);
+    expect(m.write(A, other)).toBe(EFAULT);
+    expect(m.write(A + 1, other)).toBe(0);
+    expect(m.frame(A + 1)).not.toBe(m.frame(A + 1, other));
+    expect(m.write(A)).toBe(0);
+    m.munmap(A, 1);
+    expect(m.write(A + 1, other)).toBe(0);
+    expect(m.write(A)).toBe(EFAULT);
+    m.calls.mmDestroy(other);
   },
 
   'an address space is used again, with nothing of the old one'(m) {
