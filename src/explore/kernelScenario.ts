@@ -33,7 +33,7 @@ export const SMALL: Readonly<Record<string, number>> = {
   TABLE_CACHE_HIGH: 2,
   TLB_BITS: 2,
   PSC_BITS: 1,
-  ZAP_RESCHED_PERIOD: 2,
+  ZAP_RESCHED_PERIOD: 1,
   PAGEOUT_BATCH: 1,
   VMA_LEVELS: 1,
   CPUS_MAX: 4,
