@@ -26,8 +26,9 @@ export {
 } from './machine/options.ts';
 export { CpuDiedError, type CpuDeath, type HeldLock } from './machine/death.ts';
 export { ORACLE_NAMES, type OracleName } from './machine/oracles.ts';
+export type { MachineEvent } from './machine/events.ts';
 export type { Violation } from './machine/violations.ts';
-export type { AuditFinding, AuditReport } from './machine/audit.ts';
+export type { AuditFinding, AuditReport } from './machine/audit/index.ts';
 export type {
   CpuStatistics,
   LockStatistics,

@@ -9,7 +9,7 @@ import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src
 import { loadWorkload, runLoop, WorkloadCpu, type Workload } from '../src/experiment/workload.ts';
 import { serve } from '../src/machine/control.ts';
 import type { CpuService, CpuTask } from '../src/machine/cpu.ts';
-import { CpuEnd } from '../src/machine/death.ts';
+import { CpuEnd, INJECTED_EXCEPTION, portableError } from '../src/machine/death.ts';
 import { loadKernel, type Kernel } from '../src/machine/kernel.ts';
 import { SystemCalls } from '../src/machine/syscalls.ts';
 
@@ -36,7 +36,7 @@ function exhaustMemory(): never {
 function endCpu(reason: number, detail: number): void {
   if (reason === HOST_DEATH_EXIT) process.exit(DEATH_EXIT_CODE);
   if (reason === HOST_DEATH_MEMORY) exhaustMemory();
-  if (reason === HOST_DEATH_EXCEPTION) throw new Error('injected exception');
+  if (reason === HOST_DEATH_EXCEPTION) throw new Error(INJECTED_EXCEPTION);
   throw new CpuEnd(reason, detail);
 }
 
@@ -57,7 +57,7 @@ export default async function runCpu(task: CpuTask): Promise<void> {
         kernel.rcuIdleEnter();
         return result;
       } catch (error) {
-        reject(error);
+        reject(portableError(error));
         return new Promise(() => {});
       }
     };
@@ -71,7 +71,11 @@ export default async function runCpu(task: CpuTask): Promise<void> {
           const method = calls[name] as (...args: (number | boolean)[]) => number | undefined;
           return method.apply(calls, args) ?? 0;
         }),
-      kernel: (name, args) => inKernel(() => kernel[name as keyof Kernel](...args) >>> 0),
+      kernel: (name, args) =>
+        inKernel(() => {
+          const call = kernel[name as keyof Kernel] as (...args: number[]) => number | undefined;
+          return (call(...args) ?? 0) >>> 0;
+        }),
       prepare: async (spec) => {
         workload = await loadWorkload(spec);
         const cpu = view(spec.seed, [], spec.spaces);

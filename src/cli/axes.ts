@@ -13,6 +13,7 @@ import type { MachineOptions } from '../machine/options.ts';
 import { Progress } from '../report/progress.ts';
 
 const NUMBERS_MAX = 2 ** 24;
+const EVENTS_MAX = 2 ** 20;
 
 /** The axes of a run, with the lists that the machine itself checks against. */
 export const AXIS_OPTIONS = {
@@ -87,6 +88,22 @@ export const TIMEOUT_OPTION = {
   help: 'end the run as failed (exit 3) after so many seconds (default: no limit)',
 } as const;
 
+/** What a machine keeps about itself beside its counters. */
+export const RECORD_OPTIONS = {
+  'lock-stat': {
+    kind: 'flag',
+    help: 'measure how long locks are held, and show quantiles of waits',
+  },
+  events: {
+    kind: 'integer',
+    value: 'N',
+    min: 0,
+    max: EVENTS_MAX,
+    powerOfTwo: true,
+    help: 'events that each CPU remembers, a power of two; the last ones are shown when something goes wrong (default 0)',
+  },
+} as const;
+
 export const OUTPUT_OPTIONS = {
   json: { kind: 'flag', help: 'print one JSON document to stdout, and nothing else there' },
   quiet: { kind: 'flag', short: 'q', help: 'no progress on stderr' },
@@ -108,7 +125,7 @@ export function progressOf(values: { quiet: boolean; progress?: number | undefin
   });
 }
 
-/** Keys of the machine's options that commands take under the same name. */
+/** Keys of the machine's options that commands take under the same name, and under names of the command line's own. */
 const MACHINE_KEYS = [
   'cpus',
   'protocol',
@@ -123,10 +140,16 @@ const MACHINE_KEYS = [
   'frames',
   'vmas',
 ] as const satisfies readonly (keyof MachineOptions)[];
+const MACHINE_NAMES = {
+  'lock-stat': 'lockStat',
+  events: 'eventsPerCpu',
+} as const satisfies Readonly<Record<string, keyof MachineOptions>>;
 
 /** The given values that are options of the machine; what was not given is left to its defaults. */
 export function machineOptions(values: Readonly<Partial<Record<string, unknown>>>): MachineOptions {
   const options: Record<string, unknown> = {};
   for (const key of MACHINE_KEYS) if (values[key] !== undefined) options[key] = values[key];
+  for (const [name, key] of Object.entries(MACHINE_NAMES))
+    if (values[name] !== undefined) options[key] = values[name];
   return options as MachineOptions;
 }

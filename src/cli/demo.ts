@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { MachineOptions, Protocol } from '../machine/options.ts';
-import { formatCount, formatDuration, formatShare } from '../report/format.ts';
+import { formatCount, formatDuration, formatPlural, formatShare } from '../report/format.ts';
 import { Progress } from '../report/progress.ts';
 import {
   comparisonLines,
@@ -25,11 +25,11 @@ import { stopper } from './interrupt.ts';
 import type { Stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
 import type { Outcome } from './outcome.ts';
-import { runReplay } from './replayRun.ts';
+import { replayDocument, runReplay } from './replayRun.ts';
 import type { ReplayRun } from './replayRun.ts';
 import { reproducer } from './reproducer.ts';
-import { runStress, stressReport } from './stress.ts';
-import { writeLines } from './write.ts';
+import { runStress, stressDocument, stressReport } from './stress.ts';
+import { writeJson, writeLines } from './write.ts';
 
 const LOOP_GIB = 50;
 const STRESS_SECONDS = 8;
@@ -38,17 +38,31 @@ const RECORDINGS = new URL('../../../src/trace/recordings/', import.meta.url);
 const SPEC = {
   name: 'demo',
   summary: 'show the main job: the 50 GiB loop, a recorded program, a short stress (npm start)',
-  usage: 'ptlab demo [--quiet]',
+  usage: 'ptlab demo [--json] [--quiet]',
   positionals: { name: 'argument', min: 0, max: 0 },
-  options: { quiet: OUTPUT_OPTIONS.quiet },
+  options: { json: OUTPUT_OPTIONS.json, quiet: OUTPUT_OPTIONS.quiet },
 } as const satisfies CommandSpec;
+
+/** What a part of the demonstration came to. */
+interface Part {
+  ends: readonly Outcome[];
+  /** What --json prints of it, and under which key. */
+  key: string;
+  document: unknown;
+}
+
+/** How a part shows itself: lines of its report, and progress. */
+interface Screen {
+  write(lines: readonly string[]): Promise<void>;
+  quiet: boolean;
+}
 
 interface Loop extends ReplayRun {
   protocol: Protocol;
 }
 
-async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
-  await writeLines([
+async function showLoop({ write, quiet }: Screen, stop: Stopper): Promise<Part> {
+  await write([
     `1. The cover letter's loop: map ${LOOP_GIB} GiB; for each 2 MiB touch all of it, then MADV_DONTNEED.`,
     '',
   ]);
@@ -87,7 +101,7 @@ async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
     ['time', (run) => formatDuration(run.result.durationMs)],
     ['verdict', (run) => run.end.summary],
   ];
-  await writeLines([
+  await write([
     ...table(
       [{ title: 'protocol' }, ...runs.map((run) => ({ title: run.protocol, align: right }))],
       rows.map(([name, cell]) => [name, ...runs.map(cell)]),
@@ -96,7 +110,16 @@ async function showLoop(quiet: boolean, stop: Stopper): Promise<Outcome> {
     ...runs.flatMap((run) => violationsReport(run.violations, run.audit, 'ptlab demo')),
     '',
   ]);
-  return worst(runs.map((run) => run.end));
+  return {
+    ends: runs.map((run) => run.end),
+    key: 'loop',
+    document: runs.map(({ protocol, ...run }) => ({
+      protocol,
+      gib: LOOP_GIB,
+      vmpteBeforeKb: run.result.vmpteKbs[0] ?? 0,
+      ...replayDocument(run),
+    })),
+  };
 }
 
 /** Path of a bundled file. */
@@ -104,11 +127,11 @@ function recording(name: string): string {
   return fileURLToPath(new URL(name, RECORDINGS));
 }
 
-async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
+async function showRecording({ write, quiet }: Screen, stop: Stopper): Promise<Part> {
   const trace = loadTrace(recording('redis.perf.gz'), { cpus: 1 });
   const kernel = loadVmpte(recording('redis.vmpte'));
   if (trace.kind !== 'recording') throw new Error('redis.perf.gz is no recording');
-  await writeLines([
+  await write([
     "2. A recorded program: Redis's page faults and memory calls, replayed; what Linux 6.18 said meanwhile beside it.",
     '',
   ]);
@@ -138,14 +161,14 @@ async function showRecording(quiet: boolean, stop: Stopper): Promise<Outcome> {
     ...violationsReport(violations, audit, 'ptlab demo'),
     `verdict: ${end.summary}`,
   ];
-  await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
-  return end;
+  await write([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
+  return { ends: [end], key: 'recording', document: { ...replayDocument(run), comparison } };
 }
 
-async function showStress(quiet: boolean, stop: Stopper): Promise<Outcome> {
+async function showStress({ write, quiet }: Screen, stop: Stopper): Promise<Part> {
   const cpus = Math.min(availableParallelism(), CPUS_MAX);
-  await writeLines([
-    `3. A stress of ${STRESS_SECONDS} s on ${cpus} CPUs, every oracle watching.`,
+  await write([
+    `3. A stress of ${STRESS_SECONDS} s on ${formatPlural(cpus, 'CPU')}, every oracle watching.`,
     '',
   ]);
   const run = { durationMs: STRESS_SECONDS * 1000 };
@@ -153,25 +176,37 @@ async function showStress(quiet: boolean, stop: Stopper): Promise<Outcome> {
   const result = await runStress('all', { cpus }, run, 'stress all  sync/rcu', progress, stop);
   const rerun = `ptlab stress --cpus ${cpus} --seconds ${STRESS_SECONDS} --seed 1`;
   const lines = stressReport(result, rerun);
-  await writeLines([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
-  return result.end;
+  await write([...lines.map((line) => (line === '' ? '' : `  ${line}`)), '']);
+  return { ends: [result.end], key: 'stress', document: stressDocument(result, rerun) };
 }
 
+/** The first of `ends` that is not right, or else the first. */
 function worst(ends: readonly Outcome[]): Outcome {
   return ends.find((end) => end.exitCode !== EXIT_RIGHT) ?? ends[0]!;
 }
 
-export const demo = defineCommand(SPEC, async ({ quiet }) => {
+export const demo = defineCommand(SPEC, async ({ json, quiet }) => {
   using stop = stopper();
   const startMs = performance.now();
-  const ends: Outcome[] = [];
-  for (const part of [showLoop, showRecording, showStress]) {
-    if (stop.reason === null) ends.push(await part(quiet, stop));
+  const screen: Screen = { write: json ? async () => {} : writeLines, quiet };
+  const parts: Part[] = [];
+  for (const show of [showLoop, showRecording, showStress]) {
+    if (stop.reason === null) parts.push(await show(screen, stop));
   }
-  const end = worst(ends);
-  await writeLines([
-    `All of it in ${formatDuration(performance.now() - startMs)}: ${end.summary}.`,
+  const end = worst(parts.flatMap((part) => part.ends));
+  const durationMs = performance.now() - startMs;
+  await screen.write([
+    `All of it in ${formatDuration(durationMs)}: ${end.summary}.`,
     'Next: ptlab replay FILE --against FILE.vmpte, ptlab stress --help, ptlab list.',
   ]);
+  if (json)
+    await writeJson({
+      command: 'demo',
+      verdict: end.verdict,
+      exitCode: end.exitCode,
+      summary: end.summary,
+      durationMs,
+      ...Object.fromEntries(parts.map((part) => [part.key, part.document])),
+    });
   return end.exitCode;
 });

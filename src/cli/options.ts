@@ -13,6 +13,8 @@ export type OptionSpec =
       readonly value: string;
       readonly min: number;
       readonly max: number;
+      /** Only powers of two, and 0 where `min` is 0. */
+      readonly powerOfTwo?: boolean;
       readonly help: string;
     }
   | { readonly kind: 'choice'; readonly allowed: readonly string[]; readonly help: string }
@@ -92,19 +94,23 @@ export function checkChoice(
   }
 }
 
+type NumberSpec = Omit<OptionSpec & { kind: 'integer' | 'number' }, 'value' | 'help'>;
+
+/** What numbers are allowed. */
+function numbersText(spec: NumberSpec): string {
+  if (spec.powerOfTwo) return `${spec.min === 0 ? '0 or ' : ''}a power of two up to ${spec.max}`;
+  const noun = spec.kind === 'integer' ? 'a whole number' : 'a number';
+  return `${noun} from ${spec.min} to ${spec.max}`;
+}
+
 /** The number that `text` writes, decimal or 0x, within [min, max]. Throws UsageError. */
-export function parseNumber(
-  command: string,
-  what: string,
-  text: string,
-  spec: { kind: 'integer' | 'number'; min: number; max: number },
-): number {
+export function parseNumber(command: string, what: string, text: string, spec: NumberSpec): number {
   const pattern = spec.kind === 'integer' ? /^(?:\d+|0x[0-9a-f]+)$/i : /^(?:\d+\.?\d*|\.\d+)$/;
   const value = pattern.test(text) ? Number(text) : NaN;
-  if (value >= spec.min && value <= spec.max) return value;
-  const noun = spec.kind === 'integer' ? 'a whole number' : 'a number';
+  const odd = spec.powerOfTwo === true && value > 0 && !Number.isInteger(Math.log2(value));
+  if (value >= spec.min && value <= spec.max && !odd) return value;
   throw new UsageError(
-    `ptlab ${command}: ${what} ${quoted(text)} is not allowed; allowed: ${noun} from ${spec.min} to ${spec.max}`,
+    `ptlab ${command}: ${what} ${quoted(text)} is not allowed; allowed: ${numbersText(spec)}`,
   );
 }
 
@@ -204,9 +210,7 @@ function checkPositionals(command: CommandSpec, positionals: readonly string[]):
 
 function allowedText(spec: OptionSpec): string {
   if (spec.kind === 'choice') return spec.allowed.join(', ');
-  if (spec.kind === 'integer' || spec.kind === 'number') {
-    return `a ${spec.kind === 'integer' ? 'whole ' : ''}number from ${spec.min} to ${spec.max}`;
-  }
+  if (spec.kind === 'integer' || spec.kind === 'number') return numbersText(spec);
   return spec.kind === 'text' ? spec.value : '';
 }
 

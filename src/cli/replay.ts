@@ -1,6 +1,9 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
 import { CPUS_MAX } from '../kernel/config.ts';
+import { CpuDiedError } from '../machine/death.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatCount, formatDuration, formatShare } from '../report/format.ts';
 import {
   comparisonLines,
@@ -9,14 +12,13 @@ import {
   replaySummary,
   vmpteSeries,
 } from '../report/replayReport.ts';
-import { axesLine, checksLines, totalsLines } from '../report/runReport.ts';
+import { axesLine, checksLines, lockTable, totalsLines } from '../report/runReport.ts';
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { CALL_BARRIER, OP_FIELDS } from '../trace/operation.ts';
-import { eachLine } from '../trace/replay.ts';
-import type { ReplayProgress, ReplayResult } from '../trace/replay.ts';
-import { NOT_RUN } from '../trace/replayCpu.ts';
+import { ADVICE_NUMBERS } from '../trace/operation.ts';
+import { eachLines } from '../trace/replay.ts';
+import type { ReplayProgress } from '../trace/replay.ts';
 import { replaySizes } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
@@ -27,19 +29,25 @@ import {
   machineOptions,
   OUTPUT_OPTIONS,
   progressOf,
+  RECORD_OPTIONS,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
-import { errorLine, UsageError } from './exit.ts';
+import { UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
 import { commandLine } from './outcome.ts';
-import { runReplay } from './replayRun.ts';
+import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
 const FRAMES_MAX = 2 ** 24;
+
+/** Advice that asks for huge pages. */
+const HUGE_ADVICE = ['hugepage', 'collapse'];
+const HUGE_WORDS = new RegExp(`^[^#]*\\s(${HUGE_ADVICE.join('|')})\\s*(?:#|$)`);
+const ALLOWED_ADVICE = Object.keys(ADVICE_NUMBERS).filter((name) => !HUGE_ADVICE.includes(name));
 
 const SPEC = {
   name: 'replay',
@@ -76,12 +84,14 @@ const SPEC = {
       max: FRAMES_MAX,
       help: 'pages of simulated swap (default 0: as on a system without swap, pageout writes nothing out)',
     },
+    ...RECORD_OPTIONS,
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
   },
   notes: [
     'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
+    'The last page below 16T cannot be mapped, as at the end of every Linux address space; scripts that advise hugepage or collapse are refused.',
     'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
   ],
 } as const satisfies CommandSpec;
@@ -103,6 +113,7 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
       `${file}:${lineOfCpu(file, limit)}: CPU ${trace.cpus - 1} is no CPU of the machine; allowed: 0 to ${limit - 1}${option}`,
     );
   }
+  if (trace.kind === 'script') refuseHugePages(file);
   if (values.against === undefined) return { trace, against: null };
   if (trace.kind === 'script') {
     throw new UsageError(
@@ -112,15 +123,32 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
   return { trace, against: loadVmpte(values.against) };
 }
 
-/** Line of a script, from 1, that names the highest of the CPUs from `limit` on. */
+/** Text of a script, by line; its lines count from 1. */
+function scriptLines(file: string): string[] {
+  return ['', ...readText(file).toString('utf8').split('\n')];
+}
+
+/** Line of a script that names the highest of the CPUs from `limit` on. */
 function lineOfCpu(file: string, limit: number): number {
   let line = 0;
   let highest = limit - 1;
-  for (const [at, text] of readText(file).toString('utf8').split('\n').entries()) {
+  for (const [at, text] of scriptLines(file).entries()) {
     const cpu = Number(/^\s*(\d+)\s*:/.exec(text)?.[1] ?? -1);
-    if (cpu > highest) [highest, line] = [cpu, at + 1];
+    if (cpu > highest) [highest, line] = [cpu, at];
   }
   return line;
+}
+
+/** Refuses a script that asks for huge pages: what comes after would differ from Linux. */
+function refuseHugePages(file: string): void {
+  for (const [at, text] of scriptLines(file).entries()) {
+    const advice = HUGE_WORDS.exec(text)?.[1];
+    if (advice !== undefined) {
+      throw new UsageError(
+        `${file}:${at}: madvise ${advice}: this version has no huge pages; allowed: ${ALLOWED_ADVICE.join(', ')}`,
+      );
+    }
+  }
 }
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
@@ -135,16 +163,6 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
   };
-}
-
-function* eachLines(trace: Trace, result: ReplayResult): Generator<string> {
-  const timed = trace.kind === 'recording';
-  let number = 0;
-  for (let op = 0; op < result.operations; op++) {
-    if (trace.operations[op * OP_FIELDS] === CALL_BARRIER) continue;
-    if (result.errnos[op] !== NOT_RUN) yield eachLine(trace, result, op, number, timed);
-    number++;
-  }
 }
 
 function progressView(file: string, progress: ReplayProgress) {
@@ -171,6 +189,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     },
   }).finally(() => progress.clear());
   const { result, options, violations, audit, end } = run;
+  const timed = trace.kind === 'recording';
   const rerun = commandLine(SPEC, { ...values, cpus: options.cpus }, positionals);
   const comparison =
     against === null || trace.kind === 'script'
@@ -182,28 +201,18 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
   if (values.json) {
     await writeJson({
       command: 'replay',
-      verdict: end.verdict,
-      exitCode: end.exitCode,
-      summary: end.summary,
       rerun,
       file: trace.file,
       input: inputDocument(trace),
-      options,
-      operations: result.operations,
-      finished: result.finished,
-      cpus: result.cpus,
-      durationMs: result.durationMs,
-      errors: result.errors,
-      vmptePeakKb: result.vmptePeakKb,
-      vmpteKb: result.vmpteKb,
-      anonPages: result.anonPages,
-      failure: result.failure === null ? null : errorLine(result.failure),
+      ...replayDocument(run),
       comparison,
-      statistics: run.statistics,
-      violations,
-      audit,
       ...(values.each
-        ? { each: Array.from(eachLines(trace, result), (line) => JSON.parse(line) as unknown) }
+        ? {
+            each: Array.from(
+              eachLines(trace, result, timed),
+              (line) => JSON.parse(line) as unknown,
+            ),
+          }
         : {}),
     });
     return end.exitCode;
@@ -214,6 +223,7 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...replaySummary(result),
     ...totalsLines(run.statistics),
+    ...(options.lockStat ? ['', ...lockTable(run.statistics, true)] : []),
     '',
     ...replayChart(trace, result, against?.samples ?? []),
     ...(comparison === null || trace.kind === 'script'
@@ -222,10 +232,12 @@ export const replay = defineCommand(SPEC, async (values, positionals) => {
     '',
     ...checksLines(options, audit),
     ...violationsReport(violations, audit, rerun),
+    ...eventLines(run.events),
+    ...(result.failure instanceof CpuDiedError ? deathLines(result.failure) : []),
     `verdict: ${end.summary}`,
   ];
   if (values.each) {
-    await writeLines(eachLines(trace, result));
+    await writeLines(eachLines(trace, result, timed));
     if (!values.quiet || end.exitCode !== 0) process.stderr.write(`${lines.join('\n')}\n`);
   } else await writeLines(lines);
   return end.exitCode;

@@ -1,4 +1,6 @@
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
+import type { MachineEvent } from '../machine/events.ts';
+import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';
@@ -23,6 +25,8 @@ export interface ReplayRun {
   /** As of the last operation, the address space still there. */
   statistics: MachineStatistics;
   violations: Violation[];
+  /** What the CPUs did last, when something was wrong and the machine has rings. */
+  events: MachineEvent[];
   /** Of the machine after the last operation; null when the replay did not come to its end. */
   audit: AuditReport | null;
   end: Outcome;
@@ -50,6 +54,7 @@ export async function runReplay(
   const space = await machine.createAddressSpace();
   const result = await replay(machine, list, { ...replayOptions, space, signal: stop.signal });
   const statistics = machine.statistics();
+  const events = machine.events();
   const complete = result.failure === null && result.finished === result.operations;
   const audit = complete ? await machine.audit() : null;
   const violations = machine.violations();
@@ -66,5 +71,39 @@ export async function runReplay(
     failure,
     stopped: complete ? null : stop.reason,
   });
-  return { result, options: machine.options, statistics, violations, audit, end };
+  return {
+    result,
+    options: machine.options,
+    statistics,
+    violations,
+    events: violationCount(violations, audit) > 0 || result.failure !== null ? events : [],
+    audit,
+    end,
+  };
+}
+
+/** What --json prints of a replay: all but its operations one by one. */
+export function replayDocument(run: ReplayRun): Record<string, unknown> {
+  const { result, options, statistics, violations, events, audit, end } = run;
+  const { failure } = result;
+  return {
+    verdict: end.verdict,
+    exitCode: end.exitCode,
+    summary: end.summary,
+    options,
+    operations: result.operations,
+    finished: result.finished,
+    cpus: result.cpus,
+    durationMs: result.durationMs,
+    errors: result.errors,
+    vmptePeakKb: result.vmptePeakKb,
+    vmpteKb: result.vmpteKb,
+    anonPages: result.anonPages,
+    failure: failure === null ? null : errorLine(failure),
+    death: failure instanceof CpuDiedError ? failure.death : null,
+    statistics,
+    violations,
+    events,
+    audit,
+  };
 }

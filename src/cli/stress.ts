@@ -6,6 +6,8 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { deathLines } from '../report/deathReport.ts';
+import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
 import type { Progress } from '../report/progress.ts';
 import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../report/runReport.ts';
@@ -18,6 +20,7 @@ import {
   machineOptions,
   OUTPUT_OPTIONS,
   progressOf,
+  RECORD_OPTIONS,
   SEED_OPTION,
   SIZE_OPTIONS,
   TIMEOUT_OPTION,
@@ -65,6 +68,7 @@ const SPEC = {
       value: 'NAME=N,...',
       help: 'faults, storms, delays and deaths; see below',
     },
+    ...RECORD_OPTIONS,
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
@@ -123,8 +127,9 @@ export async function runStress(
 
 /** The lines of a stress run's report. */
 export function stressReport(result: StressResult, rerun: string): string[] {
-  const { report, end } = result;
-  if (report === null) return [`verdict: ${end.summary}`];
+  const { report, failure, end } = result;
+  const death = failure === null ? [] : deathLines(failure);
+  if (report === null) return [...death, `verdict: ${end.summary}`];
   const { statistics, durationMs, operations, operationsPerCpu } = report;
   const done = operationsPerCpu.every((count) => count !== null)
     ? operations
@@ -136,13 +141,22 @@ export function stressReport(result: StressResult, rerun: string): string[] {
     '',
     ...cpuTable(statistics, operationsPerCpu, durationMs),
     '',
-    ...lockTable(statistics),
+    ...lockTable(statistics, report.options.lockStat),
     '',
     ...totalsLines(statistics),
     ...checksLines(report.options, report.audit),
     ...violationsReport(report.violations, report.audit, rerun),
+    ...eventLines(report.events),
+    ...death,
     `verdict: ${end.summary}`,
   ];
+}
+
+/** What --json prints of a stress run. */
+export function stressDocument(result: StressResult, rerun: string): Record<string, unknown> {
+  const { verdict, exitCode, summary } = result.end;
+  const failure = result.failure === null ? null : result.failure.death;
+  return { verdict, exitCode, summary, rerun, ...result.report, failure };
 }
 
 export const stress = defineCommand(SPEC, async (values) => {
@@ -168,14 +182,6 @@ export const stress = defineCommand(SPEC, async (values) => {
     await writeLines(stressReport(result, rerun));
     return result.end.exitCode;
   }
-  await writeJson({
-    command: 'stress',
-    verdict: result.end.verdict,
-    exitCode: result.end.exitCode,
-    summary: result.end.summary,
-    rerun,
-    ...result.report,
-    failure: result.failure === null ? null : result.failure.death,
-  });
+  await writeJson({ command: 'stress', ...stressDocument(result, rerun) });
   return result.end.exitCode;
 });

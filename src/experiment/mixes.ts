@@ -173,10 +173,20 @@ function prepareRange(
     );
 }
 
+/** Times that an allocation is tried again in preparation, since an injected failure may have hit it. */
+const ATTEMPTS = 100;
+
+/** What `make` gives when it is not 0, within ATTEMPTS; else 0. */
+function insist(make: () => number): number {
+  let made = 0;
+  for (let attempt = 0; attempt < ATTEMPTS && made === 0; attempt++) made = make();
+  return made;
+}
+
 function prepare(cpu: WorkloadCpu): number[] {
   const { kernel, pages } = cpu.calls;
   const files = Array.from({ length: FILES }, () => kernel.inodeCreate(FILE_PAGES, INODE_FILE));
-  const spaces = Array.from({ length: SPACES }, () => pages.mmCreate());
+  const spaces = Array.from({ length: SPACES }, () => insist(() => pages.mmCreate()));
   if (files.includes(0) || spaces.includes(0))
     throw new RangeError(
       `the mixes need ${SPACES} address spaces and ${FILES} files (options addressSpaces, inodes, tables)`,

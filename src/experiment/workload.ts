@@ -34,8 +34,11 @@ export interface Workload {
   cleanUp?(cpu: WorkloadCpu): void;
 }
 
+/** What the URL of a workload must name. */
+export const WORKLOAD_MODULE = 'a module that exports a function run';
 /** Looks at interrupts that a stalled reader takes inside its section. */
 const STALL_POLLS = 20_000;
+const ASYNCHRONOUS = "run of the workload returned a promise; a CPU's operations are synchronous";
 /** A stalled reader stalls before one operation in so many. */
 const STALL_EVERY = 16;
 
@@ -94,7 +97,7 @@ export async function loadWorkload(spec: WorkloadSpec): Promise<Workload> {
     throw new OptionError('workload', spec.name, `${MIX_NAMES.join(', ')}, or a module's URL`);
   const module = (await import(spec.name)) as Partial<Workload>;
   if (typeof module.run !== 'function')
-    throw new OptionError('workload', spec.name, 'a module that exports a function run');
+    throw new OptionError('workload', spec.name, WORKLOAD_MODULE);
   return module as Workload;
 }
 
@@ -109,7 +112,8 @@ export function runLoop(workload: Workload, cpu: WorkloadCpu, spec: WorkloadSpec
   let done = 0;
   while (done < limit && Atomics.load(words, H_STOP >>> 2) === STOP_NO) {
     if (stalls && cpu.random(STALL_EVERY) === 0) stall(cpu);
-    workload.run(cpu);
+    const result: unknown = workload.run(cpu);
+    if (result instanceof Promise) throw new TypeError(ASYNCHRONOUS);
     done++;
     words[counter] = before + done;
     kernel.pollInterrupts();

@@ -12,7 +12,7 @@
  */
 
 import { H_END, H_VIOLATIONS } from '../kernel/layout.ts';
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
 import { resolveOptions, type MachineOptions, type ResolvedOptions } from '../machine/options.ts';
 import type { Violation } from '../machine/violations.ts';
 import { compileCoroutines, linkCoroutines, type LinkOptions } from './coroutine.ts';

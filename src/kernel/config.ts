@@ -45,6 +45,8 @@ export const TLB_FLUSH_CEILING: u32 = 33;
 export const ZAP_RESCHED_PERIOD: u32 = 32;
 /** Pages that one pass of madvise(MADV_PAGEOUT) isolates under one hold of the PTE lock. */
 export const PAGEOUT_BATCH: u32 = 32;
+/** Pages that a read fault on a file or on shared memory maps at most, as far as they are cached (fault_around_bytes). */
+export const FAULT_AROUND_PAGES: u32 = 16;
 /** Mappings that one address space may have (sysctl_max_map_count). */
 export const MAP_COUNT_MAX: u32 = 65530;
 /** Levels of the VMA skip list. */
@@ -54,7 +56,10 @@ export const SEQ_START: u32 = 0xffffff00;
 
 export const CPUS_MAX: u32 = 32;
 
-/** Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. */
+/**
+ * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. None of them
+ * is needed for progress: an execution that explores interleavings sets all to 0.
+ */
 export const LOCK_SPINS: u32 = 300;
 /** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
 export const QUEUE_SPINS: u32 = 20000;
@@ -107,6 +112,7 @@ export const EINVAL: u32 = 22;
 export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
+export const MADV_NOHUGEPAGE: u32 = 15;
 export const MADV_COLD: u32 = 20;
 export const MADV_PAGEOUT: u32 = 21;
 export const MADV_POPULATE_READ: u32 = 22;
@@ -120,6 +126,8 @@ export const VM_SHARED: u32 = 8;
 export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
+/** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
+export const VM_NOHUGEPAGE: u32 = 64;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

@@ -1,24 +1,28 @@
 /**
  * Faults on file mappings and on anonymous shared memory, through the page cache.
  *
- *  read of any mapping     the cached page, write-protected; of shared memory writable at once if the VMA is
+ *  read of any mapping     the cached page, write-protected; of shared memory writable at once if the VMA is. First, what is cached around
+ *                          it is mapped, too, which may be all there is to do
  *  write, private          a new anonymous page, copied from the cached one
  *  write, shared           the cached page, writable and dirty
  *
- * An access beyond the object's end is a SIGBUS; upper tables that were allocated on the way stay, the PTE table is not allocated.
+ * An access beyond the object's end is a SIGBUS; upper tables that were allocated on the way stay. The PTE table is not allocated, unless a read
+ * has mapped cached pages around it.
  *
- * Guarantee and locks: as fault.ts, steps 3 and 4. Source: Linux mm/memory.c (do_read_fault, do_cow_fault, do_shared_fault, finish_fault).
+ * Guarantee and locks: as fault.ts, steps 3 and 4. Source: Linux mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault,
+ * finish_fault), mm/filemap.c (filemap_map_pages).
  */
 
-import { ENOMEM, VM_SHARED, VM_WRITE } from './config.ts';
+import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './config.ts';
 import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
-import { filemapGetOrAdd } from './filemap.ts';
+import { filemapGet, filemapGetOrAdd } from './filemap.ts';
 import { F_ANON, F_DIRTY, F_SHMEM, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
   F_FLAGS,
   F_MAP,
   INODE_PAGES,
+  VMA_END,
   VMA_FLAGS,
   VMA_INODE,
   VMA_PGOFF,
@@ -50,6 +54,44 @@ function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): 
   setPte(pte, entryMake(frame, bits));
 }
 
+/** Maps `frame`, with the reference that it comes with, at `vpn` unless something is there. The PMD entry may name no table: then nothing is. */
+function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
+  const pte = pteOffsetMapLock(pmd, vpn);
+  const none = pte !== 0 && load(pte) === 0;
+  if (none) mapCachedFrame(mm, pte, frame, flags, 0);
+  if (pte !== 0) pteUnmapUnlock(pte);
+  if (!none) folioPut(frame);
+}
+
+/**
+ * Maps cached pages of the aligned group around `vpn`, within the VMA and the PTE table, for reading. Returns 0, 1: `vpn` was among them, or
+ * ENOMEM: no table.
+ */
+function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
+  const inode = peek(vma + VMA_INODE);
+  const flags = load(vma + VMA_FLAGS);
+  let from: u32 = (vpn & ~(FAULT_AROUND_PAGES - 1)) >>> 0;
+  if (from < load(vma + VMA_START)) from = load(vma + VMA_START);
+  let pages: u32 = PMD_PAGES - (from & (PMD_PAGES - 1));
+  if (pages > FAULT_AROUND_PAGES) pages = FAULT_AROUND_PAGES;
+  if (pages > load(vma + VMA_END) - from) pages = load(vma + VMA_END) - from;
+  const first = pageIndex(vma, from);
+  let result: u32 = 0;
+  for (let i: u32 = 0; i < pages; i += 1) {
+    const index: u32 = (first + i) >>> 0;
+    const frame = index < load(inode + INODE_PAGES) ? filemapGet(inode, index) : 0;
+    if (frame !== 0) {
+      if (pteAlloc(mm, pmd, vpn) === 0) {
+        folioPut(frame);
+        return ENOMEM;
+      }
+      mapIfNone(mm, pmd, from + i, frame, flags);
+      if (from + i === vpn) result = 1;
+    }
+  }
+  return result;
+}
+
 /**
  * A fault on a none entry of a mapping with an inode. Preconditions and results as for handleMmFault.
  */
@@ -61,6 +103,10 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, loc
   if (copies) {
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
+  }
+  if (write === 0) {
+    const around = faultAround(mm, vma, pmd, vpn);
+    if (around !== 0) return around === 1 ? 0 : around;
   }
   if (index >= load(inode + INODE_PAGES)) return SIGBUS;
   let frame = filemapGetOrAdd(inode, index);

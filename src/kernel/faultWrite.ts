@@ -1,9 +1,10 @@
 /**
  * Write faults on present, write-protected entries.
  *
- *  shared mapping                        make the entry writable: there is nothing to copy
- *  anonymous page with one reference     the same: nobody else can see the write
- *  anything else                         copy: a new anonymous page in the entry's place
+ *  shared mapping     make the entry writable: there is nothing to copy
+ *  anonymous page     the same. Without fork it belongs to this entry alone (Linux's PageAnonExclusive), however many pins there are;
+ *                     a copy would part the pins from what the program sees
+ *  anything else      copy: a new anonymous page in the entry's place
  *
  * Copying: 1. with a reference on the old page, no spinlock held, allocate the new one; 2. PTE lock, the entry must be unchanged (it is not none,
  * so an equal entry shows that its table is still linked); 3. clear the entry, flush its translation everywhere, then store the new one, so
@@ -24,7 +25,7 @@ import {
 } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
 import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
-import { F_FLAGS, F_MAP, F_REF, VMA_FLAGS } from './layout.ts';
+import { F_FLAGS, F_MAP, VMA_FLAGS } from './layout.ts';
 import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
@@ -35,8 +36,7 @@ import { exchange, load, or, sub } from './word.ts';
 function mayReuse(flags: u32, entry: u32): boolean {
   if ((flags & VM_SHARED) !== 0) return true;
   if ((entry & PTE_SPECIAL) !== 0) return false;
-  const folio = folioOf(entryNumber(entry));
-  return (load(folio + F_FLAGS) & F_ANON) !== 0 && load(folio + F_REF) === 1;
+  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
 }
 
 /** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */

@@ -4,13 +4,16 @@
  * Guarantee: an inode's page is in at most one frame. The cache holds one reference on each frame in it; whoever gets a frame from here
  * has one more.
  *
+ * Neighbouring pages of an inode are in neighbouring buckets. INODE_BUCKETS has a bit for each of 256 groups of neighbouring buckets,
+ * set before a page of the inode enters one of them, so that dropping an inode looks at few others.
+ *
  * Lock order: a bucket's lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
  * Source: Linux mm/filemap.c (filemap_get_folio, filemap_add_folio), mm/shmem.c (shmem_fault), mm/truncate.c.
  */
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING } from './config.ts';
-import { F_CACHED, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
+import { F_CACHED, F_DIRTY, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
   BUCKET_HEAD,
   BUCKET_SHIFT,
@@ -22,13 +25,15 @@ import {
   H_CACHE_BASE,
   H_CACHE_MASK,
   H_INODE_BASE,
+  INODE_BUCKETS,
+  INODE_BUCKET_WORDS,
   INODE_NR_CACHED,
   INODE_SHIFT,
   INODE_STATE,
 } from './layout.ts';
 import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
 import { violation } from './report.ts';
-import { add, and, load, or, peek, poke, sub } from './word.ts';
+import { add, and, load, or, peek, poke, store, sub } from './word.ts';
 
 /** INODE_STATE of anonymous shared memory. */
 const SHMEM: u32 = 2;
@@ -36,6 +41,22 @@ const SHMEM: u32 = 2;
 function bucketOf(inode: u32, index: u32): u32 {
   const number: u32 = ((inode - peek(H_INODE_BASE)) >>> 0) >>> INODE_SHIFT;
   return peek(H_CACHE_BASE) + (((index + number * 97) & peek(H_CACHE_MASK)) << BUCKET_SHIFT);
+}
+
+/** log2 of the buckets in a group. */
+function groupShift(): u32 {
+  const mask = peek(H_CACHE_MASK);
+  let shift: u32 = 0;
+  while (mask >>> shift >= INODE_BUCKET_WORDS << 5) shift += 1;
+  return shift;
+}
+
+/** Notes that `inode` is about to have a page in `bucket`. */
+function noteBucket(inode: u32, bucket: u32): void {
+  const group = ((bucket - peek(H_CACHE_BASE)) >>> BUCKET_SHIFT) >>> groupShift();
+  const word = inode + INODE_BUCKETS + ((group >>> 5) << 2);
+  const bit: u32 = (1 << (group & 31)) >>> 0;
+  if ((load(word) & bit) === 0) or(word, bit);
 }
 
 /** The frame of (inode, index) in a bucket whose lock is held, 0: none. */
@@ -74,7 +95,8 @@ export function filemapGetOrAdd(inode: u32, index: u32): u32 {
     poke(folio + F_INDEX, index);
     poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
     or(folio + F_FLAGS, F_CACHED);
-    poke(bucket + BUCKET_HEAD, fresh);
+    noteBucket(inode, bucket);
+    store(bucket + BUCKET_HEAD, fresh);
     add(inode + INODE_NR_CACHED, 1);
     frame = fresh;
   }
@@ -90,40 +112,64 @@ function unlink(bucket: u32, frame: u32): void {
   let at = bucket + BUCKET_HEAD;
   while (peek(at) !== frame && peek(at) !== 0) at = folioOf(peek(at)) + F_NEXT;
   if (CHECK >= 1 && peek(at) === 0) violation(ORACLE_ACCOUNTING, bucket, frame, 0);
-  poke(at, peek(folio + F_NEXT));
+  store(at, peek(folio + F_NEXT));
   and(folio + F_FLAGS, ~F_CACHED >>> 0);
   sub(peek(folio + F_OWNER) + INODE_NR_CACHED, 1);
 }
 
 /**
- * Drops a page from the cache if nobody but the cache and the caller (one reference) has it; whether it did. The caller's reference
- * stays.
+ * Drops a page from the cache if nobody but the cache and the caller (one reference) has it, and its content can be had again: that of shared
+ * memory only while nobody has written to it. Returns whether it did. The caller's reference stays.
  */
 export function filemapRemoveUnused(frame: u32): boolean {
   const folio = folioOf(frame);
   const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
   spinLock(bucket, LC_CACHE);
-  const unused = load(folio + F_REF) === 2;
+  // Whoever wrote to the page marked it before dropping a reference.
+  const lost: u32 = F_SHMEM | F_DIRTY;
+  const unused = load(folio + F_REF) === 2 && (load(folio + F_FLAGS) & lost) !== lost;
   if (unused) unlink(bucket, frame);
   spinUnlock(bucket, LC_CACHE);
   if (unused) folioPut(frame);
   return unused;
 }
 
-/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. */
-export function filemapDropInode(inode: u32): void {
-  const buckets: u32 = peek(H_CACHE_MASK) + 1;
-  for (let i: u32 = 0; i < buckets && load(inode + INODE_NR_CACHED) !== 0; i += 1) {
+/** Drops every page of `inode` in one bucket. */
+function dropFromBucket(inode: u32, bucket: u32): void {
+  let victim: u32 = 1;
+  while (victim !== 0) {
+    spinLock(bucket, LC_CACHE);
+    victim = peek(bucket + BUCKET_HEAD);
+    while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode)
+      victim = peek(folioOf(victim) + F_NEXT);
+    if (victim !== 0) unlink(bucket, victim);
+    spinUnlock(bucket, LC_CACHE);
+    if (victim !== 0) folioPut(victim);
+  }
+}
+
+/** Drops every page of `inode` in buckets `first` to `end` - 1. */
+function dropFromGroup(inode: u32, first: u32, end: u32): void {
+  for (let i = first; i < end; i += 1) {
     const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
-    let victim: u32 = 1;
-    while (victim !== 0) {
-      spinLock(bucket, LC_CACHE);
-      victim = peek(bucket + BUCKET_HEAD);
-      while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode)
-        victim = peek(folioOf(victim) + F_NEXT);
-      if (victim !== 0) unlink(bucket, victim);
-      spinUnlock(bucket, LC_CACHE);
-      if (victim !== 0) folioPut(victim);
+    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket);
+  }
+}
+
+/**
+ * Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. So a bucket found empty without its
+ * lock has no page of the inode, and gets none.
+ */
+export function filemapDropInode(inode: u32): void {
+  const shift = groupShift();
+  for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1) {
+    let groups = load(inode + INODE_BUCKETS + (at << 2));
+    let group: u32 = at << 5;
+    while (groups !== 0) {
+      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift);
+      groups = groups >>> 1;
+      group += 1;
     }
+    store(inode + INODE_BUCKETS + (at << 2), 0);
   }
 }

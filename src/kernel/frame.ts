@@ -22,7 +22,7 @@ import {
   PCP_BATCH,
   PCP_HIGH,
 } from './config.ts';
-import { injectFailure } from './inject.ts';
+import { injectFailure, injectNth } from './inject.ts';
 import {
   C_PCP_COUNT,
   C_PCP_HEAD,
@@ -192,7 +192,7 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
  * asks for one.
  */
 export function frameAlloc(order: u32, flags: u32): u32 {
-  if (injectFailure(H_INJECT_FRAME)) return 0;
+  if (injectNth() || injectFailure(H_INJECT_FRAME)) return 0;
   let frame: u32 = NO_FRAME;
   if (order === 0) {
     const cpu = thisCpu();

@@ -61,7 +61,7 @@ const GATHER_START: u32 = 4;
 const GATHER_END: u32 = 8;
 /** 1: upper entries were cleared since the last flush. */
 const GATHER_TABLES: u32 = 12;
-/** 1: flush the whole mm. */
+/** 1: the next flush is of the whole mm. */
 const GATHER_FULL_MM: u32 = 16;
 /** Frames in the bundle. */
 const GATHER_COUNT: u32 = 20;
@@ -146,8 +146,10 @@ export function gatherFlushTlb(gather: u32): void {
   const start = peek(gather + GATHER_START);
   const end = peek(gather + GATHER_END);
   const tables = peek(gather + GATHER_TABLES);
-  if (peek(gather + GATHER_FULL_MM) !== 0) flushTlbRange(mm, 0, TASK_END, 1);
-  else if (start < end) flushTlbRange(mm, start, end, tables);
+  if (peek(gather + GATHER_FULL_MM) !== 0) {
+    flushTlbRange(mm, 0, TASK_END, 1);
+    poke(gather + GATHER_FULL_MM, 0);
+  } else if (start < end) flushTlbRange(mm, start, end, tables);
   resetRange(gather);
 }
 
@@ -189,8 +191,9 @@ function freeTableSingly(gather: u32, table: u32): void {
  * allocation flushes at once.
  */
 export function gatherTable(gather: u32, table: u32, first: u32, pages: u32): void {
-  const end = first + pages;
-  gatherNoteRange(gather, first, pages === 0 || end > TASK_END ? TASK_END : end);
+  // The sum of the two would wrap for the last table of the address space.
+  const toTop = pages === 0 || pages > TASK_END - first;
+  gatherNoteRange(gather, first, toTop ? TASK_END : first + pages);
   poke(gather + GATHER_TABLES, 1);
   let batch = peek(gather + GATHER_TABLE_BATCH);
   if (batch === 0) {

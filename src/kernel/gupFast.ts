@@ -35,6 +35,7 @@ import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
 import { ptdescOf } from './table.ts';
+import { vmaLookup } from './vma.ts';
 import { pmdFind, pteOffset } from './walk.ts';
 import { load } from './word.ts';
 
@@ -80,7 +81,8 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   if (userFault(mm, vpn, write) !== 0) return 0;
   mmapReadLock(mm);
   let frame: u32 = 0;
-  const pmd = pmdFind(mm, vpn);
+  // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
+  const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
   const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
   if (pte !== 0) {
     const entry = load(pte);

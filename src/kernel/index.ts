@@ -12,7 +12,7 @@ export {
   sendInterrupt,
   waitInterrupt,
 } from './irq.ts';
-export { lockOwner, spinLock, spinLockNested, spinUnlock } from './lock.ts';
+export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 export {
   callRcu,
   condResched,
@@ -38,13 +38,17 @@ export {
   measureCountUnderLock,
   measureLock,
   measureQuiescentState,
+  measureReader,
   measureReadSection,
   measureSynchronizeRcu,
+  measureWalk,
+  measureWalkLockless,
 } from './measure.ts';
 export { access, hardwareWalk } from './access.ts';
 export { doBrk } from './brk.ts';
 export { userFault } from './fault.ts';
 export { drainFrameCache, frameAlloc, frameGeneration, folioPut } from './frame.ts';
+export { gatherFinish, gatherStart } from './gather.ts';
 export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
 export { doMadvise } from './madvise.ts';
 export { inodeCreate, inodePut, mmCreate, mmDestroy } from './mm.ts';
@@ -53,10 +57,13 @@ export { doMprotect } from './mprotect.ts';
 export { doMremap } from './mremap.ts';
 export { doMunmap } from './munmap.ts';
 export { populateRange } from './populate.ts';
+export { pteLockOf, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from './pteMap.ts';
+export { detachedTable, reclaimLocked } from './ptReclaim.ts';
 export { anonPages, rssTotal } from './rss.ts';
-export { drainTableCache } from './table.ts';
-export { switchMm } from './tlb.ts';
+export { drainTableCache, tableAlloc, tableFree } from './table.ts';
+export { flushTlbRange, switchMm } from './tlb.ts';
 export { vmaAudit } from './vma.ts';
-export { mmTables } from './walk.ts';
+export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
+export { mmTables, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';

@@ -10,6 +10,7 @@
 import { CHECK } from './check.ts';
 import { IPI_SYNC, pollInterrupts, sendInterrupt } from './irq.ts';
 import {
+  C_ALLOCATIONS,
   C_DEATH_COUNT,
   C_SEED,
   H_CPUS,
@@ -17,6 +18,7 @@ import {
   H_INJECT_DEATH_CPU,
   H_INJECT_DEATH_KIND,
   H_INJECT_DELAY,
+  H_INJECT_NTH,
   H_INJECT_STORM,
   H_STOP,
 } from './layout.ts';
@@ -43,6 +45,24 @@ export function injectFailure(rate: u32): boolean {
   if (random() % every !== 0) return false;
   count(COUNTER_INJECTED_FAILURES);
   return true;
+}
+
+/**
+ * Whether this allocation of a table, batch page, frame, VMA, inode or swap slot is the one that H_INJECT_NTH asks to fail: each
+ * CPU counts its own from 1 on, in C_ALLOCATIONS. Only with checks.
+ */
+export function injectNth(): boolean {
+  if (CHECK >= 1) {
+    const nth = peek(H_INJECT_NTH);
+    if (nth === 0) return false;
+    const address = thisCpu() + C_ALLOCATIONS;
+    const number = peek(address) + 1;
+    poke(address, number);
+    if (number !== nth) return false;
+    count(COUNTER_INJECTED_FAILURES);
+    return true;
+  }
+  return false;
 }
 
 /** A synchronisation point: perhaps a delay, perhaps an interrupt for some other CPU. */

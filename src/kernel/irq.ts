@@ -52,7 +52,7 @@ import {
   PERCPU,
 } from './layout.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
-import { violation } from './report.ts';
+import { EVENT_INTERRUPT, event, violation } from './report.ts';
 import { COUNTER_INTERRUPTS_HANDLED, count } from './stats.ts';
 import { tlbHandleFlush } from './tlb.ts';
 import { reaches, waitFor, wake } from './wait.ts';
@@ -71,7 +71,10 @@ export const HOST_DEATH_EXIT: u32 = 4;
 export const HOST_DEATH_EXCEPTION: u32 = 5;
 export const HOST_DEATH_MEMORY: u32 = 6;
 
-/** Handles pending interrupts, unless they are disabled here. One atomic load when nothing is pending. */
+/**
+ * Handles pending interrupts, unless they are disabled here. One atomic load when nothing is pending.
+ * @inline
+ */
 export function pollInterrupts(): void {
   const cpu = thisCpu();
   if (load(cpu + C_IPI_REQ) !== peek(cpu + C_IPI_ACK)) {
@@ -84,7 +87,8 @@ function handleInterrupts(): void {
   poke(cpu + C_IRQ_DEPTH, peek(cpu + C_IRQ_DEPTH) + 1);
   const request = load(cpu + C_IPI_REQ);
   const kinds = exchange(cpu + C_IPI_KINDS, 0);
-  let from = exchange(cpu + C_IPI_TLB_FROM, 0);
+  const senders = exchange(cpu + C_IPI_TLB_FROM, 0);
+  let from = senders;
   if ((kinds & IPI_RESCHED) !== 0) poke(cpu + C_NEED_RESCHED, 1);
   let sender: u32 = 0;
   while (from !== 0) {
@@ -93,6 +97,7 @@ function handleInterrupts(): void {
     sender += 1;
   }
   count(COUNTER_INTERRUPTS_HANDLED);
+  event(EVENT_INTERRUPT, kinds, senders);
   store(cpu + C_IPI_ACK, request); // pairs with waitInterrupt
   wake(cpu + C_IPI_ACK, cpu + C_IPI_WAITERS);
   poke(cpu + C_IRQ_DEPTH, peek(cpu + C_IRQ_DEPTH) - 1);

@@ -67,6 +67,7 @@ export const H_INJECT_STORM: u32 = 0xc4; // config: synchronisation points that 
 export const H_INJECT_DEATH_CPU: u32 = 0xc8; // config: cpu + 1 that dies; 0: none
 export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
+export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -161,6 +162,10 @@ export const C_PCP_COUNT: u32 = LINE * 16 + 4; // owner
 export const C_TABLE_HEAD: u32 = LINE * 16 + 8; // owner: list of free tables
 export const C_TABLE_COUNT: u32 = LINE * 16 + 12; // owner
 export const C_TLB_EPOCH: u32 = LINE * 16 + 16; // owner: TLB and paging-structure-cache entries of other epochs are invalid
+export const C_MMAP_READ: u32 = LINE * 16 + 20; // owner, read by reports: mm whose mmap_lock this CPU holds for reading, or 0
+export const C_VMA_READ: u32 = LINE * 16 + 24; // owner, read by reports: VMA that this CPU holds for reading, or 0
+export const C_MMAP_SINCE: u32 = LINE * 16 + 28; // owner: clock when this CPU got its mmap_lock, when hold times are measured
+export const C_VMA_SINCE: u32 = LINE * 15 + 8; // owner: the same for the VMA
 export const C_MAP: u32 = LINE * 16 + 32; // owner, checks: table and generation of each PTE table mapped, oldest first
 export const MAPS_MAX: u32 = 4;
 export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VIOLATIONS: number of records below ever written
@@ -173,6 +178,7 @@ export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BY
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
 export const C_IPI_WAIT: u32 = 0x1c80; // owner: per target, the sequence of the interrupt that it is to acknowledge
+export const C_ALLOCATIONS: u32 = 0x1c78; // owner: allocations counted for H_INJECT_NTH
 export const C_DETACHED: u32 = 0x1c7c; // owner: table that ptReclaim.ts detached last
 export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-period latencies, 32 words, log2 of ns
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
@@ -264,9 +270,12 @@ export const INODE_REF: u32 = 8; // atomic: VMAs and holders
 export const INODE_NR_CACHED: u32 = 12; // atomic: pages in the page cache
 export const INODE_NEXT: u32 = 16; // G_MM_LOCK: link in the free list
 
+export const INODE_BUCKETS: u32 = 32; // atomic: INODE_BUCKET_WORDS words, a bit per group of buckets that has held a page of this inode (filemap.ts)
+export const INODE_BUCKET_WORDS: u32 = 8;
+
 /** Page-cache buckets, 32 bytes: a lock, then the first frame. */
 export const BUCKET_SHIFT: u32 = 5;
-export const BUCKET_HEAD: u32 = LOCK_BYTES; // the bucket's lock
+export const BUCKET_HEAD: u32 = LOCK_BYTES; // the bucket's lock, stored atomically
 
 /** Swap slots, 8 bytes. */
 export const SWAP_SHIFT: u32 = 3;

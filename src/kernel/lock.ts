@@ -38,14 +38,14 @@ import {
   heldPush,
   LC_PAGE_TABLE,
 } from './lockOrder.ts';
-import { countAcquired, countHold, countWait } from './lockStat.ts';
+import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { mcsLock, mcsTrylock, mcsUnlock } from './mcsLock.ts';
 import { cpuId } from './percpu.ts';
-import { violation } from './report.ts';
+import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
 import { awaitNamed } from './wait.ts';
-import { clockNs, compareExchange, exchange, load, notify, peek, poke } from './word.ts';
+import { clockNs, compareExchange, exchange, load, notify, peek } from './word.ts';
 
 export {
   LC_CACHE,
@@ -146,11 +146,11 @@ function acquire(lock: u32, cls: u32): void {
 
 function noteAcquired(lock: u32, cls: u32): void {
   countAcquired(cls);
-  if (peek(H_LOCK_STAT) !== 0) poke(lock + LOCK_SINCE, clockNs());
+  holdBegins(lock + LOCK_SINCE);
 }
 
 function release(lock: u32, cls: u32): void {
-  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(lock + LOCK_SINCE)) >>> 0);
+  holdEnds(lock + LOCK_SINCE, cls);
   const kind = lockKind(cls);
   if (kind === LOCK_ADAPTIVE) {
     if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
@@ -165,13 +165,19 @@ function tryOther(lock: u32, kind: u32): boolean {
   return mcsTrylock(lock);
 }
 
+function noteWait(lock: u32, cls: u32, startNs: u32): void {
+  const ns = (clockNs() - startNs) >>> 0;
+  countWait(cls, ns);
+  event(EVENT_LOCK_WAITED, lock, ns);
+}
+
 function acquireOther(lock: u32, cls: u32, kind: u32): void {
   if (tryOther(lock, kind)) return;
   const startNs = clockNs();
   if (kind === LOCK_TAS) tasLockSlow(lock);
   else if (kind === LOCK_TICKET) ticketLock(lock);
   else mcsLock(lock);
-  countWait(cls, (clockNs() - startNs) >>> 0);
+  noteWait(lock, cls, startNs);
 }
 
 function adaptiveLockSlow(lock: u32, cls: u32): void {
@@ -191,5 +197,5 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
     else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
       awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
   }
-  countWait(cls, (clockNs() - startNs) >>> 0);
+  noteWait(lock, cls, startNs);
 }

@@ -43,7 +43,8 @@ export const HELD_ORDERED: u32 = 0;
 export const HELD_NESTED: u32 = 1;
 export const HELD_TRY: u32 = 2;
 
-function rank(cls: u32): u32 {
+/** Place of a class in the lock order, 0 outermost. */
+export function lockRank(cls: u32): u32 {
   if (cls === LC_MMAP_READ || cls === LC_MMAP_WRITE) return 0;
   if (cls === LC_VMA_READ || cls === LC_VMA_WRITE) return 1;
   if (cls === LC_PAGE_TABLE) return 2;
@@ -62,10 +63,10 @@ function rank(cls: u32): u32 {
 export function heldPush(lock: u32, cls: u32, how: u32): void {
   const cpu = thisCpu();
   const depth = peek(cpu + C_HELD_DEPTH);
-  const mine = rank(cls);
+  const mine = lockRank(cls);
   for (let i: u32 = 0; i < depth; i++) {
     const at = cpu + C_HELD + (i << 3);
-    const other = rank(peek(at + 4));
+    const other = lockRank(peek(at + 4));
     if (peek(at) === lock) violation(ORACLE_LOCK_ORDER, lock, cls, lock);
     else if (how !== HELD_TRY && (other > mine || (other === mine && how !== HELD_NESTED)))
       violation(ORACLE_LOCK_ORDER, lock, cls, peek(at));
@@ -98,7 +99,7 @@ export function holdsSpinlock(): boolean {
   const depth = peek(cpu + C_HELD_DEPTH);
   let found = false;
   for (let i: u32 = 0; i < depth; i++) {
-    if (rank(peek(cpu + C_HELD + (i << 3) + 4)) >= 2) found = true;
+    if (lockRank(peek(cpu + C_HELD + (i << 3) + 4)) >= 2) found = true;
   }
   return found;
 }

@@ -8,9 +8,9 @@
  * Source: Linux Documentation/locking/lockstat.rst.
  */
 
-import { C_LOCK_STAT, LOCK_STAT_BYTES } from './layout.ts';
+import { C_LOCK_STAT, H_LOCK_STAT, LOCK_STAT_BYTES } from './layout.ts';
 import { thisCpu } from './percpu.ts';
-import { peek, poke } from './word.ts';
+import { clockNs, peek, poke } from './word.ts';
 
 export const LS_ACQUIRED: u32 = 0;
 export const LS_CONTENDED: u32 = 4;
@@ -49,6 +49,22 @@ export function countHold(cls: u32, ns: u32): void {
   const at = column(cls);
   addLong(at + LS_HOLD_TOTAL, ns);
   if (ns > peek(at + LS_HOLD_MAX)) poke(at + LS_HOLD_MAX, ns);
+}
+
+/**
+ * Notes in the word at `since`, which the holder owns, that a hold begins, when hold times are measured.
+ * @inline
+ */
+export function holdBegins(since: u32): void {
+  if (peek(H_LOCK_STAT) !== 0) poke(since, clockNs());
+}
+
+/**
+ * Counts the hold of a lock of class `cls` that `holdBegins` noted, which is about to end.
+ * @inline
+ */
+export function holdEnds(since: u32, cls: u32): void {
+  if (peek(H_LOCK_STAT) !== 0) countHold(cls, (clockNs() - peek(since)) >>> 0);
 }
 
 /** Adds one to the word of a 32-word histogram that stands for `value`'s highest set bit. */

@@ -1,5 +1,5 @@
 /**
- * madvise: dontneed, free, cold, pageout, populate_read, populate_write.
+ * madvise: dontneed, free, cold, pageout, nohugepage, populate_read, populate_write.
  *
  * The advice is applied to every VMA of the range from left to right; holes are skipped and answered with ENOMEM at the end; an error from a
  * VMA stops the walk and wins.
@@ -8,23 +8,27 @@
  *  free           clean and age the pages; they may be discarded until written again; swap entries are dropped. Anonymous memory only
  *  cold           clear accessed bits
  *  pageout        pageout.ts
+ *  nohugepage     set VM_NOHUGEPAGE, which splits and merges VMAs as rights do; on mmap_lock for write
  *  populate_*     populate.ts
  *
- * Lock order: mmap_lock for read, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas, madvise_dontneed_single_vma,
- * madvise_free_pte_range, madvise_cold_or_pageout_pte_range, try_vma_read_lock).
+ * Lock order: mmap_lock, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas, madvise_dontneed_single_vma,
+ * madvise_free_pte_range, madvise_cold_or_pageout_pte_range, madvise_update_vma, try_vma_read_lock).
  */
 
 import {
+  EAGAIN,
   EINVAL,
   ENOMEM,
   FAULT_VMA_LOCK,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   PMD_PAGES,
+  VM_NOHUGEPAGE,
 } from './config.ts';
 import {
   ENTRY_KIND,
@@ -37,8 +41,16 @@ import {
 } from './entry.ts';
 import { F_ANON, F_DIRTY, F_LAZYFREE, folioOf } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
-import { F_FLAGS, F_MAP, H_FAULT_PATH, VMA_END, VMA_INODE, VMA_START } from './layout.ts';
-import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import {
+  F_FLAGS,
+  F_MAP,
+  H_FAULT_PATH,
+  VMA_END,
+  VMA_FLAGS,
+  VMA_INODE,
+  VMA_START,
+} from './layout.ts';
+import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -47,8 +59,9 @@ import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
 import { swapFree } from './swap.ts';
 import { findVma } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
+import { vmaModifyFlags } from './vmaMerge.ts';
 import { pmdFind } from './walk.ts';
-import { and, exchange, load, or, peek } from './word.ts';
+import { and, exchange, load, or, peek, store } from './word.ts';
 import { spanEnd, unmapPageRange } from './zap.ts';
 
 /** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
@@ -109,19 +122,31 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   gatherFinish(gather);
 }
 
-/** Applies `advice` to [start, end) of `vma`, which is locked and covers it. Returns 0 or EINVAL. */
+/** MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for a split, or too many. */
+function forbidHugePages(vma: u32, start: u32, end: u32): u32 {
+  const old = load(vma + VMA_FLAGS);
+  const flags: u32 = old | VM_NOHUGEPAGE;
+  if (flags === old) return 0;
+  const changed = vmaModifyFlags(vma, start, end, flags);
+  if (changed === 0) return EAGAIN;
+  store(changed + VMA_FLAGS, flags);
+  return 0;
+}
+
+/** Applies `advice` to [start, end) of `vma`, which is locked and covers it. Returns 0, EINVAL or EAGAIN. */
 function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
   if (advice === MADV_DONTNEED) {
     dontneed(mm, start, end);
     return 0;
   }
+  if (advice === MADV_NOHUGEPAGE) return forbidHugePages(vma, start, end);
   if (advice === MADV_FREE && peek(vma + VMA_INODE) !== 0) return EINVAL;
   if (advice === MADV_PAGEOUT) pageoutRange(mm, start, end);
   else ageRange(mm, start, end, advice);
   return 0;
 }
 
-/** Applies `advice` to every VMA of [start, end), mmap_lock held for read. Returns 0, ENOMEM for a hole, or a VMA's error. */
+/** Applies `advice` to every VMA of [start, end), mmap_lock held. Returns 0, ENOMEM for a hole, or a VMA's error. */
 function adviseVmas(mm: u32, start: u32, end: u32, advice: u32): u32 {
   let result: u32 = 0;
   let vpn = start;
@@ -149,7 +174,7 @@ function vmaLockSuffices(advice: u32): boolean {
 
 /**
  * madvise on [start, start + pages). Precondition: page-aligned, no wrap; no lock held. Returns 0, ENOMEM (a hole; everything mapped was
- * advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), or what populateRange returns.
+ * advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), EAGAIN (nohugepage: too many VMAs), or what populateRange returns.
  */
 export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
   if (pages === 0) return 0;
@@ -160,9 +185,16 @@ export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
     advice !== MADV_DONTNEED &&
     advice !== MADV_FREE &&
     advice !== MADV_COLD &&
-    advice !== MADV_PAGEOUT
+    advice !== MADV_PAGEOUT &&
+    advice !== MADV_NOHUGEPAGE
   )
     return EINVAL;
+  if (advice === MADV_NOHUGEPAGE) {
+    mmapWriteLock(mm);
+    const result = adviseVmas(mm, start, end, advice);
+    mmapWriteUnlock(mm);
+    return result;
+  }
   if (vmaLockSuffices(advice)) {
     const vma = lockVmaUnderRcu(mm, start);
     if (vma !== 0) {

@@ -1,10 +1,13 @@
 /** Loops around single calls, for measurements: crossing from JavaScript into the kernel costs more than the calls do. */
 
-import { C_RCU_INVOKED, C_RCU_QUEUED, LOCK_BYTES, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
+import { entryNumber } from './entry.ts';
+import { C_RCU_INVOKED, C_RCU_QUEUED, PTDESC_SHIFT, RCU_HEAD_BYTES } from './layout.ts';
 import { spinLock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
+import { pteOffsetMap, pteUnmap } from './pteMap.ts';
 import {
   callRcu,
+  condResched,
   rcuBarrier,
   rcuQuiescentState,
   rcuReadLock,
@@ -12,7 +15,12 @@ import {
   synchronizeRcu,
 } from './rcu.ts';
 import { RCU_TEST } from './rcuCallbacks.ts';
+import { pmdFind } from './walk.ts';
+import { walkLockless } from './walkers.ts';
 import { load, peek, poke } from './word.ts';
+
+/** What the order of the walks below goes on by, modulo 2^32: odd, so that it visits all pages of a power of two. */
+const WALK_STEP: u32 = 2654435761;
 
 /** Takes and releases `times` locks of class `cls`, going round `locks` (a power of two) of them, 64 bytes apart. */
 export function measureLock(lock: u32, locks: u32, cls: u32, times: u32): void {
@@ -23,9 +31,8 @@ export function measureLock(lock: u32, locks: u32, cls: u32, times: u32): void {
   }
 }
 
-/** Takes and releases one lock `times` times, adding one to the word behind it each time. */
-export function measureCountUnderLock(lock: u32, cls: u32, times: u32): void {
-  const counter = lock + LOCK_BYTES;
+/** Takes and releases one lock `times` times, adding one to the word at `counter` each time. */
+export function measureCountUnderLock(lock: u32, counter: u32, cls: u32, times: u32): void {
   for (let i: u32 = 0; i < times; i++) {
     spinLock(lock, cls);
     poke(counter, peek(counter) + 1);
@@ -69,4 +76,49 @@ export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u3
     if ((peek(own + C_RCU_QUEUED) - load(own + C_RCU_INVOKED)) >>> 0 === headCount) rcuBarrier();
   }
   rcuBarrier();
+}
+
+/**
+ * Walks to `count` pages of `mm` as a lockless reader does, a section for each, without looking at interrupts: to page
+ * `base + (order & mask)`, where `order` begins at `from` and goes on by WALK_STEP. Returns the sum of the frame numbers.
+ */
+export function measureWalk(mm: u32, base: u32, mask: u32, from: u32, count: u32): u32 {
+  let order = from;
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const vpn: u32 = (base + ((order & mask) >>> 0)) >>> 0;
+    rcuReadLock();
+    const pmd = pmdFind(mm, vpn);
+    const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
+    if (pte !== 0) {
+      sum = (sum + entryNumber(load(pte))) >>> 0;
+      pteUnmap(pte);
+    }
+    rcuReadUnlock();
+    order = (order + WALK_STEP) >>> 0;
+  }
+  return sum;
+}
+
+/** The same by `walkLockless`, which looks at interrupts between its steps and counts the walk. */
+export function measureWalkLockless(mm: u32, base: u32, mask: u32, from: u32, count: u32): u32 {
+  let order = from;
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    sum = (sum + entryNumber(walkLockless(mm, (base + ((order & mask) >>> 0)) >>> 0))) >>> 0;
+    order = (order + WALK_STEP) >>> 0;
+  }
+  return sum;
+}
+
+/** A reader that is always busy: a section, then a quiescent state, `times` times; returns the sum of what it read. */
+export function measureReader(address: u32, times: u32): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < times; i++) {
+    rcuReadLock();
+    sum = (sum + load(address)) >>> 0;
+    rcuReadUnlock();
+    condResched();
+  }
+  return sum;
 }

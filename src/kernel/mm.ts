@@ -14,6 +14,7 @@
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING, SEQ_START } from './config.ts';
 import { filemapDropInode } from './filemap.ts';
+import { injectNth } from './inject.ts';
 import {
   C_MM,
   G_INODE_BUMP,
@@ -125,6 +126,7 @@ export function anonVmaCreate(mm: u32): u32 {
  * none is left.
  */
 export function inodeCreate(pages: u32, kind: u32): u32 {
+  if (injectNth()) return 0;
   spinLock(G_MM_LOCK, LC_MMS);
   let inode = peek(G_INODE_FREE);
   if (inode !== 0) {

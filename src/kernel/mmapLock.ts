@@ -13,7 +13,7 @@
  * No wake-up is lost: an unlock and the setting of QUEUED are atomics on one word. If the unlock comes first, the grant that
  * follows the setting finds the lock free; if it comes second, it finds QUEUED and grants. A waiter that is about to park
  * says so by a compare-and-exchange on its word, which fails when it was granted meanwhile; a grant is an exchange that returns
- * whether the waiter has to be woken.
+ * whether the waiter has to be woken, which is done when the queue's lock is released.
  * Nobody overtakes: with QUEUED set new comers queue, so neither side starves.
  *
  * Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
@@ -27,7 +27,10 @@ import { AWAIT_EQUALS, MMAP_SPINS, ORACLE_LOCK_ORDER } from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_MMAP_NEXT,
+  C_MMAP_READ,
+  C_MMAP_SINCE,
   C_MMAP_WAIT,
+  cpuArea,
   MM_LOCK,
   MM_LOCK_HEAD,
   MM_LOCK_QUEUE,
@@ -36,10 +39,10 @@ import {
 } from './layout.ts';
 import { LC_MMAP_QUEUE, LC_MMAP_READ, LC_MMAP_WRITE, spinLock, spinUnlock } from './lock.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
-import { countAcquired, countWait } from './lockStat.ts';
+import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
-import { violation } from './report.ts';
+import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
 import {
   add,
@@ -76,19 +79,21 @@ export function mmapReadLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_READ, HELD_ORDERED);
   if (!tryRead(mm)) waitInQueue(mm, WAIT_READ, LC_MMAP_READ);
-  countAcquired(LC_MMAP_READ);
+  noteRead(mm);
 }
 
 /** Takes the lock for reading unless a writer holds it or anybody waits for it; returns whether it did. */
 export function mmapReadTrylock(mm: u32): boolean {
   if (!tryRead(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_READ, HELD_TRY);
-  countAcquired(LC_MMAP_READ);
+  noteRead(mm);
   return true;
 }
 
 export function mmapReadUnlock(mm: u32): void {
   if (CHECK >= 2) heldPop(mm, LC_MMAP_READ);
+  poke(thisCpu() + C_MMAP_READ, 0);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_READ);
   const before = sub(mm + MM_LOCK, READER); // pairs with tryWrite and grant
   if (CHECK >= 1 && (before & READERS) === 0)
     violation(ORACLE_LOCK_ORDER, mm, LC_MMAP_READ, before);
@@ -100,14 +105,14 @@ export function mmapWriteLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_ORDERED);
   if (!tryWrite(mm)) waitInQueue(mm, WAIT_WRITE, LC_MMAP_WRITE);
-  countAcquired(LC_MMAP_WRITE);
+  noteWrite();
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function mmapWriteTrylock(mm: u32): boolean {
   if (!tryWrite(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_TRY);
-  countAcquired(LC_MMAP_WRITE);
+  noteWrite();
   return true;
 }
 
@@ -115,6 +120,7 @@ export function mmapWriteUnlock(mm: u32): void {
   checkWriter(mm);
   if (CHECK >= 2) heldPop(mm, LC_MMAP_WRITE);
   endVmaWriteLocks(mm);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
   const before = sub(mm + MM_LOCK, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant
   if ((before & QUEUED) !== 0) grantNext(mm);
 }
@@ -127,6 +133,8 @@ export function mmapWriteDowngrade(mm: u32): void {
     heldPush(mm, LC_MMAP_READ, HELD_TRY);
   }
   endVmaWriteLocks(mm);
+  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+  noteRead(mm);
   const before = sub(mm + MM_LOCK, ownWriter() - READER);
   if ((before & QUEUED) !== 0) grantNext(mm);
 }
@@ -144,6 +152,18 @@ export function mmapWriter(mm: u32): u32 {
 /** CPUs that hold the lock for reading. */
 export function mmapReaders(mm: u32): u32 {
   return load(mm + MM_LOCK) & READERS;
+}
+
+/** This CPU has the lock for reading: the state says how many readers there are, this word that it is one of them. */
+function noteRead(mm: u32): void {
+  poke(thisCpu() + C_MMAP_READ, mm);
+  countAcquired(LC_MMAP_READ);
+  holdBegins(thisCpu() + C_MMAP_SINCE);
+}
+
+function noteWrite(): void {
+  countAcquired(LC_MMAP_WRITE);
+  holdBegins(thisCpu() + C_MMAP_SINCE);
 }
 
 function checkWriter(mm: u32): void {
@@ -180,8 +200,9 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
   else poke(peek(mm + MM_LOCK_TAIL) + C_MMAP_NEXT, self);
   poke(mm + MM_LOCK_TAIL, self);
   or(mm + MM_LOCK, QUEUED); // pairs with the unlocks' subtractions
-  grant(mm);
+  const parked = grant(mm);
   spinUnlock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
+  wakeParked(parked);
 
   const word = self + C_MMAP_WAIT;
   let left = MMAP_SPINS;
@@ -195,17 +216,35 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }
-  countWait(cls, (clockNs() - startNs) >>> 0);
+  const ns = (clockNs() - startNs) >>> 0;
+  countWait(cls, ns);
+  event(EVENT_LOCK_WAITED, mm + MM_LOCK, ns);
 }
 
 function grantNext(mm: u32): void {
   spinLock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
-  grant(mm);
+  const parked = grant(mm);
   spinUnlock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
+  wakeParked(parked);
 }
 
-/** Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. */
-function grant(mm: u32): void {
+/** Wakes the CPUs whose bits are set. Not under the queue's lock: a CPU that wakes up here may take this one's core. */
+function wakeParked(parked: u32): void {
+  let rest = parked;
+  let cpu: u32 = 0;
+  while (rest !== 0) {
+    if ((rest & 1) !== 0) notify(cpuArea(cpu) + C_MMAP_WAIT, 1);
+    rest = rest >>> 1;
+    cpu += 1;
+  }
+}
+
+/**
+ * Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. Returns a bit for each
+ * of them that has parked, for `wakeParked`.
+ */
+function grant(mm: u32): u32 {
+  let parked: u32 = 0;
   let head = peek(mm + MM_LOCK_HEAD);
   let admitted = true;
   while (admitted && head !== 0) {
@@ -223,8 +262,10 @@ function grant(mm: u32): void {
       poke(mm + MM_LOCK_HEAD, next);
       if (next === 0) and(mm + MM_LOCK, ~QUEUED);
       // From here on the waiter may use its area again.
-      if ((exchange(word, 0) & WAIT_PARKED) !== 0) notify(word, 1);
+      if ((exchange(word, 0) & WAIT_PARKED) !== 0)
+        parked = (parked | (1 << cpuOfAddress(head))) >>> 0;
       head = next;
     }
   }
+  return parked;
 }

@@ -27,7 +27,7 @@ import {
 } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
 import { F_ANON, folioOf } from './frame.ts';
-import { F_FLAGS, F_REF, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
@@ -138,10 +138,9 @@ function newEntry(entry: u32, flags: u32): u32 {
   return result;
 }
 
-/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that nobody else has. */
+/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one, which only this entry has (faultWrite.ts). */
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  const folio = folioOf(entryNumber(entry));
-  return (load(folio + F_FLAGS) & F_ANON) !== 0 && load(folio + F_REF) === 1;
+  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
 }

@@ -3,6 +3,7 @@
  *
  * Guarantee: a page is given up only while nothing but its one entry and this function has it; its translation is flushed before
  * the frame is freed; its content is not lost: the entry becomes a swap entry, or none where the content is in the cache or was declared unneeded.
+ * Shared memory that was written to stays in the cache, unmapped.
  *
  *  1. Isolate: under the PTE lock take a reference on up to PAGEOUT_BATCH pages that are mapped once, and remember vpn and entry.
  *  2. With the lock dropped, one by one (`tryToUnmap`): take a swap slot; map and lock again; the page must still be there (same frame), mapped
@@ -24,16 +25,7 @@ import {
   PTE_DIRTY,
 } from './entry.ts';
 import { filemapRemoveUnused } from './filemap.ts';
-import {
-  F_ANON,
-  F_CACHED,
-  F_DIRTY,
-  F_LAZYFREE,
-  F_SHMEM,
-  folioGet,
-  folioOf,
-  folioPut,
-} from './frame.ts';
+import { F_ANON, F_CACHED, F_DIRTY, F_LAZYFREE, folioGet, folioOf, folioPut } from './frame.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, F_FLAGS, F_MAP, F_REF } from './layout.ts';
 import { thisCpu } from './percpu.ts';
@@ -113,8 +105,7 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
       next = cleared;
       // After the flush nobody new can find the page through this entry; a GUP that found it before holds a reference now, or sees the change.
       if (load(folio + F_REF) === references) {
-        if (anon) next = replacement(folio, cleared, slot);
-        else next = (load(folio + F_FLAGS) & F_SHMEM) !== 0 ? cleared : 0;
+        next = anon ? replacement(folio, cleared, slot) : 0;
       }
       unmapped = next !== cleared;
       if (next !== 0) setPte(pte, next);

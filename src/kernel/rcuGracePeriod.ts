@@ -70,8 +70,8 @@ export function rcuInit(): void {
   }
 }
 
-/** Longest limit that H_STALL_NS may hold; differences of clocks above it are negative ones. */
-const STALL_NS_MAX: u32 = 4000000000;
+/** Differences of clocks from here on are small negative ones: above any H_STALL_NS. */
+const CLOCK_AHEAD: u32 = 0xf0000000;
 
 function numberAfter(gp: u32): u32 {
   return gp === 0xffffffff ? 1 : gp + 1;
@@ -115,7 +115,7 @@ function end(gp: u32): void {
   count(COUNTER_GRACE_PERIODS);
   event(EVENT_GP_END, gp, 0);
   const waited = load(G_RCU_STARTED_GP) === gp;
-  countLog2(thisCpu() + C_RCU_HISTOGRAM, waited ? (clockNs() - load(G_RCU_STARTED_NS)) >>> 0 : 0);
+  countLog2(thisCpu() + C_RCU_HISTOGRAM, waited ? sinceStart() : 0);
 }
 
 /** First CPU not known to have passed `gp`; the number of CPUs when all have. */
@@ -135,6 +135,13 @@ function findMissing(gp: u32): u32 {
   return cpu;
 }
 
+/** Nanoseconds since G_RCU_STARTED_NS; 0 if another CPU, whose clock may be a little ahead, stored it just now. */
+function sinceStart(): u32 {
+  const started = load(G_RCU_STARTED_NS);
+  const elapsed = (clockNs() - started) >>> 0;
+  return elapsed < CLOCK_AHEAD ? elapsed : 0;
+}
+
 /** Stall detector: every so often, complains when `gp` has been waiting for longer than H_STALL_NS, now for `cpu`. */
 function noteMissing(gp: u32, cpu: u32): void {
   if (load(G_RCU_STARTED_GP) !== gp) {
@@ -146,13 +153,8 @@ function noteMissing(gp: u32, cpu: u32): void {
   poke(thisCpu() + C_RCU_SCANS, scans);
   if ((scans & 255) !== 0) return;
   const limit = peek(H_STALL_NS);
-  // Another CPU may note a newer grace period, or by a clock that is ahead of ours: then the difference is negative.
-  const since = load(G_RCU_STARTED_NS);
-  const now = clockNs();
-  const waited = (now - since) >>> 0;
-  if (limit === 0 || waited < limit || waited > STALL_NS_MAX) return;
-  if (load(G_RCU_STARTED_GP) !== gp) return;
-  store(G_RCU_STARTED_NS, now);
+  if (limit === 0 || sinceStart() < limit || load(G_RCU_STARTED_GP) !== gp) return;
+  store(G_RCU_STARTED_NS, clockNs());
   violation(ORACLE_NO_PROGRESS, cpuArea(cpu) + C_RCU_QS, cpu, peek(cpuArea(cpu) + C_OP));
 }
 

@@ -41,13 +41,19 @@ export const OP_RCU_BARRIER: u32 = 15;
 export const OP_AUDIT: u32 = 16;
 export const OP_TEST: u32 = 17;
 
-/** Kinds of ring events. */
-export const EVENT_OPERATION: u32 = 1;
-export const EVENT_GP_START: u32 = 2;
-export const EVENT_GP_END: u32 = 3;
-export const EVENT_CALLBACKS: u32 = 4;
-export const EVENT_INTERRUPT: u32 = 5;
-export const EVENT_VIOLATION: u32 = 6;
+/** Kinds of ring events, with their two words. */
+export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page
+export const EVENT_END: u32 = 2; // an operation: OP_; 0
+export const EVENT_LOCK_WAITED: u32 = 3; // got a lock that was not free: its address; ns waited
+export const EVENT_TABLE_ALLOC: u32 = 4; // level << 24 | table; first page it is to map
+export const EVENT_TABLE_DETACH: u32 = 5; // the same
+export const EVENT_TABLE_FREE: u32 = 6; // the same
+export const EVENT_GP_START: u32 = 7; // its number; 0
+export const EVENT_GP_END: u32 = 8; // its number; 0
+export const EVENT_CALLBACKS: u32 = 9; // how many were invoked; 0
+export const EVENT_INTERRUPT: u32 = 10; // interrupts handled: IPI_ kinds; bit per CPU that asked for a flush
+export const EVENT_FLUSH: u32 = 11; // TLB flush of this CPU's: first page; page after the last
+export const EVENT_VIOLATION: u32 = 12; // ORACLE_; the first of its words
 
 /** Marks the operation under way, for reports. */
 export function beginOperation(op: u32, a: u32, b: u32): void {
@@ -55,27 +61,35 @@ export function beginOperation(op: u32, a: u32, b: u32): void {
   poke(cpu + C_OP_A, a);
   poke(cpu + C_OP_B, b);
   poke(cpu + C_OP, op);
-  event(EVENT_OPERATION, op, a);
+  event(EVENT_BEGIN, a | op, b);
 }
 
 /** Marks that no operation is under way. */
 export function endOperation(): void {
-  poke(thisCpu() + C_OP, OP_NONE);
+  const cpu = thisCpu();
+  event(EVENT_END, peek(cpu + C_OP), 0);
+  poke(cpu + C_OP, OP_NONE);
 }
 
-/** Writes an event into this CPU's ring, if the machine has rings; the meaning of a and b is the kind's. */
+/**
+ * Writes an event into this CPU's ring, if the machine has rings; the meaning of a and b is the kind's.
+ * @inline
+ */
 export function event(kind: u32, a: u32, b: u32): void {
+  if (peek(H_RING_EVENTS) !== 0) record(kind, a, b);
+}
+
+function record(kind: u32, a: u32, b: u32): void {
   const events = peek(H_RING_EVENTS);
-  if (events === 0) return;
   const cpu = thisCpu();
   const next = peek(cpu + C_RING_NEXT);
-  const record =
+  const at =
     peek(H_RING_BASE) + ((cpuId() * events + ((next & (events - 1)) >>> 0)) << EVENT_SHIFT);
-  poke(record, clockNs());
-  poke(record + 4, kind);
-  poke(record + 8, a);
-  poke(record + 12, b);
-  poke(cpu + C_RING_NEXT, next + 1);
+  poke(at, clockNs());
+  poke(at + 4, kind);
+  poke(at + 8, a);
+  poke(at + 12, b);
+  store(cpu + C_RING_NEXT, (next + 1) >>> 0); // whoever sees the count sees the event
 }
 
 /**
@@ -100,5 +114,6 @@ export function violation(oracle: u32, a: u32, b: u32, c: u32): void {
   store(cpu + C_VIOLATIONS, written + 1);
   add(H_VIOLATIONS, 1);
   compareExchange(H_STOP, STOP_NO, STOP_SOON);
-  event(EVENT_VIOLATION, oracle, a);
+  // Those that only fill the last place would push what led to the first out of the ring.
+  if (written < VIOLATION_RECORDS) event(EVENT_VIOLATION, oracle, a);
 }

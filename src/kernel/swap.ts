@@ -7,6 +7,7 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING } from './config.ts';
+import { injectNth } from './inject.ts';
 import {
   G_SWAP_BUMP,
   G_SWAP_FREE,
@@ -27,7 +28,7 @@ function slotOf(slot: u32): u32 {
 
 /** Takes a slot for one entry. Returns its number, from 1 on; 0: swap is full, or there is none. */
 export function swapAlloc(): u32 {
-  if (peek(H_SWAP_SLOTS) === 0) return 0;
+  if (peek(H_SWAP_SLOTS) === 0 || injectNth()) return 0;
   spinLock(G_SWAP_LOCK, LC_SWAP);
   let slot = peek(G_SWAP_FREE);
   if (slot !== 0) {

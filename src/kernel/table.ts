@@ -25,7 +25,7 @@ import {
   TABLE_CACHE_HIGH,
   TABLE_ENTRIES,
 } from './config.ts';
-import { injectFailure } from './inject.ts';
+import { injectFailure, injectNth } from './inject.ts';
 import {
   C_OP,
   C_TABLE_COUNT,
@@ -38,6 +38,7 @@ import {
   H_INJECT_BATCH,
   H_INJECT_TABLE,
   H_PTDESCS,
+  H_RING_EVENTS,
   H_TABLES,
   LOCK_AUX,
   LOCK_OWNER,
@@ -56,9 +57,15 @@ import {
   TABLES,
   tableAddress,
 } from './layout.ts';
-import { LC_TABLES, spinLock, spinUnlock } from './lock.ts';
+import { LC_PTE, LC_TABLES, lockOwner, spinLock, spinUnlock } from './lock.ts';
 import { cpuId, thisCpu } from './percpu.ts';
-import { violation } from './report.ts';
+import {
+  EVENT_TABLE_ALLOC,
+  EVENT_TABLE_DETACH,
+  EVENT_TABLE_FREE,
+  event,
+  violation,
+} from './report.ts';
 import { count, COUNTER_TABLES_ALLOCATED, COUNTER_TABLES_FREED } from './stats.ts';
 import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
 
@@ -143,7 +150,7 @@ function checkFreeTable(table: u32, generation: u32): void {
   const desc = ptdescOf(table);
   if ((generation & 1) !== 0)
     violation(ORACLE_ACCOUNTING, table, generation, load(desc + PT_STATE));
-  if (load(desc + PT_LOCK + LOCK_OWNER) !== 0 || (load(desc + PT_STATE) & 0xff) !== PT_FREE)
+  if (lockOwner(desc + PT_LOCK, LC_PTE) !== 0 || (load(desc + PT_STATE) & 0xff) !== PT_FREE)
     violation(ORACLE_TABLE_USE_AFTER_FREE, table, generation, load(desc + PT_OP));
   const expected = generation === 0 ? 0 : POISON_TABLE;
   const address = tableAddress(table);
@@ -161,6 +168,7 @@ function checkFreeTable(table: u32, generation: u32): void {
  * named by the upper entry at `upper`. Returns its number, 0 when there is none or an injected failure asks for one.
  */
 export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
+  if (injectNth()) return 0;
   if (injectFailure(level === LEVEL_BATCH ? H_INJECT_BATCH : H_INJECT_TABLE)) return 0;
   const cpu = thisCpu();
   if (peek(cpu + C_TABLE_COUNT) === 0) refillTableCache(cpu);
@@ -183,6 +191,7 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
   store(desc + PT_STATE, (level << 8) | PT_LIVE);
   store(desc + PT_GEN, (generation + 1) >>> 0);
   count(COUNTER_TABLES_ALLOCATED);
+  event(EVENT_TABLE_ALLOC, (level << 24) | table, first);
   return table;
 }
 
@@ -196,6 +205,14 @@ export function tableDetach(table: u32): void {
   poke(desc + PT_RETIRED_GP, load(G_RCU_GP_SEQ));
   poke(desc + PT_OP, ((cpuId() << 8) | peek(thisCpu() + C_OP)) >>> 0);
   add(G_TABLES_HELD, 1);
+  tableEvent(EVENT_TABLE_DETACH, table);
+}
+
+/** Writes an event of `kind` about a table that has a state. */
+function tableEvent(kind: u32, table: u32): void {
+  if (peek(H_RING_EVENTS) === 0) return;
+  const desc = ptdescOf(table);
+  event(kind, ((load(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
 }
 
 /** Checks what must hold of a table that is about to be freed. */
@@ -204,9 +221,9 @@ function checkTableAtFree(table: u32, state: u32): void {
   if ((load(desc + PT_GEN) & 1) === 0 || (state & 0xff) === PT_FREE)
     violation(ORACLE_ACCOUNTING, table, state, load(desc + PT_OP));
   if (state >>> 8 === LEVEL_BATCH) return;
-  const lock = load(desc + PT_LOCK + LOCK_WORD);
-  if (lock !== 0 && load(desc + PT_LOCK + LOCK_OWNER) !== 0)
-    violation(ORACLE_TABLE_USE_AFTER_FREE, table, lock, load(desc + PT_OP));
+  const holder = lockOwner(desc + PT_LOCK, LC_PTE);
+  if (holder !== 0)
+    violation(ORACLE_TABLE_USE_AFTER_FREE, desc + PT_LOCK, holder, load(desc + PT_OP));
   const address = tableAddress(table);
   for (let i: u32 = 0; i < TABLE_ENTRIES; i += 1) {
     const entry = load(address + (i << 2));
@@ -226,6 +243,7 @@ export function tableFree(table: u32): void {
   const state = load(desc + PT_STATE);
   if (CHECK >= 1) checkTableAtFree(table, state);
   if ((state & 0xff) === PT_DETACHED) sub(G_TABLES_HELD, 1);
+  tableEvent(EVENT_TABLE_FREE, table);
   store(desc + PT_STATE, PT_FREE);
   store(desc + PT_GEN, (load(desc + PT_GEN) + 1) >>> 0);
   if (CHECK >= 1) fillWords(tableAddress(table), TABLE_ENTRIES, POISON_TABLE);

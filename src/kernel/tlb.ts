@@ -40,6 +40,7 @@ import {
   MM_TLB_GEN,
 } from './layout.ts';
 import { cpuId, thisCpu } from './percpu.ts';
+import { EVENT_FLUSH, event } from './report.ts';
 import {
   count,
   COUNTER_TLB_FLUSHES,
@@ -158,6 +159,7 @@ export function flushTlbRange(mm: u32, start: u32, end: u32, freedTables: u32): 
   poke(cpu + C_FLUSH_GEN, generation);
   tlbHandleFlush(cpuId());
   count(COUNTER_TLB_FLUSHES);
+  event(EVENT_FLUSH, start, end);
   const own = cpuId();
   let targets: u32 = (load(mm + MM_CPUMASK) & ~(1 << own)) >>> 0;
   let waited: u32 = 0;

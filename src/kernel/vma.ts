@@ -24,6 +24,7 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING, VMA_LEVELS } from './config.ts';
+import { injectNth } from './inject.ts';
 import {
   G_VMA_BUMP,
   G_VMA_FREE,
@@ -58,6 +59,7 @@ import { load, peek, poke, store } from './word.ts';
 
 /** Takes a VMA from the allocator; its words are undefined but for VMA_GEN. Returns its address, 0 when there is none left. */
 export function vmaAlloc(): u32 {
+  if (injectNth()) return 0;
   spinLock(G_VMA_LOCK, LC_VMAS);
   let vma = peek(G_VMA_FREE);
   if (vma !== 0) {

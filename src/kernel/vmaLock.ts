@@ -25,13 +25,31 @@
 
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, ORACLE_ACCOUNTING, ORACLE_LOCK_ORDER } from './config.ts';
-import { MM_LOCK_SEQ, VMA_END, VMA_LOCK_SEQ, VMA_MM, VMA_REF, VMA_START } from './layout.ts';
-import { HELD_TRY, heldPop, heldPush, holdsSpinlock, LC_VMA_READ } from './lockOrder.ts';
+import {
+  C_VMA_READ,
+  C_VMA_SINCE,
+  MM_LOCK_SEQ,
+  VMA_END,
+  VMA_LOCK_SEQ,
+  VMA_MM,
+  VMA_REF,
+  VMA_START,
+} from './layout.ts';
+import {
+  HELD_TRY,
+  heldPop,
+  heldPush,
+  holdsSpinlock,
+  LC_VMA_READ,
+  LC_VMA_WRITE,
+} from './lockOrder.ts';
+import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
+import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
-import { violation } from './report.ts';
+import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { findVma } from './vma.ts';
 import { awaitNamed } from './wait.ts';
-import { add, compareExchange, load, notify, store, sub } from './word.ts';
+import { add, clockNs, compareExchange, load, notify, poke, store, sub } from './word.ts';
 
 /** Bit of VMA_REF: a writer waits for readers to leave, or is about to end. */
 export const VMA_WRITER: u32 = 0x40000000;
@@ -84,12 +102,18 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
     return 0;
   }
   if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
+  // VMA_REF says how many readers there are, this word that this CPU is one of them.
+  poke(thisCpu() + C_VMA_READ, vma);
+  countAcquired(LC_VMA_READ);
+  holdBegins(thisCpu() + C_VMA_SINCE);
   return vma;
 }
 
 /** Releases a read lock. The VMA may be freed at once. */
 export function vmaReadUnlock(vma: u32): void {
   if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);
+  poke(thisCpu() + C_VMA_READ, 0);
+  holdEnds(thisCpu() + C_VMA_SINCE, LC_VMA_READ);
   dropReference(vma);
 }
 
@@ -104,9 +128,13 @@ function dropReference(vma: u32): void {
 function waitForReaders(vma: u32, target: u32): void {
   if (load(vma + VMA_REF) === target) return;
   if (CHECK >= 2 && holdsSpinlock()) violation(ORACLE_LOCK_ORDER, vma + VMA_REF, target, 0);
+  const startNs = clockNs();
   rcuIdleEnter();
   awaitNamed(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
   rcuIdleExit();
+  const ns = (clockNs() - startNs) >>> 0;
+  countWait(LC_VMA_WRITE, ns);
+  event(EVENT_LOCK_WAITED, vma + VMA_REF, ns);
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */
@@ -121,6 +149,7 @@ export function vmaIsWriteLocked(vma: u32): u32 {
 export function vmaStartWrite(vma: u32): void {
   const seq = load(load(vma + VMA_MM) + MM_LOCK_SEQ);
   if (load(vma + VMA_LOCK_SEQ) === seq) return;
+  countAcquired(LC_VMA_WRITE);
   if (load(vma + VMA_REF) === 0) {
     store(vma + VMA_LOCK_SEQ, seq);
     return;

@@ -16,7 +16,7 @@
  * __pte_alloc, pmd_install).
  */
 
-import { PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TABLE_ENTRIES } from './config.ts';
+import { PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TABLE_BITS, TABLE_ENTRIES } from './config.ts';
 import { entryMake, entryNumber, entryPresent, UPPER_FLAGS } from './entry.ts';
 import {
   MM_PAGE_TABLE_LOCK,
@@ -25,6 +25,7 @@ import {
   MM_TABLES_BY_LEVEL,
   MM_TABLES_PEAK,
   PT_LOCK,
+  TABLES,
   tableAddress,
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
@@ -37,19 +38,30 @@ export function pgdOffset(mm: u32, vpn: u32): u32 {
   return tableAddress(peek(mm + MM_PGD)) + ((vpn >>> PGD_SHIFT) << 2);
 }
 
+/** Address of the table that an upper entry names: what every walk waits for, so it shifts once where it can. */
+function tableOf(entry: u32): u32 {
+  if (TABLE_BITS < 6) return tableAddress(entryNumber(entry));
+  return TABLES + (((entry & ~0xff) << (TABLE_BITS - 6)) >>> 0);
+}
+
+/** Bytes into a table at which the entry for `vpn` stands; `shift`, below PGD_SHIFT, is that of the table's level. */
+function entryOffset(vpn: u32, shift: u32): u32 {
+  return ((vpn << 2) >>> shift) & ((TABLE_ENTRIES - 1) << 2);
+}
+
 /** Address, in the PUD table that the PGD value `pgd` names, of the entry of `vpn`. */
 export function pudOffset(pgd: u32, vpn: u32): u32 {
-  return tableAddress(entryNumber(pgd)) + (((vpn >>> PUD_SHIFT) & (TABLE_ENTRIES - 1)) << 2);
+  return tableOf(pgd) + entryOffset(vpn, PUD_SHIFT);
 }
 
 /** Address, in the PMD table that the PUD value `pud` names, of the entry of `vpn`. */
 export function pmdOffset(pud: u32, vpn: u32): u32 {
-  return tableAddress(entryNumber(pud)) + (((vpn >>> PMD_SHIFT) & (TABLE_ENTRIES - 1)) << 2);
+  return tableOf(pud) + entryOffset(vpn, PMD_SHIFT);
 }
 
 /** Address, in the PTE table that the PMD value `pmd` names, of the entry of `vpn`. */
 export function pteOffset(pmd: u32, vpn: u32): u32 {
-  return tableAddress(entryNumber(pmd)) + ((vpn & (TABLE_ENTRIES - 1)) << 2);
+  return tableOf(pmd) + entryOffset(vpn, 0);
 }
 
 /** Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive. */

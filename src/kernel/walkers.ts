@@ -19,7 +19,10 @@ import { count, COUNTER_WALKS } from './stats.ts';
 import { pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load } from './word.ts';
 
-/** Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU section. */
+/**
+ * Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU section.
+ * @inline
+ */
 function findPmdPolling(mm: u32, vpn: u32): u32 {
   const pgd = load(pgdOffset(mm, vpn));
   if (!entryPresent(pgd)) return 0;

@@ -4,6 +4,7 @@ import * as lockOrder from '../kernel/lockOrder.ts';
 import * as report from '../kernel/report.ts';
 import * as rss from '../kernel/rss.ts';
 import * as stats from '../kernel/stats.ts';
+import * as table from '../kernel/table.ts';
 
 /** Codes by name: every number that a module exports under `prefix`, the rest of its name in another spelling. */
 function codeNames(
@@ -30,6 +31,14 @@ export const COUNTER_NAMES = codeNames(stats, 'COUNTER_', 'camelCase');
 export const LOCK_CLASS_NAMES = codeNames(lockOrder, 'LC_', 'camelCase');
 /** OP_ codes, such as `munmap`; 0 is `none`. */
 export const OPERATION_NAMES = codeNames(report, 'OP_', '-');
+/** EVENT_ codes, such as `table-detach`. */
+export const EVENT_NAMES = codeNames(report, 'EVENT_', '-');
+/** IPI_ codes, such as `tlb`. */
+export const INTERRUPT_NAMES = codeNames(irq, 'IPI_', '-');
+/** LEVEL_ codes of tables in Linux's spelling, such as `PTE`. */
+export const LEVEL_NAMES: ReadonlyMap<number, string> = new Map(
+  [...codeNames(table, 'LEVEL_', '-')].map(([code, name]) => [code, name.toUpperCase()]),
+);
 /** RSS_ codes, such as `anon`. */
 export const RSS_NAMES = codeNames(rss, 'RSS_', 'camelCase');
 /** HOST_ codes, such as `stalled`: why a CPU ended. */

@@ -5,6 +5,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap, type Endpoint, type Remote } from 'comlink';
 
+/** A service as its callers see it: every method gives a promise. */
+export type RemoteService<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
+
 /** Node's MessagePort has EventTarget's methods beside EventEmitter's, which is all that Comlink asks of an endpoint. */
 function endpoint(port: MessagePort): Endpoint {
   return port as unknown as Endpoint;
@@ -28,11 +35,11 @@ export class CpuLink<T extends object> {
   }
 
   /** Makes one call. Rejects with what the method throws, or with the error of `end`. */
-  call<R>(make: (remote: Remote<T>) => Promise<R>): Promise<R> {
+  call<R>(make: (remote: RemoteService<T>) => Promise<R>): Promise<R> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise<R>((resolve, reject) => {
       this.#pending.add(reject);
-      make(this.#remote)
+      make(this.#remote as unknown as RemoteService<T>)
         .then(resolve, reject)
         .finally(() => this.#pending.delete(reject));
     });

@@ -2,12 +2,13 @@ import type { MessagePort } from 'node:worker_threads';
 import type { WorkloadSpec } from '../experiment/workload.ts';
 import type { CpuLink } from './control.ts';
 import { errnoName } from './errno.ts';
+import type { SharedMemory } from './memory.ts';
 import type { CheckLevel, Execution } from './options.ts';
 
 /** What a CPU's worker is started with. */
 export interface CpuTask {
   cpu: number;
-  memory: WebAssembly.Memory;
+  memory: SharedMemory;
   port: MessagePort;
   execution: Execution;
   check: CheckLevel;

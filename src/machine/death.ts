@@ -1,7 +1,9 @@
 /** How CPUs end before their time, and what a dead CPU leaves behind. */
+import { inspect } from 'node:util';
 import * as layout from '../kernel/layout.ts';
 import { describeAddress } from './addresses.ts';
-import { END_REASONS, LOCK_CLASS_NAMES, OPERATION_NAMES } from './codes.ts';
+import { END_REASONS, OPERATION_NAMES } from './codes.ts';
+import { heldLocks, type HeldLock } from './heldLocks.ts';
 import type { RunReport } from './machine.ts';
 
 /** Thrown by the host to end the CPU that the kernel runs on. */
@@ -13,28 +15,38 @@ export class CpuEnd extends Error {
   }
 }
 
+/** Message of an injected exception. */
+export const INJECTED_EXCEPTION = 'injected exception';
+
 /** The message of a CpuEnd, whose name does not survive the way between threads. */
 const CPU_END = /^([a-z-]+) \((0x[0-9a-f]+)\)$/;
+/** The message of Piscina's error for a thread that ended by itself. */
+const EXITED = /^worker exited with code: (\d+)$/;
 
-/** A lock that a dead CPU held. */
-export interface HeldLock {
-  address: number;
-  /** Such as `PTE lock of table 12`. */
-  name: string;
-  /** Lock class, where the CPU kept a list (check level full); null otherwise. */
-  lockClass: string | null;
-}
+export type { HeldLock } from './heldLocks.ts';
 
 /** The death of a CPU. */
 export interface CpuDeath {
   cpu: number;
   /** What ended it: an exception's message, an exit code, a full heap. */
   cause: string;
+  /** Stack of an exception that nobody asked for: of a user's workload, or a mistake in ptlab; null otherwise. */
+  stack: string | null;
   /** The operation it was in, `none` between operations, and its first two arguments. */
   operation: string;
   operationArguments: [number, number];
-  /** Locks it held, outermost first where their order is known. */
+  /** Locks it held, outermost first. */
   locks: HeldLock[];
+}
+
+/** Locks that a message names; `CpuDeath.locks` has all. */
+const LOCKS_NAMED = 6;
+
+function listed(locks: readonly HeldLock[]): string {
+  if (locks.length === 0) return 'no lock';
+  const names = locks.slice(0, LOCKS_NAMED).map((lock) => lock.name);
+  const more = locks.length - names.length;
+  return names.join(', ') + (more === 0 ? '' : ` and ${more} more`);
 }
 
 /** A CPU died; the machine has ended with it. */
@@ -47,28 +59,18 @@ export class CpuDiedError extends Error {
   /** What the run that it died in had done until then; null outside runs. */
   report: RunReport | null = null;
 
-  constructor(death: CpuDeath) {
-    const holding =
-      death.locks.length === 0
-        ? 'holding no lock'
-        : `holding ${death.locks.map((lock) => lock.name).join(', ')}`;
-    super(`CPU ${death.cpu} died in ${death.operation}: ${death.cause}; ${holding}`);
+  /** `cause`: what the CPU's thread ended with. */
+  constructor(death: CpuDeath, cause?: unknown) {
+    super(
+      `CPU ${death.cpu} died in ${death.operation}: ${death.cause}; holding ${listed(death.locks)}`,
+      { cause },
+    );
     this.death = death;
     this.cpu = death.cpu;
     this.operation = death.operation;
     this.locks = death.locks;
   }
 }
-
-/** Locks as Linux calls them, by class; `place` is what stands at the lock's address. */
-const LOCK_TITLES: Readonly<Record<string, (place: string) => string>> = {
-  pte: (place) => `PTE ${place}`,
-  pmd: (place) => `PMD ${place}`,
-  mmapRead: (place) => `mmap_lock (read) of ${place}`,
-  mmapWrite: (place) => `mmap_lock (write) of ${place}`,
-  vmaRead: (place) => `VMA lock (read) of ${place}`,
-  vmaWrite: (place) => `VMA lock (write) of ${place}`,
-};
 
 /** What CPU `cpu`, which no longer runs, was doing when `error` ended it, and the locks that it held. */
 export function describeDeath(words: Uint32Array, cpu: number, error: unknown): CpuDeath {
@@ -78,16 +80,47 @@ export function describeDeath(words: Uint32Array, cpu: number, error: unknown): 
   return {
     cpu,
     cause: describeCause(words, error),
+    stack: describeStack(error),
     operation,
     operationArguments: [at(area + layout.C_OP_A), at(area + layout.C_OP_B)],
     locks: heldLocks(words, cpu),
   };
 }
 
+/** Errors whose names survive the way between threads. */
+const CLONED_NAMES = [
+  'Error',
+  ...[EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
+    (kind) => kind.name,
+  ),
+];
+
+/** What was thrown, as an error that reaches another thread with its name, message and stack, whatever it was. */
+export function portableError(thrown: unknown): Error {
+  if (!(thrown instanceof Error)) return new Error(`thrown: ${inspect(thrown)}`);
+  const { name, message, stack } = thrown;
+  const named = CLONED_NAMES.includes(name) || thrown instanceof CpuEnd;
+  const error = new Error(named ? message : `${name}: ${message}`);
+  if (named) error.name = name;
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
+function outOfMemory(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+}
+
+function describeStack(error: unknown): string | null {
+  if (!(error instanceof Error) || outOfMemory(error)) return null;
+  const { message, stack } = error;
+  const asked = message === INJECTED_EXCEPTION || CPU_END.test(message) || EXITED.test(message);
+  return asked ? null : (stack ?? null);
+}
+
 function describeCause(words: Uint32Array, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
-  const exit = /^worker exited with code: (\d+)$/.exec(error.message);
+  if (outOfMemory(error)) return 'out of memory';
+  const exit = EXITED.exec(error.message);
   if (exit !== null) return `its thread exited with code ${exit[1]}`;
   const end = CPU_END.exec(error.message);
   if (end?.[1] === 'stalled') {
@@ -96,53 +129,4 @@ function describeCause(words: Uint32Array, error: unknown): string {
     return `it waited longer than the machine's limit (option stallMs) for ${what}`;
   }
   return error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
-}
-
-/**
- * Locks whose words name CPU `cpu` as their holder. The CPU's own list, where it has one, gives class and order, and those
- * locks whose words name nobody (mmap_lock, VMA locks).
- */
-function heldLocks(words: Uint32Array, cpu: number): HeldLock[] {
-  const at = (address: number): number => Atomics.load(words, address >>> 2);
-  const locks = new Map<number, HeldLock>();
-  const add = (address: number, lockClass: string | null): void => {
-    if (locks.has(address)) return;
-    const place = describeAddress(words, address) ?? `0x${address.toString(16)}`;
-    const title = lockClass === null ? undefined : LOCK_TITLES[lockClass];
-    const name = title?.(place) ?? (place.includes('lock of') ? place : `lock of ${place}`);
-    locks.set(address, { address, name, lockClass });
-  };
-  const area = layout.cpuArea(cpu);
-  const depth = Math.min(at(area + layout.C_HELD_DEPTH), layout.HELD_MAX);
-  for (let i = 0; i < depth; i++) {
-    const held = area + layout.C_HELD + i * 8;
-    add(at(held), LOCK_CLASS_NAMES.get(at(held + 4)) ?? null);
-  }
-  for (const lock of allLocks(words)) {
-    const word = at(lock + layout.LOCK_WORD);
-    const owner = at(lock + layout.LOCK_OWNER);
-    if ((word & 0x7fff_ffff) === cpu + 1 && owner === 0 && at(lock + layout.LOCK_AUX) === 0)
-      add(lock, null);
-    else if (owner === cpu + 1) add(lock, null);
-  }
-  return [...locks.values()];
-}
-
-/** Addresses of every lock that names its holder. */
-function* allLocks(words: Uint32Array): Generator<number> {
-  const at = (address: number): number => words[address >>> 2]!;
-  yield* [
-    layout.G_TABLE_LOCK,
-    layout.G_FRAME_LOCK,
-    layout.G_VMA_LOCK,
-    layout.G_SWAP_LOCK,
-    layout.G_MM_LOCK,
-  ];
-  for (let cpu = 0; cpu < at(layout.H_CPUS); cpu++) yield layout.cpuArea(cpu) + layout.C_RCU_LOCK;
-  for (let i = 0; i < at(layout.H_MMS); i++)
-    yield at(layout.H_MM_BASE) + i * layout.MM_BYTES + layout.MM_PAGE_TABLE_LOCK;
-  for (let i = 1; i < at(layout.G_TABLE_BUMP); i++)
-    yield at(layout.H_PTDESCS) + (i << layout.PTDESC_SHIFT) + layout.PT_LOCK;
-  for (let i = 0; i <= at(layout.H_CACHE_MASK); i++)
-    yield at(layout.H_CACHE_BASE) + (i << layout.BUCKET_SHIFT);
 }

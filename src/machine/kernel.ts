@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { SharedMemory } from './memory.ts';
 import type { CheckLevel, Execution } from './options.ts';
 
 const fromDist = import.meta.url.includes('/dist/src/machine/');
@@ -11,49 +12,16 @@ export interface Host {
   end(reason: number, detail: number): void;
 }
 
-type Call = (...args: number[]) => number;
+/**
+ * The kernel's exports. Results of the WebAssembly build are signed: `>>> 0` where bit 31 of one can be set (addresses, entries).
+ */
+export type Kernel = typeof import('../kernel/index.ts');
 
-/** The kernel's exports. */
-export type Kernel = Record<
-  | 'setThisCpu'
-  | 'mmCreate'
-  | 'mmDestroy'
-  | 'doMmap'
-  | 'doMunmap'
-  | 'doMprotect'
-  | 'doMremap'
-  | 'doBrk'
-  | 'doMadvise'
-  | 'populateRange'
-  | 'access'
-  | 'walkLockless'
-  | 'gupFast'
-  | 'gupFastOnly'
-  | 'gupPut'
-  | 'inodeCreate'
-  | 'mapImplicit'
-  | 'rcuQuiescentState'
-  | 'rcuIdleEnter'
-  | 'rcuIdleExit'
-  | 'synchronizeRcu'
-  | 'rcuBarrier'
-  | 'pollInterrupts'
-  | 'drainCaches'
-  | 'stallReader'
-  | 'inodePut'
-  | 'violation'
-  | 'beginOperation'
-  | 'endOperation'
-  | 'condResched'
-  | 'gupCheck'
-  | 'frameGeneration',
-  Call
->;
-
+/** Loads the kernel for `memory` into this thread. A JavaScript kernel serves one memory for each thread. */
 export async function loadKernel(
   execution: Execution,
   check: CheckLevel,
-  memory: WebAssembly.Memory,
+  memory: SharedMemory,
   host: Host,
 ): Promise<Kernel> {
   if (execution === 'js') {

@@ -5,8 +5,8 @@ import { Piscina } from 'piscina';
 import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
-import type { WorkloadSpec } from '../experiment/workload.ts';
-import { audit, type AuditReport } from './audit.ts';
+import { WORKLOAD_MODULE, type WorkloadSpec } from '../experiment/workload.ts';
+import { audit, type AuditReport } from './audit/index.ts';
 import { CpuLink } from './control.ts';
 import {
   Cpu,
@@ -15,9 +15,10 @@ import {
   type CpuTask,
   type FileHandle,
 } from './cpu.ts';
-import { CpuDiedError, describeDeath, type CpuDeath } from './death.ts';
+import { CpuDiedError, describeDeath } from './death.ts';
+import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
-import { createMemory } from './memory.ts';
+import { createMemory, type SharedMemory } from './memory.ts';
 import {
   CHECK_LEVELS,
   OptionError,
@@ -39,6 +40,11 @@ import { readViolations, type Violation } from './violations.ts';
 const ENDING_MS = 1000;
 /** Longest delay of a Node timer, milliseconds. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Heap of each CPU's thread. A CPU that is to die of a full heap gets a small one, which is full soon. */
+function heapMb(options: ResolvedOptions): number {
+  return options.inject.death?.kind === 'memory' ? 64 : 256;
+}
 
 /** How a workload is run. Without `durationMs` and `operations` it runs for a second. */
 export interface RunOptions {
@@ -70,6 +76,8 @@ export interface RunReport {
   ended: 'time' | 'count' | 'violation' | 'interrupted' | 'death';
   statistics: MachineStatistics;
   violations: Violation[];
+  /** What the CPUs did last, when something was wrong and the machine has rings (option `eventsPerCpu`). */
+  events: MachineEvent[];
   /** Null when the run had no audit. */
   audit: AuditReport | null;
 }
@@ -110,7 +118,7 @@ export class Machine implements AsyncDisposable {
   readonly options: ResolvedOptions;
   /** Number of CPUs. */
   readonly cpus: number;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly words: Uint32Array;
   readonly #pool: Piscina;
   readonly #links: CpuLink<CpuService>[] = [];
@@ -121,6 +129,8 @@ export class Machine implements AsyncDisposable {
   #ending: Promise<void> | null = null;
   #failure: CpuDiedError | null = null;
   #failing: Promise<void> | null = null;
+  /** The rings as they were when a CPU had died. */
+  #eventsAtDeath: MachineEvent[] | null = null;
 
   constructor(options: ResolvedOptions) {
     this.options = options;
@@ -135,7 +145,7 @@ export class Machine implements AsyncDisposable {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb(options) },
     });
     this.#pool.on('error', () => {});
     const clockStartNs = process.hrtime.bigint();
@@ -225,6 +235,21 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
+   * What the CPUs did last, oldest first, as far as their rings remember (option `eventsPerCpu`). Times are told from the first
+   * violation, from the last event of a CPU that died, or else from the newest event.
+   */
+  events(): MachineEvent[] {
+    if (this.#eventsAtDeath !== null) return this.#eventsAtDeath;
+    const [first, ...rest] = this.violations();
+    if (first === undefined) return readEvents(this.words);
+    const clockNs = rest.reduce(
+      (earliest, { clockNs: other }) => (((other - earliest) | 0) < 0 ? other : earliest),
+      first.clockNs,
+    );
+    return readEvents(this.words, { clockNs });
+  }
+
+  /**
    * Walks every table, VMA and free list and checks that all of it balances. The CPUs must be idle: no operation and no
    * run under way.
    */
@@ -249,6 +274,7 @@ export class Machine implements AsyncDisposable {
     let ended: RunReport['ended'] = 'count';
     let operationsPerCpu: (number | null)[] = Array.from({ length: this.cpus }, () => null);
     let auditReport: AuditReport | null = null;
+    let events: MachineEvent[] = [];
     const report = (): RunReport => ({
       workload: plan.spec.name,
       seed: plan.spec.seed,
@@ -259,6 +285,7 @@ export class Machine implements AsyncDisposable {
       ended,
       statistics: this.statistics(),
       violations: this.violations(),
+      events,
       audit: auditReport,
     });
     let durationMs: number | null = null;
@@ -294,16 +321,22 @@ export class Machine implements AsyncDisposable {
       );
       durationMs = performance.now() - startMs;
       if (this.violations().length > 0) ended = 'violation';
+      const eventsBeforeAudit = this.events();
       this.#setStop(STOP_NO);
       this.#running = false;
       if (options.audit !== false) auditReport = await this.audit();
+      if (this.violations().length > 0 || auditReport?.ok === false) events = eventsBeforeAudit;
       await this.#links[0]!.call((remote) => remote.cleanUp(plan.spec, shared));
       return report();
     } catch (error) {
       if (error instanceof CpuDiedError && error.report === null) {
         ended = 'death';
+        events = this.events();
         error.report = report();
       }
+      // An error keeps its name on its way from another thread, not its class.
+      if (error instanceof Error && error.name === 'OptionError' && !(error instanceof OptionError))
+        throw new OptionError('workload', plan.spec.name, WORKLOAD_MODULE);
       throw error;
     } finally {
       this.#running = false;
@@ -355,15 +388,18 @@ export class Machine implements AsyncDisposable {
   /** The task of CPU `id` has failed: ends the machine. */
   #died(id: number, error: unknown): Promise<void> {
     if (this.#ending !== null) return Promise.resolve();
-    this.#failing ??= this.#fail(describeDeath(this.words, id, error));
+    if (this.#failing === null) {
+      this.#eventsAtDeath = readEvents(this.words, { lastOfCpu: id });
+      this.#failure = new CpuDiedError(describeDeath(this.words, id, error), error);
+      this.#failing = this.#fail(this.#failure);
+    }
     return Promise.resolve();
   }
 
-  async #fail(death: CpuDeath): Promise<void> {
-    this.#failure = new CpuDiedError(death);
+  async #fail(failure: CpuDiedError): Promise<void> {
     this.#setStop(STOP_ABORT);
     await this.#endTasks();
-    for (const link of this.#links) link.end(this.#failure);
+    for (const link of this.#links) link.end(failure);
   }
 
   /** Asks every CPU to end its task, waits for that a limited time, and ends the threads. */

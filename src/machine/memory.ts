@@ -93,11 +93,16 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
   );
 }
 
+/** A shared WebAssembly.Memory, by the part of it that is no matter of WebAssembly. */
+export interface SharedMemory {
+  readonly buffer: SharedArrayBuffer;
+}
+
 /**
  * Makes the memory of a machine and writes its configuration and the first values of its global words. All other words
  * are zero. Throws OptionError when the sizes do not fit, RangeError when the system has no such memory.
  */
-export function createMemory(options: ResolvedOptions): WebAssembly.Memory {
+export function createMemory(options: ResolvedOptions): SharedMemory {
   const regions = layOut(options);
   const pages = Math.ceil(regions.end / WASM_PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

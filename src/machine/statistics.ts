@@ -22,11 +22,14 @@ export interface LockStatistics {
   contended: number;
   waitTotalNs: number;
   waitMaxNs: number;
-  /** 0 unless the machine measures hold times (option `lockStat`). */
+  /** Half of the waits, and 99 in 100, were no longer than this, as far as the histogram tells; 0 without waits. */
+  waitP50Ns: number;
+  waitP99Ns: number;
+  /** 0 unless the machine measures hold times (option `lockStat`); never measured for `vmaWrite`, whose holds end with mmap_lock's. */
   holdTotalNs: number;
   holdMaxNs: number;
   /** Number of waits of 2^n to 2^(n+1) - 1 ns, n from 0 to 31. */
-  waitHistogram: number[];
+  waitHistogramLog2Ns: number[];
 }
 
 /** Counters of one CPU since boot; they wrap at 2^32. */
@@ -66,7 +69,7 @@ export interface MachineStatistics {
   /** By lock class, such as `pte`. */
   locks: Record<string, LockStatistics>;
   /** Latencies of grace periods: number of 2^n to 2^(n+1) - 1 ns. */
-  gracePeriodHistogram: number[];
+  gracePeriodHistogramLog2Ns: number[];
   /** Callbacks queued and not invoked yet. */
   callbacksPending: number;
   tables: {
@@ -117,9 +120,11 @@ function readLocks(words: Uint32Array, area: number): Map<string, LockStatistics
       contended: load(words, at + LS_CONTENDED),
       waitTotalNs: long(words, at + LS_WAIT_TOTAL),
       waitMaxNs: load(words, at + LS_WAIT_MAX),
+      waitP50Ns: 0,
+      waitP99Ns: 0,
       holdTotalNs: long(words, at + LS_HOLD_TOTAL),
       holdMaxNs: load(words, at + LS_HOLD_MAX),
-      waitHistogram: histogram(words, at + LS_WAIT_HISTOGRAM),
+      waitHistogramLog2Ns: histogram(words, at + LS_WAIT_HISTOGRAM),
     });
   }
   return locks;
@@ -136,7 +141,23 @@ function addLocks(to: LockStatistics, from: LockStatistics): void {
   to.waitMaxNs = Math.max(to.waitMaxNs, from.waitMaxNs);
   to.holdTotalNs += from.holdTotalNs;
   to.holdMaxNs = Math.max(to.holdMaxNs, from.holdMaxNs);
-  from.waitHistogram.forEach((count, bit) => (to.waitHistogram[bit]! += count));
+  from.waitHistogramLog2Ns.forEach((count, bit) => (to.waitHistogramLog2Ns[bit]! += count));
+}
+
+/**
+ * What a `share` (0 to 1) of the durations counted in a histogram by their highest set bit did not exceed: the upper end of
+ * a power of two, or `maxNs`, the greatest of all, where that is less. 0 when nothing was counted.
+ */
+export function quantileNs(
+  histogramLog2Ns: readonly number[],
+  share: number,
+  maxNs: number,
+): number {
+  const wanted = share * histogramLog2Ns.reduce((sum, count) => sum + count, 0);
+  if (wanted === 0) return 0;
+  let counted = 0;
+  const bit = histogramLog2Ns.findIndex((count) => (counted += count) >= wanted);
+  return Math.min(2 ** (bit + 1) - 1, maxNs);
 }
 
 /** Reads everything. `elapsedMs` is the machine's age. */
@@ -144,7 +165,7 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
   const cpus: CpuStatistics[] = [];
   const counters: Record<string, number> = {};
   const locks: Record<string, LockStatistics> = {};
-  const gracePeriodHistogram = Array.from({ length: HISTOGRAM_WORDS }, () => 0);
+  const gracePeriodHistogramLog2Ns = Array.from({ length: HISTOGRAM_WORDS }, () => 0);
   let callbacksPending = 0;
   for (let cpu = 0; cpu < load(words, layout.H_CPUS); cpu++) {
     const area = layout.cpuArea(cpu);
@@ -161,7 +182,7 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
       else addLocks(sum, columns);
     }
     histogram(words, area + layout.C_RCU_HISTOGRAM).forEach(
-      (count, bit) => (gracePeriodHistogram[bit]! += count),
+      (count, bit) => (gracePeriodHistogramLog2Ns[bit]! += count),
     );
     callbacksPending +=
       (load(words, area + layout.C_RCU_QUEUED) - load(words, area + layout.C_RCU_INVOKED)) >>> 0;
@@ -173,6 +194,10 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
       violations: load(words, area + layout.C_VIOLATIONS),
     });
   }
+  for (const lock of Object.values(locks)) {
+    lock.waitP50Ns = quantileNs(lock.waitHistogramLog2Ns, 0.5, lock.waitMaxNs);
+    lock.waitP99Ns = quantileNs(lock.waitHistogramLog2Ns, 0.99, lock.waitMaxNs);
+  }
   const addressSpaces = readSpaces(words);
   const sum = (value: (space: SpaceStatistics) => number): number =>
     addressSpaces.reduce((total, space) => total + value(space), 0);
@@ -181,7 +206,7 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
     cpus,
     counters,
     locks,
-    gracePeriodHistogram,
+    gracePeriodHistogramLog2Ns,
     callbacksPending,
     tables: {
       total: load(words, layout.H_TABLES) - 1,

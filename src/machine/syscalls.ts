@@ -30,6 +30,8 @@ import type { Kernel } from './kernel.ts';
 export const PAGE_BYTES = 4096;
 /** First address that no mapping may reach: the last page below 16 TiB stays unmapped. */
 export const TASK_BYTES = TASK_END * PAGE_BYTES;
+/** munmap may name the last page, too, so that a script can unmap everything: `munmap 0 16T`. */
+const MUNMAP_BYTES = TASK_BYTES + PAGE_BYTES;
 const WRAP_BYTES = 2 ** 64;
 /** What an access beyond the end of a file gives instead of an errno. */
 export const SIGBUS = 7;
@@ -57,9 +59,9 @@ export class PageCalls {
     this.kernel = kernel;
   }
 
-  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number): number {
+  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number | void): number {
     this.kernel.beginOperation(op, mm, vpn);
-    const errno = result(this.kernel) >>> 0;
+    const errno = (result(this.kernel) ?? 0) >>> 0;
     this.kernel.endOperation();
     return errno;
   }
@@ -190,10 +192,13 @@ export class SystemCalls {
   }
 
   munmap(mm: number, address: number, length: number): number {
-    if (unaligned(address) || address > TASK_BYTES || length > TASK_BYTES - address) return EINVAL;
+    if (unaligned(address) || address > MUNMAP_BYTES || length > MUNMAP_BYTES - address)
+      return EINVAL;
     const bytes = pageUp(length);
     if (bytes === 0) return EINVAL;
-    return this.pages.munmap(mm, address / PAGE_BYTES, bytes / PAGE_BYTES);
+    const end = Math.min(address + bytes, TASK_BYTES);
+    if (address >= end) return 0;
+    return this.pages.munmap(mm, address / PAGE_BYTES, (end - address) / PAGE_BYTES);
   }
 
   mprotect(mm: number, address: number, length: number, prot: number): number {
@@ -235,11 +240,11 @@ export class SystemCalls {
       if (unaligned(newAddress) || newAddress > TASK_BYTES - newBytes) return EINVAL;
       if (address + oldBytes > newAddress && newAddress + newBytes > address) return EINVAL;
     }
-    if (address >= TASK_BYTES || address + oldBytes > TASK_BYTES) return EFAULT;
+    if (address >= TASK_BYTES) return EFAULT;
     return this.pages.mremap(
       mm,
       address / PAGE_BYTES,
-      oldBytes / PAGE_BYTES,
+      Math.min(oldBytes / PAGE_BYTES, TASK_END),
       newAddress / PAGE_BYTES,
       newBytes / PAGE_BYTES,
       flags === MREMAP_MAYMOVE_FIXED ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE,

@@ -9,7 +9,8 @@ declare namespace WebAssembly {
     constructor(descriptor: MemoryDescriptor);
     readonly buffer: SharedArrayBuffer;
   }
-  interface Module {
+  class Module {
+    constructor(bytes: Uint8Array);
     readonly __module?: never;
   }
   class Instance {

@@ -1,7 +1,7 @@
 /** Parts that the reports of all runs have: the axes, what the machine counted, what was checked. */
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
 import type { ResolvedOptions } from '../machine/options.ts';
-import type { MachineStatistics } from '../machine/statistics.ts';
+import type { LockStatistics, MachineStatistics } from '../machine/statistics.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
 import { table } from './table.ts';
 
@@ -54,28 +54,33 @@ export function cpuTable(
   );
 }
 
-/** The lock classes that were taken at all, as lock_stat shows them. */
-export function lockTable(statistics: MachineStatistics): string[] {
+/** A duration in microseconds, with a decimal while it is short. */
+function us(ns: number): string {
+  return ns < 100_000 ? (ns / 1000).toFixed(1) : formatCount(ns / 1000);
+}
+
+/** The lock classes that were taken at all, as lock_stat shows them; with `lockStat` also quantiles of waits, and holds. */
+export function lockTable(statistics: MachineStatistics, lockStat: boolean): string[] {
+  const taken = Object.entries(statistics.locks).filter(([, lock]) => lock.acquired > 0);
+  if (taken.length === 0) return [];
+  type Cell = (lock: LockStatistics) => string;
+  const columns: [string, Cell][] = [
+    ['acquired', (lock) => formatCount(lock.acquired)],
+    ['contended', (lock) => formatCount(lock.contended)],
+    ['wait total us', (lock) => us(lock.waitTotalNs)],
+    ['wait max us', (lock) => us(lock.waitMaxNs)],
+  ];
+  const measured: [string, Cell][] = [
+    ['p50 us', (lock) => us(lock.waitP50Ns)],
+    ['p99 us', (lock) => us(lock.waitP99Ns)],
+    ['hold total us', (lock) => us(lock.holdTotalNs)],
+    ['hold max us', (lock) => us(lock.holdMaxNs)],
+  ];
+  const shown = lockStat ? [...columns, ...measured] : columns;
   const right = 'right' as const;
-  const rows = Object.entries(statistics.locks)
-    .filter(([, lock]) => lock.acquired > 0)
-    .map(([name, lock]) => [
-      name,
-      formatCount(lock.acquired),
-      formatCount(lock.contended),
-      formatCount(lock.waitTotalNs / 1000),
-      formatCount(lock.waitMaxNs / 1000),
-    ]);
-  if (rows.length === 0) return [];
   return table(
-    [
-      { title: 'lock' },
-      { title: 'acquired', align: right },
-      { title: 'contended', align: right },
-      { title: 'wait total us', align: right },
-      { title: 'wait max us', align: right },
-    ],
-    rows,
+    [{ title: 'lock' }, ...shown.map(([title]) => ({ title, align: right }))],
+    taken.map(([name, lock]) => [name, ...shown.map(([, cell]) => cell(lock))]),
   );
 }
 

@@ -1,4 +1,4 @@
-import type { AuditReport } from '../machine/audit.ts';
+import type { AuditReport } from '../machine/audit/index.ts';
 import type { Violation } from '../machine/violations.ts';
 import { formatAddress, formatCount } from './format.ts';
 

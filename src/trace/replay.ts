@@ -9,6 +9,7 @@ import { errnoName } from '../machine/errno.ts';
 import type { AddressSpace, Machine } from '../machine/machine.ts';
 import type { SpaceStatistics } from '../machine/statistics.ts';
 import {
+  CALL_BARRIER,
   CALL_MMAP,
   CALL_NAMES,
   FIELD_ARG4,
@@ -225,4 +226,18 @@ export function eachLine(
   const time = timed ? `,"t":${list.operations[op * OP_FIELDS + 7]!}` : '';
   const name = errno === 0 || errno === NOT_RUN ? 'null' : `"${errnoName(errno)}"`;
   return `{"op":${number},"call":"${call}","errno":${name},"vmpteKb":${result.vmpteKbs[op]},"anonPages":${result.anonPagesAfter[op]}${time}}`;
+}
+
+/** The lines of `replay --each`: one for each operation that ran. Barriers are not operations and do not count. */
+export function* eachLines(
+  list: OperationList,
+  result: ReplayResult,
+  timed = false,
+): Generator<string> {
+  let number = 0;
+  for (let op = 0; op < result.operations; op++) {
+    if (list.operations[op * OP_FIELDS + FIELD_CALL] === CALL_BARRIER) continue;
+    if (result.errnos[op] !== NOT_RUN) yield eachLine(list, result, op, number, timed);
+    number++;
+  }
 }

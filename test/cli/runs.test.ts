@@ -91,6 +91,16 @@ describe('replay', () => {
     expect((jsonLines(run.stdout)[3] as { vmpteKb: number }).vmpteKb).toBe(24);
   });
 
+  it('has no swap unless asked', async () => {
+    const file = files.write('swap.mm', 'mmap 0 64K\ntouch 0 64K\nmadvise 0 64K pageout\n');
+    const pagesAfter = async (...options: string[]): Promise<unknown> => {
+      const run = await ptlab('replay', '--each', '--quiet', ...options, file);
+      return (jsonLines(run.stdout)[2] as { anonPages: number }).anonPages;
+    };
+    expect(await pagesAfter()).toBe(16);
+    expect(await pagesAfter('--swap', '100')).toBe(0);
+  });
+
   it('prints nothing but one JSON document with --json', async () => {
     const file = files.write('json.mm.gz', gzipSync(SCRIPT));
     const run = await ptlab('replay', '--json', '--each', file);
@@ -227,30 +237,55 @@ describe('stress', () => {
 
   it.each(['exit', 'exception', 'memory'])('ends with 3 when a CPU dies by %s', async (kind) => {
     const run = await ptlab(
-      ...`stress --cpus 2 --seconds 30 --json --inject death=${kind}@1/200`.split(' '),
+      ...`stress --cpus 2 --seconds 30 --json --events 32 --inject death=${kind}@1/200`.split(' '),
     );
     expect(run.code).toBe(3);
     const document = JSON.parse(run.stdout) as {
       verdict: string;
       summary: string;
-      failure: { cpu: number; locks: unknown[] };
+      failure: { cpu: number; stack: string | null; locks: unknown[] };
+      events: { cpu: number; timeUs: number }[];
       statistics: unknown;
     };
     expect(document.verdict).toBe('failed');
     expect(document.summary).toMatch(/CPU 1 died in .*; holding /);
     expect(document.failure.cpu).toBe(1);
+    expect(document.failure.stack).toBeNull();
+    expect(document.events).toContainEqual(expect.objectContaining({ cpu: 1, timeUs: 0 }));
     expect(document.failure.locks.length).toBeGreaterThan(0);
     expect(document.statistics).toBeDefined();
   });
 
   it('names oracle, CPU, operation, addresses and the command line of a violation, exit 1', async () => {
     const run = await ptlab(
-      ...'stress --cpus 2 --seconds 20 --free immediate --seed 3 --quiet'.split(' '),
+      ...'stress --cpus 2 --seconds 20 --free immediate --seed 3 --quiet --lock-stat --events 64'.split(
+        ' ',
+      ),
     );
     expect(run.stdout).toMatch(/VIOLATION [a-z-]+\n +CPU \d+ in [a-z-]+\(0x/);
     expect(run.stdout).toMatch(
-      /run it again:\n +ptlab stress --cpus 2 --seconds 20 --seed 3 --mix all --free immediate\n/,
+      /run it again:\n +ptlab stress --cpus 2 --seconds 20 --seed 3 --mix all --free immediate --lock-stat --events 64\n/,
     );
+    expect(run.stdout).toMatch(/^lock .* p50 us +p99 us +hold total us +hold max us$/m);
+    expect(run.stdout).toMatch(/last events, by the clock \(us\):\n[^]*CPU \d {2}VIOLATION/);
     expect(run.code).toBe(1);
+  });
+});
+
+describe('demo', () => {
+  it('shows the main job, as one JSON document', async () => {
+    const run = await ptlab('demo', '--json', '--quiet');
+    expect(run.stderr).toBe('');
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      command: 'demo',
+      verdict: 'right',
+      loop: [
+        { protocol: 'none', vmpteKb: 102_604, violations: [], audit: { ok: true } },
+        { protocol: 'sync', vmpteKb: 204, violations: [], audit: { ok: true } },
+      ],
+      recording: { comparison: { agreeingPercent: 100 }, audit: { ok: true } },
+      stress: { workload: 'all', violations: [], audit: { ok: true } },
+    });
+    expect(run.code).toBe(0);
   });
 });

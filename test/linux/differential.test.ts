@@ -5,16 +5,20 @@
  *     npx vitest run test/linux                      200 scripts of each profile
  *     PTLAB_SCRIPTS=1000 npx vitest run test/linux   the full claim
  *     PTLAB_SEED=17 PTLAB_SCRIPTS=1 PTLAB_PROFILE=all npx vitest run test/linux   one script again
+ *     PTLAB_MACHINE='{"fault":"mmap-lock"}' npx vitest run test/linux             a machine of one's choice
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { MachineOptions } from '../../src/machine/options.ts';
+import { ptlab } from '../cli/cli.ts';
 import { generateScript, PROFILES } from './generate.ts';
 import { examineKernel, MMRUN, runOnKernel } from './kernel.ts';
 import { describeLine, firstDifference, parseLines } from './lines.ts';
 import type { EachLine } from './lines.ts';
-import { runScripts } from './ptlabRunner.ts';
+import { bootPtlab } from './ptlabRunner.ts';
+import type { Ptlab } from './ptlabRunner.ts';
 import { shorten } from './shorten.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -23,15 +27,26 @@ const firstSeed = positive('PTLAB_SEED', 1);
 const profiles = PROFILES.filter(
   (profile) => (process.env['PTLAB_PROFILE'] ?? profile) === profile,
 );
+const given = process.env['PTLAB_MACHINE'];
+const machines: readonly (readonly [name: string, options: MachineOptions])[] =
+  given === undefined
+    ? [
+        ['wasm', { execution: 'wasm' }],
+        ['js', { execution: 'js' }],
+        ['mmap-lock, batches of 2', { fault: 'mmap-lock', batchEntries: 2 }],
+      ]
+    : [[given, JSON.parse(given) as MachineOptions]];
 
 /** Differences shortened and shown; the rest is counted. */
 const MAX_SHOWN = 3;
+/** Hand-written scripts that also go through the command line, each in a process of its own. */
+const THROUGH_CLI = ['lazily-freed.mm', 'mremap-many-vmas.mm', 'nohugepage.mm', 'top.mm'];
 
 function positive(name: string, byDefault: number): number {
-  const given = process.env[name];
-  if (given === undefined) return byDefault;
-  if (!/^\d+$/.test(given)) throw new Error(`${name} is '${given}': allowed are whole numbers`);
-  return Number(given);
+  const text = process.env[name];
+  if (text === undefined) return byDefault;
+  if (!/^\d+$/.test(text)) throw new Error(`${name} is '${text}': allowed are whole numbers`);
+  return Number(text);
 }
 
 interface Case {
@@ -41,23 +56,26 @@ interface Case {
   again: string;
 }
 
+/** What is held against ptlab: a name, and the answers to the scripts of some cases. */
 interface Reference {
-  answer(scripts: readonly string[]): Promise<EachLine[][]>;
   name: string;
+  answers: readonly EachLine[][];
 }
 
-const kernel: Reference = { name: 'kernel', answer: runOnKernel };
+async function onKernel(cases: readonly Case[]): Promise<Reference> {
+  return { name: 'kernel', answers: await runOnKernel(cases.map(({ script }) => script)) };
+}
 
-async function describeDifference(one: Case, seen: number): Promise<string> {
+async function describeDifference(machine: Ptlab, one: Case, seen: number): Promise<string> {
   const head = one.script
     .split('\n')
     .slice(0, seen + 1)
     .join('\n');
   const short = await shorten(head, async (candidates) => {
-    const [theirs, ours] = await Promise.all([runOnKernel(candidates), runScripts(candidates)]);
+    const [theirs, ours] = await Promise.all([runOnKernel(candidates), machine.run(candidates)]);
     return candidates.map((_, index) => firstDifference(theirs[index]!, ours[index]!) >= 0);
   });
-  const [[theirs], [ours]] = await Promise.all([runOnKernel([short]), runScripts([short])]);
+  const [[theirs], [ours]] = await Promise.all([runOnKernel([short]), machine.run([short])]);
   const at = firstDifference(theirs!, ours!);
   await mkdir(join(here, 'build'), { recursive: true });
   const file = join(here, 'build', `${one.name.replace(/\W+/g, '-')}.mm`);
@@ -70,27 +88,30 @@ async function describeDifference(one: Case, seen: number): Promise<string> {
       .split('\n')
       .map((line, index) => `  ${index === at ? '>' : ' '} ${line}`),
     `    kernel: ${describeLine(theirs![at])}`,
-    `    ptlab:  ${describeLine(ours![at])}`,
+    `    ptlab (${machine.name}): ${describeLine(ours![at])}`,
     `  whole script again: ${one.again}`,
     `  short one: ${relative(process.cwd(), MMRUN)} ${path}; npx ptlab replay --each ${path}`,
   ].join('\n');
 }
 
-async function compare(cases: readonly Case[], reference: Reference): Promise<void> {
-  const scripts = cases.map((one) => one.script);
-  const [theirs, ours] = await Promise.all([reference.answer(scripts), runScripts(scripts)]);
+async function compare(machine: Ptlab, cases: readonly Case[], theirs: Reference): Promise<void> {
+  const ours = await machine.run(cases.map(({ script }) => script));
   const differing = cases
-    .map((one, index) => ({ one, at: firstDifference(theirs[index]!, ours[index]!), index }))
+    .map((one, index) => ({
+      one,
+      at: firstDifference(theirs.answers[index]!, ours[index]!),
+      index,
+    }))
     .filter(({ at }) => at >= 0);
   const texts: string[] = [];
   for (const { one, at, index } of differing.slice(0, MAX_SHOWN)) {
     texts.push(
-      reference === kernel
-        ? await describeDifference(one, at)
+      theirs.name === 'kernel'
+        ? await describeDifference(machine, one, at)
         : [
             `${one.name} differs after operation ${at}: ${one.script.split('\n')[at]}`,
-            `    ${reference.name}: ${describeLine(theirs[index]![at])}`,
-            `    ptlab: ${describeLine(ours[index]![at])}`,
+            `    ${theirs.name}: ${describeLine(theirs.answers[index]![at])}`,
+            `    ptlab (${machine.name}): ${describeLine(ours[index]![at])}`,
             `  again: ${one.again}`,
           ].join('\n'),
     );
@@ -100,7 +121,7 @@ async function compare(cases: readonly Case[], reference: Reference): Promise<vo
   }
 }
 
-async function handWritten(): Promise<{ cases: Case[]; recorded: EachLine[][] }> {
+async function readHandWritten(): Promise<{ cases: Case[]; recorded: Reference }> {
   const folder = join(here, 'scripts');
   const names = (await readdir(folder)).filter((name) => name.endsWith('.mm')).toSorted();
   const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8');
@@ -111,10 +132,10 @@ async function handWritten(): Promise<{ cases: Case[]; recorded: EachLine[][] }>
       again: `npx ptlab replay --each test/linux/scripts/${name}`,
     })),
   );
-  const recorded = await Promise.all(
+  const answers = await Promise.all(
     names.map(async (name) => parseLines(await read(`${name.slice(0, -'.mm'.length)}.jsonl`))),
   );
-  return { cases, recorded };
+  return { cases, recorded: { name: 'recorded', answers } };
 }
 
 /** One operation a line, so that the n-th line is the n-th operation. */
@@ -122,24 +143,47 @@ function withoutComments(script: string): string {
   return script.replace(/#.*$/gm, '').replace(/^\s*\n/gm, '');
 }
 
-const { why, whyNotMremap, hasSwap } = await examineKernel();
+const { why, whyNotMremap, hasSwap, hasHugePages } = await examineKernel();
 if (whyNotMremap !== null)
   console.warn(`not compared with the kernel of this machine: ${whyNotMremap}`);
 const timeout = 60_000 + scriptCount * 2_000;
 
-/** The same script where neither side has anything to page out to. */
-function withoutPageout(one: Case): Case {
-  return hasSwap ? { ...one, script: one.script.replace(/ pageout$/gm, ' cold') } : one;
+/** The same script without the advice that the kernel of this machine follows otherwise than ptlab. */
+function comparable(one: Case): Case {
+  const unlike = [...(hasSwap ? ['pageout'] : []), ...(hasHugePages ? [] : ['nohugepage'])];
+  if (unlike.length === 0) return one;
+  return {
+    ...one,
+    script: one.script.replace(new RegExp(` (${unlike.join('|')})$`, 'gm'), ' cold'),
+  };
 }
 
 function skipped(reason: string | null): string {
   return reason === null ? '' : ` (skipped: ${reason})`;
 }
 
-test('hand-written scripts answer as Linux 6.18 did', { timeout }, async () => {
-  const { cases, recorded } = await handWritten();
-  expect(cases.length).toBeGreaterThan(20);
-  await compare(cases, { name: 'recorded', answer: () => Promise.resolve(recorded) });
+const booted: Ptlab[] = [];
+beforeAll(async () => {
+  for (const [name, options] of machines) booted.push(await bootPtlab(name, options));
+});
+afterAll(async () => {
+  for (const machine of booted) await machine[Symbol.asyncDispose]();
+});
+
+describe('hand-written scripts answer as Linux 6.18 did', () => {
+  test.each(machines.map(([name], index) => ({ name, index })))('$name', async ({ index }) => {
+    const { cases, recorded } = await readHandWritten();
+    expect(cases.length).toBeGreaterThan(20);
+    await compare(booted[index]!, cases, recorded);
+  });
+
+  test.each(THROUGH_CLI)('ptlab replay --each %s', async (name) => {
+    const { cases, recorded } = await readHandWritten();
+    const { code, stdout } = await ptlab('replay', '--each', '-q', join(here, 'scripts', name));
+    expect(code).toBe(0);
+    const index = cases.findIndex((one) => one.name === name);
+    expect(parseLines(stdout)).toEqual(recorded.answers[index]);
+  });
 });
 
 describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () => {
@@ -147,24 +191,32 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
     `hand-written scripts${whyNotMremap === null ? '' : ' without mremap'}`,
     { timeout },
     async () => {
-      const { cases } = await handWritten();
-      const able = cases.filter(
-        ({ script }) => whyNotMremap === null || !script.includes('mremap'),
-      );
-      await compare(able.map(withoutPageout), kernel);
+      const { cases } = await readHandWritten();
+      const able = cases
+        .filter(({ script }) => whyNotMremap === null || !script.includes('mremap'))
+        .map(comparable);
+      await compare(booted[0]!, able, await onKernel(able));
     },
   );
 
   for (const profile of profiles) {
     const reason = profile === 'all' ? whyNotMremap : null;
     const title = `${scriptCount} generated scripts, ${profile}${skipped(reason)}`;
-    test.skipIf(reason !== null)(title, { timeout }, async () => {
+    describe.skipIf(reason !== null)(title, () => {
       const cases = Array.from({ length: scriptCount }, (_, index) => ({
         name: `${profile} seed ${firstSeed + index}`,
         script: generateScript(firstSeed + index, profile),
         again: `PTLAB_SEED=${firstSeed + index} PTLAB_SCRIPTS=1 PTLAB_PROFILE=${profile} npx vitest run test/linux`,
-      }));
-      await compare(cases.map(withoutPageout), kernel);
+      })).map(comparable);
+      let kernel: Reference;
+      beforeAll(async () => {
+        kernel = await onKernel(cases);
+      }, timeout);
+      test.each(machines.map(([name], index) => ({ name, index })))(
+        '$name',
+        { timeout },
+        async ({ index }) => compare(booted[index]!, cases, kernel),
+      );
     });
   }
 });

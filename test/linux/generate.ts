@@ -5,11 +5,17 @@
  * 512 GiB), so that its operations meet: mappings adjoin, split and merge, tables are shared by
  * neighbours, advice covers parts, holes and several mappings. Some operations are wrong on purpose.
  */
+import { generateDense } from './generateDense.ts';
+import { createRandom } from './random.ts';
+import type { Random } from './random.ts';
 
-/** `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too. */
-export type Profile = 'private' | 'all';
+/**
+ * `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too.
+ * `dense`: as `all`, with few places and many more meetings (generateDense.ts).
+ */
+export type Profile = 'private' | 'all' | 'dense';
 
-export const PROFILES: readonly Profile[] = ['private', 'all'];
+export const PROFILES: readonly Profile[] = ['private', 'all', 'dense'];
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
@@ -19,35 +25,6 @@ const TOP = 16 * 2 ** 40;
 
 /** Pages that one script may touch or populate: 48 MiB. */
 const PAGE_BUDGET = 12_288;
-
-interface Random {
-  /** An integer in [0, limit). */
-  below(limit: number): number;
-  chance(probability: number): boolean;
-  pick<T>(items: readonly T[]): T;
-  weighted<T>(items: readonly (readonly [number, T])[]): T;
-}
-
-function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (limit: number): number => Math.floor(next() * limit);
-  return {
-    below,
-    chance: (probability) => next() < probability,
-    pick: (items) => items[below(items.length)]!,
-    weighted: (items) => {
-      let at = next() * items.reduce((sum, [weight]) => sum + weight, 0);
-      for (const [weight, item] of items) if ((at -= weight) < 0) return item;
-      return items[items.length - 1]![1];
-    },
-  };
-}
 
 /** Written the way people write it: in the largest unit that divides it, else in hexadecimal. */
 export function formatNumber(value: number): string {
@@ -80,9 +57,9 @@ class ScriptWriter {
   private mapped: Mapping[] = [];
   private readonly arenas: Range[];
   private readonly random: Random;
-  private readonly profile: Profile;
+  private readonly profile: 'private' | 'all';
 
-  constructor(seed: number, profile: Profile) {
+  constructor(seed: number, profile: 'private' | 'all') {
     this.profile = profile;
     const random = (this.random = createRandom(seed));
     const centres: readonly (() => number)[] = [
@@ -424,7 +401,10 @@ class ScriptWriter {
   }
 }
 
-/** The script that belongs to `seed` (an unsigned 32-bit integer): 25 to 60 lines, one operation each. */
+/**
+ * The script that belongs to `seed` (an unsigned 32-bit integer), one operation a line: 25 to 60 lines, `dense` ones 40
+ * to 90.
+ */
 export function generateScript(seed: number, profile: Profile): string {
-  return new ScriptWriter(seed, profile).write();
+  return profile === 'dense' ? generateDense(seed) : new ScriptWriter(seed, profile).write();
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -46,9 +47,16 @@ export interface KernelReport {
   whyNotMremap: string | null;
   /** With swap, pageout takes pages away that stay without it. */
   hasSwap: boolean;
+  /** Without them, advice about huge pages is EINVAL. */
+  hasHugePages: boolean;
 }
 
-const without = (why: string): KernelReport => ({ why, whyNotMremap: why, hasSwap: false });
+const without = (why: string): KernelReport => ({
+  why,
+  whyNotMremap: why,
+  hasSwap: false,
+  hasHugePages: false,
+});
 
 /** Builds `mmrun` and tries it. Throws when `mmrun.c` does not compile although there is a compiler. */
 export async function examineKernel(): Promise<KernelReport> {
@@ -75,6 +83,7 @@ export async function examineKernel(): Promise<KernelReport> {
       why: null,
       whyNotMremap: await tryProbe(MOVE_PROBE),
       hasSwap: swaps.trimEnd().split('\n').length > 1,
+      hasHugePages: existsSync('/sys/kernel/mm/transparent_hugepage'),
     };
   } catch (error) {
     return without(`mmrun does not run here: ${(error as Error).message.trim()}`);

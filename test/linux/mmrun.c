@@ -11,8 +11,10 @@
  *     --reserve  leave out MAP_NORESERVE, so that the kernel accounts memory
  *     --state    add the script's VMAs to each line, for studying a difference
  *
- * The script's address space ends at 16T. What reaches beyond is answered as the
- * kernel answers beyond its own end, and never touches this process' memory.
+ * The script's address space ends one page below 16T, as the kernel's own ends one
+ * page below a power of two; munmap may name that page. What reaches beyond is
+ * answered as the kernel answers beyond its own end, and never touches this process'
+ * memory.
  *
  * `vmpteKb` and `anonPages` are counted from the state before the first
  * operation. Nothing between two readings may touch new memory of our own:
@@ -64,7 +66,8 @@ struct operation {
 };
 
 #define PAGE 4096ULL
-#define TOP (16ULL << 40)
+#define SPACE (16ULL << 40)
+#define TOP (SPACE - PAGE)
 #define MAX_LENGTH (1ULL << 52)
 /* Longer than any user address space, and short enough that no sum wraps. */
 #define BEYOND (1ULL << 62)
@@ -204,7 +207,7 @@ static void put_state(void)
         if (!(end = strchr(line, '\n')))
             break;
         to = strtoull(p + 1, &p, 16);
-        if (from < base || to > base + TOP)
+        if (from < base || to > base + SPACE)
             continue;
         *end = 0;
         p[5] = 0;
@@ -264,8 +267,13 @@ static int protection(const char *word)
     return -1;
 }
 
+static int is_beyond(uint64_t address, uint64_t length)
+{
+    return address > TOP || length > TOP - address;
+}
+
 /*
- * Makes the kernel see the end at 16T: what must stay below the end gets a length
+ * Makes the kernel see the end at TOP: what must stay below the end gets a length
  * that no address space has; what may run over holes ends one page behind, which
  * is such a hole.
  */
@@ -273,25 +281,29 @@ static void heed_top(struct operation *op)
 {
     uint64_t length = (op->length + PAGE - 1) & -PAGE;
     uint64_t new_length = (op->new_length + PAGE - 1) & -PAGE;
-    int over = length > TOP - op->address;
+    uint64_t clipped = (op->address < TOP ? TOP - op->address : 0) + PAGE;
+    int over = length && is_beyond(op->address, length);
     switch (op->call) {
     case MMAP:
-    case MUNMAP:
         if (over)
+            op->length = BEYOND;
+        break;
+    case MUNMAP:
+        if (length > SPACE - op->address)
             op->length = BEYOND;
         break;
     case MADVISE:
     case MPROTECT:
         if (over)
-            op->length = TOP - op->address + PAGE;
+            op->length = clipped;
         break;
     case MREMAP:
-        if (new_length > TOP - op->new_address)
+        if (is_beyond(op->new_address, new_length))
             op->new_length = BEYOND;
         else if (over && length != new_length)
             op->length = BEYOND;
         else if (over && op->new_address + length <= op->address)
-            op->length = op->new_length = TOP - op->address + PAGE;
+            op->length = op->new_length = clipped;
         break;
     case TOUCH:
         break;
@@ -326,7 +338,7 @@ static int parse(char *script)
                 break;
         if (op.call > MPROTECT)
             bad("unknown operation", words[at]);
-        op.address = number(words[at + 1], TOP);
+        op.address = number(words[at + 1], SPACE);
         op.length = number(words[at + 2], MAX_LENGTH);
         at += 3;
         switch (op.call) {
@@ -366,7 +378,7 @@ static int parse(char *script)
             at++;
             break;
         case MREMAP:
-            op.new_address = number(words[at++], TOP);
+            op.new_address = number(words[at++], SPACE);
             op.new_length = words[at] ? number(words[at++], MAX_LENGTH) : op.length;
             break;
         case MPROTECT:
@@ -391,7 +403,7 @@ static int touch(const struct operation *op, uint64_t from)
     if (sigsetjmp(fault_escape, 1))
         return EFAULT;
     for (uint64_t offset = 0; offset < op->length; offset += op->stride) {
-        if (offset >= TOP - op->address)
+        if (op->address + offset >= TOP)
             return EFAULT;
         if (op->write)
             address[offset] = 1;
@@ -472,7 +484,7 @@ static int range_is_empty(void)
     for (char *line = proc_text; *line;) {
         char *p, *end = strchr(line, '\n');
         uint64_t from = strtoull(line, &p, 16), to = strtoull(p + 1, &p, 16);
-        if (to > base && from < base + TOP + PAGE)
+        if (to > base && from < base + SPACE + PAGE)
             return 0;
         if (!end)
             break;

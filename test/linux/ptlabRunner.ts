@@ -1,32 +1,38 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { parseLines } from './lines.ts';
+import { boot } from '../../src/machine/machine.ts';
+import type { MachineOptions } from '../../src/machine/options.ts';
+import { eachLines, replay } from '../../src/trace/replay.ts';
+import { parseScript } from '../../src/trace/script.ts';
 import type { EachLine } from './lines.ts';
 
-const run = promisify(execFile);
-const MAIN = join(dirname(fileURLToPath(import.meta.url)), '../../dist/src/cli/main.js');
-const TIMEOUT_MS = 60_000;
+/** A booted machine that answers scripts. */
+export interface Ptlab extends AsyncDisposable {
+  name: string;
+  /** What it answers to each script, each in an address space of its own, destroyed afterwards. */
+  run(scripts: readonly string[]): Promise<EachLine[][]>;
+}
 
-/** What ptlab answers to each script, each in a fresh address space. Needs the built package. */
-export async function runScripts(scripts: readonly string[]): Promise<EachLine[][]> {
-  const folder = await mkdtemp(join(tmpdir(), 'ptlab-replay-'));
-  try {
-    const answers: EachLine[][] = [];
-    for (const [index, script] of scripts.entries()) {
-      const file = join(folder, `${index}.mm`);
-      await writeFile(file, script);
-      const { stdout } = await run(process.execPath, [MAIN, 'replay', '--each', '--quiet', file], {
-        timeout: TIMEOUT_MS,
-        maxBuffer: 64 * 2 ** 20,
-      });
-      answers.push(parseLines(stdout));
-    }
-    return answers;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Boots a machine with one CPU, full checks and no swap. `run` throws when an oracle or the audit complains. */
+export async function bootPtlab(name: string, options: MachineOptions): Promise<Ptlab> {
+  const machine = await boot({ cpus: 1, swapPages: 0, check: 'full', ...options });
+  const answer = async (script: string): Promise<EachLine[]> => {
+    const list = parseScript(script, name);
+    const result = await replay(machine, list);
+    if (result.failure !== null) throw result.failure;
+    return Array.from(eachLines(list, result), (line) => JSON.parse(line) as EachLine);
+  };
+  return {
+    name,
+    run: async (scripts) => {
+      const answers: EachLine[][] = [];
+      for (const script of scripts) {
+        answers.push(await answer(script));
+        const [violation] = machine.violations();
+        if (violation) throw new Error(`${name}: ${JSON.stringify(violation)} in\n${script}`);
+      }
+      const { findings } = await machine.audit();
+      if (findings.length > 0) throw new Error(`${name}: ${JSON.stringify(findings)}`);
+      return answers;
+    },
+    [Symbol.asyncDispose]: () => machine.shutdown(),
+  };
 }

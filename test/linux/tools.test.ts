@@ -20,6 +20,13 @@ describe('generated scripts', () => {
     expect(new Set(seeds.map((seed) => generateScript(seed, 'all'))).size).toBe(seeds.length);
   });
 
+  test('are longer where they are dense, and reach the top of the address space', () => {
+    const lengths = seeds.map((seed) => linesOf(generateScript(seed, 'dense')).length);
+    expect(Math.min(...lengths)).toBeGreaterThanOrEqual(40);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(90);
+    expect([...words('dense')]).toEqual(expect.arrayContaining(['512G', '16T', 'shared', 'none']));
+  });
+
   test('keep to the operations of their profile', () => {
     const onlyInAll = ['mremap', 'shared', 'free', 'cold', 'pageout'];
     const inBoth = ['mmap', 'munmap', 'touch', 'madvise', 'mprotect', 'dontneed', 'populate'];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as layout from '../../src/kernel/layout.ts';
-import { audit } from '../../src/machine/audit.ts';
+import { audit } from '../../src/machine/audit/index.ts';
 import { boot, type AddressSpace, type Machine } from '../../src/index.ts';
 
 const GIB = 2 ** 30;

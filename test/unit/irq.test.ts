@@ -16,7 +16,7 @@ import * as layout from '../../src/kernel/layout.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../src/kernel/rcu.ts';
 import {
   beginOperation,
-  EVENT_OPERATION,
+  EVENT_BEGIN,
   OP_MADVISE,
   OP_WALK,
   violation,
@@ -161,11 +161,13 @@ describe('reports', () => {
   test('a ring keeps the newest events', () => {
     floorHere({ cpus: 2, ringEvents: 4 });
     as(1, () => {
-      for (let i = 0; i < 6; i++) beginOperation(OP_WALK, i, 0);
+      for (let i = 0; i < 6; i++) beginOperation(OP_WALK, i << 12, i);
     });
     expect(cpuWord(1, layout.C_RING_NEXT)).toBe(6);
     const ring = FREE + 0x80000 + (4 << layout.EVENT_SHIFT);
     const event = (i: number) => [4, 8, 12].map((offset) => peek(ring + i * 16 + offset));
-    expect([0, 1, 2, 3].map(event)).toEqual([4, 5, 2, 3].map((i) => [EVENT_OPERATION, OP_WALK, i]));
+    expect([0, 1, 2, 3].map(event)).toEqual(
+      [4, 5, 2, 3].map((i) => [EVENT_BEGIN, (i << 12) | OP_WALK, i]),
+    );
   });
 });

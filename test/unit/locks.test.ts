@@ -26,6 +26,8 @@ const kinds = [
   ['mcs', config.LOCK_MCS],
 ] as const;
 
+const complaints = () => takeViolations().map(({ oracle, a, c }) => [oracle, a, c]);
+
 function statWord(cpu: number, cls: number, column: number): number {
   return cpuWord(cpu, layout.C_LOCK_STAT + cls * layout.LOCK_STAT_BYTES + column);
 }
@@ -112,8 +114,6 @@ describe('adaptive lock', () => {
 
 describe('lock-order oracle', () => {
   beforeEach(() => floorHere({ cpus: 2 }));
-
-  const complaints = () => takeViolations().map(({ oracle, a, c }) => [oracle, a, c]);
 
   test('complains about a lock taken against the order', () => {
     spinLock(B, order.LC_PTE);

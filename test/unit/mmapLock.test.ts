@@ -22,6 +22,7 @@ import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 const MM = FREE;
 const sequence = () => peek(MM + layout.MM_LOCK_SEQ);
+const waiting = () => [1, 2, 3].map((cpu) => cpuWord(cpu, layout.C_MMAP_WAIT) !== 0);
 const oracles = () => takeViolations().map(({ oracle }) => oracle);
 
 describe('mmap_lock', () => {
@@ -84,7 +85,6 @@ describe('mmap_lock', () => {
     join(1, mmapWriteLock);
     join(2, mmapReadLock);
     join(3, mmapReadLock);
-    const waiting = () => [1, 2, 3].map((cpu) => cpuWord(cpu, layout.C_MMAP_WAIT) !== 0);
     expect(waiting()).toEqual([true, true, true]);
     expect(cpuWord(1, layout.C_RCU_QS)).toBe(0);
     expect(mmapReadTrylock(MM)).toBe(false);

@@ -38,3 +38,17 @@ mmap 14T 2T
 touch 14T 2T w 512G
 munmap 14T 2T
 munmap 0 16T
+mmap 0xffffff00000 1020K
+munmap 0xffffffff000 4K
+touch 0xffffff00000 1020K
+madvise 0xfffffe00000 2M dontneed
+touch 0xffffff00000 1020K
+mremap 0xffffff00000 1M 1T
+mremap 1T 1020K 0xffffff00000
+mremap 0xffffff00000 2T 1T
+mremap 1T 1020K 0xffffff00000
+mremap 0xffffff00000 2T 1T 4K
+mremap 0xffffff00000 2M 1T 64K
+mremap 0xffffff00000 4096T 1T 8K
+mremap 0xffffff00000 2M 1T 3M
+munmap 0 16T

@@ -1,0 +1,123 @@
+/** Data frames: each is on one free list or in use, and its counts are those of the entries that map it. */
+import { FRAME_ORDER_MAX } from '../../kernel/config.ts';
+import * as frame from '../../kernel/frame.ts';
+import * as layout from '../../kernel/layout.ts';
+import { hex, type Ledger } from './ledger.ts';
+
+/** Follows the free lists, then looks at every frame that is on none. Preconditions: entries and page cache are counted. */
+export function auditFrames(ledger: Ledger): void {
+  const bump = ledger.at(layout.G_FRAME_BUMP);
+  const limit = ledger.mapCounts.length;
+  const free = new Uint8Array(limit);
+  const claim = (number: number, order: number, where: string): boolean => {
+    for (let at = number; at < number + 2 ** order; at++) {
+      if (at <= frame.ZERO_FRAME || at >= bump || free[at] !== 0) {
+        ledger.find(
+          'accounting',
+          ledger.folio(at),
+          `${where}: frame ${at} was never handed out, or is free twice`,
+        );
+        return false;
+      }
+      free[at] = 1;
+      if ((ledger.at(ledger.folio(at) + layout.F_GEN) & 1) !== 0)
+        ledger.find('frame-use-after-free', ledger.folio(at), `${where}: frame ${at} is in use`);
+    }
+    return true;
+  };
+  for (let order = 0; order <= FRAME_ORDER_MAX; order++) {
+    const area = layout.G_FRAME_AREAS + order * 8;
+    let blocks = 0;
+    let previous = 0;
+    for (let number = ledger.at(area); number !== 0; blocks++) {
+      if (!claim(number, order, `free frames of order ${order}`)) break;
+      const folio = ledger.folio(number);
+      ledger.equal(
+        folio + layout.F_FLAGS,
+        `free block ${number}: its flags`,
+        ledger.at(folio + layout.F_FLAGS),
+        frame.F_BUDDY | order,
+      );
+      ledger.equal(
+        folio + layout.F_PREV,
+        `free block ${number}: the one before`,
+        ledger.at(folio + layout.F_PREV),
+        previous,
+      );
+      previous = number;
+      number = ledger.at(folio + layout.F_NEXT);
+    }
+    ledger.equal(area + 4, `free blocks of order ${order}`, ledger.at(area + 4), blocks);
+  }
+  for (let cpu = 0; cpu < ledger.at(layout.H_CPUS); cpu++) {
+    const area = layout.cpuArea(cpu);
+    let length = 0;
+    for (
+      let number = ledger.at(area + layout.C_PCP_HEAD), left = ledger.at(area + layout.C_PCP_COUNT);
+      left > 0;
+      left--
+    ) {
+      if (!claim(number, 0, `free frames of CPU ${cpu}`)) break;
+      length++;
+      number = ledger.at(ledger.folio(number) + layout.F_NEXT);
+    }
+    ledger.equal(
+      area + layout.C_PCP_COUNT,
+      `CPU ${cpu}: free frames`,
+      ledger.at(area + layout.C_PCP_COUNT),
+      length,
+    );
+  }
+  auditUsedFrames(ledger, free, Math.min(bump, limit));
+}
+
+/** Frames up to `bump`: those not `free` are in use and balance, free ones are not mapped. */
+function auditUsedFrames(ledger: Ledger, free: Uint8Array, bump: number): void {
+  const first = 2 ** FRAME_ORDER_MAX;
+  for (let number = first; number < bump;) {
+    const folio = ledger.folio(number);
+    const maps = ledger.mapCounts[number]!;
+    if (free[number] !== 0) {
+      if (maps > 0)
+        ledger.find(
+          'frame-use-after-free',
+          folio,
+          `frame ${number} is free and mapped ${maps} times`,
+        );
+      if (ledger.at(folio + layout.F_REF) !== 0)
+        ledger.find(
+          'accounting',
+          folio,
+          `frame ${number} is free and has ${ledger.at(folio + layout.F_REF)} references`,
+        );
+      number++;
+      continue;
+    }
+    const flags = ledger.at(folio + layout.F_FLAGS);
+    if ((ledger.at(folio + layout.F_GEN) & 1) === 0) {
+      ledger.find('accounting', folio, `frame ${number} is neither free nor in use`);
+      number++;
+      continue;
+    }
+    const cached = ledger.cached.has(number);
+    if (((flags & frame.F_CACHED) !== 0) !== cached)
+      ledger.find(
+        'accounting',
+        folio,
+        `frame ${number} is ${cached ? '' : 'not '}in the page cache, its flags are ${hex(flags)}`,
+      );
+    ledger.equal(
+      folio + layout.F_MAP,
+      `frame ${number}: map count`,
+      ledger.at(folio + layout.F_MAP),
+      maps,
+    );
+    ledger.equal(
+      folio + layout.F_REF,
+      `frame ${number}: references`,
+      ledger.at(folio + layout.F_REF),
+      maps + (cached ? 1 : 0),
+    );
+    number += 2 ** (flags & frame.F_ORDER);
+  }
+}

@@ -1,0 +1,21 @@
+/** Every case of cases.ts on every variant that is meant to work. */
+import { beforeAll, describe, it } from 'vitest';
+import { CASES } from './cases.ts';
+import { MachineHere } from './machineHere.ts';
+import { VARIANTS, variantName } from './variants.ts';
+
+describe.each(VARIANTS.map((variant) => [variantName(variant), variant] as const))(
+  '%s',
+  (_, variant) => {
+    let machine: MachineHere;
+    beforeAll(async () => {
+      machine = await MachineHere.make(variant);
+    });
+
+    it.each(Object.entries(CASES))('%s', (_name, run) => {
+      machine.reset();
+      run(machine);
+      machine.balanced();
+    });
+  },
+);

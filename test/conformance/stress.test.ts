@@ -1,0 +1,92 @@
+/**
+ * A short stress of every variant that is meant to work: four CPUs, so many operations each, full checks, an audit at the end.
+ *
+ * One machine serves all variants of an execution. Configuration is constant while CPUs work; here it changes between runs, when
+ * all CPUs are idle and all tables free, whose locks, of the kind before, become new.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  FAULT_MMAP_LOCK,
+  FREE_RCU,
+  LOCK_ADAPTIVE,
+  PROTOCOL_NONE,
+} from '../../src/kernel/config.ts';
+import * as layout from '../../src/kernel/layout.ts';
+import {
+  COUNTER_TABLES_RECLAIMED_FAST,
+  COUNTER_TABLES_RECLAIMED_SLOW,
+} from '../../src/kernel/stats.ts';
+import { MIX_NAMES } from '../../src/experiment/mixes.ts';
+import { boot, type Machine } from '../../src/machine/machine.ts';
+import {
+  EXECUTIONS,
+  FAULT_PATHS,
+  FREE_MODES,
+  LOCK_KINDS,
+  PROTOCOLS,
+} from '../../src/machine/options.ts';
+import { VARIANTS, variantName, type Variant } from './variants.ts';
+
+const CPUS = 4;
+/** Operations of each CPU and variant. Locks whose waiters spin are slow when CPUs outnumber cores. */
+const OPERATIONS = 300;
+const MIXES = MIX_NAMES.filter((name) => name !== 'gup-only');
+
+function configure(machine: Machine, variant: Variant): void {
+  const put = (address: number, value: number): void => {
+    machine.words[address >>> 2] = value;
+  };
+  put(layout.H_PROTOCOL, PROTOCOL_NONE + PROTOCOLS.indexOf(variant.protocol));
+  put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(variant.free));
+  put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
+  put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(variant.lock));
+  const descriptors = machine.words[layout.H_PTDESCS >>> 2]!;
+  for (let table = 1; table < machine.words[layout.G_TABLE_BUMP >>> 2]!; table++) {
+    const lock = descriptors + (table << layout.PTDESC_SHIFT) + layout.PT_LOCK;
+    for (let at = lock; at < lock + layout.LOCK_BYTES; at += 4) put(at, 0);
+  }
+}
+
+function reclaimed(machine: Machine): number {
+  let sum = 0;
+  for (let cpu = 0; cpu < CPUS; cpu++)
+    for (const code of [COUNTER_TABLES_RECLAIMED_FAST, COUNTER_TABLES_RECLAIMED_SLOW])
+      sum += machine.words[(layout.cpuArea(cpu) + layout.C_COUNTERS + code * 4) >>> 2]!;
+  return sum;
+}
+
+describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await boot({
+      cpus: CPUS,
+      execution,
+      tables: 4096,
+      frames: 32_768,
+      vmas: 4096,
+      batchEntries: 20,
+      batchCount: 2,
+      inject: { table: 200, frame: 500, delay: 50, resched: 20, storm: 50 },
+    });
+  });
+  afterAll(() => machine.shutdown());
+
+  const variants = VARIANTS.filter((variant) => variant.execution === execution);
+  it.each(variants.map((variant, index) => [variantName(variant), variant, index] as const))(
+    '%s',
+    async (_, variant, index) => {
+      configure(machine, variant);
+      const before = reclaimed(machine);
+      const mix = MIXES[index % MIXES.length]!;
+      const report = await machine.run(mix, { operations: OPERATIONS, seed: index + 1 });
+      expect(report.violations.map((one) => one.message)).toEqual([]);
+      expect(report.audit?.findings).toEqual([]);
+      expect(report.operations).toBe(CPUS * OPERATIONS);
+      if (variant.protocol === 'none') expect(reclaimed(machine)).toBe(before);
+    },
+  );
+
+  it('tables were reclaimed meanwhile', () => {
+    expect(reclaimed(machine)).toBeGreaterThan(0);
+  });
+});
