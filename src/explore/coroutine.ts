@@ -235,7 +235,7 @@ class Linker {
   load(path: string): void {
     if (this.modules.has(path) || path === WORD_MODULE || path === PRIMITIVES_MODULE) return;
     if (!existsSync(path)) throw new LinkError(`${path}: no such module; run the build first`);
-    const name = basename(path, '.js');
+    const name = this.nameModule(path);
     let text = readFileSync(path, 'utf8');
     const { patch } = this.options;
     if (patch !== undefined && patch.module === name) {
@@ -261,6 +261,15 @@ class Linker {
     this.collect(module);
     for (const imported of module.imports) this.load(imported);
     this.order.push(module);
+  }
+
+  /** A module's name: its file's, with the folder before it when an earlier module has that name already. */
+  nameModule(path: string): string {
+    const names = new Set([...this.modules.values()].map(({ name }) => name));
+    let name = basename(path, '.js');
+    for (let folder = dirname(path); names.has(name); folder = dirname(folder))
+      name = `${basename(folder)}_${name}`;
+    return name;
   }
 
   collect(module: Module): void {

@@ -105,7 +105,7 @@ const KERNEL = [
   'kernel/index.js',
   'kernel/check.js',
   'machine/memory.js',
-  'machine/audit.js',
+  'machine/audit/index.js',
   'machine/violations.js',
 ];
 
