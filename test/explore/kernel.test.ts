@@ -131,6 +131,43 @@ describe('scenarios of the kernel are explored to the end, and nothing is wrong'
   });
 });
 
+describe('page-table locks of each kind, three CPUs', () => {
+  test.each(['adaptive', 'tas', 'ticket', 'mcs'] as const)('%s', (lock) => {
+    const make = loadKernelScenario(scenario('spinlock'), {
+      machine: { lock },
+      constants: { CPUS: 3 },
+    });
+    const { verdict, complete } = exploreDpor(make);
+    expect(verdict).toEqual({ kind: 'passes' });
+    expect(complete).toBe(true);
+  });
+
+  test('taken in two steps instead of one: two CPUs touch the count without order', () => {
+    const make = loadKernelScenario(scenario('spinlock'), {
+      machine: { lock: 'tas' },
+      patch: {
+        module: 'tasLock',
+        find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
+        replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
+          store(lock + LOCK_WORD, cpuId() + 1);
+          return true;`,
+      },
+    });
+    const { verdict } = exploreDpor(make);
+    expect(verdict.kind).toBe('violation');
+  });
+
+  test('never released: the others wait for ever', () => {
+    const make = loadKernelScenario(scenario('spinlock'), {
+      machine: { lock: 'tas' },
+      patch: { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
+    });
+    const { verdict } = exploreDpor(make);
+    if (verdict.kind !== 'unmet') expect.fail(verdict.kind);
+    expect(verdict.waiters).toMatchObject([{ cpu: 1, site: { operation: 'awaitWord' } }]);
+  });
+});
+
 describe('a kernel that is wrong', () => {
   const immediate = loadKernelScenario(scenario('zapWalk'), { machine: { free: 'immediate' } });
 
