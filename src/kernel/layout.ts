@@ -25,8 +25,8 @@ export const LOCK_SINCE: u32 = 12; // the holder: clock at acquisition, when hol
 export const LOCK_BYTES: u32 = 16;
 
 /** An RCU head: 12 bytes, inside the descriptor of what is freed; owned by callRcu's caller until it is queued, then by rcu.ts. */
-export const RCU_NEXT: u32 = 0;
-export const RCU_FUNC: u32 = 4;
+export const RCU_NEXT: u32 = 0; // link in a callback list
+export const RCU_FUNC: u32 = 4; // RCU_ code of what to do (rcuCallbacks.ts)
 export const RCU_STAMP: u32 = 8; // full checks: G_RCU_CLOCK when it was queued
 export const RCU_HEAD_BYTES: u32 = 12;
 
@@ -107,7 +107,7 @@ export const CPU_BYTES: u32 = 1 << CPU_SHIFT;
 export const C_ID: u32 = 0; // config
 export const C_OP: u32 = 4; // owner, read by reports: code of the operation under way (OP_ in report.ts), 0 between operations
 export const C_OP_A: u32 = 8; // owner, read by reports: its first two arguments
-export const C_OP_B: u32 = 12;
+export const C_OP_B: u32 = 12; // as C_OP_A
 export const C_MM: u32 = 16; // owner: address of the mm whose translations the TLB holds, or 0
 export const C_SEED: u32 = 20; // owner: state of the injection generator
 export const C_NEED_RESCHED: u32 = 24; // owner: set by an interrupt, cleared by a quiescent state
@@ -146,10 +146,10 @@ export const C_RCU_INVOKING: u32 = LINE * 6 + 48; // C_RCU_LOCK, stored atomical
 export const C_RCU_INVOKE_WAITERS: u32 = LINE * 6 + 52; // atomic: CPUs parked on C_RCU_INVOKING
 export const C_RCU_ORPHAN: u32 = LINE * 6 + 56; // atomic: 1 while the owner is idle and left callbacks; counted in G_RCU_ORPHANS
 export const C_FLUSH_MM: u32 = LINE * 7; // owner, constant while a flush of its is under way; read by the targets: the flush request
-export const C_FLUSH_START: u32 = LINE * 7 + 4;
-export const C_FLUSH_END: u32 = LINE * 7 + 8;
-export const C_FLUSH_TABLES: u32 = LINE * 7 + 12;
-export const C_FLUSH_GEN: u32 = LINE * 7 + 16;
+export const C_FLUSH_START: u32 = LINE * 7 + 4; // as C_FLUSH_MM
+export const C_FLUSH_END: u32 = LINE * 7 + 8; // as C_FLUSH_MM
+export const C_FLUSH_TABLES: u32 = LINE * 7 + 12; // as C_FLUSH_MM
+export const C_FLUSH_GEN: u32 = LINE * 7 + 16; // as C_FLUSH_MM
 export const C_HELD_DEPTH: u32 = LINE * 8; // owner, checks: locks held
 export const C_HELD: u32 = LINE * 8 + 8; // owner, checks: address and class of each lock held, outermost first
 export const HELD_MAX: u32 = 15;
