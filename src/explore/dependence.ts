@@ -73,7 +73,7 @@ export function holds(
 
 export class Dependence {
   readonly #execution: Execution;
-  readonly #commuting: boolean;
+  readonly commuting: boolean;
   /** Words on which nothing commutes: those seen to be awaited. */
   readonly ordered: Uint8Array;
   /** Words on which something has commuted in this search. */
@@ -81,7 +81,7 @@ export class Dependence {
 
   constructor(execution: Execution, commuting: boolean) {
     this.#execution = execution;
-    this.#commuting = commuting;
+    this.commuting = commuting;
     this.ordered = new Uint8Array(execution.words.length);
     this.commuted = new Uint8Array(execution.words.length);
   }
@@ -109,7 +109,7 @@ export class Dependence {
     if (kind === CHOOSE) return NONE;
     if (kind === COMPARE_EXCHANGE)
       return execution.words[word] === execution.next[at + SLOT_EXPECTED]! ? WRITES : READS;
-    if ((code & FLAG_UNUSED) !== 0 && this.#commuting && this.ordered[word] === 0) {
+    if ((code & FLAG_UNUSED) !== 0 && this.commuting && this.ordered[word] === 0) {
       if (kind === ADD || kind === SUB) return ADDS;
       if (kind === OR) return ORS;
       if (kind === AND) return ANDS;

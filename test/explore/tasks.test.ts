@@ -1,11 +1,18 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exploreDpor, type DporOptions } from '../../src/explore/dpor.ts';
-import type { ProgramMaker } from '../../src/explore/execution.ts';
-import { TaskRunner } from '../../src/explore/parallel/taskRunner.ts';
+import { DporSearch } from '../../src/explore/dporSearch.ts';
+import { Execution, type ProgramMaker } from '../../src/explore/execution.ts';
+import { exploreTask, failureOf } from '../../src/explore/parallel/task.ts';
+import type { Part, PartResult } from '../../src/explore/parallel/work.ts';
 import { SearchTree, type TreeOptions } from '../../src/explore/parallel/tree.ts';
-import { loadScenario } from '../../src/explore/scenario.ts';
+import { openScenario } from '../../src/explore/scenario.ts';
 import { classOf, endOf, programMaker, smallPrograms } from './randomPrograms.ts';
+
+function runPart(search: DporSearch, part: Part): PartResult {
+  if (!('task' in part)) throw new Error('not a task');
+  return { number: part.number, ...exploreTask(search, part.task, part.steps, part.ordered) };
+}
 
 /** Explores in tasks, `runners` of which are under way at a time and end in an order drawn from `seed`. */
 function exploreInTasks(
@@ -16,7 +23,7 @@ function exploreInTasks(
   seed = 1,
 ): SearchTree {
   const tree = new SearchTree(treeOptions);
-  const runner = new TaskRunner(make, options);
+  const search = new DporSearch(new Execution(make), options);
   const underWay: (() => void)[] = [];
   let state = seed;
   for (let limit = 0; limit < 1_000_000; limit++) {
@@ -25,8 +32,7 @@ function exploreInTasks(
       const next = tree.next();
       if (next === null) break;
       underWay.push(() => {
-        const result = runner.run(next.task, next.steps, tree.ordered.slice(0, next.ordered));
-        tree.add(next.number, structuredClone(result));
+        tree.add(structuredClone(runPart(search, next)));
       });
     }
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -102,8 +108,9 @@ describe('a search in tasks against one that is not split, on random programs', 
         expect(three!.failure).toEqual(one!.failure);
         expect(three!.statistics).toEqual(one!.statistics);
         if (one!.failure === null) return;
-        const verdict = new TaskRunner(make).verdictOf(one!.failure, one!.ordered);
-        expect(verdict).toMatchObject(one!.failure);
+        const search = new DporSearch(new Execution(make), {});
+        const verdict = search.verdictOf(one!.failure.schedule, one!.ordered);
+        expect(failureOf(verdict)).toEqual(one!.failure);
       }),
       { numRuns: RUNS, seed: 12 },
     );
@@ -142,11 +149,7 @@ describe('a search in tasks against one that is not split, on random programs', 
             tree.load(saved);
           }
           const next = tree.next()!;
-          const runner = new TaskRunner(make, options);
-          tree.add(
-            next.number,
-            runner.run(next.task, next.steps, tree.ordered.slice(0, next.ordered)),
-          );
+          tree.add(runPart(new DporSearch(new Execution(make), options), next));
         }
         expect(tree.statistics).toEqual(undisturbed.statistics);
         expect(tree.failure).toEqual(undisturbed.failure);
@@ -161,7 +164,7 @@ test.each([
   ['counters', { PATTERN: 1 }, 3_606],
   ['epoch', { READERS: 2, UPDATERS: 2 }, 2_088],
 ] as const)('%s %j in tasks: as many executions as in one', (name, constants, executions) => {
-  const make = loadScenario(`explore/scenarios/${name}.js`, { constants });
+  const make = openScenario({ scenario: name, constants }).make;
   for (const taskSteps of [50, 1000]) {
     const { statistics, failure } = exploreInTasks(make, {}, { taskSteps }, 3);
     expect(failure).toBe(null);

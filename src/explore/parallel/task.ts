@@ -6,6 +6,8 @@
  * `base` belong to the coordinator (tree.ts): a task that finds a race whose reversal has to begin there proposes it.
  */
 
+import { RESTART } from '../dependence.ts';
+import type { DporSearch } from '../dporSearch.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 
 export interface Task {
@@ -64,4 +66,49 @@ export interface TaskResult {
 export interface Failure {
   kind: Exclude<Verdict['kind'], 'passes'>;
   schedule: Schedule;
+}
+
+/** What is sent of a verdict. Errors do not survive being sent; the schedule brings them back. */
+export function failureOf(verdict: Verdict): Failure | null {
+  if (verdict.kind === 'passes') return null;
+  const { kind, schedule } = verdict;
+  return { kind, schedule };
+}
+
+/** Explores a task for at least one execution and about `steps` steps. `ordered`: the words known to be awaited. */
+export function exploreTask(
+  search: DporSearch,
+  task: Task,
+  steps: number,
+  ordered: readonly number[],
+): TaskResult {
+  let restart = false;
+  let done = false;
+  try {
+    search.begin(task, ordered);
+    done = search.run((statistics) => statistics.steps >= steps);
+  } catch (error) {
+    if (error !== RESTART) throw error;
+    restart = true;
+  }
+  const { executions, blocked, steps: taken, depth } = search.statistics;
+  const { dependence, proposals } = search;
+  return {
+    executions,
+    blocked,
+    steps: taken,
+    depth,
+    rest: done || restart ? null : search.rest(),
+    proposals,
+    failure: failureOf(search.verdict),
+    ordered: dependence.commuting ? wordsOf(dependence.ordered) : [],
+    commuted: dependence.commuting ? wordsOf(dependence.commuted) : [],
+    restart,
+  };
+}
+
+function wordsOf(set: Uint8Array): number[] {
+  const words: number[] = [];
+  for (const [word, is] of set.entries()) if (is !== 0) words.push(word);
+  return words;
 }

@@ -15,6 +15,7 @@
  */
 
 import type { Failure, Proposal, Rest, Task, TaskResult } from './task.ts';
+import type { Part, PartResult, Work, WorkStatistics } from './work.ts';
 
 /** Steps for which a task explores: some 10 ms. */
 export const TASK_STEPS = 1 << 15;
@@ -27,7 +28,7 @@ interface TreeState {
   sleep: number;
 }
 
-export interface TreeTask {
+interface TreeTask {
   number: number;
   task: Task;
   /** Steps to explore for. */
@@ -38,21 +39,11 @@ export interface TreeTask {
   ordered: number;
 }
 
-/** Counts of what has been merged. */
-export interface TreeStatistics {
-  executions: number;
-  blocked: number;
-  steps: number;
-  depth: number;
-  /** Tasks merged. */
-  tasks: number;
-}
-
 /** A tree as plain data: what `SearchTree.load` goes on from. */
 export interface SavedTree {
   states: TreeState[];
   tasks: { task: Task; steps: number; states: number[]; ordered: number }[];
-  statistics: TreeStatistics;
+  statistics: WorkStatistics;
   ordered: number[];
   commuted: number[];
   failure: Failure | null;
@@ -68,9 +59,9 @@ export interface TreeOptions {
   tasksWanted?: number;
 }
 
-const NO_STATISTICS: TreeStatistics = { executions: 0, blocked: 0, steps: 0, depth: 0, tasks: 0 };
+const NO_STATISTICS: WorkStatistics = { executions: 0, blocked: 0, steps: 0, depth: 0, parts: 0 };
 
-export class SearchTree {
+export class SearchTree implements Work {
   readonly #goOn: boolean;
   readonly #taskSteps: number;
   readonly #tasksWanted: number;
@@ -83,7 +74,7 @@ export class SearchTree {
   /** Words known to be awaited, in the order in which they became known. */
   #ordered: number[] = [];
   readonly #commuted = new Set<number>();
-  statistics: TreeStatistics = { ...NO_STATISTICS };
+  statistics: WorkStatistics = { ...NO_STATISTICS };
   /** Of the first failing execution in the order of tasks. */
   failure: Failure | null = null;
 
@@ -131,17 +122,18 @@ export class SearchTree {
     return this.#tasks.length === 0 || (this.failure !== null && !this.#goOn);
   }
 
-  /** The next task to be explored; null: none at present. */
-  next(): TreeTask | null {
-    const task = this.#tasks[this.#given];
-    if (task === undefined) return null;
+  next(): Part | null {
+    const next = this.#tasks[this.#given];
+    if (next === undefined) return null;
     this.#given += 1;
-    return task;
+    const { number, task, steps, ordered } = next;
+    return { number, task, steps, ordered: this.#ordered.slice(0, ordered) };
   }
 
-  /** Takes the result of task number `number`; merges it when those before it have been. Old results after a restart are ignored. */
-  add(number: number, result: TaskResult): void {
-    if (number >= (this.#tasks[0]?.number ?? Infinity)) this.#early.set(number, result);
+  /** Keeps a result until those of the tasks before it have been merged. Results from before a restart are ignored. */
+  add(result: PartResult): void {
+    const oldest = this.#tasks[0]?.number ?? Infinity;
+    if (result.number >= oldest) this.#early.set(result.number, result as TaskResult);
     for (;;) {
       const first = this.#tasks[0];
       if (first === undefined || this.ended) return;
@@ -166,7 +158,7 @@ export class SearchTree {
     statistics.blocked += result.blocked;
     statistics.steps += result.steps;
     statistics.depth = Math.max(statistics.depth, result.depth);
-    statistics.tasks += 1;
+    statistics.parts += 1;
     this.failure ??= result.failure;
     if (this.failure !== null && !this.#goOn) return;
     for (const proposal of result.proposals) this.#propose(task, proposal);
@@ -242,6 +234,10 @@ export class SearchTree {
       },
       [...states],
     );
+  }
+
+  estimate(): { low: number; high: number } | null {
+    return null;
   }
 
   /** All that is known after the last merge; tasks under way count as not begun. */
