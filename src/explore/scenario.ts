@@ -266,6 +266,10 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const choices = { ...about.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
+  if (bare && chooses)
+    throw new ScenarioError(
+      `${request.scenario}: choices need a machine; a program of bare words calls choose itself`,
+    );
   const constants = {
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
@@ -275,6 +279,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
+    interrupts: !bare,
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });
