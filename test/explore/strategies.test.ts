@@ -12,6 +12,7 @@ import {
   STORE,
   TAKE,
 } from '../../src/explore/operation.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
 import { loadScenario } from '../../src/explore/scenario.ts';
@@ -132,7 +133,7 @@ describe('choices', () => {
 });
 
 describe('samples', () => {
-  test.each(['random', 'pct'] as const)(
+  test.each(SAMPLING_STRATEGIES)(
     '%s finds a missing grace period, from a seed',
     (strategy) => {
       const search = () =>
@@ -143,7 +144,7 @@ describe('samples', () => {
     },
   );
 
-  test.each(['random', 'pct'] as const)('%s finds nothing where nothing is', (strategy) => {
+  test.each(SAMPLING_STRATEGIES)('%s finds nothing where nothing is', (strategy) => {
     const { verdict, statistics } = exploreSampling(epochs({ READERS: 2, UPDATERS: 2 }), {
       strategy,
       maxExecutions: 500,
