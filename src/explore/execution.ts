@@ -353,6 +353,21 @@ export class Execution {
       this.failure ??= watch.failure(this.words);
   }
 
+  /** Calls `each` for every write of the newest step, in order, with the word and its value before that write. */
+  newestWrites(each: (word: number, before: number) => void): void {
+    const undo = this.#undo;
+    for (let at = this.#stepUndo[this.depth - 1]!; at < this.#undoTop; at += 2)
+      each(undo[at]!, undo[at + 1]!);
+  }
+
+  /** Calls `each` with every value that the newest step's CPU has read plainly since, in order. */
+  newestReads(each: (value: number) => void): void {
+    const cpu = this.stepCpu[this.depth - 1]!;
+    const reads = this.#reads[cpu]!;
+    for (let at = this.#stepReads[this.depth - 1]!; at < this.#readCount[cpu]!; at++)
+      each(reads[at]!);
+  }
+
   #growSteps(): void {
     const length = this.stepCpu.length * 2;
     this.stepCpu = grown(this.stepCpu, length);

@@ -133,16 +133,13 @@ describe('choices', () => {
 });
 
 describe('samples', () => {
-  test.each(SAMPLING_STRATEGIES)(
-    '%s finds a missing grace period, from a seed',
-    (strategy) => {
-      const search = () =>
-        exploreSampling(epochs({ GRACE: 0 }), { strategy, seed: 7, maxExecutions: 10_000 });
-      const { verdict, statistics } = search();
-      expect(verdict.kind).toBe('violation');
-      expect(search().statistics.executions).toBe(statistics.executions);
-    },
-  );
+  test.each(SAMPLING_STRATEGIES)('%s finds a missing grace period, from a seed', (strategy) => {
+    const search = () =>
+      exploreSampling(epochs({ GRACE: 0 }), { strategy, seed: 7, maxExecutions: 10_000 });
+    const { verdict, statistics } = search();
+    expect(verdict.kind).toBe('violation');
+    expect(search().statistics.executions).toBe(statistics.executions);
+  });
 
   test.each(SAMPLING_STRATEGIES)('%s finds nothing where nothing is', (strategy) => {
     const { verdict, statistics } = exploreSampling(epochs({ READERS: 2, UPDATERS: 2 }), {
