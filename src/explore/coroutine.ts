@@ -66,6 +66,10 @@ export interface LinkOptions {
   patch?: Patch;
   /** Awaits are disturbed by interrupts, as the kernel's are. Default: when the kernel's irq module is part of the program. */
   interrupts?: boolean;
+  /** Injected trouble becomes choices of the explorer (choices.ts). Default: false. */
+  choices?: boolean;
+  /** Module (a path, or one relative to dist/src) whose call statements ask the host whether to be carried out (`keeps`). */
+  droppable?: string;
 }
 
 /** Linked modules, not yet instantiated. */
@@ -74,6 +78,16 @@ export interface LinkedProgram {
   source: string;
   /** Sites by number; a yielded code is `site * KIND_SPAN + kind`. */
   sites: readonly Site[];
+  /** Statements that can be left out, when `droppable` was asked for. */
+  statements: readonly Statement[];
+}
+
+/** A statement that only calls something, in a function of the droppable module. */
+export interface Statement {
+  function: string;
+  /** Line in the module's JavaScript, from 1. */
+  line: number;
+  text: string;
 }
 
 /** What linked modules ask of whoever runs them. */
@@ -87,6 +101,10 @@ export interface CoroutineHost {
   endCpu(reason: number, detail: number): void;
   /** Ends the CPU by throwing unless the condition holds. */
   expect(holds: boolean, what: string): void;
+  /** An event of the kernel (EVENT_ codes of report.ts, with two words). */
+  event(kind: number, a: number, b: number): void;
+  /** Whether the current CPU carries out statement number `statement` of `LinkedProgram.statements`. */
+  keeps(statement: number): boolean;
 }
 
 /** A linked program's exports: generator functions where they can reach a word operation, plain ones elsewhere. */
@@ -100,6 +118,19 @@ export class LinkError extends Error {
 const WORD_MODULE = join(COMPILED, 'kernel/word.js');
 const PRIMITIVES_MODULE = join(COMPILED, 'explore/primitives.js');
 const AWAIT_MODULE = join(COMPILED, 'explore/awaitInterrupted.js');
+const CHOICES_MODULE = join(COMPILED, 'explore/choices.js');
+
+/** Functions that the explorer has another version of, once that version's module is part of the program. */
+const REPLACED: readonly { path: string; names: readonly string[]; by: string }[] = [
+  { path: WORD_MODULE, names: ['awaitWord'], by: AWAIT_MODULE },
+  {
+    path: join(COMPILED, 'kernel/inject.js'),
+    names: ['injectFailure', 'injectNth', 'injectDeath', 'syncPoint'],
+    by: CHOICES_MODULE,
+  },
+  { path: join(COMPILED, 'kernel/irq.js'), names: ['pollInterrupts'], by: CHOICES_MODULE },
+];
+const REPORT_MODULE = join(COMPILED, 'kernel/report.js');
 
 /** How each word operation is written: its kind, and the operands in order. */
 const OPERATIONS: Readonly<Record<string, { kind: number; helper: string; operands: number }>> = {
@@ -139,6 +170,9 @@ const $c = (code, count) => { $slots[0] = 0; $slots[1] = count; return code; };
 `;
 const RESERVED = ['peek', 'poke', 'fillWords', 'endCpu', 'notify', 'clockNs'];
 
+/** What the primitives module has to offer: it is not read. */
+const PRIMITIVES = new Set(['expect', 'takeWord', 'choose', 'awaitEither']);
+
 type Binding =
   | { type: 'own' }
   | { type: 'import'; path: string; name: string }
@@ -176,6 +210,9 @@ interface Target {
   path: string;
   name: string;
 }
+
+/** Functions of a scenario that run alone, before and after its CPUs. */
+const NEVER_DROPPED = new Set(['setUp', 'finish']);
 
 const keyOf = (target: Target): string => `${target.path}\0${target.name}`;
 
@@ -222,13 +259,16 @@ class Linker {
   /** In the order in which they are evaluated. */
   readonly order: Module[] = [];
   readonly sites: Site[] = [];
+  readonly statements: Statement[] = [];
   readonly generators = new Set<string>();
   readonly names = new Map<string, string>();
   readonly unusedConstants: Set<string>;
+  readonly droppable: string | null;
   patched = false;
 
   constructor(options: LinkOptions) {
     this.options = options;
+    this.droppable = options.droppable === undefined ? null : resolve(COMPILED, options.droppable);
     this.unusedConstants = new Set(Object.keys(options.constants ?? {}));
   }
 
@@ -353,7 +393,8 @@ class Linker {
         : this.exported(target.path, target.name);
     for (const star of module.starExports) {
       const found = this.exported(star, name);
-      if (found !== null && (this.modules.has(found.path) || found.path !== star)) return found;
+      if (found !== null && (found.path !== PRIMITIVES_MODULE || PRIMITIVES.has(name)))
+        return found;
     }
     return null;
   }
@@ -370,13 +411,10 @@ class Linker {
     const found = this.exported(binding.path, binding.name);
     if (found === null)
       throw new LinkError(`${module.path}: ${binding.path} exports no ${binding.name}`);
-    if (found.path === WORD_MODULE && found.name === 'awaitWord' && this.interrupts)
-      return module.path === AWAIT_MODULE ? found : { path: AWAIT_MODULE, name: 'awaitWord' };
+    for (const { path, names, by } of REPLACED)
+      if (found.path === path && names.includes(found.name) && this.modules.has(by))
+        return module.path === by ? found : { path: by, name: found.name };
     return found;
-  }
-
-  get interrupts(): boolean {
-    return this.modules.has(AWAIT_MODULE);
   }
 
   references(module: Module): Reference[] {
@@ -509,6 +547,7 @@ class Linker {
       out.appendLeft(node.start + 'function'.length, '*');
     }
     this.replaceConstants(module, out);
+    if (module.path === this.droppable) this.makeDroppable(module, out);
     for (const reference of this.references(module)) this.writeReference(module, out, reference);
     for (const { node, path } of module.namespaces)
       out.update(node.start, node.end, `({ ${this.exportsOf(path, true).join(', ')} })`);
@@ -533,8 +572,12 @@ class Linker {
     const around = ancestors.filter(isFunction);
     const parent = ancestors.at(-2)!;
     const called = parent.type === 'CallExpression' && parent.callee === node;
+    const declaration = parent.type === 'FunctionDeclaration' && parent.id === node;
+    if (target.path === REPORT_MODULE && target.name === 'event' && called) {
+      out.update(node.start, node.end, '$host.event');
+      return;
+    }
     if (operation || this.generators.has(key)) {
-      const declaration = parent.type === 'FunctionDeclaration' && parent.id === node;
       if (!declaration && around.length > 0) {
         if (!called)
           throw new LinkError(`${this.place(module, node)}: ${text} must be called, not passed on`);
@@ -591,6 +634,24 @@ class Linker {
     out.appendLeft(call.end, ')');
   }
 
+  /** Lets the host leave out statements that only call something, in the functions that CPUs run. */
+  makeDroppable(module: Module, out: MagicString): void {
+    for (const [name, declaration] of module.functions) {
+      if (NEVER_DROPPED.has(name)) continue;
+      fullAncestor(declaration, (raw) => {
+        const node = raw as AnyNode;
+        if (node.type !== 'ExpressionStatement' || node.expression.type !== 'CallExpression')
+          return;
+        out.appendLeft(node.start, `if ($host.keeps(${this.statements.length})) `);
+        this.statements.push({
+          function: name,
+          line: node.loc?.start.line ?? 0,
+          text: module.text.slice(node.start, node.end),
+        });
+      });
+    }
+  }
+
   replaceConstants(module: Module, out: MagicString): void {
     const { constants } = this.options;
     if (constants === undefined) return;
@@ -632,6 +693,7 @@ export function linkCoroutines(
   for (const entry of entries) linker.load(resolve(COMPILED, entry));
   const irq = linker.modules.has(join(COMPILED, 'kernel/irq.js'));
   if (options.interrupts ?? irq) linker.load(AWAIT_MODULE);
+  if (options.choices === true) linker.load(CHOICES_MODULE);
   if (options.patch !== undefined && !linker.patched)
     throw new LinkError(`patch: the program has no module ${options.patch.module}`);
   linker.findGenerators();
@@ -641,7 +703,7 @@ export function linkCoroutines(
     throw new LinkError(`constants: none is called ${[...linker.unusedConstants].join(', ')}`);
   const exported = entries.flatMap((entry) => linker.exportsOf(resolve(COMPILED, entry)));
   const source = `(function ($host) {\n'use strict';${PROLOGUE}${bodies.join('')}return { ${exported.join(', ')} };\n})\n`;
-  return { source, sites: linker.sites };
+  return { source, sites: linker.sites, statements: linker.statements };
 }
 
 /** Compiles a linked program; each call of the result is an instance of its own. */
@@ -659,5 +721,6 @@ export function linkKernel(options: Pick<LinkOptions, 'constants' | 'patch'> = {
   return {
     source: readFileSync(join(folder, 'kernel.js'), 'utf8'),
     sites: JSON.parse(readFileSync(join(folder, 'sites.json'), 'utf8')),
+    statements: [],
   };
 }

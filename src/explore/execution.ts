@@ -35,6 +35,7 @@ import {
   TAKE,
   type Site,
 } from './operation.ts';
+import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../kernel/irq.ts';
 import { ExpectationError } from './primitives.ts';
 import type { CoroutineHost } from './coroutine.ts';
 
@@ -62,6 +63,15 @@ export interface Program {
 
 /** Makes a program for a host: the memory and the slots that it is to use. */
 export type ProgramMaker = (host: CoroutineHost) => Program;
+
+/** An event that a CPU's step ended in; `step` counts from 0. */
+export interface KernelEvent {
+  cpu: number;
+  step: number;
+  kind: number;
+  a: number;
+  b: number;
+}
 
 /** A CPU ended itself (`endCpu`). */
 export class CpuEndedError extends Error {
@@ -101,6 +111,9 @@ export const D_CODE = SLOTS;
 
 const PAGE = 1024;
 
+/** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
+const DEATHS = new Set<number>([HOST_DEATH_EXIT, HOST_DEATH_EXCEPTION, HOST_DEATH_MEMORY]);
+
 export class Execution {
   readonly program: Program;
   readonly cpus: number;
@@ -114,10 +127,15 @@ export class Execution {
   depth = 0;
   /** CPUs that have ended, a bit each. */
   finished = 0;
+  /** Of those, CPUs that died of an injected death, with whatever they held. */
+  dead = 0;
   /** CPUs whose next operation is a wait, a bit each. */
   waiting = 0;
   /** What went wrong in the last step or in `finish`; null: nothing. */
   failure: Error | null = null;
+
+  /** Events of the kernel so far (EVENT_ codes of report.ts), oldest first; those of the set-up have cpu -1 and step 0. */
+  readonly events: KernelEvent[] = [];
 
   /** Called with each plain access of a step, not of one run again. */
   observe: ((word: number, write: boolean) => void) | null = null;
@@ -146,6 +164,8 @@ export class Execution {
   #logAt = 0;
   #again = false;
   #alone = true;
+  #running = 0;
+  readonly #startEvents: number;
   readonly #startFailure: Error | null;
 
   /** Sets up the memory and runs every CPU up to its first operation. */
@@ -180,6 +200,12 @@ export class Execution {
       expect: (holds, what) => {
         if (!holds) throw new ExpectationError(what);
       },
+      event: (kind, a, b) => {
+        if (this.#again) return;
+        const running = this.#alone ? -1 : this.#running;
+        this.events.push({ cpu: running, step: Math.max(0, this.depth - 1), kind, a, b });
+      },
+      keeps: () => true,
     };
     this.program = make(host);
     this.cpus = this.program.cpus;
@@ -205,6 +231,7 @@ export class Execution {
     }
     this.#undoTop = 0;
     this.#startFailure = this.failure;
+    this.#startEvents = this.events.length;
     this.initial = words.slice();
   }
 
@@ -221,6 +248,7 @@ export class Execution {
   }
 
   #enter(cpu: number): void {
+    this.#running = cpu;
     this.program.select?.(cpu);
     this.#log = this.#reads[cpu]!;
     this.#logAt = this.#readCount[cpu]!;
@@ -267,6 +295,10 @@ export class Execution {
       if (kind >= AWAIT && kind <= TAKE) this.waiting |= bit;
     } catch (error) {
       this.finished |= 1 << cpu;
+      if (error instanceof CpuEndedError && DEATHS.has(error.reason)) {
+        this.dead |= 1 << cpu;
+        return;
+      }
       this.failure = error instanceof Error ? error : new Error(String(error));
     }
   }
@@ -414,6 +446,7 @@ export class Execution {
       this.#readCount[cpu] = this.#stepReads[at]!;
       this.#coroutines[cpu] = null;
       this.finished &= ~bit;
+      this.dead &= ~bit;
       const to = cpu * DESCRIPTOR;
       const from = at * DESCRIPTOR;
       for (let slot = 0; slot < DESCRIPTOR; slot++) next[to + slot] = stepOperation[from + slot]!;
@@ -427,6 +460,9 @@ export class Execution {
       for (let top = this.#undoTop - 2; top >= bottom; top -= 2) words[undo[top]!] = undo[top + 1]!;
       this.#undoTop = bottom;
     }
+    const { events } = this;
+    while (events.length > this.#startEvents && events[events.length - 1]!.step >= depth)
+      events.pop();
     this.depth = depth;
     this.failure = depth === 0 ? this.#startFailure : null;
   }
@@ -436,6 +472,7 @@ export class Execution {
     const { finish } = this.program;
     if (finish === undefined) return null;
     const bottom = this.#undoTop;
+    const events = this.events.length;
     try {
       this.runAlone(() => finish(this.words));
       const { watch } = this.program;
@@ -443,6 +480,7 @@ export class Execution {
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
+      this.events.length = events;
       const undo = this.#undo;
       for (let top = this.#undoTop - 2; top >= bottom; top -= 2)
         this.words[undo[top]!] = undo[top + 1]!;

@@ -1,22 +1,15 @@
 /**
- * Scenario files about the kernel: modules that call kernel functions and export
- *
- *     CPUS     number of CPUs
- *     setUp    before the CPUs start, on CPU 0
- *     run      what CPU number `cpu` does
- *     finish   optional: what must hold when all have ended, on CPU 0 (by `expect`)
- *
- * They run on a small machine of their own. Oracles are looked at after every step; when all CPUs have ended, callbacks are
- * drained, per-CPU caches given back, and the memory audited. CPUs are not idle at the start and, unless `run` says otherwise,
- * become idle at its end.
+ * The small machines on which kernel scenarios run. Oracles are looked at after every step; when all CPUs have ended, callbacks are
+ * drained, per-CPU caches given back, and the memory audited. CPUs are not idle at the start and become idle, and stay so, at the
+ * end of what they do.
  */
 
 import { H_END, H_VIOLATIONS } from '../kernel/layout.ts';
 import type { AuditReport } from '../machine/audit/index.ts';
 import { resolveOptions, type MachineOptions, type ResolvedOptions } from '../machine/options.ts';
 import type { Violation } from '../machine/violations.ts';
-import { compileCoroutines, linkCoroutines, type LinkOptions } from './coroutine.ts';
-import type { Coroutine, ProgramMaker } from './execution.ts';
+import type { CoroutineExports, CoroutineHost } from './coroutine.ts';
+import type { Coroutine, Program } from './execution.ts';
 
 /** Constants of small machines: four-entry tables, batches of one, no spinning before a wait. */
 export const SMALL: Readonly<Record<string, number>> = {
@@ -46,6 +39,7 @@ export const SMALL: Readonly<Record<string, number>> = {
   SEQ_START: 0xfffffffe,
 };
 
+/** Sizes of small machines. */
 const SIZES = {
   tables: 32,
   frames: 32,
@@ -58,10 +52,8 @@ const SIZES = {
   batchCount: 1,
 };
 
-export interface KernelScenarioOptions extends LinkOptions {
-  /** Axes and injected trouble of the machine. Its CPUs are the scenario's, its sizes fixed. */
-  machine?: Omit<MachineOptions, 'cpus' | 'execution' | keyof typeof SIZES>;
-}
+/** Options of a machine that are the same for all scenarios. */
+export type FixedSizes = keyof typeof SIZES;
 
 /** An oracle was violated; `violations` has all records. */
 export class OracleError extends Error {
@@ -86,9 +78,8 @@ export class AuditError extends Error {
 }
 
 interface KernelExports {
-  CPUS: number;
-  setUp(): Coroutine | void;
-  run(cpu: number): Coroutine;
+  cpus: ((cpu: number) => Coroutine | void)[];
+  setUp?(): Coroutine | void;
   finish?(): Coroutine | void;
   setThisCpu(cpu: number): void;
   rcuIdleEnter(): Coroutine;
@@ -98,79 +89,82 @@ interface KernelExports {
   createMemory(options: ResolvedOptions): WebAssembly.Memory;
   audit(words: Uint32Array, check: number): AuditReport;
   readViolations(words: Uint32Array): Violation[];
+  cpuArea(cpu: number): number;
+  C_SEED: number;
   CHECK: number;
 }
 
-const KERNEL = [
+/** Modules of a kernel program beside the scenario's own. */
+export const KERNEL_MODULES = [
   'kernel/index.js',
   'kernel/check.js',
+  'kernel/layout.js',
   'machine/memory.js',
   'machine/audit/index.js',
   'machine/violations.js',
 ];
 
 /**
- * Links a kernel scenario's compiled module (a path, or one relative to dist/src) with a kernel of its own. `constants` are laid
- * over SMALL. Throws LinkError, OptionError.
+ * A program of linked KERNEL_MODULES and a scenario. `machine` are its axes and injected trouble; of its CPUs those in `running` run
+ * (default: all), the others stay idle. Throws OptionError.
  */
-export function loadKernelScenario(
-  path: string,
-  { machine, ...options }: KernelScenarioOptions = {},
-): ProgramMaker {
-  const constants = { ...SMALL, ...options.constants };
-  const linked = linkCoroutines([...KERNEL, path], { ...options, constants });
-  const instantiate = compileCoroutines(linked);
-  return (host) => {
-    const kernel = instantiate(host) as unknown as KernelExports;
-    const resolved = {
-      ...resolveOptions({ ...machine, cpus: kernel.CPUS, execution: 'js' }),
-      ...SIZES,
-    };
-    const initial = new Uint32Array(kernel.createMemory(resolved).buffer);
-    const words = initial[H_END >>> 2]! >>> 2;
-    const cpus = kernel.CPUS;
-    const { finish } = kernel;
-    const onCpu0 = function* (body: () => Coroutine | void): Coroutine {
-      kernel.setThisCpu(0);
-      const running = body();
-      if (running !== undefined) yield* running;
+export function kernelProgram(
+  exports: CoroutineExports,
+  host: CoroutineHost,
+  machine: Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>,
+  running?: readonly number[],
+): Omit<Program, 'sites'> {
+  const kernel = exports as unknown as KernelExports;
+  const cpus = kernel.cpus.length;
+  const resolved = { ...resolveOptions({ ...machine, cpus, execution: 'js' }), ...SIZES };
+  const initial = new Uint32Array(kernel.createMemory(resolved).buffer);
+  const words = initial[H_END >>> 2]! >>> 2;
+  // The choices' counts (choices.ts).
+  for (let cpu = 0; cpu < cpus; cpu++) initial[(kernel.cpuArea(cpu) + kernel.C_SEED) >>> 2] = 0;
+  const { finish, setUp } = kernel;
+  const runs = (cpu: number): boolean => running === undefined || running.includes(cpu);
+  const onCpu0 = function* (body: () => Coroutine | void): Coroutine {
+    kernel.setThisCpu(0);
+    const started = body();
+    if (started !== undefined) yield* started;
+    return undefined;
+  };
+  return {
+    cpus,
+    words,
+    select: (cpu) => kernel.setThisCpu(cpu),
+    *setUp(): Coroutine {
+      for (const [word, value] of initial.subarray(0, words).entries())
+        if (value !== 0) host.poke(word * 4, value);
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        kernel.setThisCpu(cpu);
+        if (cpu === 0 || runs(cpu)) yield* kernel.rcuIdleExit();
+      }
+      if (setUp !== undefined) yield* onCpu0(setUp);
+      if (!runs(0)) yield* onCpu0(() => kernel.rcuIdleEnter());
       return undefined;
-    };
-    return {
-      cpus,
-      words,
-      sites: linked.sites,
-      select: (cpu) => kernel.setThisCpu(cpu),
-      *setUp(): Coroutine {
-        for (const [word, value] of initial.subarray(0, words).entries())
-          if (value !== 0) host.poke(word * 4, value);
-        for (let cpu = 0; cpu < cpus; cpu++) {
-          kernel.setThisCpu(cpu);
-          yield* kernel.rcuIdleExit();
-        }
-        return yield* onCpu0(() => kernel.setUp());
-      },
-      *run(cpu): Coroutine {
-        yield* kernel.run(cpu);
-        return yield* kernel.rcuIdleEnter();
-      },
-      watch: {
-        word: H_VIOLATIONS >>> 2,
-        failure: (memory) => new OracleError(kernel.readViolations(memory)),
-      },
-      *finish(memory): Coroutine {
-        for (let cpu = 0; cpu < cpus; cpu++) {
-          kernel.setThisCpu(cpu);
-          yield* kernel.rcuIdleExit();
-          if (cpu === 0) yield* kernel.rcuBarrier();
-          yield* kernel.drainCaches();
-          yield* kernel.rcuIdleEnter();
-        }
-        const report = kernel.audit(memory, kernel.CHECK);
-        if (!report.ok) throw new AuditError(report);
-        if (finish !== undefined) yield* onCpu0(finish);
-        return undefined;
-      },
-    };
+    },
+    *run(cpu): Coroutine {
+      const started = kernel.cpus[cpu]!(cpu);
+      if (started !== undefined) yield* started;
+      return yield* kernel.rcuIdleEnter();
+    },
+    watch: {
+      word: H_VIOLATIONS >>> 2,
+      failure: (memory) => new OracleError(kernel.readViolations(memory)),
+    },
+    *finish(memory): Coroutine {
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        kernel.setThisCpu(cpu);
+        yield* kernel.rcuIdleExit();
+        if (cpu === 0) yield* kernel.rcuBarrier();
+        yield* kernel.drainCaches();
+        yield* kernel.rcuIdleEnter();
+      }
+      const report = kernel.audit(memory, kernel.CHECK);
+      if (!report.ok) throw new AuditError(report);
+      if (finish !== undefined) yield* onCpu0(finish);
+      return undefined;
+    },
   };
 }

@@ -1,39 +1,304 @@
 /**
- * Scenario files: modules written like the kernel's, that export
+ * Scenarios: modules written like the kernel's that say what each CPU does, what must hold at the end, and what is expected. They
+ * are read, linked with a kernel of their own and made into programs for the searches.
  *
- *     CPUS     number of CPUs, and BYTES, bytes of memory
- *     setUp    optional: before the CPUs start
- *     run      what CPU number `cpu` does
- *     finish   optional: what must hold when all have ended (by `expect`)
+ * A scenario exports
+ *
+ *     about    a literal (ScenarioAbout), read without running the module
+ *     setUp    optional: before the CPUs start, alone, on CPU 0
+ *     cpus     a function for each CPU, called with its number; a function that occurs twice makes CPUs that are alike
+ *     finish   optional: when all have ended, alone, on CPU 0: what must hold (by `expect`)
+ *
+ * and imports from scenarioApi.ts (`ptlab/scenario`).
  */
 
-import { compileCoroutines, linkCoroutines, type LinkOptions } from './coroutine.ts';
-import type { Coroutine, ProgramMaker } from './execution.ts';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { parse, type Expression, type Program as ProgramNode } from 'acorn';
+import type { MachineOptions } from '../machine/options.ts';
+import {
+  COMPILED,
+  compileCoroutines,
+  linkCoroutines,
+  type CoroutineHost,
+  type LinkedProgram,
+  type Patch,
+  type Statement,
+} from './coroutine.ts';
+import type { Coroutine, Program, ProgramMaker } from './execution.ts';
+import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
+import type { Site } from './operation.ts';
 
-interface ScenarioExports {
-  CPUS: number;
-  BYTES: number;
+/** What an exploration of a scenario is expected to end with. */
+export const EXPECTATIONS = ['passes', 'violation', 'deadlock', 'unmet'] as const;
+
+/** Most times that each kind of trouble happens on one CPU (choices.ts), up to 15. */
+export interface Choices {
+  /** Failing allocations: of tables, batch pages, frames, or of anything. */
+  table?: number;
+  batch?: number;
+  frame?: number;
+  allocation?: number;
+  /** Looks at need_resched that find it set. */
+  resched?: number;
+  /** Deaths, at a lock just taken. */
+  death?: number;
+  /** Interrupts to the next CPU, at synchronisation points. */
+  interrupt?: number;
+  /** Walks of the hardware walker on its own account, to page `vpn` (default 1). */
+  speculation?: number;
+  vpn?: number;
+}
+
+/** A machine's options as far as scenarios choose them: the CPUs are the scenario's, the sizes small and fixed. */
+export type ScenarioMachine = Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>;
+
+export interface ScenarioAbout {
+  /** One line. */
+  summary: string;
+  /** Where the race comes from: file and function, mail, paper. */
+  source: string;
+  expected: (typeof EXPECTATIONS)[number];
+  machine?: ScenarioMachine;
+  /** Values of constants of the kernel, over SMALL, or of the scenario's own. */
+  constants?: Readonly<Record<string, number>>;
+  choices?: Choices;
+  /** For programs of bare words, without a machine: bytes of memory. */
+  memoryBytes?: number;
+}
+
+/** A scenario and how it is to be changed; all that is needed to open it again. JSON. */
+export interface ScenarioRequest {
+  /** Name of one of ours, or the path of a module. */
+  scenario: string;
+  machine?: ScenarioMachine;
+  constants?: Readonly<Record<string, number>>;
+  choices?: Choices;
+  patch?: Patch;
+  /** CPUs that run; the others stay idle. Default: all. */
+  cpus?: readonly number[];
+  /** Statements (numbers of `Scenario.statements`) that a CPU leaves out. */
+  drop?: readonly (readonly [cpu: number, statement: number])[];
+}
+
+/** A scenario that is ready to be explored. */
+export interface Scenario {
+  name: string;
+  request: ScenarioRequest;
+  about: ScenarioAbout;
+  make: ProgramMaker;
+  /** Name of each CPU's function. */
+  columns: readonly string[];
+  /** For each CPU the first one that has the same function. */
+  alike: readonly number[];
+  sites: readonly Site[];
+  statements: readonly Statement[];
+  /** The linked JavaScript: what was explored, to tell whether it has changed. */
+  source: string;
+}
+
+/** A scenario that cannot be read; the message says what is missing and what is allowed. */
+export class ScenarioError extends Error {
+  override readonly name = 'ScenarioError';
+}
+
+const FOLDER = join(COMPILED, 'explore/scenarios');
+
+/** Names of our own scenarios. */
+export function scenarioNames(): string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => file.slice(0, -'.js'.length))
+    .toSorted();
+}
+
+function pathOf(scenario: string): string {
+  const own = join(FOLDER, `${scenario}.js`);
+  if (/^\w+$/.test(scenario) && existsSync(own)) return own;
+  const path = resolve(scenario);
+  if (!existsSync(path))
+    throw new ScenarioError(
+      `scenario ${scenario}: neither a file nor one of ${scenarioNames().join(', ')}`,
+    );
+  return path;
+}
+
+function exportedValue(tree: ProgramNode, name: string): Expression | null {
+  for (const node of tree.body) {
+    if (node.type !== 'ExportNamedDeclaration') continue;
+    if (node.declaration?.type !== 'VariableDeclaration') continue;
+    for (const { id, init } of node.declaration.declarations)
+      if (id.type === 'Identifier' && id.name === name && init) return init;
+  }
+  return null;
+}
+
+function literal(node: Expression, where: string): unknown {
+  const value = (key: string, inner: unknown): unknown =>
+    literal(inner as Expression, `${where}.${key}`);
+  if (node.type === 'Literal') return node.value;
+  if (node.type === 'UnaryExpression' && node.operator === '-')
+    return -(literal(node.argument, where) as number);
+  if (node.type === 'ObjectExpression')
+    return Object.fromEntries(
+      node.properties.map((property) => {
+        if (property.type !== 'Property' || property.computed)
+          throw new ScenarioError(`${where}: only plain properties`);
+        const { key } = property;
+        const name =
+          key.type === 'Identifier' ? key.name : String(literal(key as Expression, where));
+        return [name, value(name, property.value)];
+      }),
+    );
+  if (node.type === 'ArrayExpression')
+    return node.elements.map((element, at) => value(String(at), element));
+  if (node.type === 'BinaryExpression' && node.operator === '+')
+    return `${String(value('', node.left))}${String(value('', node.right))}`;
+  throw new ScenarioError(`${where}: must be a literal, as it is read without running the module`);
+}
+
+/** A scenario's `about`, without linking it. Throws ScenarioError. */
+export function readAbout(scenario: string): ScenarioAbout {
+  const path = pathOf(scenario);
+  const tree = parse(readFileSync(path, 'utf8'), { ecmaVersion: 2023, sourceType: 'module' });
+  const node = exportedValue(tree, 'about');
+  if (node === null) throw new ScenarioError(`${path}: exports no const about`);
+  const about = literal(node, `${path}: about`) as Partial<ScenarioAbout>;
+  for (const key of ['summary', 'source', 'expected'] as const)
+    if (typeof about[key] !== 'string')
+      throw new ScenarioError(`${path}: about.${key} must be a text`);
+  if (!EXPECTATIONS.includes(about.expected!))
+    throw new ScenarioError(
+      `${path}: about.expected: "${about.expected}"; allowed: ${EXPECTATIONS.join(', ')}`,
+    );
+  return about as ScenarioAbout;
+}
+
+const CHOICE_CONSTANTS: Readonly<Record<keyof Choices, string>> = {
+  table: 'CHOICES_TABLE',
+  batch: 'CHOICES_BATCH',
+  frame: 'CHOICES_FRAME',
+  allocation: 'CHOICES_ALLOCATION',
+  resched: 'CHOICES_RESCHED',
+  death: 'CHOICES_DEATH',
+  interrupt: 'CHOICES_INTERRUPT',
+  speculation: 'CHOICES_SPECULATION',
+  vpn: 'CHOICES_VPN',
+};
+
+function choiceConstants(choices: Choices): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(choices).map(([kind, most]) => {
+      if (!Object.hasOwn(CHOICE_CONSTANTS, kind))
+        throw new ScenarioError(
+          `choice "${kind}"; allowed: ${Object.keys(CHOICE_CONSTANTS).join(', ')}`,
+        );
+      if (!Number.isInteger(most) || most < 0 || (kind !== 'vpn' && most > 15))
+        throw new ScenarioError(`choice ${kind}: ${most}; allowed: 0 to 15`);
+      return [CHOICE_CONSTANTS[kind as keyof Choices], most];
+    }),
+  );
+}
+
+/** What a scenario's module exports once it is linked. */
+export interface ScenarioExports {
+  cpus: ((cpu: number) => Coroutine | void)[];
   setUp?: () => Coroutine | void;
-  run: (cpu: number) => Coroutine;
   finish?: () => Coroutine | void;
 }
 
-/**
- * Links a scenario's compiled module (a path, or one relative to dist/src). `constants` gives values to constants of the
- * scenario or of the kernel modules that it uses. Throws LinkError.
- */
-export function loadScenario(path: string, options: LinkOptions = {}): ProgramMaker {
-  const linked = linkCoroutines([path], options);
+function bareProgram(exports: ScenarioExports, memoryBytes: number): Omit<Program, 'sites'> {
+  const { cpus, setUp, finish } = exports;
+  return {
+    cpus: cpus.length,
+    words: memoryBytes >>> 2,
+    *run(cpu): Coroutine {
+      const running = cpus[cpu]!(cpu);
+      return running === undefined ? undefined : yield* running;
+    },
+    ...(setUp && { setUp }),
+    ...(finish && { finish }),
+  };
+}
+
+/** A host that leaves out what a request drops; `current` is the CPU that runs. */
+function droppingHost(
+  host: CoroutineHost,
+  request: ScenarioRequest,
+  current: { cpu: number },
+): CoroutineHost {
+  if (request.drop === undefined) return host;
+  const dropped = new Set(request.drop.map(([cpu, statement]) => `${cpu} ${statement}`));
+  return { ...host, keeps: (statement) => !dropped.has(`${current.cpu} ${statement}`) };
+}
+
+function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; alike: number[] } {
+  const host = { slots: new Uint32Array(8) } as unknown as CoroutineHost;
+  const exports = compileCoroutines(linked)(host) as unknown as ScenarioExports;
+  const { cpus } = exports;
+  if (!Array.isArray(cpus) || cpus.length === 0 || cpus.length > (bare ? 31 : 4))
+    throw new ScenarioError(
+      `cpus: must be a list of 1 to ${bare ? 31 : 4} functions, one for each CPU`,
+    );
+  return {
+    columns: cpus.map((run) => run.name.replace(/\$.*$/, '')),
+    alike: cpus.map((run) => cpus.indexOf(run)),
+  };
+}
+
+/** Reads, links and makes a scenario ready. Throws ScenarioError, LinkError, OptionError. */
+export function openScenario(request: ScenarioRequest): Scenario {
+  const path = pathOf(request.scenario);
+  const about = readAbout(request.scenario);
+  const choices = { ...about.choices, ...request.choices };
+  const chooses = Object.values(choices).some((most) => most > 0);
+  const bare = about.memoryBytes !== undefined;
+  const constants = {
+    ...(bare ? {} : SMALL),
+    ...(chooses ? choiceConstants(choices) : {}),
+    ...about.constants,
+    ...request.constants,
+  };
+  const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
+    constants,
+    choices: chooses,
+    ...(request.patch && { patch: request.patch }),
+    ...(request.drop && { droppable: path }),
+  });
+  const { columns, alike } = columnsOf(linked, bare);
+  for (const cpu of request.cpus ?? [])
+    if (!(cpu in columns))
+      throw new ScenarioError(`cpus: ${cpu}; allowed: 0 to ${columns.length - 1}`);
   const instantiate = compileCoroutines(linked);
-  return (host) => {
-    const scenario = instantiate(host) as unknown as ScenarioExports;
+  const make: ProgramMaker = (host) => {
+    const current = { cpu: 0 };
+    const exports = instantiate(droppingHost(host, request, current));
+    const program = bare
+      ? bareProgram(exports as unknown as ScenarioExports, about.memoryBytes!)
+      : kernelProgram(exports, host, { ...about.machine, ...request.machine }, request.cpus);
+    const { select, run } = program;
     return {
-      cpus: scenario.CPUS,
-      words: scenario.BYTES >>> 2,
+      ...program,
       sites: linked.sites,
-      run: scenario.run,
-      ...(scenario.setUp && { setUp: scenario.setUp }),
-      ...(scenario.finish && { finish: scenario.finish }),
+      select(cpu): void {
+        current.cpu = cpu;
+        select?.(cpu);
+      },
+      *run(cpu): Coroutine {
+        if (request.cpus !== undefined && !request.cpus.includes(cpu)) return undefined;
+        return yield* run(cpu);
+      },
     };
+  };
+  return {
+    name: basename(path).replace(/\.[jt]s$/, ''),
+    request,
+    about,
+    make,
+    columns,
+    alike,
+    sites: linked.sites,
+    statements: linked.statements,
+    source: linked.source,
   };
 }

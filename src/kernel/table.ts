@@ -38,7 +38,6 @@ import {
   H_INJECT_BATCH,
   H_INJECT_TABLE,
   H_PTDESCS,
-  H_RING_EVENTS,
   H_TABLES,
   LOCK_AUX,
   LOCK_OWNER,
@@ -208,11 +207,10 @@ export function tableDetach(table: u32): void {
   tableEvent(EVENT_TABLE_DETACH, table);
 }
 
-/** Writes an event of `kind` about a table that has a state. */
+/** Writes an event of `kind` about a table whose state this CPU has just changed, and nobody else can change before it is free. */
 function tableEvent(kind: u32, table: u32): void {
-  if (peek(H_RING_EVENTS) === 0) return;
   const desc = ptdescOf(table);
-  event(kind, ((load(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
+  event(kind, ((peek(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
 }
 
 /** Checks what must hold of a table that is about to be freed. */

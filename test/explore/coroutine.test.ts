@@ -34,6 +34,8 @@ function host(slots = new Uint32Array(SLOTS)): CoroutineHost {
       throw new Error('ended');
     },
     expect: () => {},
+    event: () => {},
+    keeps: () => true,
   };
 }
 

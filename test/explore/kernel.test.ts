@@ -4,14 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { COMPILED, compileCoroutines, linkKernel } from '../../src/explore/coroutine.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import { Execution, type Coroutine, type ProgramMaker } from '../../src/explore/execution.ts';
-import { loadKernelScenario, OracleError } from '../../src/explore/kernelScenario.ts';
+import { OracleError } from '../../src/explore/kernelScenario.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
+import { openScenario } from '../../src/explore/scenario.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
 import { H_END } from '../../src/kernel/layout.ts';
 import { createMemory } from '../../src/machine/memory.ts';
 import { resolveOptions } from '../../src/machine/options.ts';
-
-const scenario = (name: string): string => `explore/scenarios/${name}.js`;
 
 describe('one source', () => {
   const options = resolveOptions({
@@ -123,7 +122,7 @@ describe('one source', () => {
 
 describe('scenarios of the kernel are explored to the end, and nothing is wrong', () => {
   test.each(['zapZap', 'zapFault', 'zapWalk'])('%s', (name) => {
-    const { verdict, complete } = exploreDpor(loadKernelScenario(scenario(name)), {
+    const { verdict, complete } = exploreDpor(openScenario({ scenario: name }).make, {
       commuting: true,
     });
     expect(verdict).toEqual({ kind: 'passes' });
@@ -133,17 +132,19 @@ describe('scenarios of the kernel are explored to the end, and nothing is wrong'
 
 describe('page-table locks of each kind, three CPUs', () => {
   test.each(['adaptive', 'tas', 'ticket', 'mcs'] as const)('%s', (lock) => {
-    const make = loadKernelScenario(scenario('spinlock'), {
+    const make = openScenario({
+      scenario: 'spinlock',
       machine: { lock },
       constants: { CPUS: 3 },
-    });
+    }).make;
     const { verdict, complete } = exploreDpor(make);
     expect(verdict).toEqual({ kind: 'passes' });
     expect(complete).toBe(true);
   });
 
   test('taken in two steps instead of one: two CPUs touch the count without order', () => {
-    const make = loadKernelScenario(scenario('spinlock'), {
+    const make = openScenario({
+      scenario: 'spinlock',
       machine: { lock: 'tas' },
       patch: {
         module: 'tasLock',
@@ -152,16 +153,17 @@ describe('page-table locks of each kind, three CPUs', () => {
           store(lock + LOCK_WORD, cpuId() + 1);
           return true;`,
       },
-    });
+    }).make;
     const { verdict } = exploreDpor(make);
     expect(verdict.kind).toBe('violation');
   });
 
   test('never released: the others wait for ever', () => {
-    const make = loadKernelScenario(scenario('spinlock'), {
+    const make = openScenario({
+      scenario: 'spinlock',
       machine: { lock: 'tas' },
       patch: { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
-    });
+    }).make;
     const { verdict } = exploreDpor(make);
     if (verdict.kind !== 'unmet') expect.fail(verdict.kind);
     expect(verdict.waiters).toMatchObject([{ cpu: 1, site: { operation: 'awaitWord' } }]);
@@ -169,7 +171,7 @@ describe('page-table locks of each kind, three CPUs', () => {
 });
 
 describe('a kernel that is wrong', () => {
-  const immediate = loadKernelScenario(scenario('zapWalk'), { machine: { free: 'immediate' } });
+  const immediate = openScenario({ scenario: 'zapWalk', machine: { free: 'immediate' } }).make;
 
   test('tables freed at once: the walker reads a freed table, and the schedule shows it again', () => {
     const { verdict } = exploreDpor(immediate);
@@ -182,14 +184,15 @@ describe('a kernel that is wrong', () => {
   });
 
   test('no second look at whether the table is empty: the fault’s page is lost', () => {
-    const make = loadKernelScenario(scenario('zapFault'), {
+    const make = openScenario({
+      scenario: 'zapFault',
       machine: { inject: { resched: 1 } },
       patch: {
         module: 'ptReclaim',
         find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
         replace: 'const empty = mappedPmd() === load(pmd);',
       },
-    });
+    }).make;
     const { verdict } = exploreDpor(make, { commuting: true });
     if (verdict.kind !== 'violation') expect.fail(verdict.kind);
     expect(verdict.error.message).toMatch(/^nonempty-table-freed/);

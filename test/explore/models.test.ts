@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { exploreDpor, type DporOptions } from '../../src/explore/dpor.ts';
-import { loadScenario } from '../../src/explore/scenario.ts';
+import { openScenario } from '../../src/explore/scenario.ts';
 
-const COUNTERS = 'explore/scenarios/counters.js';
-const EPOCH = 'explore/scenarios/epoch.js';
+const COUNTERS = 'counters';
+const EPOCH = 'epoch';
 
 function explore(path: string, constants: Record<string, number>, options?: DporOptions) {
-  return exploreDpor(loadScenario(path, { constants }), options);
+  return exploreDpor(openScenario({ scenario: path, constants }).make, options);
 }
 
 /** Executions of Nidhugg's optimal search, and executions that it gives up. */

@@ -15,13 +15,13 @@ import {
 import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
-import { loadScenario } from '../../src/explore/scenario.ts';
+import { openScenario } from '../../src/explore/scenario.ts';
 import { AWAIT_EQUALS } from '../../src/kernel/config.ts';
 
 const counters = (constants: Record<string, number>): ProgramMaker =>
-  loadScenario('explore/scenarios/counters.js', { constants });
+  openScenario({ scenario: 'counters', constants }).make;
 const epochs = (constants: Record<string, number>): ProgramMaker =>
-  loadScenario('explore/scenarios/epoch.js', { constants });
+  openScenario({ scenario: 'epoch', constants }).make;
 
 type Step = [kind: number, word: number, value: number];
 

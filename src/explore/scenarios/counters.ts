@@ -1,14 +1,20 @@
 /**
- * Counters that several CPUs increment: nothing can go wrong, and the number of executions is known.
+ * Counters that several CPUs increment: nothing can go wrong, and the number of executions is known, which is what this is for.
  *
- * PATTERN 0: one counter; 1: two, in turn; 2: one for each CPU.
+ * PATTERN 0: one counter; 1: two, in turn; 2: one for each CPU. With four increments of one counter by three CPUs there are
+ * 12! / (4!)^3 = 34,650 orders when the results are used (USED), and one when they are not and may commute.
  */
 
-import { expect } from '../primitives.ts';
-import { add, load } from '../../kernel/word.ts';
+import { add, expect, load, several } from '../scenarioApi.ts';
 
-export const CPUS: u32 = 3;
-export const BYTES: u32 = 64;
+export const about = {
+  summary: 'counters that three CPUs increment: a model of known size',
+  source: 'the explorer-independent count 12! / (4!)^3; models of Relacy, loom, Nidhugg, GenMC',
+  expected: 'passes',
+  memoryBytes: 64,
+};
+
+const CPUS: u32 = 3;
 const INCREMENTS: u32 = 4;
 const PATTERN: u32 = 0;
 /** Whether the increments' results are used, and therefore their order is observed. */
@@ -20,7 +26,7 @@ function counter(cpu: u32, i: u32): u32 {
   return 0;
 }
 
-export function run(cpu: u32): void {
+function increment(cpu: u32): void {
   for (let i: u32 = 0; i < INCREMENTS; i++) {
     const at = counter(cpu, i);
     if (USED !== 0) {
@@ -29,6 +35,8 @@ export function run(cpu: u32): void {
     } else add(at, 1);
   }
 }
+
+export const cpus = several(CPUS, increment);
 
 export function finish(): void {
   let sum: u32 = 0;

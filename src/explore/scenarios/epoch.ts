@@ -8,16 +8,27 @@
  * GRACE 0 leaves the waiting out: a reader then finds destroyed data.
  */
 
-import { AWAIT_ZERO_OR_REACHES } from '../../kernel/config.ts';
-import { add, awaitWord, load, store } from '../../kernel/word.ts';
-import { expect, takeWord } from '../primitives.ts';
+import {
+  add,
+  AWAIT_ZERO_OR_REACHES,
+  awaitWord,
+  expect,
+  load,
+  several,
+  store,
+  takeWord,
+} from '../scenarioApi.ts';
+
+export const about = {
+  summary: 'readers and updaters of a pointer under epoch-based reclamation: a model of known size',
+  source: 'Fraser, Practical lock-freedom, 2004, section 5.2.3, reduced to one grace period',
+  expected: 'passes',
+  memoryBytes: 256,
+};
 
 const READERS: u32 = 1;
 const UPDATERS: u32 = 1;
 const GRACE: u32 = 1;
-
-export const CPUS: u32 = READERS + UPDATERS;
-export const BYTES: u32 = 256;
 
 const EPOCH: u32 = 0;
 const POINTER: u32 = 4;
@@ -41,7 +52,8 @@ function read(reader: u32): void {
   store(own, 0);
 }
 
-function update(updater: u32): void {
+function update(cpu: u32): void {
+  const updater = cpu - READERS;
   takeWord(LOCK, 1);
   const old = load(POINTER);
   store(POINTER, updater + 1);
@@ -54,7 +66,4 @@ function update(updater: u32): void {
   store(DATA + (old << 2), DESTROYED);
 }
 
-export function run(cpu: u32): void {
-  if (cpu < READERS) read(cpu);
-  else update(cpu - READERS);
-}
+export const cpus = [...several(READERS, read), ...several(UPDATERS, update)];

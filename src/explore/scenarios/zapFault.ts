@@ -6,18 +6,25 @@
  * Expected: no violation; the page that the fault mapped last is there, or was zapped.
  */
 
-import { MADV_DONTNEED, PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import {
   anonPages,
   doMadvise,
   doMmap,
+  expect,
+  MADV_DONTNEED,
   mmCreate,
+  PMD_PAGES,
   populateRange,
   userFault,
-} from '../../kernel/index.ts';
-import { expect } from '../primitives.ts';
+  VM_READ,
+  VM_WRITE,
+} from '../scenarioApi.ts';
 
-export const CPUS: u32 = 2;
+export const about = {
+  summary: 'a zapper against a page fault in the same PTE table',
+  source: 'Linux mm/memory.c (do_anonymous_page, zap_pte_range)',
+  expected: 'passes',
+};
 
 let mm: u32 = 0;
 
@@ -27,10 +34,15 @@ export function setUp(): void {
   expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
 }
 
-export function run(cpu: u32): void {
-  if (cpu === 0) expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
-  else expect(userFault(mm, 2, 1) === 0, 'the fault succeeds');
+function zap(): void {
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
 }
+
+function fault(): void {
+  expect(userFault(mm, 2, 1) === 0, 'the fault succeeds');
+}
+
+export const cpus = [zap, fault];
 
 export function finish(): void {
   expect(anonPages(mm) <= 1, 'at most the page of the fault is mapped');

@@ -6,18 +6,25 @@
  * Expected: no violation when tables are freed by RCU; table-use-after-free when they are freed at once.
  */
 
-import { MADV_DONTNEED, PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import {
   doMadvise,
   doMmap,
+  expect,
+  MADV_DONTNEED,
   mmCreate,
+  PMD_PAGES,
   populateRange,
   rcuBarrier,
+  VM_READ,
+  VM_WRITE,
   walkLockless,
-} from '../../kernel/index.ts';
-import { expect } from '../primitives.ts';
+} from '../scenarioApi.ts';
 
-export const CPUS: u32 = 2;
+export const about = {
+  summary: 'a zapper that frees a table against a lockless walker in it',
+  source: 'Linux mm/pt_reclaim.c; Documentation/mm/process_addrs.rst (page table freeing)',
+  expected: 'passes',
+};
 
 let mm: u32 = 0;
 
@@ -27,9 +34,13 @@ export function setUp(): void {
   expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
 }
 
-export function run(cpu: u32): void {
-  if (cpu === 0) {
-    expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
-    rcuBarrier();
-  } else walkLockless(mm, 1);
+function zap(): void {
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  rcuBarrier();
 }
+
+function walk(): void {
+  walkLockless(mm, 1);
+}
+
+export const cpus = [zap, walk];

@@ -6,18 +6,26 @@
  * Expected: no violation; at the end no page is mapped and the table is gone.
  */
 
-import { MADV_DONTNEED, PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import {
   anonPages,
   doMadvise,
   doMmap,
+  expect,
+  MADV_DONTNEED,
   mmCreate,
   mmTables,
+  PMD_PAGES,
   populateRange,
-} from '../../kernel/index.ts';
-import { expect } from '../primitives.ts';
+  VM_READ,
+  VM_WRITE,
+} from '../scenarioApi.ts';
 
-export const CPUS: u32 = 2;
+export const about = {
+  summary: 'two zappers on one PTE table',
+  source:
+    'Linux mm/memory.c (zap_pte_range), mm/pt_reclaim.c (try_get_and_clear_pmd, try_to_free_pte)',
+  expected: 'passes',
+};
 
 let mm: u32 = 0;
 let upperTables: u32 = 0;
@@ -29,9 +37,11 @@ export function setUp(): void {
   upperTables = mmTables(mm) - 1;
 }
 
-export function run(_cpu: u32): void {
+function zap(): void {
   expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
 }
+
+export const cpus = [zap, zap];
 
 export function finish(): void {
   expect(anonPages(mm) === 0, 'no page is mapped');

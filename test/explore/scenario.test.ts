@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { exploreDpor } from '../../src/explore/dpor.ts';
+import { Execution } from '../../src/explore/execution.ts';
+import { openScenario, readAbout, scenarioNames } from '../../src/explore/scenario.ts';
+import { LEVEL_PTE } from '../../src/kernel/table.ts';
+import { EVENT_TABLE_DETACH, EVENT_TABLE_FREE } from '../../src/kernel/report.ts';
+
+const LIMITS = { maxExecutions: 50_000, maxMs: 60_000 };
+
+const kinds = (execution: Execution): string =>
+  execution.events
+    .filter(({ a }) => a >>> 24 === LEVEL_PTE)
+    .map(({ kind }) => kind)
+    .filter((kind) => kind === EVENT_TABLE_DETACH || kind === EVENT_TABLE_FREE)
+    .join(' ');
+
+const steps = (scenario: ReturnType<typeof openScenario>): number => {
+  const execution = new Execution(scenario.make);
+  while ((execution.enabled() & 1) !== 0) execution.step(0);
+  return execution.depth;
+};
+
+const explored = (choices: object) =>
+  exploreDpor(openScenario({ scenario: 'zapWalk', cpus: [0], choices }).make, LIMITS);
+
+test('every scenario says what it is about', () => {
+  for (const name of scenarioNames())
+    expect(readAbout(name).summary, name).toMatch(/^[^\n]{10,110}$/);
+});
+
+test.each([
+  [{ scenario: 'noSuch' }, /noSuch: neither a file nor one of .*zapZap/],
+  [{ scenario: 'zapZap', choices: { tables: 1 } as object }, /choice "tables"; allowed: table,/],
+  [{ scenario: 'zapZap', choices: { table: 16 } }, /choice table: 16; allowed: 0 to 15/],
+  [{ scenario: 'zapZap', cpus: [2] }, /cpus: 2; allowed: 0 to 1/],
+  [{ scenario: 'zapZap', constants: { NO_SUCH: 1 } }, /none is called NO_SUCH/],
+])('refused: %j', (request, message) => {
+  expect(() => openScenario(request)).toThrow(message);
+});
+
+test('columns, and which CPUs are alike', () => {
+  expect(openScenario({ scenario: 'zapZap' })).toMatchObject({
+    columns: ['zap', 'zap'],
+    alike: [0, 0],
+  });
+  expect(openScenario({ scenario: 'zapWalk' })).toMatchObject({
+    columns: ['zap', 'walk'],
+    alike: [0, 1],
+  });
+});
+
+describe('the kernel’s events', () => {
+  test('a table is detached and then freed, in every execution', () => {
+    const seen = new Set<string>();
+    const { complete } = exploreDpor(openScenario({ scenario: 'zapWalk' }).make, {
+      ...LIMITS,
+      onExecution: (execution) => seen.add(kinds(execution)),
+    });
+    expect(complete).toBe(true);
+    expect([...seen]).toEqual([`${EVENT_TABLE_DETACH} ${EVENT_TABLE_FREE}`]);
+  });
+
+  test('going back forgets them, and running again does not repeat them', () => {
+    const execution = new Execution(openScenario({ scenario: 'zapWalk', cpus: [0] }).make);
+    const run = (): string => {
+      while (execution.enabled() !== 0) execution.step(0);
+      return JSON.stringify(execution.events);
+    };
+    const first = run();
+    execution.rewind(20);
+    expect(execution.events.every(({ step }) => step < 20)).toBe(true);
+    expect(run()).toBe(first);
+  });
+});
+
+describe('parts of a scenario', () => {
+  test('CPUs that are left out do not move', () => {
+    const { make } = openScenario({ scenario: 'zapZap', cpus: [1] });
+    const ran = new Set<number>();
+    const { verdict, complete, statistics } = exploreDpor(make, {
+      onExecution: (execution) => {
+        for (let step = 0; step < execution.depth; step++) ran.add(execution.stepCpu[step]!);
+      },
+    });
+    expect(verdict).toEqual({ kind: 'passes' });
+    expect([complete, statistics.executions]).toEqual([true, 1]);
+    expect([...ran]).toEqual([1]);
+  });
+
+  test('statements that are left out are not carried out', () => {
+    const whole = openScenario({ scenario: 'zapWalk', drop: [] });
+    const at = whole.statements.findIndex(({ text }) => text.startsWith('rcuBarrier'));
+    expect(whole.statements[at]).toMatchObject({ function: 'zap' });
+    const less = steps(openScenario({ scenario: 'zapWalk', drop: [[0, at]] }));
+    expect(less).toBeLessThan(steps(whole));
+    expect(steps(openScenario({ scenario: 'zapWalk', drop: [[1, at]] }))).toBe(steps(whole));
+  });
+});
+
+describe('choices of the explorer', () => {
+  test('one of two allocations of batch pages that fails, or none', () => {
+    const { verdict, complete, statistics } = explored({ batch: 1 });
+    expect([verdict.kind, complete, statistics.executions]).toEqual(['passes', true, 3]);
+  });
+
+  test('need_resched found set, or not', () => {
+    const { verdict, complete, statistics } = explored({ resched: 1 });
+    expect([verdict.kind, complete, statistics.executions]).toEqual(['passes', true, 2]);
+  });
+
+  test('the hardware walks at some moment, and never through a table that is gone', () => {
+    const { verdict, complete, statistics } = exploreDpor(
+      openScenario({ scenario: 'zapFault', choices: { speculation: 1 } }).make,
+      { ...LIMITS, commuting: true },
+    );
+    expect(verdict).toEqual({ kind: 'passes' });
+    expect(statistics.executions).toBeGreaterThan(1000);
+    expect(complete || statistics.executions + statistics.blocked >= LIMITS.maxExecutions).toBe(
+      true,
+    );
+  });
+
+  test('a CPU that dies with a lock: the other waits for it for ever', () => {
+    const { verdict } = exploreDpor(
+      openScenario({ scenario: 'spinlock', choices: { death: 1 } }).make,
+      LIMITS,
+    );
+    if (verdict.kind !== 'unmet') expect.fail(verdict.kind);
+    expect(verdict.waiters).toHaveLength(1);
+  });
+});
