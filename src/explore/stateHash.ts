@@ -1,7 +1,7 @@
 /**
  * A 64-bit number for the state that an execution is in, kept up to date from step to step.
  *
- * A state is the memory and, for each CPU that has not ended, its history: the results of its operations that are used, and the values
+ * A state is the memory and, for each CPU, whether it has ended or died, and if neither its history: the results of its operations that are used, and the values
  * that it read plainly. A CPU's locals and its place in the program follow from its history, since it does the same each time when it sees
  * the same. So equal states have equal continuations. The converse does not hold: two histories may leave the same locals, and then count as
  * two states.
@@ -35,9 +35,10 @@ function mix(x: number, y: number): void {
   high ^= scatter(low + 0xbf58476d);
 }
 
-/** Numbers that stand for a CPU before its first step, and after its end; no addresses of words. */
+/** Numbers that stand for a CPU before its first step, after its end and after its death; no addresses of words. */
 const CPU_TAG = 0x243f6a88;
 const ENDED_TAG = 0x85a308d3;
+const DEAD_TAG = 0x13198a2e;
 
 const FRAMES = 256;
 
@@ -99,9 +100,9 @@ export class StateHash {
   /** Puts a CPU's history in the place of its earlier one; that of a CPU that has ended does not matter any more. */
   #setPart(cpu: number): void {
     const at = cpu * 2;
-    if ((this.#execution.finished & (1 << cpu)) === 0)
-      mix(this.#history[at]!, this.#history[at + 1]!);
-    else mix(cpu, ENDED_TAG);
+    const { dead, finished } = this.#execution;
+    if ((finished & (1 << cpu)) === 0) mix(this.#history[at]!, this.#history[at + 1]!);
+    else mix(cpu, (dead & (1 << cpu)) === 0 ? ENDED_TAG : DEAD_TAG);
     this.high ^= this.#part[at]! ^ high;
     this.low ^= this.#part[at + 1]! ^ low;
     this.#part[at] = high;

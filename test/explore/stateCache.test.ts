@@ -14,15 +14,15 @@ import {
   TAKE,
 } from '../../src/explore/operation.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
-import { loadScenario } from '../../src/explore/scenario.ts';
+import { openScenario } from '../../src/explore/scenario.ts';
 import { exploreStates } from '../../src/explore/stateCache.ts';
 import { StateHash } from '../../src/explore/stateHash.ts';
 import type { SearchResult } from '../../src/explore/verdict.ts';
 import { programMaker, smallPrograms } from './randomPrograms.ts';
 import { program } from './wordPrograms.ts';
 
-const COUNTERS = 'explore/scenarios/counters.js';
-const EPOCH = 'explore/scenarios/epoch.js';
+const COUNTERS = 'counters';
+const EPOCH = 'epoch';
 
 /** States that a search without memory tells apart by `key`, and how many numbers it gives them. */
 function statesOf(execution: Execution, key: (execution: Execution) => string) {
@@ -73,7 +73,7 @@ describe('states', () => {
     ['epochs 1 + 2', EPOCH, { UPDATERS: 2 }, 1_082],
     ['epochs 2 + 2', EPOCH, { READERS: 2, UPDATERS: 2 }, 22_988],
   ])('%s', (_name, path, constants, states) => {
-    const result = exploreStates(loadScenario(path, { constants }));
+    const result = exploreStates(openScenario({ scenario: path, constants }).make);
     expect(result.verdict.kind).toBe('passes');
     expect(result.complete).toBe(true);
     const { blocked, steps } = result.statistics;
@@ -91,7 +91,7 @@ describe('states', () => {
     ['epochs 2 + 1', EPOCH, { READERS: 2 }, 922],
     ['epochs 1 + 2', EPOCH, { UPDATERS: 2 }, 1_390],
   ])('%s, with the histories of CPUs that have ended', (_name, path, constants, states) => {
-    const execution = new Execution(loadScenario(path, { constants }));
+    const execution = new Execution(openScenario({ scenario: path, constants }).make);
     const seen = new Set<string>();
     searchDepthFirst(
       execution,
@@ -122,7 +122,7 @@ describe('states', () => {
   });
 
   test('a limit on states', () => {
-    const result = exploreStates(loadScenario(COUNTERS), { maxStates: 100 });
+    const result = exploreStates(openScenario({ scenario: COUNTERS }).make, { maxStates: 100 });
     expect(result.complete).toBe(false);
     expect(result.statistics.states).toBeLessThan(120);
   });
@@ -158,7 +158,10 @@ describe('the search against depth-first search without memory', () => {
   });
 
   test('a missing grace period: a schedule that replays', () => {
-    const make = loadScenario(EPOCH, { constants: { READERS: 2, UPDATERS: 2, GRACE: 0 } });
+    const make = openScenario({
+      scenario: EPOCH,
+      constants: { READERS: 2, UPDATERS: 2, GRACE: 0 },
+    }).make;
     const { verdict, complete } = exploreStates(make);
     if (verdict.kind !== 'violation') expect.fail(verdict.kind);
     expect(complete).toBe(false);
