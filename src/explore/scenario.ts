@@ -262,6 +262,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
+    interrupts: !bare,
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });
