@@ -59,6 +59,16 @@ export interface Program {
   watch?: { word: number; failure: (memory: Uint32Array) => Error };
   /** Makes `cpu` the current one; called before it is resumed. */
   select?(cpu: number): void;
+  /** Programs with a kernel. */
+  kernel?: KernelPlaces;
+}
+
+/** Where a kernel program keeps what measures look at (worst/measures.ts). */
+export interface KernelPlaces {
+  /** Word of a CPU's counter (COUNTER_ of the kernel's stats.ts). */
+  counterWord(cpu: number, counter: number): number;
+  /** First word of a table. */
+  tableWord(table: number): number;
 }
 
 /** Makes a program for a host: the memory and the slots that it is to use. */
