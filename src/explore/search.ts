@@ -1,7 +1,7 @@
 /** One search of a scenario, by name of the strategy. */
 
 import { exploreDepthFirst } from './depthFirst.ts';
-import { exploreDpor } from './dpor.ts';
+import { exploreDpor, type DporOptions } from './dpor.ts';
 import { exploreSampling } from './sampling.ts';
 import type { Scenario } from './scenario.ts';
 import type { SearchResult } from './verdict.ts';
@@ -36,16 +36,24 @@ export interface SearchSettings {
   goOn?: boolean;
 }
 
+/** What settings mean for the exhaustive search of a scenario. */
+export function dporOptions(scenario: Scenario, settings: SearchSettings): DporOptions {
+  const { commuting = true, symmetric, goOn, maxExecutions, maxMs, maxSteps } = settings;
+  return {
+    commuting,
+    ...(symmetric === true && { symmetric: scenario.alike }),
+    ...(goOn !== undefined && { goOn }),
+    ...(maxExecutions !== undefined && { maxExecutions }),
+    ...(maxMs !== undefined && { maxMs }),
+    ...(maxSteps !== undefined && { maxSteps }),
+  };
+}
+
 /** Searches a scenario in this thread. */
 export function search(scenario: Scenario, settings: SearchSettings): SearchResult {
-  const { strategy = 'dpor', commuting = true, symmetric, depth, ...rest } = settings;
+  const { strategy = 'dpor', commuting: _commutes, symmetric: _alike, depth, ...rest } = settings;
   const { make } = scenario;
-  if (strategy === 'dpor')
-    return exploreDpor(make, {
-      ...rest,
-      commuting,
-      ...(symmetric === true && { symmetric: scenario.alike }),
-    });
+  if (strategy === 'dpor') return exploreDpor(make, dporOptions(scenario, settings));
   if (strategy === 'dfs') return exploreDepthFirst(make, rest);
   return exploreSampling(make, { ...rest, strategy, ...(depth !== undefined && { depth }) });
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
 import { CheckpointError, type Checkpoint } from '../../src/explore/parallel/checkpoint.ts';
 import {
   exploreParallel,
@@ -9,6 +8,7 @@ import {
 } from '../../src/explore/parallel/exploreParallel.ts';
 import { ExplorePool, ExplorerDiedError } from '../../src/explore/parallel/pool.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
+import { search } from '../../src/explore/search.ts';
 
 const EPOCH: ScenarioRequest = { scenario: 'epoch', constants: { READERS: 2, UPDATERS: 2 } };
 const LARGE: ScenarioRequest = { scenario: 'epoch', constants: { READERS: 3, UPDATERS: 2 } };
@@ -27,7 +27,7 @@ const BROKEN_LOCK: ScenarioRequest = {
   patch: {
     module: 'tasLock',
     find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
-    replace: `if (load(lock + LOCK_WORD) !== 0) return false;
+    replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
       store(lock + LOCK_WORD, cpuId() + 1);
       return true;`,
   },
@@ -65,13 +65,12 @@ describe('searches in parallel', () => {
   test.each([
     ['epochs, 2 readers and 2 updaters', EPOCH, {}],
     ['epochs, 3 readers and 2 updaters', LARGE, {}],
-    ['MCS locks, 3 CPUs', LOCK, { commuting: true }],
-    ['zap and fault', { scenario: 'zapFault' }, { commuting: true }],
+    ['MCS locks, 3 CPUs', LOCK, { symmetric: true }],
   ] as const)(
     '%s: one, two and three threads, and the search that is not split',
     async (_name, request, options) => {
       const result = await outcomes(request, options);
-      const whole = exploreDpor(openScenario(request).make, options);
+      const whole = search(openScenario(request), options);
       expect(result).toMatchObject({ kind: 'passes', complete: true, ended: 'complete' });
       expect(result.executions).toBe(whole.statistics.executions);
       expect(result.depth).toBe(whole.statistics.depth);
@@ -80,7 +79,7 @@ describe('searches in parallel', () => {
 
   test.each([
     ['epochs without a grace period', BROKEN, 'data that is in use is not destroyed'],
-    ['a lock taken in two steps', BROKEN_LOCK, 'plain word'],
+    ['a lock taken in two steps', BROKEN_LOCK, 'lock-order'],
   ] as const)('%s: the same failure', async (_name, request, message) => {
     const result = await outcomes(request);
     expect(result).toMatchObject({ kind: 'violation', complete: false, ended: 'failure' });
@@ -91,21 +90,30 @@ describe('searches in parallel', () => {
     expect(all.executions).toBeGreaterThan(result.executions);
   });
 
+  test.each([undefined, 1, 2])('depth first with at most %s preemptions', async (preemptions) => {
+    const options = { strategy: 'dfs', ...(preemptions !== undefined && { preemptions }) } as const;
+    const small = { scenario: 'counters', constants: { INCREMENTS: 3 } };
+    const result = await outcomes(small, options);
+    const whole = search(openScenario(small), options);
+    expect(result).toMatchObject({ kind: 'passes', complete: true, blocked: 0 });
+    expect(result.executions).toBe(whole.statistics.executions);
+  });
+
   test.each(['random', 'pct'] as const)('sampling, %s: the same executions', async (strategy) => {
     const sampling = { strategy, seed: 5 };
-    expect(await outcomes(EPOCH, { sampling, maxExecutions: 1230 })).toMatchObject({
+    expect(await outcomes(EPOCH, { ...sampling, maxExecutions: 1230 })).toMatchObject({
       kind: 'passes',
       complete: false,
       executions: 1230,
     });
-    expect(await outcomes(BROKEN, { sampling, maxExecutions: 5000 })).toMatchObject({
+    expect(await outcomes(BROKEN, { ...sampling, maxExecutions: 5000 })).toMatchObject({
       kind: 'violation',
       ended: 'failure',
     });
-    const other = { sampling: { strategy, seed: 6 }, maxExecutions: 1230, workers: 1 };
-    expect((await exploreParallel(EPOCH, other)).statistics.steps).not.toBe(
-      (await exploreParallel(EPOCH, { ...other, sampling })).statistics.steps,
-    );
+    const failing = { strategy, goOn: true, maxExecutions: 600, workers: 1 };
+    const five = await exploreParallel(BROKEN, { ...failing, seed: 5 });
+    const six = await exploreParallel(BROKEN, { ...failing, seed: 6 });
+    expect(six.statistics.steps).not.toBe(five.statistics.steps);
   });
 
   test('stopped and gone on with, several times: the result of one that was not stopped', async () => {
@@ -120,7 +128,7 @@ describe('searches in parallel', () => {
         const { executions, blocked } = result.statistics;
         result = await exploreParallel(LARGE, {
           pool,
-          maxExecutions: executions + blocked + 20_000,
+          maxExecutions: executions + blocked + 10_000,
           resume: json(result.checkpoint),
         });
       }
@@ -135,7 +143,7 @@ describe('searches in parallel', () => {
     const refused = (request: ScenarioRequest, options: ParallelOptions) =>
       expect(exploreParallel(request, { workers: 1, ...options })).rejects;
     await refused(EPOCH, { resume }).toThrow(CheckpointError);
-    await refused(LARGE, { resume, commuting: true }).toThrow('of another search: dpor');
+    await refused(LARGE, { resume, commuting: false }).toThrow('of another search: settings');
     await refused(LARGE, { resume: { ...resume, version: 0 } }).toThrow('version 0');
     await refused(LARGE, { resume: { ...resume, source: '' } }).toThrow('has changed since');
   });
@@ -183,7 +191,7 @@ test('a worker that dies fails the search', async () => {
   await expect(search).rejects.toThrow(ExplorerDiedError);
 });
 
-test('a program that is not deterministic, and options that cannot be', async () => {
+test('options that cannot be', async () => {
   await expect(exploreParallel(EPOCH, { workers: 0 })).rejects.toThrow('workers: 0');
   await expect(exploreParallel({ scenario: 'nowhere' })).rejects.toThrow('nowhere');
 });
