@@ -1,9 +1,9 @@
 /**
  * Searches on all cores, with the same result for any number of them.
  *
- * A search is a sequence of parts (work.ts) that are explored by worker threads and merged in order. This thread explores parts as
- * well until the workers are up, and a search that is over by then never starts any. A search that is stopped, by a
- * budget or a signal, can be gone on with from its checkpoint, with the result of one that was not stopped.
+ * A search is a sequence of parts (work.ts) that are explored by this thread and by worker threads, and merged in order. Workers are
+ * started only when the search is not over soon. A search that is stopped, by a budget or a signal, can be gone on with from its
+ * checkpoint, with the result of one that was not stopped.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -19,10 +19,12 @@ import { Samples } from './samples.ts';
 import { SearchTree } from './tree.ts';
 import type { Part, PartResult, RunSetup, Work } from './work.ts';
 
-/** A search runs on this thread alone for so long, milliseconds, before it starts workers. */
+/** A search runs on this thread alone for so long, milliseconds, before it starts workers of its own. */
 const ALONE_MS = 50;
 /** Most parts sent to a worker at once. */
 const PARTS_MAX = 16;
+/** Jobs under way for each worker: it begins the second while the result of the first is merged, even if this thread is busy. */
+const JOBS = 2;
 
 export interface ParallelProgress {
   executions: number;
@@ -36,9 +38,9 @@ export interface ParallelProgress {
 }
 
 export interface ParallelOptions {
-  /** Threads. Default: one for each core. */
+  /** Threads that explore, this one included. Default: one for each core. */
   workers?: number;
-  /** Workers to use; they outlive the search. Default: the search's own. */
+  /** Threads to use besides this one; they outlive the search. Default: the search's own. */
   pool?: ExplorePool;
   /** Let operations commute whose result is unused (dependence.ts). Default: false. */
   commuting?: boolean;
@@ -115,8 +117,6 @@ class Run {
   #pool: ExplorePool | null = null;
   #stopped: 'executions' | 'time' | 'interrupted' | null = null;
   #error: unknown = null;
-  /** Whether some worker has sent a result. */
-  #workersUp = false;
   /** Wakes those who wait for parts, or for the end. */
   #wake = (): void => {};
   #change = Promise.resolve();
@@ -124,7 +124,8 @@ class Run {
   constructor(request: ScenarioRequest, options: ParallelOptions) {
     const { sampling, maxExecutions, maxMs, resume, goOn } = options;
     this.#options = options;
-    this.#workers = options.pool?.workers ?? options.workers ?? availableParallelism();
+    const own = options.workers ?? availableParallelism();
+    this.#workers = options.pool === undefined ? own : options.pool.workers + 1;
     if (!Number.isInteger(this.#workers) || this.#workers < 1)
       throw new RangeError(`workers: ${this.#workers}; must be a whole number from 1`);
     this.#setup = setupOf(request, options);
@@ -181,9 +182,10 @@ class Run {
     this.#changed();
   }
 
-  /** Explores on this thread until the search is over or workers have come up. */
+  /** Explores on this thread until the search is over. */
   async #here(): Promise<void> {
-    while (!this.#over && !this.#workersUp) {
+    if (this.#options.pool !== undefined) this.#startWorkers();
+    while (!this.#over) {
       const part = this.#work.next();
       if (part === null) await this.#change;
       else {
@@ -196,15 +198,15 @@ class Run {
 
   #startWorkers(): void {
     if (this.#pool !== null || this.#over) return;
-    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers);
-    for (let worker = 0; worker < this.#workers; worker++)
+    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers - 1);
+    for (let job = 0; job < JOBS * (this.#workers - 1); job++)
       this.#there(this.#pool).catch((error: unknown) => {
         this.#error ??= error;
         this.#changed();
       });
   }
 
-  /** Has one worker explore until the search is over. */
+  /** Has workers explore, a job at a time, until the search is over. */
   async #there(pool: ExplorePool): Promise<void> {
     while (!this.#over) {
       const parts = this.#parts();
@@ -213,14 +215,13 @@ class Run {
         continue;
       }
       const results = await pool.run({ run: this.#id, setup: this.#setup, parts });
-      this.#workersUp = true;
       this.#add(results);
     }
   }
 
   /** Parts for a worker: several when there are many, so that small ones do not cost a message each. */
   #parts(): Part[] {
-    const count = Math.floor(this.#work.waiting / (4 * this.#workers));
+    const count = Math.floor(this.#work.waiting / (4 * JOBS * this.#workers));
     const parts: Part[] = [];
     do {
       const part = this.#work.next();
@@ -284,7 +285,6 @@ class Run {
       );
     try {
       await this.#here();
-      while (!this.#over) await this.#change;
       if (this.#error !== null) throw this.#error;
       onProgress?.(this.#progress());
       return this.#result();

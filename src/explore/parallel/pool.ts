@@ -37,7 +37,7 @@ export class ExplorePool implements AsyncDisposable {
       minThreads: workers,
       maxThreads: workers,
       idleTimeout: Infinity,
-      concurrentTasksPerWorker: 1,
+      concurrentTasksPerWorker: 2,
       atomics: 'disabled',
       recordTiming: false,
     });
