@@ -69,6 +69,12 @@ export const MMAP_SPINS: u32 = 300;
 /** Callbacks invoked between two quiescent states. */
 export const RCU_BATCH: u32 = 16;
 
+/**
+ * 1: full checks include the oracle grace-period. It orders every read-side section against every callback; an exploration that sees
+ * a grace period's effects by other oracles sets it to 0.
+ */
+export const CHECK_SECTIONS: u32 = 1;
+
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
 export const POISON_LOCK: u32 = 0xdead4ead;

@@ -38,7 +38,6 @@ import {
   C_RCU_QUEUED,
   C_RCU_SCANS,
   cpuArea,
-  G_RCU_CLOCK,
   G_RCU_COMPLETED,
   G_RCU_GP_SEQ,
   G_RCU_STARTED_GP,
@@ -58,7 +57,6 @@ import { clockNs, compareExchange, load, peek, poke, store } from './word.ts';
 export function rcuInit(): void {
   store(G_RCU_GP_SEQ, SEQ_START);
   store(G_RCU_COMPLETED, SEQ_START);
-  store(G_RCU_CLOCK, (SEQ_START | 1) >>> 0); // odd, moves by 2: never 0
   const cpus = peek(H_CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const area = cpuArea(cpu);
@@ -73,7 +71,8 @@ export function rcuInit(): void {
 /** Differences of clocks from here on are small negative ones: above any H_STALL_NS. */
 const CLOCK_AHEAD: u32 = 0xf0000000;
 
-function numberAfter(gp: u32): u32 {
+/** Number of the grace period after `gp`; never 0. */
+export function numberAfter(gp: u32): u32 {
   return gp === 0xffffffff ? 1 : gp + 1;
 }
 
