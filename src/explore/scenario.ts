@@ -12,9 +12,9 @@
  * and imports from scenarioApi.ts (`ptlab/scenario`).
  */
 
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { parse, type Expression, type Program as ProgramNode } from 'acorn';
+import type { Expression, Program as ProgramNode } from 'acorn';
 import type { MachineOptions } from '../machine/options.ts';
 import {
   COMPILED,
@@ -27,6 +27,7 @@ import {
 } from './coroutine.ts';
 import type { Coroutine, Program, ProgramMaker } from './execution.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
+import { readModule } from './link/source.ts';
 import type { Site } from './operation.ts';
 
 /** What an exploration of a scenario is expected to end with. */
@@ -160,8 +161,7 @@ function literal(node: Expression, where: string): unknown {
 /** A scenario's `about`, without linking it. Throws ScenarioError. */
 export function readAbout(scenario: string): ScenarioAbout {
   const path = pathOf(scenario);
-  const tree = parse(readFileSync(path, 'utf8'), { ecmaVersion: 2023, sourceType: 'module' });
-  const node = exportedValue(tree, 'about');
+  const node = exportedValue(readModule(path).tree, 'about');
   if (node === null) throw new ScenarioError(`${path}: exports no const about`);
   const about = literal(node, `${path}: about`) as Partial<ScenarioAbout>;
   for (const key of ['summary', 'source', 'expected'] as const)
@@ -173,6 +173,19 @@ export function readAbout(scenario: string): ScenarioAbout {
     );
   return about as ScenarioAbout;
 }
+
+/** Kinds of choices, one line each. */
+export const SCENARIO_CHOICES: Readonly<Record<keyof Choices, string>> = {
+  table: 'an allocation of a table fails',
+  batch: 'an allocation of a batch page fails: the gather must free a table singly',
+  frame: 'an allocation of a frame fails',
+  allocation: 'an allocation of any kind fails',
+  resched: 'a look at need_resched finds it set',
+  death: 'the CPU dies, holding the lock it has just taken',
+  interrupt: 'an interrupt to the next CPU, at a synchronisation point',
+  speculation: 'the hardware walks to page `vpn` on its own account',
+  vpn: 'that page (default 1)',
+};
 
 const CHOICE_CONSTANTS: Readonly<Record<keyof Choices, string>> = {
   table: 'CHOICES_TABLE',
@@ -253,6 +266,10 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const choices = { ...about.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
+  if (bare && chooses)
+    throw new ScenarioError(
+      `${request.scenario}: choices need a machine; a program of bare words calls choose itself`,
+    );
   const constants = {
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
@@ -262,6 +279,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
+    interrupts: !bare,
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });
