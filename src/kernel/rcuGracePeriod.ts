@@ -24,7 +24,13 @@
  * (rcu_seq_snap), Documentation/RCU/stallwarn.rst.
  */
 
-import { AWAIT_ZERO_OR_REACHES, ORACLE_NO_PROGRESS, RCU_SPINS, SEQ_START } from './config.ts';
+import {
+  AWAIT_ZERO_OR_REACHES,
+  ORACLE_NO_PROGRESS,
+  RCU_SPINS,
+  SEQ_START,
+  TIMED_GRACE_PERIODS,
+} from './config.ts';
 import { IPI_RESCHED, sendInterrupt } from './irq.ts';
 import {
   C_IPI_ACK,
@@ -113,6 +119,7 @@ function end(gp: u32): void {
   if (compareExchange(G_RCU_COMPLETED, before, gp) !== before) return;
   count(COUNTER_GRACE_PERIODS);
   event(EVENT_GP_END, gp, 0);
+  if (TIMED_GRACE_PERIODS === 0) return;
   const waited = load(G_RCU_STARTED_GP) === gp;
   countLog2(thisCpu() + C_RCU_HISTOGRAM, waited ? sinceStart() : 0);
 }
@@ -130,7 +137,7 @@ function findMissing(gp: u32): u32 {
   }
   poke(own + C_RCU_CURSOR_GP, gp);
   poke(own + C_RCU_CURSOR, cpu);
-  if (!passed) noteMissing(gp, cpu);
+  if (TIMED_GRACE_PERIODS !== 0 && !passed) noteMissing(gp, cpu);
   return cpu;
 }
 

@@ -27,7 +27,13 @@
  */
 
 import { CHECK } from './check.ts';
-import { AWAIT_DIFFERS, CHECK_SECTIONS, ORACLE_GRACE_PERIOD, RCU_BATCH, RCU_SPINS } from './config.ts';
+import {
+  AWAIT_DIFFERS,
+  CHECK_SECTIONS,
+  ORACLE_GRACE_PERIOD,
+  RCU_BATCH,
+  RCU_SPINS,
+} from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_OP,
