@@ -36,6 +36,8 @@ export const SMALL: Readonly<Record<string, number>> = {
   RCU_SPINS: 0,
   MMAP_SPINS: 0,
   RCU_BATCH: 1,
+  PARKING: 0,
+  TIMED_GRACE_PERIODS: 0,
   SEQ_START: 0xfffffffe,
 };
 
