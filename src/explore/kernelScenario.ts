@@ -90,7 +90,9 @@ interface KernelExports {
   audit(words: Uint32Array, check: number): AuditReport;
   readViolations(words: Uint32Array): Violation[];
   cpuArea(cpu: number): number;
+  tableAddress(table: number): number;
   C_SEED: number;
+  C_COUNTERS: number;
   CHECK: number;
 }
 
@@ -136,6 +138,10 @@ export function kernelProgram(
     cpus,
     words,
     select: (cpu) => kernel.setThisCpu(cpu),
+    kernel: {
+      counterWord: (cpu, counter) => (kernel.cpuArea(cpu) + kernel.C_COUNTERS) / 4 + counter,
+      tableWord: (table) => kernel.tableAddress(table) / 4,
+    },
     *setUp(): Coroutine {
       for (const [word, value] of initial.subarray(0, words).entries())
         if (value !== 0) host.poke(word * 4, value);
