@@ -16,6 +16,9 @@ export interface SearchLimitOptions {
   onExecution?: (execution: Execution, verdict: Verdict) => void;
 }
 
+/** Steps after which an execution counts as endless, unless told otherwise. */
+export const DEFAULT_STEPS_MAX = 100_000;
+
 /** Executions between two looks at the clock. */
 const LOOK = 64;
 
@@ -26,7 +29,7 @@ export class SearchLimits {
   readonly #startMs = performance.now();
 
   constructor(options: Pick<SearchLimitOptions, 'maxSteps' | 'maxExecutions' | 'maxMs'>) {
-    this.maxSteps = options.maxSteps ?? 100_000;
+    this.maxSteps = options.maxSteps ?? DEFAULT_STEPS_MAX;
     this.#maxExecutions = options.maxExecutions ?? Infinity;
     this.#maxMs = options.maxMs ?? Infinity;
   }

@@ -174,6 +174,19 @@ export function readAbout(scenario: string): ScenarioAbout {
   return about as ScenarioAbout;
 }
 
+/** Kinds of choices, one line each. */
+export const SCENARIO_CHOICES: Readonly<Record<keyof Choices, string>> = {
+  table: 'an allocation of a table fails',
+  batch: 'an allocation of a batch page fails: the gather must free a table singly',
+  frame: 'an allocation of a frame fails',
+  allocation: 'an allocation of any kind fails',
+  resched: 'a look at need_resched finds it set',
+  death: 'the CPU dies, holding the lock it has just taken',
+  interrupt: 'an interrupt to the next CPU, at a synchronisation point',
+  speculation: 'the hardware walks to page `vpn` on its own account',
+  vpn: 'that page (default 1)',
+};
+
 const CHOICE_CONSTANTS: Readonly<Record<keyof Choices, string>> = {
   table: 'CHOICES_TABLE',
   batch: 'CHOICES_BATCH',
@@ -253,6 +266,10 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const choices = { ...about.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
+  if (bare && chooses)
+    throw new ScenarioError(
+      `${request.scenario}: choices need a machine; a program of bare words calls choose itself`,
+    );
   const constants = {
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),

@@ -142,19 +142,19 @@ function namelessEnd(execution: Execution, symmetric: readonly number[]): string
   return JSON.stringify([words, observed.toSorted()]);
 }
 
-describe('alike CPUs', () => {
-  /** Programs some CPUs of which do the same. */
-  const alikePrograms = (failing: boolean) =>
-    fc
-      .tuple(smallPrograms(failing), fc.array(fc.nat({ max: 1 }), { minLength: 4, maxLength: 4 }))
-      .map(([program, kinds]): { program: SmallProgram; symmetric: number[] } => {
-        const symmetric = program.cpus.map((_, cpu) => kinds.indexOf(kinds[cpu]!));
-        return {
-          program: { ...program, cpus: symmetric.map((first) => program.cpus[first]!) },
-          symmetric,
-        };
-      });
+/** Programs some CPUs of which do the same. */
+const alikePrograms = (failing: boolean) =>
+  fc
+    .tuple(smallPrograms(failing), fc.array(fc.nat({ max: 1 }), { minLength: 4, maxLength: 4 }))
+    .map(([program, kinds]): { program: SmallProgram; symmetric: number[] } => {
+      const symmetric = program.cpus.map((_, cpu) => kinds.indexOf(kinds[cpu]!));
+      return {
+        program: { ...program, cpus: symmetric.map((first) => program.cpus[first]!) },
+        symmetric,
+      };
+    });
 
+describe('alike CPUs', () => {
   test('in the order of their first steps: the same ends but for names, and fewer executions', () => {
     let all = 0;
     let fewer = 0;
