@@ -1,5 +1,6 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
+import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
 import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/search.ts';
 import { AXIS_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION } from './axes.ts';
 import { UsageError } from './exit.ts';
@@ -148,7 +149,7 @@ export function settingsOf(values: ExploreValues): SearchSettings {
       `ptlab explore: --preemptions with --strategy ${values.strategy}; allowed: dfs`,
     );
   const strategy = bounded ? 'dfs' : (values.strategy ?? 'dpor');
-  const samples = strategy !== 'dpor' && strategy !== 'dfs';
+  const samples = SAMPLING_STRATEGIES.some((sampling) => sampling === strategy);
   const executions =
     values.executions ?? (samples && values.seconds === undefined ? 10_000 : undefined);
   return {

@@ -4,14 +4,17 @@ import { exploreDepthFirst } from './depthFirst.ts';
 import { exploreDpor } from './dpor.ts';
 import { exploreSampling } from './sampling.ts';
 import type { Scenario } from './scenario.ts';
+import { exploreStates } from './stateCache.ts';
 import type { SearchResult } from './verdict.ts';
 
 /** Strategies, and what each does in a line. */
 export const STRATEGIES = {
   dpor: 'exhaustive, one execution of each class: source-DPOR with sleep sets',
   dfs: 'exhaustive, every order of steps; with a bound on preemptions',
+  states: 'exhaustive, every state once: remembers the states visited',
   random: 'samples: at each step any CPU that can move',
   pct: 'samples: priorities that change at random steps',
+  urw: 'samples: all interleavings alike, by the steps that each CPU has left',
 } as const;
 
 export type Strategy = keyof typeof STRATEGIES;
@@ -47,5 +50,6 @@ export function search(scenario: Scenario, settings: SearchSettings): SearchResu
       ...(symmetric === true && { symmetric: scenario.alike }),
     });
   if (strategy === 'dfs') return exploreDepthFirst(make, rest);
+  if (strategy === 'states') return exploreStates(make, rest);
   return exploreSampling(make, { ...rest, strategy, ...(depth !== undefined && { depth }) });
 }
