@@ -8,9 +8,10 @@
  *
  * By estimate, where there are too many states: the mean of 1 / probability over random executions (Knuth, Estimating the efficiency of
  * backtrack programs, 1975), each step drawn by the weights of the `urw` picker; with known step counts and no waits
- * every execution has the same probability and each sample is exact, elsewhere it varies the less the closer it comes to that. Such means
- * mislead when few samples carry most of the sum; so the samples are made in several runs, of which the least and the greatest mean
- * are given as well.
+ * every execution has the same probability and each sample is exact, elsewhere it varies the less the closer it comes to that. The samples
+ * are made in several runs, whose least and greatest means are the interval. Where these are far apart a few samples carry most of
+ * the sum, more of that kind have not been met, and the number may lie far above all of them; what can be said then is that it is more than
+ * a twentieth of the mean, with a certainty of 95 % (Markov's inequality, as the mean is unbiased).
  */
 
 import { searchDepthFirst, type DepthFirstResult } from './depthFirst.ts';
@@ -178,10 +179,18 @@ function readable(count: number): string {
   return count < 1e9 ? Math.round(count).toLocaleString('en') : count.toPrecision(3);
 }
 
-/** Such as `192 of 1,680 interleavings`, or `192 of about 1.50e+12 interleavings (1.20e+12 to 1.90e+12)`. */
+/** Greatest quotient of the means of two runs at which an estimate counts as one. */
+const AGREEING = 2;
+
+/**
+ * Such as `192 of 1,680 interleavings`, `192 of about 1.50e+12 interleavings (1.20e+12 to 1.90e+12)`, or, when the runs of an estimate
+ * differ by more than a factor of 2, `192 of more than 3.30e+15 interleavings`.
+ */
 export function describeCoverage({ covered, of }: Coverage): string {
   const what = `${readable(covered)} of`;
   if (of === null) return `${what} an unknown number of interleavings`;
   if (typeof of === 'number') return `${what} ${readable(of)} interleavings`;
+  if (of.high > AGREEING * of.low)
+    return `${what} more than ${readable(of.mean / 20)} interleavings`;
   return `${what} about ${readable(of.mean)} interleavings (${readable(of.low)} to ${readable(of.high)})`;
 }

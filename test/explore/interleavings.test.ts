@@ -78,6 +78,16 @@ describe('what bounded search covers', () => {
     expect(describeCoverage(coverage)).toBe('42 of about 1,680 interleavings (1,680 to 1,680)');
   });
 
+  test('runs that differ: a lower bound', () => {
+    const of = { mean: 4e9, low: 1e9, high: 9e9, samples: 1000 };
+    expect(describeCoverage({ covered: 7, of })).toBe('7 of more than 200,000,000 interleavings');
+    // A kernel scenario, of which the reduction needs 30 executions.
+    const { make } = openScenario({ scenario: 'zapWalk' });
+    const exact = countInterleavings(make, { maxMs: 60_000 })!;
+    expect(exact).toBeGreaterThan(1e20);
+    expect(estimateInterleavings(make, { maxMs: 60_000 })!.mean / 20).toBeLessThan(exact);
+  });
+
   test('a bound that cuts nothing off: all', () => {
     const make = program(
       [
