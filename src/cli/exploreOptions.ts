@@ -1,4 +1,5 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
+import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/search.ts';
 import { MEASURES } from '../explore/worst/measures.ts';
@@ -173,7 +174,7 @@ export function settingsOf(values: ExploreValues): SearchSettings {
     throw new UsageError(
       `ptlab explore: --worst with --strategy ${strategy}; allowed: dpor, random, pct, urw`,
     );
-  const samples = strategy === 'random' || strategy === 'pct' || strategy === 'urw';
+  const samples = SAMPLING_STRATEGIES.some((sampling) => sampling === strategy);
   const executions =
     values.executions ?? (samples && values.seconds === undefined ? 10_000 : undefined);
   return {
