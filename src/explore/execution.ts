@@ -122,7 +122,11 @@ export const D_CODE = SLOTS;
 const PAGE = 1024;
 
 /** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
-const DEATHS = new Set<number>([HOST_DEATH_EXIT, HOST_DEATH_EXCEPTION, HOST_DEATH_MEMORY]);
+export const DEATHS: ReadonlySet<number> = new Set<number>([
+  HOST_DEATH_EXIT,
+  HOST_DEATH_EXCEPTION,
+  HOST_DEATH_MEMORY,
+]);
 
 export class Execution {
   readonly program: Program;

@@ -22,6 +22,7 @@ import {
   linkCoroutines,
   type CoroutineHost,
   type LinkedProgram,
+  type LinkOptions,
   type Patch,
   type Statement,
 } from './coroutine.ts';
@@ -227,7 +228,7 @@ function bareProgram(exports: ScenarioExports, memoryBytes: number): Omit<Progra
     words: memoryBytes >>> 2,
     *run(cpu): Coroutine {
       const running = cpus[cpu]!(cpu);
-      return running === undefined ? undefined : yield* running;
+      return typeof running === 'object' ? yield* running : undefined;
     },
     ...(setUp && { setUp }),
     ...(finish && { finish }),
@@ -259,8 +260,11 @@ function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; a
   };
 }
 
-/** Reads, links and makes a scenario ready. Throws ScenarioError, LinkError, OptionError. */
-export function openScenario(request: ScenarioRequest): Scenario {
+/** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
+export function openScenario(
+  request: ScenarioRequest,
+  options: Pick<LinkOptions, 'plain'> = {},
+): Scenario {
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
   const choices = { ...about.choices, ...request.choices };
@@ -280,6 +284,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
     constants,
     choices: chooses,
     interrupts: !bare,
+    ...options,
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });

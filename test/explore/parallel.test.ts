@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/dpor.ts';
 import { CheckpointError, type Checkpoint } from '../../src/explore/parallel/checkpoint.ts';
 import {
   exploreParallel,
@@ -8,7 +10,6 @@ import {
 } from '../../src/explore/parallel/exploreParallel.ts';
 import { ExplorePool, ExplorerDiedError } from '../../src/explore/parallel/pool.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
-import { search } from '../../src/explore/search.ts';
 
 const EPOCH: ScenarioRequest = { scenario: 'epoch', constants: { READERS: 2, UPDATERS: 2 } };
 const LARGE: ScenarioRequest = { scenario: 'epoch', constants: { READERS: 3, UPDATERS: 2 } };
@@ -34,12 +35,12 @@ const BROKEN_LOCK: ScenarioRequest = {
 };
 
 /** What must not depend on the number of workers. */
-function outcome({ verdict, complete, ended, statistics }: ParallelResult) {
+function outcome({ verdict, complete, ended, bounded, statistics }: ParallelResult) {
   const { executions, blocked, steps, depth } = statistics;
   const message = verdict.kind === 'violation' ? verdict.error.message : '';
   const schedule = verdict.kind === 'passes' ? [] : verdict.schedule;
   const kind = verdict.kind;
-  return { kind, message, schedule, complete, ended, executions, blocked, steps, depth };
+  return { kind, message, schedule, complete, ended, bounded, executions, blocked, steps, depth };
 }
 
 const json = (checkpoint: Checkpoint | null): Checkpoint =>
@@ -70,7 +71,9 @@ describe('searches in parallel', () => {
     '%s: one, two and three threads, and the search that is not split',
     async (_name, request, options) => {
       const result = await outcomes(request, options);
-      const whole = search(openScenario(request), options);
+      const { make, alike } = openScenario(request);
+      const symmetric = 'symmetric' in options ? alike : [];
+      const whole = exploreDpor(make, { commuting: true, symmetric });
       expect(result).toMatchObject({ kind: 'passes', complete: true, ended: 'complete' });
       expect(result.executions).toBe(whole.statistics.executions);
       expect(result.depth).toBe(whole.statistics.depth);
@@ -94,7 +97,8 @@ describe('searches in parallel', () => {
     const options = { strategy: 'dfs', ...(preemptions !== undefined && { preemptions }) } as const;
     const small = { scenario: 'counters', constants: { INCREMENTS: 3 } };
     const result = await outcomes(small, options);
-    const whole = search(openScenario(small), options);
+    const whole = exploreDepthFirst(openScenario(small).make, options);
+    expect(result.bounded).toBe(whole.bounded);
     expect(result).toMatchObject({ kind: 'passes', complete: true, blocked: 0 });
     expect(result.executions).toBe(whole.statistics.executions);
   });

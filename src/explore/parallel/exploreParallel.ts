@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
+import { isSampling } from '../pickers.ts';
 import type { ScenarioRequest } from '../scenario.ts';
 import type { SearchSettings } from '../search.ts';
 import type { SearchResult } from '../verdict.ts';
@@ -41,7 +42,9 @@ export interface ParallelProgress {
  * `maxExecutions`, blocked ones included, is exact when the search samples (default: 1,000 without `maxMs`); otherwise the search stops
  * after the part that reaches it.
  */
-export interface ParallelOptions extends SearchSettings {
+export interface ParallelOptions extends Omit<SearchSettings, 'worst' | 'strategy'> {
+  /** Default: `dpor`. */
+  strategy?: Exclude<SearchSettings['strategy'], 'cache'>;
   /** Threads that explore, this one included. Default: one for each core. */
   workers?: number;
   /** Threads to use besides this one; they outlive the search. Default: the search's own. */
@@ -60,6 +63,8 @@ export interface ParallelOptions extends SearchSettings {
 export interface ParallelResult extends SearchResult {
   /** `complete` is true when it has `ended` with everything explored, failing or not. */
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** Depth first: whether the bound on preemptions kept it from anything. */
+  bounded?: boolean;
   /** Where an exhaustive search can go on; null when there is nothing left to explore. */
   checkpoint: Checkpoint | null;
 }
@@ -119,7 +124,7 @@ class Run {
       throw new RangeError(`workers: ${this.#workers}; must be a whole number from 1`);
     this.#setup = setupOf(request, options);
     this.#runner = new PartRunner(this.#setup);
-    this.#exhaustive = strategy === 'dpor' || strategy === 'dfs';
+    this.#exhaustive = !isSampling(strategy);
     if (this.#exhaustive) {
       const tree = new SearchTree({ goOn: goOn === true });
       if (resume !== undefined) {
@@ -252,6 +257,7 @@ class Run {
       complete,
       statistics: { executions, blocked, steps, depth, durationMs },
       ended: failed ? 'failure' : work.ended ? 'complete' : this.#stopped!,
+      ...(this.#setup.settings.strategy === 'dfs' && { bounded: work.bounded }),
       checkpoint: work.ended ? null : this.#checkpoint(),
     };
   }

@@ -3,8 +3,9 @@
 import { Execution } from '../execution.ts';
 import { DporSearch } from '../dporSearch.ts';
 import { sampleRange } from '../sampling.ts';
+import { isSampling } from '../pickers.ts';
 import { openScenario, type Scenario } from '../scenario.ts';
-import { dporOptions, type SearchSettings } from '../search.ts';
+import type { SearchSettings } from '../search.ts';
 import type { Verdict } from '../verdict.ts';
 import { exploreTask, failureOf, type Failure } from './task.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
@@ -20,11 +21,14 @@ export class PartRunner {
   constructor({ request, settings }: RunSetup) {
     this.scenario = openScenario(request);
     this.#settings = settings;
-    const { strategy, preemptions, ...rest } = settings;
+    const { strategy, preemptions, commuting = true, symmetric, goOn, maxSteps } = settings;
     this.#search = new DporSearch(new Execution(this.scenario.make), {
-      ...dporOptions(this.scenario, rest),
       everyOrder: strategy === 'dfs',
+      commuting: commuting && strategy !== 'dfs',
+      ...(symmetric === true && { symmetric: this.scenario.alike }),
       ...(preemptions !== undefined && { preemptions }),
+      ...(goOn !== undefined && { goOn }),
+      ...(maxSteps !== undefined && { maxSteps }),
     });
   }
 
@@ -33,8 +37,7 @@ export class PartRunner {
     if ('task' in part)
       return { number, ...exploreTask(this.#search, part.task, part.steps, part.ordered) };
     const { strategy, ...settings } = this.#settings;
-    if (strategy === undefined || strategy === 'dpor' || strategy === 'dfs')
-      throw new Error(`a sample of a search by strategy ${strategy}`);
+    if (!isSampling(strategy)) throw new Error(`a sample of a search by strategy ${strategy}`);
     this.#samples ??= new Execution(this.scenario.make);
     const options = { ...settings, strategy };
     const { statistics, verdict } = sampleRange(this.#samples, options, part.from, part.to);

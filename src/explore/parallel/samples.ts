@@ -19,6 +19,7 @@ export class Samples implements Work {
   #given = 0;
   #merged = 0;
   readonly #early = new Map<number, SampleResult>();
+  readonly bounded = false;
   readonly ordered: readonly number[] = [];
   readonly statistics: WorkStatistics = { executions: 0, blocked: 0, steps: 0, depth: 0, parts: 0 };
   failure: Failure | null = null;

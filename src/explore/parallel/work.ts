@@ -51,6 +51,8 @@ export interface Work {
   readonly statistics: WorkStatistics;
   /** Of the first failing execution in the order of parts. */
   readonly failure: Failure | null;
+  /** Whether a bound on preemptions has left something out. */
+  readonly bounded: boolean;
   /** Words known to be awaited. */
   readonly ordered: readonly number[];
   /** All executions there will be, between two numbers; null: not known. */

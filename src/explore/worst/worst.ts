@@ -72,18 +72,20 @@ export function linearise(
   order: StepOrder,
   { early, late }: Pick<Extreme, 'early' | 'late'>,
 ): Linearisation {
-  const parts: [number[], number[], number[]] = [[], [], []];
+  const parts: number[][] = [[], [], ...late.map(() => [])];
   for (let step = 0; step < execution.depth; step++) {
     const first = early.some((other) => step === other || order.before(step, other));
-    const last = late.some((other) => step === other || order.before(other, step));
-    parts[first ? 0 : last ? 2 : 1].push(step);
+    const last = late.findLastIndex((other) => step === other || order.before(other, step));
+    parts[first ? 0 : last + 2]!.push(step);
   }
+  // Valid: what comes before a step of a part belongs to that part or an earlier one.
   const schedule = parts.flat().map((step) => {
     const cpu = execution.stepCpu[step]!;
     const code = execution.stepOperation[step * DESCRIPTOR + D_CODE]!;
     return (code & KIND_MASK) === CHOOSE ? ([cpu, execution.stepResult[step]!] as const) : cpu;
   });
-  return { schedule, from: parts[0].length, to: parts[0].length + parts[1].length };
+  const from = parts[0]!.length;
+  return { schedule, from, to: from + parts[1]!.length };
 }
 
 /** Greatest value seen so far, and the distribution. */
