@@ -46,6 +46,7 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
 export const WHOLE_TREE: Task = {
   cpus: [],
   choices: [],
+  alternatives: [],
   sleep: [],
   backtrack: [],
   base: 0,
@@ -276,7 +277,10 @@ export class DporSearch {
       sleep: [...this.#sleep.subarray(0, length)],
       backtrack: [...this.#backtrack.subarray(0, length)],
       enabled: [...this.#enabled.subarray(0, length)],
-      left: Array.from({ length }, (_, step) => this.#left(step)),
+      alternatives: Array.from(
+        { length },
+        (_, step) => this.#left(step) + Math.max(0, this.#choice[step]!) + 1,
+      ),
     };
   }
 
@@ -289,7 +293,15 @@ export class DporSearch {
     const cpus = steps.map(([cpu]) => cpu);
     const choices = steps.map(([, choice]) => choice);
     this.begin(
-      { cpus, choices, sleep: none, backtrack: none, base: cpus.length, fresh: false },
+      {
+        cpus,
+        choices,
+        alternatives: none,
+        sleep: none,
+        backtrack: none,
+        base: cpus.length,
+        fresh: false,
+      },
       ordered,
     );
     return verdictNow(this.#execution, this.#choiceAt, this.#maxSteps);
