@@ -25,7 +25,7 @@ export class SearchLimits {
   readonly #maxMs: number;
   readonly #startMs = performance.now();
 
-  constructor(options: SearchLimitOptions) {
+  constructor(options: Pick<SearchLimitOptions, 'maxSteps' | 'maxExecutions' | 'maxMs'>) {
     this.maxSteps = options.maxSteps ?? 100_000;
     this.#maxExecutions = options.maxExecutions ?? Infinity;
     this.#maxMs = options.maxMs ?? Infinity;

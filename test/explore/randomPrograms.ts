@@ -178,3 +178,27 @@ export function classOf(execution: Execution, commuting: boolean): string {
     ]),
   ]);
 }
+
+/** Whether two steps are of one CPU, or touch a word that one of them writes. */
+export function dependentSteps(execution: Execution, a: number, b: number): boolean {
+  if (execution.stepCpu[a] === execution.stepCpu[b]) return true;
+  const touches = (step: number): Map<number, boolean> => {
+    const at = step * DESCRIPTOR;
+    const operations = execution.stepOperation;
+    const kind = operations[at + D_CODE]! & KIND_MASK;
+    const touched = new Map<number, boolean>();
+    if (kind === CHOOSE) return touched;
+    const failed =
+      kind === COMPARE_EXCHANGE && execution.stepResult[step] !== operations[at + SLOT_EXPECTED];
+    const reads = failed || kind === LOAD || kind === AWAIT || kind === AWAIT_EITHER;
+    touched.set(operations[at + SLOT_ADDRESS]!, !reads);
+    const second = operations[at + SLOT_ADDRESS2]!;
+    if (kind === AWAIT_EITHER && second !== 0) touched.set(second, !reads);
+    return touched;
+  };
+  const others = touches(b);
+  return [...touches(a)].some(([word, writes]) => {
+    const other = others.get(word);
+    return other !== undefined && (writes || other);
+  });
+}
