@@ -35,11 +35,12 @@ function compileTypeScript() {
   });
   if (status !== 0) process.exit(status ?? 1);
   plainDeclarations(join(root, 'dist/src/kernel'));
+  plainDeclarations(join(root, 'dist/src/explore'));
   const cli = join(root, 'dist/src/cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
 }
 
-/** The declarations of the kernel without its own name for numbers, which the package's users do not have. */
+/** A folder's declarations without the kernel's own name for numbers, which the package's users do not have. */
 function plainDeclarations(folder) {
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.d.ts'))) {
     const file = join(folder, name);

@@ -12,9 +12,9 @@
  * and imports from scenarioApi.ts (`ptlab/scenario`).
  */
 
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { parse, type Expression, type Program as ProgramNode } from 'acorn';
+import type { Expression, Program as ProgramNode } from 'acorn';
 import type { MachineOptions } from '../machine/options.ts';
 import {
   COMPILED,
@@ -27,6 +27,7 @@ import {
 } from './coroutine.ts';
 import type { Coroutine, Program, ProgramMaker } from './execution.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
+import { readModule } from './link/source.ts';
 import type { Site } from './operation.ts';
 
 /** What an exploration of a scenario is expected to end with. */
@@ -160,8 +161,7 @@ function literal(node: Expression, where: string): unknown {
 /** A scenario's `about`, without linking it. Throws ScenarioError. */
 export function readAbout(scenario: string): ScenarioAbout {
   const path = pathOf(scenario);
-  const tree = parse(readFileSync(path, 'utf8'), { ecmaVersion: 2023, sourceType: 'module' });
-  const node = exportedValue(tree, 'about');
+  const node = exportedValue(readModule(path).tree, 'about');
   if (node === null) throw new ScenarioError(`${path}: exports no const about`);
   const about = literal(node, `${path}: about`) as Partial<ScenarioAbout>;
   for (const key of ['summary', 'source', 'expected'] as const)

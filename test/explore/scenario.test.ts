@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { openScenario, readAbout, scenarioNames } from '../../src/explore/scenario.ts';
@@ -127,5 +130,64 @@ describe('choices of the explorer', () => {
     );
     if (verdict.kind !== 'unmet') expect.fail(verdict.kind);
     expect(verdict.waiters).toHaveLength(1);
+  });
+});
+
+describe('a scenario of one’s own, in TypeScript', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ptlab-scenario-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const mine = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const about = `export const about = { summary: 'two that add', source: 'here', expected: 'violation', memoryBytes: 64 };`;
+
+  test('is found wrong at its own line', () => {
+    mine('words.ts', `export const COUNTER: number = 4;`);
+    const scenario = mine(
+      'mine.ts',
+      `import { expect, load, store } from 'ptlab/scenario';
+import { COUNTER } from './words.ts';
+${about}
+function bump(_cpu: number): void {
+  const before: number = load(COUNTER);
+  store(COUNTER, before + 1);
+}
+export const cpus = [bump, bump];
+export function finish(): void {
+  expect(load(COUNTER) === (2 as number), 'both counted');
+}
+`,
+    );
+    const opened = openScenario({ scenario });
+    expect([opened.name, opened.columns, opened.about.summary]).toEqual([
+      'mine',
+      ['bump', 'bump'],
+      'two that add',
+    ]);
+    const { verdict } = exploreDpor(opened.make, LIMITS);
+    if (verdict.kind !== 'violation') expect.fail(verdict.kind);
+    expect(verdict.error.message).toBe('both counted');
+    expect(opened.sites.find(({ function: name }) => name === 'bump')).toMatchObject({ line: 5 });
+  });
+
+  test.each([
+    ['enum.ts', `${about}\nenum Bad { A }`, /enum\.ts:2: TypeScript enum is not supported/],
+    ['syntax.js', `${about}\nconst x = ;`, /syntax\.js:2: Unexpected token/],
+    ['import.ts', `import { readFileSync } from 'fs';\n${about}`, /import of 'fs'; allowed: ptlab/],
+    [
+      'computed.ts',
+      `export const about = { summary: String(1) };`,
+      /about\.summary: must be a lit/,
+    ],
+    ['bare.ts', `export const cpus = [];`, /exports no const about/],
+    [
+      'none.ts',
+      `${about}\nexport const cpus: (() => void)[] = [];`,
+      /cpus: must be a list of 1 to 31/,
+    ],
+  ])('refused: %s', (name, text, message) => {
+    expect(() => openScenario({ scenario: mine(name, text) })).toThrow(message);
   });
 });

@@ -1,0 +1,10 @@
+/** Where the compiled modules are: dist/src, whether this runs from there or from the sources. */
+
+import { fileURLToPath } from 'node:url';
+
+const fromDist = import.meta.url.includes('/dist/src/explore/');
+
+/** Folder of the compiled modules. */
+export const COMPILED = fileURLToPath(
+  new URL(fromDist ? '../' : '../../dist/src/', import.meta.url),
+);
