@@ -1,4 +1,6 @@
 /** `ptlab list`: what there is to choose from, one line each. */
+import { readAbout, scenarioNames } from '../explore/scenario.ts';
+import { STRATEGIES } from '../explore/search.ts';
 import { ORACLE_NAMES } from '../machine/oracles.ts';
 import { table } from '../report/table.ts';
 import { AXIS_OPTIONS } from './axes.ts';
@@ -60,7 +62,8 @@ function catalogue(): Record<string, Entry[]> {
     workloads: entries(Object.keys(MIXES), MIXES),
     injections: entries(Object.keys(INJECTIONS), INJECTIONS),
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
-    scenarios: [],
+    scenarios: scenarioNames().map((name) => ({ name, summary: readAbout(name).summary })),
+    strategies: entries(Object.keys(STRATEGIES), STRATEGIES),
     mutants: [],
   };
 }
@@ -90,6 +93,7 @@ const KINDS = [
   'injections',
   'oracles',
   'scenarios',
+  'strategies',
   'mutants',
 ];
 

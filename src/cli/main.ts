@@ -1,17 +1,23 @@
 #!/usr/bin/env node
 /** `ptlab <command> [options]`: finds the command, runs it, turns its outcome into an exit code. */
 import { readFileSync } from 'node:fs';
+import { LinkError } from '../explore/link/program.ts';
+import { CheckpointError } from '../explore/parallel/checkpoint.ts';
+import { DepartureError } from '../explore/replay.ts';
+import { ScenarioError } from '../explore/scenario.ts';
+import { ScheduleError } from '../explore/scheduleText.ts';
 import { OptionError } from '../machine/options.ts';
 import { TraceError } from '../trace/traceError.ts';
 import type { Command } from './command.ts';
 import { demo } from './demo.ts';
+import { explore } from './explore.ts';
 import { errorLine, EXIT_FAILED, EXIT_RIGHT, EXIT_USAGE, UsageError } from './exit.ts';
 import { list } from './list.ts';
 import { helpText, parseCommand, quoted, suggestion } from './options.ts';
 import { replay } from './replay.ts';
 import { stress } from './stress.ts';
 
-const COMMANDS: readonly Command[] = [stress, replay, list, demo];
+const COMMANDS: readonly Command[] = [stress, replay, explore, list, demo];
 const NAMES = COMMANDS.map((command) => command.spec.name);
 
 function overview(): string {
@@ -65,10 +71,20 @@ async function run(args: readonly string[]): Promise<number> {
   return command.run(parsed.values, parsed.positionals);
 }
 
+/** What a command line or an input that cannot be used throws. */
+const USAGE_ERRORS = [
+  UsageError,
+  OptionError,
+  TraceError,
+  ScenarioError,
+  ScheduleError,
+  LinkError,
+  DepartureError,
+  CheckpointError,
+];
+
 function exitCodeOf(error: unknown): number {
-  const usage =
-    error instanceof UsageError || error instanceof OptionError || error instanceof TraceError;
-  return usage ? EXIT_USAGE : EXIT_FAILED;
+  return USAGE_ERRORS.some((kind) => error instanceof kind) ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /** Reader gone (`ptlab ... | head`): nothing more can be said. */

@@ -29,22 +29,26 @@ export class AlikeCpus {
     this.spawned = spawned;
   }
 
-  /** CPUs whose spawner has not taken a step, a bit each; `lastOfCpu` is 0 for a CPU that has not. */
-  unspawned(lastOfCpu: Int32Array): number {
+  /**
+   * CPUs whose spawner has neither taken a step nor ended (`finished`, a bit each) without one, a bit each; `lastOfCpu` is 0 for a
+   * CPU that has not stepped.
+   */
+  unspawned(lastOfCpu: Int32Array, finished: number): number {
     let unspawned = 0;
     let rest = this.spawned;
     while (rest !== 0) {
       const cpu = 31 - Math.clz32(rest);
       rest &= ~(1 << cpu);
-      if (lastOfCpu[this.spawner[cpu]!] === 0) unspawned |= 1 << cpu;
+      const by = this.spawner[cpu]!;
+      if (lastOfCpu[by] === 0 && (finished & (1 << by)) === 0) unspawned |= 1 << cpu;
     }
     return unspawned;
   }
 
   /** Of the enabled CPUs those that have been spawned. Throws when there are none: the CPUs are not alike. */
-  enabled(enabled: number, lastOfCpu: Int32Array): number {
+  enabled(enabled: number, lastOfCpu: Int32Array, finished: number): number {
     if (this.spawned === 0 || enabled === 0) return enabled;
-    const left = enabled & ~this.unspawned(lastOfCpu);
+    const left = enabled & ~this.unspawned(lastOfCpu, finished);
     if (left === 0)
       throw new Error(
         'CPUs said to be alike are not: a later one can begin, and the first of them cannot',

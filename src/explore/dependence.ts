@@ -73,18 +73,25 @@ export function holds(
 
 export class Dependence {
   readonly #execution: Execution;
-  readonly #commuting: boolean;
-  /** Words on which nothing commutes. */
+  readonly commuting: boolean;
+  /** Words on which nothing commutes: those seen to be awaited. */
   readonly ordered: Uint8Array;
-  /** Words on which something has commuted. */
+  /** Words on which something has commuted in this search. */
   readonly commuted: Uint8Array;
 
-  /** `ordered` is kept from one search to the next when a search begins again. */
-  constructor(execution: Execution, commuting: boolean, ordered: Uint8Array) {
+  constructor(execution: Execution, commuting: boolean) {
     this.#execution = execution;
-    this.#commuting = commuting;
-    this.ordered = ordered;
+    this.commuting = commuting;
+    this.ordered = new Uint8Array(execution.words.length);
     this.commuted = new Uint8Array(execution.words.length);
+  }
+
+  /** Begins a search, with the words known to be awaited; without them, with what was known before. */
+  begin(ordered?: readonly number[]): void {
+    this.commuted.fill(0);
+    if (ordered === undefined) return;
+    this.ordered.fill(0);
+    for (const word of ordered) this.ordered[word] = 1;
   }
 
   /** Class of the next operation of `cpu` in the present state. Throws RESTART. */
@@ -102,7 +109,7 @@ export class Dependence {
     if (kind === CHOOSE) return NONE;
     if (kind === COMPARE_EXCHANGE)
       return execution.words[word] === execution.next[at + SLOT_EXPECTED]! ? WRITES : READS;
-    if ((code & FLAG_UNUSED) !== 0 && this.#commuting && this.ordered[word] === 0) {
+    if ((code & FLAG_UNUSED) !== 0 && this.commuting && this.ordered[word] === 0) {
       if (kind === ADD || kind === SUB) return ADDS;
       if (kind === OR) return ORS;
       if (kind === AND) return ANDS;

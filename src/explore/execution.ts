@@ -59,6 +59,16 @@ export interface Program {
   watch?: { word: number; failure: (memory: Uint32Array) => Error };
   /** Makes `cpu` the current one; called before it is resumed. */
   select?(cpu: number): void;
+  /** Programs with a kernel. */
+  kernel?: KernelPlaces;
+}
+
+/** Where a kernel program keeps what measures look at (worst/measures.ts). */
+export interface KernelPlaces {
+  /** Word of a CPU's counter (COUNTER_ of the kernel's stats.ts). */
+  counterWord(cpu: number, counter: number): number;
+  /** First word of a table. */
+  tableWord(table: number): number;
 }
 
 /** Makes a program for a host: the memory and the slots that it is to use. */
@@ -112,7 +122,11 @@ export const D_CODE = SLOTS;
 const PAGE = 1024;
 
 /** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
-const DEATHS = new Set<number>([HOST_DEATH_EXIT, HOST_DEATH_EXCEPTION, HOST_DEATH_MEMORY]);
+export const DEATHS: ReadonlySet<number> = new Set<number>([
+  HOST_DEATH_EXIT,
+  HOST_DEATH_EXCEPTION,
+  HOST_DEATH_MEMORY,
+]);
 
 export class Execution {
   readonly program: Program;
@@ -383,6 +397,21 @@ export class Execution {
     const { watch } = this.program;
     if (watch !== undefined && this.words[watch.word] !== 0)
       this.failure ??= watch.failure(this.words);
+  }
+
+  /** Calls `each` for every write of the newest step, in order, with the word and its value before that write. */
+  newestWrites(each: (word: number, before: number) => void): void {
+    const undo = this.#undo;
+    for (let at = this.#stepUndo[this.depth - 1]!; at < this.#undoTop; at += 2)
+      each(undo[at]!, undo[at + 1]!);
+  }
+
+  /** Calls `each` with every value that the newest step's CPU has read plainly since, in order. */
+  newestReads(each: (value: number) => void): void {
+    const cpu = this.stepCpu[this.depth - 1]!;
+    const reads = this.#reads[cpu]!;
+    for (let at = this.#stepReads[this.depth - 1]!; at < this.#readCount[cpu]!; at++)
+      each(reads[at]!);
   }
 
   #growSteps(): void {

@@ -1,148 +1,113 @@
 /**
- * Searches that sample executions by chance, from a seed.
+ * Searches that sample executions by chance, from a seed; who moves next is a picker's choice (pickers.ts).
  *
- * `random`: at each step one of the CPUs that can move, all alike.
- *
- * `pct`: each CPU has a priority, drawn at the start; the one with the highest priority that can move does. At `depth` - 1 random steps
- * the CPU about to move falls below all others. A bug that needs `depth` ordering constraints, n CPUs and k steps is hit with a
- * probability of at least 1 / (n * k^(depth - 1)). Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with
- * probabilistic guarantees of finding bugs, ASPLOS 2010. k is the longest execution seen so far.
+ * Execution number i of a seed depends on the seed, i, and the executions of its chunk before it: what PCT and URW have to know of
+ * earlier executions (the longest, the steps of each CPU) is learnt anew in each chunk of SAMPLE_CHUNK executions, whose first one
+ * goes without. So a range of whole chunks can be sampled by itself, by another thread or on another day, and gives the same.
  */
 
 import { DESCRIPTOR, D_CODE, Execution, type ProgramMaker } from './execution.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
 import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { Experience, makePicker, type Picker, type SamplingStrategy } from './pickers.ts';
+import { Random } from './random.ts';
 import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from './verdict.ts';
 
-export interface SamplingOptions extends SearchLimitOptions {
-  strategy: 'random' | 'pct';
+/** Executions that learn from each other: a range to sample begins at a multiple of it. */
+export const SAMPLE_CHUNK = 256;
+
+export interface SampleOptions extends SearchLimitOptions {
+  strategy: SamplingStrategy;
   /** Seed, a u32. Default: 1. */
   seed?: number;
   /** Bug depth that `pct` aims at. Default: 3. */
   depth?: number;
+}
+
+export interface SamplingOptions extends SampleOptions {
   /** Executions to sample. Default: 1,000, or as many as fit into `maxMs`. */
   maxExecutions?: number;
 }
 
-/** Numbers from 0 to 2^32 - 1 (mulberry32). */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
-  }
+/** What a range of executions showed. */
+export interface SampleResult extends SearchResult {
+  /** Number of the execution that the verdict is about; null when all passed. */
+  failedAt: number | null;
+  /** Number of the first execution that was not sampled: where to go on. */
+  next: number;
 }
 
-interface Picker {
-  begin(longest: number): void;
-  pick(enabled: number, depth: number): number;
-}
-
-function nthBit(mask: number, n: number): number {
-  let rest = mask;
-  for (let i = 0; i < n; i++) rest &= rest - 1;
-  return 31 - Math.clz32(rest & -rest);
-}
-
-function bits(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count += 1;
-  return count;
-}
-
-function uniform(random: Random): Picker {
-  return {
-    begin: () => {},
-    pick: (enabled) => nthBit(enabled, random.below(bits(enabled))),
-  };
-}
-
-function pct(random: Random, cpus: number, depth: number): Picker {
-  const priority: number[] = [];
-  let changes = new Set<number>();
-  let lowest = 0;
-  const highest = (enabled: number): number => {
-    let best = -1;
-    for (let cpu = 0; cpu < cpus; cpu++)
-      if ((enabled & (1 << cpu)) !== 0 && (best < 0 || priority[cpu]! > priority[best]!))
-        best = cpu;
-    return best;
-  };
-  return {
-    begin(longest) {
-      lowest = 0;
-      const order = Array.from({ length: cpus }, (_, cpu) => cpu);
-      for (let last = cpus - 1; last > 0; last--) {
-        const other = random.below(last + 1);
-        [order[last], order[other]] = [order[other]!, order[last]!];
-      }
-      for (let cpu = 0; cpu < cpus; cpu++) priority[cpu] = order[cpu]! + 1;
-      changes = new Set(Array.from({ length: depth - 1 }, () => random.below(longest)));
-    },
-    pick(enabled, step) {
-      if (changes.has(step)) {
-        lowest -= 1;
-        priority[highest(enabled)] = lowest;
-      }
-      return highest(enabled);
-    },
-  };
-}
-
-/** Samples executions. The result is never `complete`. The same seed gives the same executions. */
-export function exploreSampling(make: ProgramMaker, options: SamplingOptions): SearchResult {
+/**
+ * Samples executions number `from`, a multiple of SAMPLE_CHUNK, up to and without `to`. Stops at the first that fails, unless
+ * `goOn`, and at the limits, which count this range only. Throws RangeError when `from` is no multiple.
+ */
+export function sampleRange(
+  make: ProgramMaker,
+  options: SampleOptions,
+  from: number,
+  to: number,
+): SampleResult {
+  if (from % SAMPLE_CHUNK !== 0)
+    throw new RangeError(`from is ${from}; allowed are multiples of ${SAMPLE_CHUNK}`);
   const execution = new Execution(make);
-  const { maxMs } = options;
-  const limits = new SearchLimits({
-    maxExecutions: maxMs === undefined ? 1000 : Infinity,
-    ...options,
-  });
-  const random = new Random(options.seed ?? 1);
-  const picker =
-    options.strategy === 'pct'
-      ? pct(random, execution.cpus, Math.max(1, options.depth ?? 3))
-      : uniform(random);
+  const limits = new SearchLimits(options);
+  const seed = options.seed ?? 1;
+  const random = new Random(seed);
   const statistics: SearchStatistics = {
     executions: 0,
     blocked: 0,
     steps: 0,
-    depth: 1,
+    depth: 0,
     durationMs: 0,
   };
   let verdict: Verdict = { kind: 'passes' };
+  let failedAt: number | null = null;
+  let experience = new Experience(execution.cpus);
+  let picker: Picker | null = null;
   const choices: number[] = [];
   const choiceAt = (depth: number): number => choices[depth]!;
-  do {
+  let next = from;
+  while (next < to) {
+    if (picker === null || next % SAMPLE_CHUNK === 0) {
+      experience = new Experience(execution.cpus);
+      const depth = Math.max(1, options.depth ?? 3);
+      picker = makePicker(options.strategy, { execution, experience, random, depth });
+    }
+    random.begin(seed, next);
     execution.rewind(0);
-    picker.begin(statistics.depth);
+    picker.begin();
     for (;;) {
       const { depth } = execution;
       if (execution.failure !== null || depth >= limits.maxSteps) break;
       const enabled = execution.enabled();
       if (enabled === 0) break;
-      const cpu = picker.pick(enabled, depth);
+      const cpu = picker.pick(enabled);
       const at = cpu * DESCRIPTOR;
       const isChoice = (execution.next[at + D_CODE]! & KIND_MASK) === CHOOSE;
       const choice = isChoice ? random.below(execution.next[at + SLOT_VALUE]!) : -1;
       choices[depth] = choice;
       execution.step(cpu, Math.max(0, choice));
     }
+    experience.add(execution);
     statistics.executions += 1;
     statistics.steps += execution.depth;
     statistics.depth = Math.max(statistics.depth, execution.depth);
     const found = verdictNow(execution, choiceAt, limits.maxSteps);
     options.onExecution?.(execution, found);
-    if (found.kind !== 'passes' && verdict.kind === 'passes') verdict = found;
+    if (found.kind !== 'passes' && verdict.kind === 'passes') {
+      verdict = found;
+      failedAt = next;
+    }
+    next += 1;
     if (verdict.kind !== 'passes' && options.goOn !== true) break;
-  } while (!limits.reached(statistics));
+    if (limits.reached(statistics)) break;
+  }
   statistics.durationMs = limits.elapsedMs();
-  return { verdict, complete: false, statistics };
+  return { verdict, complete: false, statistics, failedAt, next };
+}
+
+/** Samples executions from number 0 on. The result is never `complete`. The same seed gives the same executions. */
+export function exploreSampling(make: ProgramMaker, options: SamplingOptions): SampleResult {
+  const count = options.maxExecutions ?? (options.maxMs === undefined ? 1000 : Infinity);
+  return sampleRange(make, options, 0, count);
 }

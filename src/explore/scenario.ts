@@ -22,6 +22,7 @@ import {
   linkCoroutines,
   type CoroutineHost,
   type LinkedProgram,
+  type LinkOptions,
   type Patch,
   type Statement,
 } from './coroutine.ts';
@@ -174,6 +175,19 @@ export function readAbout(scenario: string): ScenarioAbout {
   return about as ScenarioAbout;
 }
 
+/** Kinds of choices, one line each. */
+export const SCENARIO_CHOICES: Readonly<Record<keyof Choices, string>> = {
+  table: 'an allocation of a table fails',
+  batch: 'an allocation of a batch page fails: the gather must free a table singly',
+  frame: 'an allocation of a frame fails',
+  allocation: 'an allocation of any kind fails',
+  resched: 'a look at need_resched finds it set',
+  death: 'the CPU dies, holding the lock it has just taken',
+  interrupt: 'an interrupt to the next CPU, at a synchronisation point',
+  speculation: 'the hardware walks to page `vpn` on its own account',
+  vpn: 'that page (default 1)',
+};
+
 const CHOICE_CONSTANTS: Readonly<Record<keyof Choices, string>> = {
   table: 'CHOICES_TABLE',
   batch: 'CHOICES_BATCH',
@@ -214,7 +228,7 @@ function bareProgram(exports: ScenarioExports, memoryBytes: number): Omit<Progra
     words: memoryBytes >>> 2,
     *run(cpu): Coroutine {
       const running = cpus[cpu]!(cpu);
-      return running === undefined ? undefined : yield* running;
+      return typeof running === 'object' ? yield* running : undefined;
     },
     ...(setUp && { setUp }),
     ...(finish && { finish }),
@@ -246,13 +260,20 @@ function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; a
   };
 }
 
-/** Reads, links and makes a scenario ready. Throws ScenarioError, LinkError, OptionError. */
-export function openScenario(request: ScenarioRequest): Scenario {
+/** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
+export function openScenario(
+  request: ScenarioRequest,
+  options: Pick<LinkOptions, 'plain'> = {},
+): Scenario {
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
   const choices = { ...about.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
+  if (bare && chooses)
+    throw new ScenarioError(
+      `${request.scenario}: choices need a machine; a program of bare words calls choose itself`,
+    );
   const constants = {
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
@@ -262,6 +283,8 @@ export function openScenario(request: ScenarioRequest): Scenario {
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
+    interrupts: !bare,
+    ...options,
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });

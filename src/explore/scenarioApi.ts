@@ -8,6 +8,7 @@ export * from '../kernel/config.ts';
 export * from './primitives.ts';
 export * from './perhaps.ts';
 export * from './several.ts';
+export * from './smallSpace.ts';
 export {
   add,
   and,

@@ -94,7 +94,8 @@ export class Trace implements StepOrder {
 
   /** CPUs that can take a step, a bit each; not those that still have to be spawned by the one alike before them. */
   enabled(): number {
-    return this.#alike.enabled(this.#execution.enabled(), this.#lastOfCpu);
+    const execution = this.#execution;
+    return this.#alike.enabled(execution.enabled(), this.#lastOfCpu, execution.finished);
   }
 
   #grow(): void {
@@ -188,7 +189,8 @@ export class Trace implements StepOrder {
     const cpus = this.#cpus;
     const spawner = this.#alike.spawner[cpu]!;
     let from = this.#lastOfCpu[cpu]!;
-    if (from === 0 && spawner >= 0) from = this.#firstOfCpu[spawner]!;
+    if (from === 0 && spawner >= 0 && this.#lastOfCpu[spawner]! > 0)
+      from = this.#firstOfCpu[spawner]!;
     if (from === 0) clock.fill(0, base, base + cpus);
     else clock.copyWithin(base, (from - 1) * cpus, from * cpus);
   }
@@ -295,7 +297,7 @@ export class Trace implements StepOrder {
   waiting(): number {
     const execution = this.#execution;
     const waiting = execution.waiting & ~execution.finished & ~execution.enabled();
-    return waiting & ~this.#alike.unspawned(this.#lastOfCpu);
+    return waiting & ~this.#alike.unspawned(this.#lastOfCpu, execution.finished);
   }
 
   /** Finds out before which steps a CPU of `waiting` could have gone on (`reversals`), and its clock as if it did, after the last step. */

@@ -66,8 +66,21 @@ export const QUEUE_SPINS: u32 = 20000;
 export const IPI_SPINS: u32 = 1000;
 export const RCU_SPINS: u32 = 1000;
 export const MMAP_SPINS: u32 = 300;
+/**
+ * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings, whose awaits
+ * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does.
+ */
+export const PARKING: u32 = 1;
+/** 1: grace periods are timed, for the histogram of latencies and the stall detector. 0: where there is no clock. */
+export const TIMED_GRACE_PERIODS: u32 = 1;
 /** Callbacks invoked between two quiescent states. */
 export const RCU_BATCH: u32 = 16;
+
+/**
+ * 1: full checks include the oracle grace-period. It orders every read-side section against every callback; an exploration that sees
+ * a grace period's effects by other oracles sets it to 0.
+ */
+export const CHECK_SECTIONS: u32 = 1;
 
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;

@@ -29,6 +29,7 @@ import {
   IPI_SPINS,
   ORACLE_LOCK_ORDER,
   ORACLE_NO_PROGRESS,
+  PARKING,
   STOP_ABORT,
 } from './config.ts';
 import { injectFailure } from './inject.ts';
@@ -121,7 +122,7 @@ export function sendInterrupt(cpu: u32, kinds: u32): u32 {
   const target = cpuArea(cpu);
   or(target + C_IPI_KINDS, kinds);
   const sequence = (add(target + C_IPI_REQ, 1) + 1) >>> 0; // pairs with the load in handleInterrupts
-  if (load(target + C_RCU_QS) !== 0) {
+  if (PARKING !== 0 && load(target + C_RCU_QS) !== 0) {
     // A CPU that is parked would poll only when its park times out.
     const parkedOn = load(target + C_WAITING_FOR);
     if (parkedOn !== 0) notify(parkedOn, 0x7fffffff);

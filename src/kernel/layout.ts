@@ -27,7 +27,7 @@ export const LOCK_BYTES: u32 = 16;
 /** An RCU head: 12 bytes, inside the descriptor of what is freed; owned by callRcu's caller until it is queued, then by rcu.ts. */
 export const RCU_NEXT: u32 = 0; // link in a callback list
 export const RCU_FUNC: u32 = 4; // RCU_ code of what to do (rcuCallbacks.ts)
-export const RCU_STAMP: u32 = 8; // full checks: G_RCU_CLOCK when it was queued
+export const RCU_STAMP: u32 = 8; // full checks: number after G_RCU_GP_SEQ when it was queued
 export const RCU_HEAD_BYTES: u32 = 12;
 
 // ---- header ----
@@ -79,7 +79,6 @@ export const G_RCU_WAITERS: u32 = GLOBALS + 8; // atomic: CPUs parked on some C_
 export const G_RCU_COMPLETED: u32 = GLOBALS + LINE; // atomic, moved by compare-and-exchange: newest grace period ended
 export const G_RCU_STARTED_GP: u32 = GLOBALS + LINE * 2; // atomic: grace period that G_RCU_STARTED_NS belongs to
 export const G_RCU_STARTED_NS: u32 = GLOBALS + LINE * 2 + 4; // atomic: clock when somebody first had to wait for it
-export const G_RCU_CLOCK: u32 = GLOBALS + LINE * 3; // atomic: orders sections and callbacks for the grace-period oracle
 export const G_TABLE_LOCK: u32 = GLOBALS + LINE * 4; // a lock
 export const G_TABLE_FREE: u32 = G_TABLE_LOCK + LOCK_BYTES; // G_TABLE_LOCK: first free table
 export const G_TABLE_BUMP: u32 = G_TABLE_FREE + 4; // G_TABLE_LOCK: first table number never used yet; read by audits
@@ -126,7 +125,7 @@ export const C_IPI_TLB_FROM: u32 = LINE * 2 + 4; // atomic: bit per CPU whose fl
 export const C_IPI_ACK: u32 = LINE * 3; // owner, read by others: C_IPI_REQ as of the last interrupts handled
 export const C_IPI_WAITERS: u32 = LINE * 3 + 4; // atomic: CPUs parked on C_IPI_ACK
 export const C_RCU_QS: u32 = LINE * 4; // owner, read by others: 0: extended quiescent state; else newest grace period seen at a quiescent state
-export const C_RCU_SECTION: u32 = LINE * 5; // owner, read by others, full checks: G_RCU_CLOCK at entry of the section, 0 outside
+export const C_RCU_SECTION: u32 = LINE * 5; // owner, read by others, full checks: G_RCU_GP_SEQ at entry of the section, 0 outside
 export const C_RCU_NESTING: u32 = LINE * 5 + 4; // owner, checks
 export const C_RCU_CURSOR: u32 = LINE * 5 + 8; // owner: CPUs below it are known to have passed C_RCU_CURSOR_GP
 export const C_RCU_CURSOR_GP: u32 = LINE * 5 + 12; // owner

@@ -21,11 +21,13 @@
 import { CHECK } from './check.ts';
 import {
   AWAIT_DIFFERS,
+  AWAIT_EQUALS,
   LOCK_ADAPTIVE,
   LOCK_SPINS,
   LOCK_TAS,
   LOCK_TICKET,
   ORACLE_LOCK_ORDER,
+  PARKING,
 } from './config.ts';
 import { injectDeath } from './inject.ts';
 import { pollInterrupts } from './irq.ts';
@@ -44,7 +46,7 @@ import { cpuId } from './percpu.ts';
 import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
-import { awaitNamed } from './wait.ts';
+import { awaitNamed, spinFor } from './wait.ts';
 import { clockNs, compareExchange, exchange, load, notify, peek } from './word.ts';
 
 export {
@@ -184,6 +186,10 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
   const startNs = clockNs();
   const mine = cpuId() + 1;
   let taken = false;
+  while (PARKING === 0 && !taken) {
+    spinFor(lock + LOCK_WORD, AWAIT_EQUALS, 0);
+    taken = compareExchange(lock + LOCK_WORD, 0, mine) === 0;
+  }
   let left = LOCK_SPINS;
   while (left > 0 && !taken) {
     if (load(lock + LOCK_WORD) === 0) taken = compareExchange(lock + LOCK_WORD, 0, mine) === 0;

@@ -11,18 +11,17 @@
  * waits for it, poll interrupts. Leaving: store the newest number, poll interrupts, end the TLB's laziness, take the callbacks
  * back. The order of both against senders of interrupts is argued in irq.ts, against grace periods in rcuGracePeriod.ts.
  *
- * Oracle grace-period (full checks): a reader stores the clock in C_RCU_SECTION on entry and 0 on exit; a callback
- * carries the clock's next value. When it is invoked no section may hold an older one. Loading the clock and storing it are
- * two steps, yet no complaint is wrong: a CPU between them is neither idle nor quiescent, so any grace period that ends before
- * its store was reported by it, and therefore started, before it loaded the clock; callbacks that wait for such a one
- * were stamped before that.
+ * Oracle grace-period (full checks): a reader stores the newest grace period's number in C_RCU_SECTION on entry and 0 on exit; a
+ * callback carries the number after the newest one. When it is invoked no section may hold an older one. Every section that was
+ * under way when the callback was queued holds an older one. A section that does began, or its CPU has read the number and will
+ * begin it before it is quiescent or idle, before the callback's grace period started: so no complaint is wrong.
  *
  * Source: Desnoyers et al. 2012; Linux kernel/rcu/tree.c, include/linux/rcupdate.h (cond_resched_tasks_rcu_qs), kernel/
  * context_tracking.c (ct_idle_enter).
  */
 
 import { CHECK } from './check.ts';
-import { ORACLE_GRACE_PERIOD } from './config.ts';
+import { CHECK_SECTIONS, ORACLE_GRACE_PERIOD } from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_IRQ_DEPTH,
@@ -33,7 +32,6 @@ import {
   C_RCU_QS,
   C_RCU_QUEUED,
   C_RCU_SECTION,
-  G_RCU_CLOCK,
   G_RCU_GP_SEQ,
   G_RCU_ORPHANS,
   G_RCU_WAITERS,
@@ -68,7 +66,7 @@ export function rcuReadLock(): void {
     poke(cpu + C_RCU_NESTING, nesting + 1);
     if (nesting === 0) {
       if (peek(cpu + C_RCU_QS) === 0) violation(ORACLE_GRACE_PERIOD, cpu + C_RCU_QS, 0, 0);
-      if (CHECK >= 2) store(cpu + C_RCU_SECTION, load(G_RCU_CLOCK));
+      if (CHECK_SECTIONS !== 0 && CHECK >= 2) store(cpu + C_RCU_SECTION, load(G_RCU_GP_SEQ));
     }
   }
 }
@@ -78,7 +76,7 @@ export function rcuReadUnlock(): void {
   if (CHECK >= 1) {
     const cpu = thisCpu();
     const nesting = peek(cpu + C_RCU_NESTING) - 1;
-    if (CHECK >= 2 && nesting === 0) store(cpu + C_RCU_SECTION, 0);
+    if (CHECK_SECTIONS !== 0 && CHECK >= 2 && nesting === 0) store(cpu + C_RCU_SECTION, 0);
     poke(cpu + C_RCU_NESTING, nesting);
   }
 }
@@ -160,9 +158,9 @@ export function synchronizeRcuExpedited(): void {
 
 function synchronize(expedite: boolean): void {
   let stamp: u32 = 0;
-  if (CHECK >= 2) stamp = rcuStamp();
+  if (CHECK_SECTIONS !== 0 && CHECK >= 2) stamp = rcuStamp();
   waitForGracePeriod(gpSnapshot(), expedite);
-  if (CHECK >= 2) rcuCheckReaders(stamp, 0);
+  if (CHECK_SECTIONS !== 0 && CHECK >= 2) rcuCheckReaders(stamp, 0);
 }
 
 /** Waits until every callback that was queued on any CPU before the call has been invoked. Rules as for synchronizeRcu. */

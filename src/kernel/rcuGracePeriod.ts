@@ -24,7 +24,13 @@
  * (rcu_seq_snap), Documentation/RCU/stallwarn.rst.
  */
 
-import { AWAIT_ZERO_OR_REACHES, ORACLE_NO_PROGRESS, RCU_SPINS, SEQ_START } from './config.ts';
+import {
+  AWAIT_ZERO_OR_REACHES,
+  ORACLE_NO_PROGRESS,
+  RCU_SPINS,
+  SEQ_START,
+  TIMED_GRACE_PERIODS,
+} from './config.ts';
 import { IPI_RESCHED, sendInterrupt } from './irq.ts';
 import {
   C_IPI_ACK,
@@ -38,7 +44,6 @@ import {
   C_RCU_QUEUED,
   C_RCU_SCANS,
   cpuArea,
-  G_RCU_CLOCK,
   G_RCU_COMPLETED,
   G_RCU_GP_SEQ,
   G_RCU_STARTED_GP,
@@ -58,7 +63,6 @@ import { clockNs, compareExchange, load, peek, poke, store } from './word.ts';
 export function rcuInit(): void {
   store(G_RCU_GP_SEQ, SEQ_START);
   store(G_RCU_COMPLETED, SEQ_START);
-  store(G_RCU_CLOCK, (SEQ_START | 1) >>> 0); // odd, moves by 2: never 0
   const cpus = peek(H_CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const area = cpuArea(cpu);
@@ -73,7 +77,8 @@ export function rcuInit(): void {
 /** Differences of clocks from here on are small negative ones: above any H_STALL_NS. */
 const CLOCK_AHEAD: u32 = 0xf0000000;
 
-function numberAfter(gp: u32): u32 {
+/** Number of the grace period after `gp`; never 0. */
+export function numberAfter(gp: u32): u32 {
   return gp === 0xffffffff ? 1 : gp + 1;
 }
 
@@ -114,6 +119,7 @@ function end(gp: u32): void {
   if (compareExchange(G_RCU_COMPLETED, before, gp) !== before) return;
   count(COUNTER_GRACE_PERIODS);
   event(EVENT_GP_END, gp, 0);
+  if (TIMED_GRACE_PERIODS === 0) return;
   const waited = load(G_RCU_STARTED_GP) === gp;
   countLog2(thisCpu() + C_RCU_HISTOGRAM, waited ? sinceStart() : 0);
 }
@@ -131,7 +137,7 @@ function findMissing(gp: u32): u32 {
   }
   poke(own + C_RCU_CURSOR_GP, gp);
   poke(own + C_RCU_CURSOR, cpu);
-  if (!passed) noteMissing(gp, cpu);
+  if (TIMED_GRACE_PERIODS !== 0 && !passed) noteMissing(gp, cpu);
   return cpu;
 }
 

@@ -27,7 +27,13 @@
  */
 
 import { CHECK } from './check.ts';
-import { AWAIT_DIFFERS, ORACLE_GRACE_PERIOD, RCU_BATCH, RCU_SPINS } from './config.ts';
+import {
+  AWAIT_DIFFERS,
+  CHECK_SECTIONS,
+  ORACLE_GRACE_PERIOD,
+  RCU_BATCH,
+  RCU_SPINS,
+} from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_OP,
@@ -46,7 +52,7 @@ import {
   C_RCU_WAIT_HEAD,
   C_RCU_WAIT_UPTO,
   cpuArea,
-  G_RCU_CLOCK,
+  G_RCU_GP_SEQ,
   G_RCU_ORPHANS,
   H_CPUS,
   RCU_FUNC,
@@ -57,15 +63,25 @@ import { LC_RCU, spinLock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit } from './rcu.ts';
 import { rcuInvoke } from './rcuCallbacks.ts';
-import { gpAdvance, gpEnded, gpSnapshot, gpWait, reportQuiescent } from './rcuGracePeriod.ts';
+import {
+  gpAdvance,
+  gpEnded,
+  gpSnapshot,
+  gpWait,
+  numberAfter,
+  reportQuiescent,
+} from './rcuGracePeriod.ts';
 import { EVENT_CALLBACKS, event, violation } from './report.ts';
 import { COUNTER_CALLBACKS_INVOKED, countBy } from './stats.ts';
 import { reaches, waitFor, wake } from './wait.ts';
 import { add, exchange, load, peek, poke, store, sub } from './word.ts';
 
-/** Next value of the clock that orders sections and callbacks for the grace-period oracle. */
+/**
+ * For the grace-period oracle: the least number that a section may hold when what waits from now on has ended. Not by `gpSnapshot`,
+ * which the oracle doubts.
+ */
 export function rcuStamp(): u32 {
-  return (add(G_RCU_CLOCK, 2) + 2) >>> 0;
+  return numberAfter(load(G_RCU_GP_SEQ));
 }
 
 /** Oracle: every section that is older than `stamp` must have ended; `what` names what was waiting for that. */
@@ -86,7 +102,7 @@ export function callRcu(head: u32, func: u32): void {
   const list = thisCpu();
   poke(head + RCU_NEXT, 0);
   poke(head + RCU_FUNC, func);
-  if (CHECK >= 2) poke(head + RCU_STAMP, rcuStamp());
+  if (CHECK_SECTIONS !== 0 && CHECK >= 2) poke(head + RCU_STAMP, rcuStamp());
   spinLock(list + C_RCU_LOCK, LC_RCU);
   const tail = peek(list + C_RCU_NEXT_TAIL);
   if (tail === 0) poke(list + C_RCU_NEXT_HEAD, head);
@@ -156,7 +172,7 @@ function invokeChain(first: u32): void {
   poke(self + C_RCU_INVOKER, 1);
   while (head !== 0) {
     const next = peek(head + RCU_NEXT);
-    if (CHECK >= 2) rcuCheckReaders(peek(head + RCU_STAMP), head);
+    if (CHECK_SECTIONS !== 0 && CHECK >= 2) rcuCheckReaders(peek(head + RCU_STAMP), head);
     rcuInvoke(head, peek(head + RCU_FUNC));
     invoked += 1;
     if ((invoked & (RCU_BATCH - 1)) === 0) {

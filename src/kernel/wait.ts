@@ -7,7 +7,14 @@
  * compared again by the park itself. So a wake-up is never lost, and a waker pays for it only when somebody is parked.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES, LOCK_SPINS, QUEUE_SPINS } from './config.ts';
+import {
+  AWAIT_DIFFERS,
+  AWAIT_EQUALS,
+  AWAIT_REACHES,
+  LOCK_SPINS,
+  PARKING,
+  QUEUE_SPINS,
+} from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import { C_WAITING_FOR } from './layout.ts';
 import { thisCpu } from './percpu.ts';
@@ -30,6 +37,7 @@ function holds(value: u32, condition: u32, operand: u32): boolean {
  * `waiters`. Returns the value that satisfied the condition.
  */
 export function waitFor(address: u32, condition: u32, operand: u32, spins: u32, waiters: u32): u32 {
+  if (PARKING === 0) return awaitWord(address, 0xffffffff, condition, operand, 0);
   let value = load(address);
   let left = spins;
   while (left > 0 && !holds(value, condition, operand)) {
@@ -50,6 +58,7 @@ export function waitFor(address: u32, condition: u32, operand: u32, spins: u32, 
  * time of one park between two looks, since the CPU it waits for may not be running.
  */
 export function spinFor(address: u32, condition: u32, operand: u32): u32 {
+  if (PARKING === 0) return awaitWord(address, 0xffffffff, condition, operand, 0);
   let value = load(address);
   let left = LOCK_SPINS;
   while (left > 0 && !holds(value, condition, operand)) {
@@ -63,6 +72,7 @@ export function spinFor(address: u32, condition: u32, operand: u32): u32 {
 
 /** `awaitWord`, with the word named to reports and to senders of interrupts for as long as it lasts. */
 export function awaitNamed(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
+  if (PARKING === 0) return awaitWord(address, mask, condition, operand, spins);
   const name = thisCpu() + C_WAITING_FOR;
   store(name, address);
   const value = awaitWord(address, mask, condition, operand, spins);
@@ -73,5 +83,5 @@ export function awaitNamed(address: u32, mask: u32, condition: u32, operand: u32
 /** Wakes all that wait for the word at `address`, just stored, if there are any. */
 export function wake(address: u32, waiters: u32): void {
   // Pairs with the add in waitFor.
-  if (load(waiters) !== 0) notify(address, 0x7fffffff);
+  if (PARKING !== 0 && load(waiters) !== 0) notify(address, 0x7fffffff);
 }

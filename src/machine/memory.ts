@@ -151,7 +151,6 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   }
   put(layout.G_RCU_GP_SEQ, SEQ_START);
   put(layout.G_RCU_COMPLETED, SEQ_START);
-  put(layout.G_RCU_CLOCK, SEQ_START | 1);
   put(layout.G_TABLE_BUMP, 1);
   put(layout.G_FRAME_BUMP, FRAMES_FIRST);
   const zero = regions.folios + (ZERO_FRAME << layout.FOLIO_SHIFT);

@@ -22,7 +22,7 @@ function expectUsage(run: Finished): void {
 
 describe('bad usage', () => {
   it.each<[string[], string]>([
-    [[], 'no command; allowed: stress, replay, list'],
+    [[], 'no command; allowed: stress, replay, explore, list'],
     [['fly'], 'unknown command "fly"; allowed: stress'],
     [['stres'], 'did you mean stress?'],
     [['stress', '--cpus', '0'], '--cpus "0" is not allowed; allowed: a whole number from 1 to 32'],

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import type { Execution } from '../../src/explore/execution.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
 import type { SearchLimitOptions } from '../../src/explore/limits.ts';
 import type { SearchResult } from '../../src/explore/verdict.ts';
@@ -85,7 +86,7 @@ describe('the reduction against depth-first search on random programs', () => {
       fc.property(smallPrograms(false), fc.nat(), (program, seed) => {
         const make = programMaker(program);
         const reduced = survey((options) => exploreDpor(make, options), false);
-        for (const strategy of ['random', 'pct'] as const) {
+        for (const strategy of SAMPLING_STRATEGIES) {
           const sampled = survey(
             (options) => exploreSampling(make, { ...options, strategy, seed, maxExecutions: 20 }),
             false,
@@ -141,19 +142,19 @@ function namelessEnd(execution: Execution, symmetric: readonly number[]): string
   return JSON.stringify([words, observed.toSorted()]);
 }
 
-describe('alike CPUs', () => {
-  /** Programs some CPUs of which do the same. */
-  const alikePrograms = (failing: boolean) =>
-    fc
-      .tuple(smallPrograms(failing), fc.array(fc.nat({ max: 1 }), { minLength: 4, maxLength: 4 }))
-      .map(([program, kinds]): { program: SmallProgram; symmetric: number[] } => {
-        const symmetric = program.cpus.map((_, cpu) => kinds.indexOf(kinds[cpu]!));
-        return {
-          program: { ...program, cpus: symmetric.map((first) => program.cpus[first]!) },
-          symmetric,
-        };
-      });
+/** Programs some CPUs of which do the same. */
+const alikePrograms = (failing: boolean) =>
+  fc
+    .tuple(smallPrograms(failing), fc.array(fc.nat({ max: 1 }), { minLength: 4, maxLength: 4 }))
+    .map(([program, kinds]): { program: SmallProgram; symmetric: number[] } => {
+      const symmetric = program.cpus.map((_, cpu) => kinds.indexOf(kinds[cpu]!));
+      return {
+        program: { ...program, cpus: symmetric.map((first) => program.cpus[first]!) },
+        symmetric,
+      };
+    });
 
+describe('alike CPUs', () => {
   test('in the order of their first steps: the same ends but for names, and fewer executions', () => {
     let all = 0;
     let fewer = 0;

@@ -1,47 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
-import type { Coroutine, ProgramMaker } from '../../src/explore/execution.ts';
-import {
-  AWAIT,
-  CHOOSE,
-  SLOT_ADDRESS,
-  SLOT_EXPECTED,
-  SLOT_MASK,
-  SLOT_VALUE,
-  STORE,
-  TAKE,
-} from '../../src/explore/operation.ts';
+import type { ProgramMaker } from '../../src/explore/execution.ts';
+import { AWAIT, CHOOSE, STORE, TAKE } from '../../src/explore/operation.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
-import { AWAIT_EQUALS } from '../../src/kernel/config.ts';
+import { program } from './wordPrograms.ts';
 
 const counters = (constants: Record<string, number>): ProgramMaker =>
   openScenario({ scenario: 'counters', constants }).make;
 const epochs = (constants: Record<string, number>): ProgramMaker =>
   openScenario({ scenario: 'epoch', constants }).make;
-
-type Step = [kind: number, word: number, value: number];
-
-/** CPUs that do the given steps; awaits are for a word to equal the value. */
-function program(...cpus: Step[][]): ProgramMaker {
-  return ({ slots }) => ({
-    cpus: cpus.length,
-    words: 4,
-    sites: [],
-    *run(cpu): Coroutine {
-      for (const [kind, word, value] of cpus[cpu]!) {
-        slots[SLOT_ADDRESS] = word * 4;
-        slots[SLOT_VALUE] = value;
-        slots[SLOT_EXPECTED] = AWAIT_EQUALS;
-        slots[SLOT_MASK] = 0xffffffff;
-        yield kind;
-      }
-      return undefined;
-    },
-  });
-}
 
 describe('bounded preemptions', () => {
   test.each([
@@ -132,18 +103,15 @@ describe('choices', () => {
 });
 
 describe('samples', () => {
-  test.each(['random', 'pct'] as const)(
-    '%s finds a missing grace period, from a seed',
-    (strategy) => {
-      const search = () =>
-        exploreSampling(epochs({ GRACE: 0 }), { strategy, seed: 7, maxExecutions: 10_000 });
-      const { verdict, statistics } = search();
-      expect(verdict.kind).toBe('violation');
-      expect(search().statistics.executions).toBe(statistics.executions);
-    },
-  );
+  test.each(SAMPLING_STRATEGIES)('%s finds a missing grace period, from a seed', (strategy) => {
+    const search = () =>
+      exploreSampling(epochs({ GRACE: 0 }), { strategy, seed: 7, maxExecutions: 10_000 });
+    const { verdict, statistics } = search();
+    expect(verdict.kind).toBe('violation');
+    expect(search().statistics.executions).toBe(statistics.executions);
+  });
 
-  test.each(['random', 'pct'] as const)('%s finds nothing where nothing is', (strategy) => {
+  test.each(SAMPLING_STRATEGIES)('%s finds nothing where nothing is', (strategy) => {
     const { verdict, statistics } = exploreSampling(epochs({ READERS: 2, UPDATERS: 2 }), {
       strategy,
       maxExecutions: 500,

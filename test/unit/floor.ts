@@ -47,7 +47,6 @@ export function floorMemory(options: FloorOptions): WebAssembly.Memory {
   }
   put(layout.G_RCU_GP_SEQ, options.firstGp ?? SEQ_START);
   put(layout.G_RCU_COMPLETED, options.firstGp ?? SEQ_START);
-  put(layout.G_RCU_CLOCK, 0xffffff01);
   return memory;
 }
 

@@ -47,7 +47,6 @@ export function layOutMemory(sizes: Partial<Sizes> = {}): SharedArrayBuffer {
     [layout.H_STALL_NS, 2e9],
     [layout.G_RCU_GP_SEQ, SEQ_START],
     [layout.G_RCU_COMPLETED, SEQ_START],
-    [layout.G_RCU_CLOCK, 1],
     [layout.G_TABLE_BUMP, 1],
     [layout.G_FRAME_BUMP, 2],
     [layout.G_VMA_BUMP, 1],

@@ -14,6 +14,7 @@ export const about = {
   source:
     'Linux kernel/locking/qspinlock.c, Mellor-Crummey and Scott 1991 (mcs), Reed and Kanodia 1979 (ticket)',
   expected: 'passes',
+  constants: { PARKING: 1 },
 };
 
 const CPUS: u32 = 2;

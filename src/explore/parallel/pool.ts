@@ -1,0 +1,82 @@
+/** Worker threads that explore parts of searches (workers/explore.ts). One pool can serve many searches, one after another. */
+
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { DIST } from '../../machine/kernel.ts';
+import type { WholeJob, WholeResult } from './whole.ts';
+import type { Part, PartResult, RunSetup } from './work.ts';
+
+/** Parts of one search for a worker, which keeps the search's scenario open for as long as jobs have the same `run`. */
+export interface Job {
+  run: string;
+  setup: RunSetup;
+  parts: readonly Part[];
+}
+
+/** What came of a job: results, or the error that the program or the search threw. */
+export type JobResult = { results: PartResult[] } | Thrown;
+
+/** An error as it is sent. */
+export interface Thrown {
+  error: { name: string; message: string; stack: string | undefined };
+}
+
+/** A worker ended in the middle of a search. */
+export class ExplorerDiedError extends Error {
+  override readonly name = 'ExplorerDiedError';
+}
+
+export class ExplorePool implements AsyncDisposable {
+  readonly workers: number;
+  readonly #pool: Piscina;
+
+  constructor(workers: number) {
+    this.workers = workers;
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL('workers/explore.js', DIST)),
+      minThreads: workers,
+      maxThreads: workers,
+      idleTimeout: Infinity,
+      concurrentTasksPerWorker: 2,
+      atomics: 'disabled',
+      recordTiming: false,
+    });
+    this.#pool.on('error', () => {});
+  }
+
+  /** Threads of the workers, to watch them. */
+  get threads(): Piscina['threads'] {
+    return this.#pool.threads;
+  }
+
+  /** Rejects with ExplorerDiedError, or with what the program or the search threw. */
+  async run(job: Job): Promise<PartResult[]> {
+    return (await this.#send<{ results: PartResult[] }>(job, 'default')).results;
+  }
+
+  /** The same for a search that is not split. */
+  async runWhole(job: WholeJob): Promise<WholeResult> {
+    return (await this.#send<{ result: WholeResult }>(job, 'whole')).result;
+  }
+
+  async #send<R extends object>(job: Job | WholeJob, name: string): Promise<R> {
+    let result: R | Thrown;
+    try {
+      result = (await this.#pool.run(job, { name })) as R | Thrown;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ExplorerDiedError(`a worker of the search died: ${why}`, { cause: error });
+    }
+    if (!('error' in result)) return result;
+    const { message, ...rest } = result.error;
+    throw Object.assign(new Error(message), rest);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Parts of a search tree, as plain data: what is sent to whoever explores one, kept in a checkpoint, and returned.
+ *
+ * A state of the tree is named by the steps that lead to it. A task is a path of states; the search tree below its last
+ * step, and whatever else is still to be tried in the states of the path from number `base` on, is the task's own. States before
+ * `base` belong to the coordinator (tree.ts): a task that finds a race whose reversal has to begin there proposes it.
+ */
+
+import { RESTART } from '../dependence.ts';
+import type { DporSearch } from '../dporSearch.ts';
+import type { Schedule, Verdict } from '../verdict.ts';
+
+export interface Task {
+  /** CPU of each step of the path, and the alternative it chose; -1: it was no choice. */
+  cpus: readonly number[];
+  choices: readonly number[];
+  /** Of the state before each step, a bit for each CPU: those asleep when the step is taken. */
+  sleep: readonly number[];
+  /** Those explored, being explored, or to be explored, by anybody, as far as is known. */
+  backtrack: readonly number[];
+  /** First state of the task's own. Further alternatives of a choice in the step before it are its own as well. */
+  base: number;
+  /** Whether the last step has not been taken before; otherwise the path is finished up to what is still to be tried in its states. */
+  fresh: boolean;
+}
+
+/** What a task has not got round to: a path as above, the last state of which has something left to be tried. */
+export interface Rest {
+  cpus: number[];
+  choices: number[];
+  sleep: number[];
+  backtrack: number[];
+  /** CPUs that could move in the state before each step, a bit each. */
+  enabled: number[];
+  /** Alternatives not yet tried of each step that is a choice. */
+  left: number[];
+}
+
+/**
+ * A wish of a task for a state that is not its own: that one of the CPUs of `mask` be explored there, best `cpu`; all of them when
+ * `cpu` is -1.
+ */
+export interface Proposal {
+  depth: number;
+  mask: number;
+  cpu: number;
+}
+
+/** What came of a task. */
+export interface TaskResult {
+  executions: number;
+  blocked: number;
+  steps: number;
+  depth: number;
+  rest: Rest | null;
+  proposals: Proposal[];
+  /** The first failing execution; null: none. */
+  failure: Failure | null;
+  /** Words (dependence.ts) that were awaited, and that something commuted on. */
+  ordered: number[];
+  commuted: number[];
+  /** A word of both kinds turned up, so that nothing else of this result counts. */
+  restart: boolean;
+}
+
+export interface Failure {
+  kind: Exclude<Verdict['kind'], 'passes'>;
+  schedule: Schedule;
+}
+
+/** What is sent of a verdict. Errors do not survive being sent; the schedule brings them back. */
+export function failureOf(verdict: Verdict): Failure | null {
+  if (verdict.kind === 'passes') return null;
+  const { kind, schedule } = verdict;
+  return { kind, schedule };
+}
+
+/** Explores a task for at least one execution and about `steps` steps. `ordered`: the words known to be awaited. */
+export function exploreTask(
+  search: DporSearch,
+  task: Task,
+  steps: number,
+  ordered: readonly number[],
+): TaskResult {
+  let restart = false;
+  let done = false;
+  try {
+    search.begin(task, ordered);
+    done = search.run((statistics) => statistics.steps >= steps);
+  } catch (error) {
+    if (error !== RESTART) throw error;
+    restart = true;
+  }
+  const { executions, blocked, steps: taken, depth } = search.statistics;
+  const { dependence, proposals } = search;
+  return {
+    executions,
+    blocked,
+    steps: taken,
+    depth,
+    rest: done || restart ? null : search.rest(),
+    proposals,
+    failure: failureOf(search.verdict),
+    ordered: dependence.commuting ? wordsOf(dependence.ordered) : [],
+    commuted: dependence.commuting ? wordsOf(dependence.commuted) : [],
+    restart,
+  };
+}
+
+function wordsOf(set: Uint8Array): number[] {
+  const words: number[] = [];
+  for (const [word, is] of set.entries()) if (is !== 0) words.push(word);
+  return words;
+}

@@ -1,0 +1,66 @@
+/**
+ * A search as numbered parts: handed out in order, explored by anybody, merged in order. What comes out follows from the parts alone,
+ * not from who explores them or how fast. A part and its result are plain data.
+ */
+
+import type { DporOptions } from '../dpor.ts';
+import type { SamplingOptions } from '../sampling.ts';
+import type { ScenarioRequest } from '../scenario.ts';
+import type { SavedTree } from './tree.ts';
+import type { Failure, Task, TaskResult } from './task.ts';
+
+/** How executions are looked at, whichever are. */
+export interface RunSetup {
+  request: ScenarioRequest;
+  /** Of the exhaustive search; `symmetric` as the scenario says (`Scenario.alike`). */
+  dpor: Omit<DporOptions, 'onExecution' | 'maxExecutions' | 'maxMs' | 'symmetric'> & {
+    symmetric?: boolean;
+  };
+  /** Null: the exhaustive search. */
+  sampling: Pick<SamplingOptions, 'strategy' | 'depth' | 'seed'> | null;
+}
+
+/** Explore a task; `ordered`: words known to be awaited. Or sample executions. */
+export type Part =
+  | { number: number; task: Task; steps: number; ordered: readonly number[] }
+  | { number: number; seed: number; executions: number };
+
+export interface SampleResult {
+  executions: number;
+  steps: number;
+  depth: number;
+  failure: Failure | null;
+}
+
+export type PartResult = { number: number } & (TaskResult | SampleResult);
+
+/** Counts of what has been merged. */
+export interface WorkStatistics {
+  executions: number;
+  blocked: number;
+  steps: number;
+  depth: number;
+  /** Parts merged. */
+  parts: number;
+}
+
+export interface Work {
+  /** The next part; null: none before some result has been added. */
+  next(): Part | null;
+  add(result: PartResult): void;
+  /** Whether all is explored, or an execution has failed after which the search does not go on. */
+  readonly ended: boolean;
+  /** Parts known and not merged. */
+  readonly pending: number;
+  /** Parts that could be handed out now. */
+  readonly waiting: number;
+  readonly statistics: WorkStatistics;
+  /** Of the first failing execution in the order of parts. */
+  readonly failure: Failure | null;
+  /** Words known to be awaited. */
+  readonly ordered: readonly number[];
+  /** All executions there will be, between two numbers; null: not known. */
+  estimate(): { low: number; high: number } | null;
+  /** What is known after the last merge, for a checkpoint. */
+  save(): SavedTree | null;
+}

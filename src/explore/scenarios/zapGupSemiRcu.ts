@@ -1,0 +1,50 @@
+/**
+ * GUP-fast under semi-RCU: no batch page can be had, so the zapped table is freed after an interrupt to every CPU instead of a grace
+ * period. GUP-fast has interrupts off, cannot acknowledge in mid-walk, and is safe; it is the control of the case of a
+ * lockless walker with interrupts on (`zapWalk` on a machine with `free` semi-rcu), which is not.
+ *
+ * From: Linux mm/mmu_gather.c (tlb_remove_table_sync_one), "x86: mm: free page table pages by RCU instead of semi RCU".
+ * Expected: no violation.
+ */
+
+import {
+  doMadvise,
+  expect,
+  folioPut,
+  frameGeneration,
+  gupCheck,
+  gupFastOnly,
+  MADV_DONTNEED,
+  newSpace,
+  PMD_PAGES,
+  touchPages,
+} from '../scenarioApi.ts';
+
+export const about = {
+  summary: 'GUP-fast stays safe when tables are freed by interrupt instead of RCU',
+  source: 'Linux mm/mmu_gather.c (tlb_remove_table_sync_one)',
+  expected: 'passes',
+  machine: { lock: 'tas', fault: 'mmap-lock', free: 'semi-rcu', inject: { batch: 1 } },
+  constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },
+};
+
+let mm: u32 = 0;
+
+export function setUp(): void {
+  mm = newSpace(PMD_PAGES);
+  touchPages(mm, 1, 2);
+}
+
+function zap(): void {
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+}
+
+function pin(): void {
+  const frame = gupFastOnly(mm, 1, 1);
+  if (frame === 0) return;
+  const generation = frameGeneration(frame);
+  gupCheck(frame, generation);
+  folioPut(frame);
+}
+
+export const cpus = [zap, pin];

@@ -1,0 +1,188 @@
+/** One search of a scenario, by the name of its strategy. */
+
+import { availableParallelism } from 'node:os';
+import type { Checkpoint } from './parallel/checkpoint.ts';
+import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
+import { ExplorePool } from './parallel/pool.ts';
+import {
+  SHARED_BLOCKED,
+  SHARED_EXECUTIONS,
+  SHARED_STEPS,
+  SHARED_STOP,
+  SHARED_WORDS,
+  type WholeJob,
+  type WholeResult,
+} from './parallel/whole.ts';
+import { SAMPLING_STRATEGIES, type SamplingStrategy } from './pickers.ts';
+import { replaySchedule } from './replay.ts';
+import { openScenario, type ScenarioRequest } from './scenario.ts';
+import type { SearchResult, Verdict } from './verdict.ts';
+import { MeasureError } from './worst/worst.ts';
+
+/** Strategies, and what each does in a line. */
+export const STRATEGIES = {
+  dpor: 'exhaustive, one execution of each class, on all cores: source-DPOR with sleep sets',
+  cache: 'exhaustive, every state once, on one core: depth first with a cache of visited states',
+  dfs: 'exhaustive, every order of steps, on one core; usually with a bound on preemptions',
+  random: 'samples: at each step any CPU that can move',
+  pct: 'samples: priorities that change at random steps',
+  urw: 'samples: CPUs weighted by the steps they have left, every interleaving about alike',
+} as const;
+
+export type Strategy = keyof typeof STRATEGIES;
+
+/** What to search for, and how far. JSON. */
+export interface SearchSettings {
+  /** Default: `dpor`. */
+  strategy?: Strategy;
+  /** Greatest number of preemptions (`dfs`). Default: no bound. */
+  preemptions?: number;
+  /** Search for the greatest value of this measure (worst/measures.ts), with `dpor` or by samples. */
+  worst?: string;
+  /** Seed of samples, a u32. Default: 1. */
+  seed?: number;
+  /** Depth of the bugs that `pct` aims at. Default: 3. */
+  depth?: number;
+  /** Unused results of adds, ors and ands commute (`dpor`). Default: true. */
+  commuting?: boolean;
+  /** CPUs that run the same function are alike (`dpor`). Default: false. */
+  symmetric?: boolean;
+  maxExecutions?: number;
+  maxMs?: number;
+  maxSteps?: number;
+  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
+  goOn?: boolean;
+  /** Threads. Default: one for each core. The result does not depend on them. */
+  workers?: number;
+}
+
+export interface SearchHooks {
+  signal?: AbortSignal;
+  onProgress?: (progress: ParallelProgress) => void;
+  /** Called now and then with what an exhaustive search (`dpor`) can go on from. */
+  onCheckpoint?: (checkpoint: Checkpoint) => void;
+  checkpointMs?: number;
+  resume?: Checkpoint;
+}
+
+export interface SearchOutcome
+  extends SearchResult, Pick<WholeResult, 'bounded' | 'states' | 'missProbability' | 'worst'> {
+  /** `complete` is true when everything has been explored (within the bound). */
+  ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** Where the search can go on; null: nowhere. */
+  checkpoint: Checkpoint | null;
+}
+
+const PROGRESS_MS = 250;
+
+const isSampling = (strategy: Strategy): strategy is SamplingStrategy =>
+  (SAMPLING_STRATEGIES as readonly string[]).includes(strategy);
+
+function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeResult): Verdict {
+  if (failure === null) return { kind: 'passes' };
+  const { kind, schedule } = failure;
+  if (kind === 'endless') return { kind, schedule };
+  if (message !== null)
+    return {
+      kind: 'violation',
+      error: new MeasureError(message, worst?.measure ?? '', worst?.value ?? Number.NaN),
+      cpu: null,
+      schedule,
+    };
+  return replaySchedule(openScenario(request).make, schedule).verdict ?? { kind: 'passes' };
+}
+
+function wholeSearch(settings: SearchSettings): WholeJob['search'] {
+  const { strategy = 'dpor', worst, preemptions, commuting = true, seed = 1, depth } = settings;
+  if (worst === undefined)
+    return strategy === 'cache'
+      ? { kind: 'cache' }
+      : { kind: 'dfs', ...(preemptions !== undefined && { preemptions }) };
+  return {
+    kind: 'worst',
+    measure: worst,
+    strategy: isSampling(strategy) ? strategy : 'dpor',
+    commuting,
+    seed,
+    ...(depth !== undefined && { depth }),
+  };
+}
+
+async function searchWhole(
+  request: ScenarioRequest,
+  settings: SearchSettings,
+  { signal, onProgress }: SearchHooks,
+): Promise<SearchOutcome> {
+  const startMs = performance.now();
+  const shared = new Float64Array(new SharedArrayBuffer(SHARED_WORDS * 8));
+  const { maxExecutions, maxMs, maxSteps, goOn } = settings;
+  const limits = {
+    ...(maxExecutions !== undefined && { maxExecutions }),
+    ...(maxMs !== undefined && { maxMs }),
+    ...(maxSteps !== undefined && { maxSteps }),
+    ...(goOn !== undefined && { goOn }),
+  };
+  const progress = (): void =>
+    onProgress?.({
+      executions: shared[SHARED_EXECUTIONS]!,
+      blocked: shared[SHARED_BLOCKED]!,
+      steps: shared[SHARED_STEPS]!,
+      pendingTasks: 1,
+      elapsedMs: performance.now() - startMs,
+      estimate: null,
+    });
+  const interrupt = (): void => {
+    shared[SHARED_STOP] = 1;
+  };
+  const timer = setInterval(progress, PROGRESS_MS);
+  signal?.addEventListener('abort', interrupt);
+  if (signal?.aborted === true) interrupt();
+  try {
+    await using pool = new ExplorePool(1);
+    const result = await pool.runWhole({ request, limits, search: wholeSearch(settings), shared });
+    const { complete, statistics, failure, message: _, ...more } = result;
+    const failed = failure !== null && goOn !== true;
+    const stopped = signal?.aborted === true ? 'interrupted' : 'time';
+    const counted = statistics.executions + statistics.blocked;
+    return {
+      ...more,
+      verdict: verdictOf(request, result),
+      complete,
+      statistics,
+      ended: complete
+        ? 'complete'
+        : failed
+          ? 'failure'
+          : counted >= (maxExecutions ?? Infinity)
+            ? 'executions'
+            : stopped,
+      checkpoint: null,
+    };
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', interrupt);
+  }
+}
+
+/**
+ * Searches a scenario on worker threads. Rejects with what `openScenario` throws, CheckpointError, ExplorerDiedError when a worker dies,
+ * and NondeterminismError.
+ */
+export async function search(
+  request: ScenarioRequest,
+  settings: SearchSettings = {},
+  hooks: SearchHooks = {},
+): Promise<SearchOutcome> {
+  const { strategy = 'dpor', worst, preemptions: _, depth, seed = 1, ...rest } = settings;
+  if (worst !== undefined || strategy === 'cache' || strategy === 'dfs')
+    return searchWhole(request, settings, hooks);
+  return exploreParallel(request, {
+    commuting: true,
+    workers: availableParallelism(),
+    ...rest,
+    ...hooks,
+    ...(isSampling(strategy) && {
+      sampling: { strategy, seed, ...(depth !== undefined && { depth }) },
+    }),
+  });
+}

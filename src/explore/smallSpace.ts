@@ -1,0 +1,55 @@
+/**
+ * What most scenarios set up: one address space with one private, writable, anonymous mapping from page 0 on. For `setUp`, where a
+ * CPU is alone and nothing may fail; and what others look at in `finish`.
+ */
+
+import { access } from '../kernel/access.ts';
+import { VM_READ, VM_WRITE } from '../kernel/config.ts';
+import { H_TABLES, tableAddress } from '../kernel/layout.ts';
+import { mmCreate } from '../kernel/mm.ts';
+import { doMmap } from '../kernel/mmap.ts';
+import { setThisCpu } from '../kernel/percpu.ts';
+import { populateRange } from '../kernel/populate.ts';
+import { pmdFind, pteOffset } from '../kernel/walk.ts';
+import { load, peek } from '../kernel/word.ts';
+import { expect } from './primitives.ts';
+
+/** Tables at the end of the memory that no scenario comes to use. */
+const SCRATCH_TABLES: u32 = 8;
+
+/** A new address space with pages 0 to `pages` - 1 mapped, none of them present. */
+export function newSpace(pages: u32): u32 {
+  const mm = mmCreate();
+  expect(mm !== 0, 'set-up: an address space');
+  mapPages(mm, 0, pages);
+  return mm;
+}
+
+/** Maps [start, start + pages) as well; does not touch it. */
+export function mapPages(mm: u32, start: u32, pages: u32): void {
+  expect(doMmap(mm, start, pages, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'set-up: mapped');
+}
+
+/** Makes the pages [start, end) present and writable. */
+export function touchPages(mm: u32, start: u32, end: u32): void {
+  expect(populateRange(mm, start, end, 1) === 0, 'set-up: populated');
+}
+
+/** Has `cpu` write to page `vpn`, so that its TLB holds the translation and `mm` is its address space from here on. */
+export function touchOnCpu(cpu: u32, mm: u32, vpn: u32): void {
+  setThisCpu(cpu);
+  expect(access(mm, vpn, 1) === 0, 'set-up: accessed');
+  setThisCpu(0);
+}
+
+/** Address of word `index` of memory that nothing else uses, zero at the start: scenarios' own data. */
+export function scratchWord(index: u32): u32 {
+  return tableAddress(peek(H_TABLES) - SCRATCH_TABLES) + (index << 2);
+}
+
+/** The page-table entry of `vpn`, 0 when it is none or a table is missing. For `finish`: no check, no lock. */
+export function entryAt(mm: u32, vpn: u32): u32 {
+  const pmd = pmdFind(mm, vpn);
+  const upper = pmd === 0 ? 0 : load(pmd);
+  return upper === 0 ? 0 : load(pteOffset(upper, vpn));
+}

@@ -1,0 +1,33 @@
+/** A worker of a search: explores the parts that it is sent, on a scenario that it opens once a search. */
+import { PartRunner } from '../src/explore/parallel/partRunner.ts';
+import type { Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
+import { exploreWhole, type WholeJob, type WholeResult } from '../src/explore/parallel/whole.ts';
+
+let current: { run: string; runner: PartRunner } | null = null;
+
+export default function explore({ run, setup, parts }: Job): JobResult {
+  try {
+    if (current?.run !== run) {
+      current = null;
+      current = { run, runner: new PartRunner(setup) };
+    }
+    const { runner } = current;
+    return { results: parts.map((part) => runner.run(part)) };
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
+function thrown(error: unknown): Thrown {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { error: { name, message, stack } };
+}
+
+/** A search that is not split. */
+export function whole(job: WholeJob): { result: WholeResult } | Thrown {
+  try {
+    return { result: exploreWhole(job) };
+  } catch (error) {
+    return thrown(error);
+  }
+}
