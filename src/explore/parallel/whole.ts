@@ -9,7 +9,7 @@ import type { SamplingStrategy } from '../pickers.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
 import { exploreStates } from '../stateCache.ts';
 import type { SearchResult, SearchStatistics } from '../verdict.ts';
-import { MEASURES } from '../worst/measures.ts';
+import { MEASURES, type Measure } from '../worst/measures.ts';
 import { exploreWorst, MeasureError, type WorstResult } from '../worst/worst.ts';
 import { failureOf, type Failure } from './task.ts';
 
@@ -92,7 +92,7 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
   const { measure, strategy, commuting, seed, depth } = search;
   const result = exploreWorst(
     make,
-    MEASURES[measure]!,
+    (MEASURES as Readonly<Record<string, Measure>>)[measure]!,
     strategy === 'dpor'
       ? { ...options, strategy, commuting }
       : { ...options, strategy, seed, ...(depth !== undefined && { depth }) },
