@@ -66,7 +66,9 @@ export interface SearchHooks {
 }
 
 export interface SearchOutcome
-  extends SearchResult, Pick<WholeResult, 'bounded' | 'states' | 'missProbability' | 'worst'> {
+  extends
+    SearchResult,
+    Pick<WholeResult, 'bounded' | 'coverage' | 'states' | 'missProbability' | 'worst'> {
   /** `complete` is true when everything has been explored (within the bound). */
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
   /** Where the search can go on; null: nowhere. */

@@ -151,6 +151,16 @@ describe('values argued by hand', () => {
     expect(shown(zapWalk, held)).toMatchObject({ value: 1, bound: 'exact' });
   });
 
+  test('munmap with a page mapped gives up a table of each level below the top, all in one gather', () => {
+    const { make } = openScenario({ scenario: 'faultMunmap' });
+    const result = shown(make, held, { commuting: true });
+    // The fault came first and made the three tables, or it came too late and made none.
+    expect(result.distribution.map(([value]) => value)).toEqual([0, 3]);
+    expect(result.bound).toBe('exact');
+    const total = result.distribution.reduce((sum, [, executions]) => sum + executions, 0);
+    expect(total).toBe(result.statistics.executions);
+  });
+
   test('one fault against one zapper: it begins again at most once', () => {
     const { make } = openScenario({ scenario: 'zapFault' });
     expect(shown(make, retries, { commuting: true })).toMatchObject({

@@ -4,6 +4,7 @@
  */
 
 import { exploreDepthFirst } from '../depthFirst.ts';
+import { coverageOf, type Coverage } from '../interleavings.ts';
 import type { SearchLimitOptions } from '../limits.ts';
 import type { SamplingStrategy } from '../pickers.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
@@ -49,6 +50,7 @@ export interface WholeResult {
   message: string | null;
   /** With a bound on preemptions: whether it kept the search from anything. */
   bounded?: boolean;
+  coverage?: Coverage;
   states?: number;
   missProbability?: number;
   worst?: Omit<WorstResult, 'verdict' | 'complete' | 'statistics'>;
@@ -63,6 +65,9 @@ function ended({ complete, statistics, verdict }: SearchResult): WholeResult {
     message: exceeded ? verdict.error.message : null,
   };
 }
+
+/** Time for counting the interleavings that a bound leaves out, and for an estimate if that is not enough. */
+const COVERAGE_MS = 2_000;
 
 /** Carries a search out. Throws what `openScenario` throws. */
 export function exploreWhole({ request, limits, search, shared }: WholeJob): WholeResult {
@@ -82,7 +87,9 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
       ...options,
       ...(preemptions !== undefined && { preemptions }),
     });
-    return { ...ended(result), bounded: result.bounded };
+    const whole = { ...ended(result), bounded: result.bounded };
+    if (preemptions === undefined) return whole;
+    return { ...whole, coverage: coverageOf(make, result, { maxMs: COVERAGE_MS }) };
   }
   if (search.kind === 'cache') {
     const result = exploreStates(make, options);
