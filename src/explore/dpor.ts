@@ -27,6 +27,7 @@ export function exploreDpor(make: ProgramMaker, options: DporOptions = {}): Sear
       return { verdict, complete, statistics: { ...statistics, durationMs: limits.elapsedMs() } };
     } catch (error) {
       if (error !== RESTART) throw error;
+      options.onRestart?.();
     }
   }
 }
