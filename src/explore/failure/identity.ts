@@ -62,3 +62,6 @@ export function identify(
 export function sameFailure(a: FailureIdentity, b: FailureIdentity): boolean {
   return a.kind === b.kind && a.oracle === b.oracle && a.what === b.what;
 }
+
+/** Whether a verdict is one of a failure. */
+export const isFailing = (verdict: Verdict): verdict is FailingVerdict => verdict.kind !== 'passes';

@@ -19,7 +19,13 @@ import {
   type SwitchedSchedule,
 } from './fewSwitches.ts';
 import { findFailure } from './find.ts';
-import { identify, sameFailure, type FailingVerdict, type FailureIdentity } from './identity.ts';
+import {
+  identify,
+  isFailing,
+  sameFailure,
+  type FailingVerdict,
+  type FailureIdentity,
+} from './identity.ts';
 import { Run, type Switches } from './run.ts';
 import { Symbols } from './symbols.ts';
 
@@ -59,8 +65,6 @@ export interface ShrunkFailure {
   switches: Switches;
   statistics: ShrinkStatistics;
 }
-
-const isFailing = (verdict: Verdict): verdict is FailingVerdict => verdict.kind !== 'passes';
 
 /** Statements that only make sense with another one. */
 const HALF_OF_A_PAIR = /^\w*([lL]ock|Enter|Exit|Disable|Enable)(Nested)?\(/;
