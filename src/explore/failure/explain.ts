@@ -25,7 +25,7 @@ export interface ExplainOptions {
   shrink?: ShrinkOptions | false;
   /** Default: `{}`; false: do not look for the point after which all fails, and for what passes. */
   turningPoint?: TurningPointOptions | false;
-  /** Steps to be shown, about. Default: 40. */
+  /** Steps to be shown, about. Default: 20. */
   maxShown?: number;
 }
 
@@ -163,7 +163,7 @@ export function explainFailure(
     execution,
     (a, b) => trace.before(a, b),
     nameOf,
-    options.maxShown ?? 40,
+    options.maxShown ?? 20,
   );
   for (const step of essential(recorder, end, point)) relevant.add(step);
   const passing = point?.passing ?? null;
