@@ -142,14 +142,16 @@ export class Recorder {
     const chooses = (code & KIND_MASK) === CHOOSE;
     const address = chooses ? -1 : next[at + SLOT_ADDRESS]!;
     const path = this.#paths[cpu] ?? [site.function];
+    const called = site.module === OWN_MODULE ? path.slice(0, -1) : null;
     if (LOCK_MODULES.has(site.module)) this.symbols.learnLock(address);
     return {
       cpu,
       operation: site.operation,
       module: site.module,
       function: site.function,
-      path: site.module === OWN_MODULE ? path.slice(0, -1) : path,
-      ...this.#positions.of(site),
+      path: called ?? path,
+      ...((called && this.#positions.ofCall(called.at(-1) ?? '', site.function)) ??
+        this.#positions.of(site)),
       address,
       word: chooses ? '' : this.symbols.name(address),
     };

@@ -10,13 +10,16 @@ import type { Wait } from './waits.ts';
 
 const WIDTH_MIN = 40;
 const GAP = 2;
+/** Columns that are left to a text however deep it stands. */
+const WORD_ROOM = 12;
 
 /**
  * Breaks a text at spaces so that no line is longer than `width`; lines after the first are indented by `hang` more. A word that is
- * longer is cut.
+ * longer is cut; a text that stands too deep is moved out.
  */
-export function wrap(text: string, width: number, indent = 0, hang = 2): string[] {
-  const room = Math.max(8, width - indent - hang);
+export function wrap(text: string, width: number, depth = 0, hang = 2): string[] {
+  const indent = Math.max(0, Math.min(depth, width - hang - WORD_ROOM));
+  const room = Math.max(1, width - indent - hang);
   const words = text
     .split(' ')
     .flatMap((word) => word.match(new RegExp(`.{1,${room}}`, 'g')) ?? []);
@@ -86,9 +89,12 @@ function blocksOf(failure: ExplainedFailure, cpu: number, width: number): Block[
 const place = ({ file, line }: Pick<RecordedStep, 'file' | 'line'>): string =>
   `${file.replace(/^(kernel|explore\/scenarios|explore)\//, '')}:${line}`;
 
-function ruler(text: string, width: number): string {
-  const side = Math.max(2, Math.floor((width - text.length - 2) / 2));
-  return text.length + 6 > width ? text : `${'-'.repeat(side)} ${text} ${'-'.repeat(side)}`;
+/** A line across, with a text in it. */
+function ruler(text: string, width: number): string[] {
+  const side = Math.floor((width - text.length - 2) / 2);
+  return side < 2
+    ? wrap(`-- ${text}`, width, 0, 3)
+    : [`${'-'.repeat(side)} ${text} ${'-'.repeat(side)}`];
 }
 
 function waitText(wait: Wait): string {
@@ -166,10 +172,10 @@ export function renderFailure(failure: ExplainedFailure, width = 80): string[] {
     across(shown.map((cpu) => `CPU${cpu} ${failure.columns[cpu]}`)),
     across(shown.map(() => '='.repeat(column))),
   ];
-  if (point !== null && turn < 0) lines.push(ruler(point, whole));
+  if (point !== null && turn < 0) lines.push(...ruler(point, whole));
   const blocks = shown.flatMap((cpu) => blocksOf(failure, cpu, column));
   for (const { step, cpu, lines: text } of blocks.toSorted((a, b) => a.step - b.step)) {
-    if (point !== null && step === turn) lines.push(ruler(point, whole));
+    if (point !== null && step === turn) lines.push(...ruler(point, whole));
     lines.push(...text.map((line) => row(cpu, line)));
     if (failure.decides?.step === step)
       lines.push(...wrap(`<-- ${failure.decides.text}`, whole, 0, 4));
