@@ -39,17 +39,18 @@ export interface SampleResult extends SearchResult {
 
 /**
  * Samples executions number `from`, a multiple of SAMPLE_CHUNK, up to and without `to`. Stops at the first that fails, unless
- * `goOn`, and at the limits, which count this range only. Throws RangeError when `from` is no multiple.
+ * `goOn`, and at the limits, which count this range only. An execution
+ * given instead of a program is used again. Throws RangeError when `from` is no multiple.
  */
 export function sampleRange(
-  make: ProgramMaker,
+  program: ProgramMaker | Execution,
   options: SampleOptions,
   from: number,
   to: number,
 ): SampleResult {
   if (from % SAMPLE_CHUNK !== 0)
     throw new RangeError(`from is ${from}; allowed are multiples of ${SAMPLE_CHUNK}`);
-  const execution = new Execution(make);
+  const execution = program instanceof Execution ? program : new Execution(program);
   const limits = new SearchLimits(options);
   const seed = options.seed ?? 1;
   const random = new Random(seed);

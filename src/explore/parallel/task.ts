@@ -61,6 +61,8 @@ export interface TaskResult {
   commuted: number[];
   /** A word of both kinds turned up, so that nothing else of this result counts. */
   restart: boolean;
+  /** Whether a bound on preemptions has left something out. */
+  bounded: boolean;
 }
 
 export interface Failure {
@@ -104,6 +106,7 @@ export function exploreTask(
     ordered: dependence.commuting ? wordsOf(dependence.ordered) : [],
     commuted: dependence.commuting ? wordsOf(dependence.commuted) : [],
     restart,
+    bounded: search.bounded,
   };
 }
 
