@@ -3,15 +3,25 @@
 import { Execution, type ProgramMaker } from './execution.ts';
 import { verdictNow, type Schedule, type Verdict } from './verdict.ts';
 
+/** The step at which a program departs: what was to be done, and what is. */
+export interface Departure {
+  cpu: number;
+  expected: string;
+  found: string;
+}
+
 /** The program cannot follow a schedule: it has changed, or the schedule is another program's. */
 export class DepartureError extends Error {
   override readonly name = 'DepartureError';
   /** Steps that it followed. */
   readonly step: number;
+  /** In words; null when the schedule does not say what its steps were. */
+  readonly departure: Departure | null;
 
-  constructor(step: number, why: string) {
+  constructor(step: number, why: string, departure: Departure | null = null) {
     super(`step ${step}: ${why}`);
     this.step = step;
+    this.departure = departure;
   }
 }
 
