@@ -5,7 +5,9 @@ import { replaySchedule } from '../explore/replay.ts';
 import { openScenario, scenarioNames, type Scenario } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
 import { search, type SearchHooks, type SearchOutcome } from '../explore/search.ts';
+import { replayOnThreads, type ThreadReplay } from '../explore/threads/replayOnThreads.ts';
 import type { Verdict } from '../explore/verdict.ts';
+import { formatPlural } from '../report/format.ts';
 import { exploredLines, verdictLines, type Explored } from '../report/exploreReport.ts';
 import { ExploreMonitor } from '../report/exploreView.ts';
 import type { Progress } from '../report/progress.ts';
@@ -37,23 +39,56 @@ function exploredDocument({ scenario, result, asExpected }: Explored): Record<st
 }
 
 function again(scenario: Scenario, values: ExploreValues): string {
-  const given = { ...values, replay: undefined, checkpoint: undefined, resume: undefined };
+  const given = {
+    ...values,
+    replay: undefined,
+    threads: false,
+    checkpoint: undefined,
+    resume: undefined,
+  };
   return commandLine(SPEC, given, [scenario.request.scenario]);
 }
 
+interface Replayed {
+  steps: number;
+  verdict: Verdict | null;
+  /** What only real threads can tell. */
+  threads: Pick<ThreadReplay, 'handOvers' | 'durationMs' | 'differences'> | null;
+}
+
+async function replayed(scenario: Scenario, values: ExploreValues): Promise<Replayed> {
+  const schedule = parseSchedule(values.replay!);
+  if (!values.threads) {
+    const { execution, verdict } = replaySchedule(scenario.make, schedule);
+    return { steps: execution.depth, verdict, threads: null };
+  }
+  const {
+    memory: _,
+    steps,
+    verdict,
+    ...threads
+  } = await replayOnThreads(scenario.request, schedule);
+  return { steps, verdict, threads };
+}
+
 async function replayOne(scenario: Scenario, values: ExploreValues): Promise<number> {
-  const { execution, verdict } = replaySchedule(scenario.make, parseSchedule(values.replay!));
+  const { steps, verdict, threads } = await replayed(scenario, values);
   if (values.json) {
     await writeJson({
       command: 'explore',
       scenario: scenario.name,
-      steps: execution.depth,
+      steps,
       verdict: verdict === null ? null : verdictDocument(verdict),
+      threads,
     });
   } else {
     const lines = verdict === null ? ['not over: some CPU can go on'] : verdictLines(verdict);
+    const where =
+      threads === null
+        ? ''
+        : ` on ${scenario.columns.length} threads, ${formatPlural(threads.handOvers, 'hand-over')}, memory ${threads.differences.length === 0 ? 'as in the explorer' : `different in ${formatPlural(threads.differences.length, 'word')}`}`;
     await writeLines([
-      `${scenario.name}: ${execution.depth} steps: ${lines[0]}`,
+      `${scenario.name}: ${formatPlural(steps, 'step')}${where}: ${lines[0]}`,
       ...lines.slice(1),
     ]);
   }
@@ -111,6 +146,8 @@ function checkTogether(values: ExploreValues, scenarios: number, strategy: strin
 export const explore = defineCommand(SPEC, async (values, positionals) => {
   const settings = settingsOf(values);
   checkTogether(values, positionals.length, settings.strategy ?? 'dpor');
+  if (values.threads && values.replay === undefined)
+    throw new UsageError('ptlab explore: --threads without --replay; allowed: both');
   const names = positionals.length > 0 ? positionals : scenarioNames();
   const scenarios = names.map((name) => openScenario(requestOf(name, values)));
   if (values.replay !== undefined) return replayOne(scenarios[0]!, values);

@@ -109,6 +109,10 @@ export const SPEC = {
       value: 'SCHEDULE',
       help: 'run one schedule, as printed with a failure',
     },
+    threads: {
+      kind: 'flag',
+      help: 'with --replay: on real threads, which take their steps in the order of the schedule',
+    },
     ...OUTPUT_OPTIONS,
   },
   notes: [
