@@ -31,6 +31,7 @@ export function taskBelow(prefix: Schedule): Task {
   return {
     cpus: steps.map(([cpu]) => cpu),
     choices: steps.map(([, choice]) => choice),
+    alternatives: steps.map(() => 1),
     sleep: steps.map(() => 0),
     backtrack: steps.map(([cpu]) => 1 << cpu),
     base: steps.length,

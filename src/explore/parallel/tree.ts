@@ -14,9 +14,15 @@
  * unnecessary.
  */
 
-import { WHOLE_TREE } from '../dporSearch.ts';
 import { Estimator, bits, weightLeft } from './estimate.ts';
-import type { Failure, Proposal, Rest, Task, TaskResult } from './task.ts';
+import {
+  taskBelow,
+  type Failure,
+  type Proposal,
+  type Rest,
+  type Task,
+  type TaskResult,
+} from './task.ts';
 import type { Part, PartResult, Work, WorkStatistics } from './work.ts';
 
 /** Steps for which a task explores: some 10 ms. */
@@ -102,7 +108,7 @@ export class SearchTree implements Work {
     this.bounded = false;
     this.#estimator = new Estimator();
     // The first task is short, so that there is soon something for others.
-    this.#make(WHOLE_TREE, [], Math.ceil(this.#taskSteps / 16));
+    this.#make(taskBelow([]), [], Math.ceil(this.#taskSteps / 16));
   }
 
   #make(task: Task, states: readonly TreeState[], steps = this.#taskSteps): void {
