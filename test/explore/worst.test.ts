@@ -238,7 +238,11 @@ test('grace periods that wait for nobody: a violation by age alone', () => {
   };
   const result = shown(openScenario(request).make, age, { goOn: true });
   expect(result.value).toBe(2);
-  expect(result.verdict).toMatchObject({ kind: 'violation', error: { measure: 'age', value: 2 } });
+  expect(result.verdict).toMatchObject({
+    kind: 'violation',
+    cpu: 1,
+    error: { measure: 'age', value: 2 },
+  });
   const { patch, ...right } = request;
   expect(patch).toBeDefined();
   expect(shown(openScenario(right).make, age)).toMatchObject({

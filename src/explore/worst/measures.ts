@@ -23,8 +23,8 @@ export interface Extreme {
   early: readonly number[];
   /** Steps that come last, with all that happens after them; where that leaves their order open, in this order. */
   late: readonly number[];
-  /** What the value is about: a table's number, a CPU's; null: nothing. */
-  subject: { table: number } | { cpu: number } | null;
+  /** The table and the CPU that the value is about, as far as there is one. */
+  subject: { readonly table?: number; readonly cpu?: number };
 }
 
 export interface Measure {
@@ -40,7 +40,7 @@ export interface Measure {
   extreme(execution: Execution, order: StepOrder): Extreme;
 }
 
-const NOTHING: Extreme = { value: 0, early: [], late: [], subject: null };
+const NOTHING: Extreme = { value: 0, early: [], late: [], subject: {} };
 
 /** Whether step `a` happens before step `b`, or is it; either may be AT_START. */
 function upTo(order: StepOrder, a: number, b: number): boolean {
@@ -88,7 +88,7 @@ const held: Measure = {
       value: set.length,
       early: set.flatMap(({ retired }) => listOf(retired)),
       late: set.flatMap(({ freed }) => listOf(freed)),
-      subject: null,
+      subject: {},
     };
   },
 };
@@ -144,7 +144,7 @@ const age: Measure = {
   shows: 'the most grace periods from retiring a table to a walker’s access to it',
   limit: 1,
   exceeded: ({ value, subject }) =>
-    `grace-period: table ${(subject as { table: number }).table} is touched after it was retired and ${value - 1} full grace period${value === 2 ? '' : 's'} passed`,
+    `grace-period: table ${subject.table} is touched after it was retired and ${value - 1} full grace period${value === 2 ? '' : 's'} passed`,
   extreme(execution, order) {
     let worst = NOTHING;
     const periods = gracePeriods(execution);
@@ -159,7 +159,12 @@ const age: Measure = {
           if (!upTo(order, started, retired) && !late.some((last) => upTo(order, last, ended)))
             value += 1;
         if (value > worst.value)
-          worst = { value, early: listOf(retired), late, subject: { table } };
+          worst = {
+            value,
+            early: listOf(retired),
+            late,
+            subject: { table, cpu: execution.stepCpu[step]! },
+          };
       }
     return worst;
   },
