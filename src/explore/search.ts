@@ -90,7 +90,7 @@ function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeR
     return {
       kind: 'violation',
       error: new MeasureError(message, worst?.measure ?? '', worst?.value ?? Number.NaN),
-      cpu: null,
+      cpu: worst?.subject.cpu ?? null,
       schedule,
     };
   return replaySchedule(openScenario(request).make, schedule).verdict ?? { kind: 'passes' };
