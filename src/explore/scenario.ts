@@ -288,6 +288,27 @@ export function openScenario(
     ...(request.patch && { patch: request.patch }),
     ...(request.drop && { droppable: path }),
   });
+  return readyScenario({
+    name: basename(path).replace(/\.[jt]s$/, ''),
+    request,
+    about,
+    sites: linked.sites,
+    statements: linked.statements,
+    source: linked.source,
+  });
+}
+
+/** What a scenario is made of, which can be sent to another thread. */
+export type LinkedScenario = Pick<
+  Scenario,
+  'name' | 'request' | 'about' | 'sites' | 'statements' | 'source'
+>;
+
+/** A scenario that has been linked before, made ready in this thread. */
+export function readyScenario(parts: LinkedScenario): Scenario {
+  const { name, request, about, sites, statements, source } = parts;
+  const linked: LinkedProgram = { source, sites, statements };
+  const bare = about.memoryBytes !== undefined;
   const { columns, alike } = columnsOf(linked, bare);
   for (const cpu of request.cpus ?? [])
     if (!(cpu in columns))
@@ -302,7 +323,7 @@ export function openScenario(
     const { select, run } = program;
     return {
       ...program,
-      sites: linked.sites,
+      sites,
       select(cpu): void {
         current.cpu = cpu;
         select?.(cpu);
@@ -313,15 +334,5 @@ export function openScenario(
       },
     };
   };
-  return {
-    name: basename(path).replace(/\.[jt]s$/, ''),
-    request,
-    about,
-    make,
-    columns,
-    alike,
-    sites: linked.sites,
-    statements: linked.statements,
-    source: linked.source,
-  };
+  return { name, request, about, make, columns, alike, sites, statements, source };
 }
