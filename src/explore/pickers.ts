@@ -22,6 +22,10 @@ import { Random } from './random.ts';
 export type SamplingStrategy = 'random' | 'pct' | 'urw';
 export const SAMPLING_STRATEGIES: readonly SamplingStrategy[] = ['random', 'pct', 'urw'];
 
+export function isSampling(strategy: string | undefined): strategy is SamplingStrategy {
+  return (SAMPLING_STRATEGIES as readonly (string | undefined)[]).includes(strategy);
+}
+
 /** What earlier executions have shown. */
 export class Experience {
   /** Steps of the longest one; at least 1. */

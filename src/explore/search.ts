@@ -1,8 +1,8 @@
 /** One search of a scenario, by the name of its strategy. */
 
-import { availableParallelism } from 'node:os';
 import type { Checkpoint } from './parallel/checkpoint.ts';
 import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
+import type { Coverage } from './interleavings.ts';
 import { ExplorePool } from './parallel/pool.ts';
 import {
   SHARED_BLOCKED,
@@ -13,7 +13,7 @@ import {
   type WholeJob,
   type WholeResult,
 } from './parallel/whole.ts';
-import { SAMPLING_STRATEGIES, type SamplingStrategy } from './pickers.ts';
+import { isSampling } from './pickers.ts';
 import { replaySchedule } from './replay.ts';
 import { openScenario, type ScenarioRequest } from './scenario.ts';
 import type { SearchResult, Verdict } from './verdict.ts';
@@ -23,7 +23,7 @@ import { MeasureError } from './worst/worst.ts';
 export const STRATEGIES = {
   dpor: 'exhaustive, one execution of each class, on all cores: source-DPOR with sleep sets',
   cache: 'exhaustive, every state once, on one core: depth first with a cache of visited states',
-  dfs: 'exhaustive, every order of steps, on one core; usually with a bound on preemptions',
+  dfs: 'exhaustive, every order of steps, on all cores; usually with a bound on preemptions',
   random: 'samples: at each step any CPU that can move',
   pct: 'samples: priorities that change at random steps',
   urw: 'samples: CPUs weighted by the steps they have left, every interleaving about alike',
@@ -66,17 +66,18 @@ export interface SearchHooks {
 }
 
 export interface SearchOutcome
-  extends SearchResult, Pick<WholeResult, 'bounded' | 'states' | 'missProbability' | 'worst'> {
+  extends SearchResult, Pick<WholeResult, 'states' | 'missProbability' | 'worst'> {
   /** `complete` is true when everything has been explored (within the bound). */
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** With a bound on preemptions: whether it kept the search from anything. */
+  bounded?: boolean;
+  /** With a bound, how much of all interleavings was explored. */
+  coverage?: Coverage;
   /** Where the search can go on; null: nowhere. */
   checkpoint: Checkpoint | null;
 }
 
 const PROGRESS_MS = 250;
-
-const isSampling = (strategy: Strategy): strategy is SamplingStrategy =>
-  (SAMPLING_STRATEGIES as readonly string[]).includes(strategy);
 
 function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeResult): Verdict {
   if (failure === null) return { kind: 'passes' };
@@ -93,11 +94,8 @@ function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeR
 }
 
 function wholeSearch(settings: SearchSettings): WholeJob['search'] {
-  const { strategy = 'dpor', worst, preemptions, commuting = true, seed = 1, depth } = settings;
-  if (worst === undefined)
-    return strategy === 'cache'
-      ? { kind: 'cache' }
-      : { kind: 'dfs', ...(preemptions !== undefined && { preemptions }) };
+  const { strategy = 'dpor', worst, commuting = true, seed = 1, depth } = settings;
+  if (worst === undefined) return { kind: 'cache' };
   return {
     kind: 'worst',
     measure: worst,
@@ -173,16 +171,12 @@ export async function search(
   settings: SearchSettings = {},
   hooks: SearchHooks = {},
 ): Promise<SearchOutcome> {
-  const { strategy = 'dpor', worst, preemptions: _, depth, seed = 1, ...rest } = settings;
-  if (worst !== undefined || strategy === 'cache' || strategy === 'dfs')
-    return searchWhole(request, settings, hooks);
-  return exploreParallel(request, {
-    commuting: true,
-    workers: availableParallelism(),
-    ...rest,
-    ...hooks,
-    ...(isSampling(strategy) && {
-      sampling: { strategy, seed, ...(depth !== undefined && { depth }) },
-    }),
-  });
+  const { strategy = 'dpor', worst, ...rest } = settings;
+  if (worst !== undefined || strategy === 'cache') return searchWhole(request, settings, hooks);
+  const outcome = await exploreParallel(request, { ...rest, ...hooks, strategy });
+  const { bounded, complete, ended, statistics } = outcome;
+  if (settings.preemptions === undefined || ended === 'interrupted') return outcome;
+  await using pool = new ExplorePool(1);
+  const searched = { complete, bounded: bounded === true, statistics };
+  return { ...outcome, coverage: await pool.runCover({ request, searched }) };
 }

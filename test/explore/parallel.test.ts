@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import { CheckpointError, type Checkpoint } from '../../src/explore/parallel/checkpoint.ts';
 import {
@@ -27,19 +28,19 @@ const BROKEN_LOCK: ScenarioRequest = {
   patch: {
     module: 'tasLock',
     find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
-    replace: `if (load(lock + LOCK_WORD) !== 0) return false;
+    replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
       store(lock + LOCK_WORD, cpuId() + 1);
       return true;`,
   },
 };
 
 /** What must not depend on the number of workers. */
-function outcome({ verdict, complete, ended, statistics }: ParallelResult) {
+function outcome({ verdict, complete, ended, bounded, statistics }: ParallelResult) {
   const { executions, blocked, steps, depth } = statistics;
   const message = verdict.kind === 'violation' ? verdict.error.message : '';
   const schedule = verdict.kind === 'passes' ? [] : verdict.schedule;
   const kind = verdict.kind;
-  return { kind, message, schedule, complete, ended, executions, blocked, steps, depth };
+  return { kind, message, schedule, complete, ended, bounded, executions, blocked, steps, depth };
 }
 
 const json = (checkpoint: Checkpoint | null): Checkpoint =>
@@ -65,13 +66,14 @@ describe('searches in parallel', () => {
   test.each([
     ['epochs, 2 readers and 2 updaters', EPOCH, {}],
     ['epochs, 3 readers and 2 updaters', LARGE, {}],
-    ['MCS locks, 3 CPUs', LOCK, { commuting: true }],
-    ['zap and fault', { scenario: 'zapFault' }, { commuting: true }],
+    ['MCS locks, 3 CPUs', LOCK, { symmetric: true }],
   ] as const)(
     '%s: one, two and three threads, and the search that is not split',
     async (_name, request, options) => {
       const result = await outcomes(request, options);
-      const whole = exploreDpor(openScenario(request).make, options);
+      const { make, alike } = openScenario(request);
+      const symmetric = 'symmetric' in options ? alike : [];
+      const whole = exploreDpor(make, { commuting: true, symmetric });
       expect(result).toMatchObject({ kind: 'passes', complete: true, ended: 'complete' });
       expect(result.executions).toBe(whole.statistics.executions);
       expect(result.depth).toBe(whole.statistics.depth);
@@ -80,7 +82,7 @@ describe('searches in parallel', () => {
 
   test.each([
     ['epochs without a grace period', BROKEN, 'data that is in use is not destroyed'],
-    ['a lock taken in two steps', BROKEN_LOCK, 'plain word'],
+    ['a lock taken in two steps', BROKEN_LOCK, 'lock-order'],
   ] as const)('%s: the same failure', async (_name, request, message) => {
     const result = await outcomes(request);
     expect(result).toMatchObject({ kind: 'violation', complete: false, ended: 'failure' });
@@ -91,21 +93,31 @@ describe('searches in parallel', () => {
     expect(all.executions).toBeGreaterThan(result.executions);
   });
 
+  test.each([undefined, 1, 2])('depth first with at most %s preemptions', async (preemptions) => {
+    const options = { strategy: 'dfs', ...(preemptions !== undefined && { preemptions }) } as const;
+    const small = { scenario: 'counters', constants: { INCREMENTS: 3 } };
+    const result = await outcomes(small, options);
+    const whole = exploreDepthFirst(openScenario(small).make, options);
+    expect(result.bounded).toBe(whole.bounded);
+    expect(result).toMatchObject({ kind: 'passes', complete: true, blocked: 0 });
+    expect(result.executions).toBe(whole.statistics.executions);
+  });
+
   test.each(['random', 'pct'] as const)('sampling, %s: the same executions', async (strategy) => {
     const sampling = { strategy, seed: 5 };
-    expect(await outcomes(EPOCH, { sampling, maxExecutions: 1230 })).toMatchObject({
+    expect(await outcomes(EPOCH, { ...sampling, maxExecutions: 1230 })).toMatchObject({
       kind: 'passes',
       complete: false,
       executions: 1230,
     });
-    expect(await outcomes(BROKEN, { sampling, maxExecutions: 5000 })).toMatchObject({
+    expect(await outcomes(BROKEN, { ...sampling, maxExecutions: 5000 })).toMatchObject({
       kind: 'violation',
       ended: 'failure',
     });
-    const other = { sampling: { strategy, seed: 6 }, maxExecutions: 1230, workers: 1 };
-    expect((await exploreParallel(EPOCH, other)).statistics.steps).not.toBe(
-      (await exploreParallel(EPOCH, { ...other, sampling })).statistics.steps,
-    );
+    const failing = { strategy, goOn: true, maxExecutions: 600, workers: 1 };
+    const five = await exploreParallel(BROKEN, { ...failing, seed: 5 });
+    const six = await exploreParallel(BROKEN, { ...failing, seed: 6 });
+    expect(six.statistics.steps).not.toBe(five.statistics.steps);
   });
 
   test('stopped and gone on with, several times: the result of one that was not stopped', async () => {
@@ -120,7 +132,7 @@ describe('searches in parallel', () => {
         const { executions, blocked } = result.statistics;
         result = await exploreParallel(LARGE, {
           pool,
-          maxExecutions: executions + blocked + 20_000,
+          maxExecutions: executions + blocked + 10_000,
           resume: json(result.checkpoint),
         });
       }
@@ -135,7 +147,7 @@ describe('searches in parallel', () => {
     const refused = (request: ScenarioRequest, options: ParallelOptions) =>
       expect(exploreParallel(request, { workers: 1, ...options })).rejects;
     await refused(EPOCH, { resume }).toThrow(CheckpointError);
-    await refused(LARGE, { resume, commuting: true }).toThrow('of another search: dpor');
+    await refused(LARGE, { resume, commuting: false }).toThrow('of another search: settings');
     await refused(LARGE, { resume: { ...resume, version: 0 } }).toThrow('version 0');
     await refused(LARGE, { resume: { ...resume, source: '' } }).toThrow('has changed since');
   });
@@ -183,7 +195,7 @@ test('a worker that dies fails the search', async () => {
   await expect(search).rejects.toThrow(ExplorerDiedError);
 });
 
-test('a program that is not deterministic, and options that cannot be', async () => {
+test('options that cannot be', async () => {
   await expect(exploreParallel(EPOCH, { workers: 0 })).rejects.toThrow('workers: 0');
   await expect(exploreParallel({ scenario: 'nowhere' })).rejects.toThrow('nowhere');
 });

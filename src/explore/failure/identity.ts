@@ -26,8 +26,12 @@ export type FailingVerdict = Exclude<Verdict, { kind: 'passes' }>;
 
 const unique = (texts: readonly string[]): string => [...new Set(texts)].toSorted().join(', ');
 
-/** A word's name without numbers, to compare. */
-const withoutNumbers = (name: string): string => name.replace(/\b(0x[\da-f]+|\d+)\b/g, 'N');
+/** A word's name without numbers, and without what is known of it only at some moments, to compare. */
+const kindOfWord = (name: string): string =>
+  name
+    .replace(/^lock in /, '')
+    .replace(/^(PTE|PMD|PUD|PGD|BATCH|page-table) (?=lock|entry)/, '')
+    .replace(/\b(0x[\da-f]+|\d+)\b/g, 'N');
 
 function violation(error: Error): Pick<FailureIdentity, 'oracle' | 'what'> {
   if (error instanceof OracleError)
@@ -55,10 +59,13 @@ export function identify(
   const message = verdict.waiters
     .map(({ cpu }, i) => `CPU ${cpu} waits for ${words[i]}`)
     .join(', ');
-  return { kind, oracle: '', what: unique(words.map(withoutNumbers)), message };
+  return { kind, oracle: '', what: unique(words.map(kindOfWord)), message };
 }
 
 /** Whether two failures are the same one. */
 export function sameFailure(a: FailureIdentity, b: FailureIdentity): boolean {
   return a.kind === b.kind && a.oracle === b.oracle && a.what === b.what;
 }
+
+/** Whether a verdict is one of a failure. */
+export const isFailing = (verdict: Verdict): verdict is FailingVerdict => verdict.kind !== 'passes';

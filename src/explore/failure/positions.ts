@@ -81,6 +81,19 @@ export class Positions {
     return path;
   }
 
+  /** The position of the first call of `callee` in a function; null: not found. */
+  ofCall(functionName: string, callee: string): Position | null {
+    const { request, sites } = this.#scenario;
+    const module = sites.find((site) => site.function === functionName)?.module;
+    const path = module === undefined ? null : this.#pathOf(module);
+    if (module === undefined || path === null) return null;
+    const patch = request.patch?.module === module ? request.patch : undefined;
+    const lines = readModule(path, patch).text.split('\n');
+    const begin = lines.findIndex((line) => line.includes(`function ${functionName}(`));
+    const line = lines.findIndex((text, at) => at > begin && text.includes(`${callee}(`));
+    return begin < 0 || line < 0 ? null : this.of({ module, line: line + 1 });
+  }
+
   /** The position of a site. */
   of({ module, line }: Pick<Site, 'module' | 'line'>): Position {
     const path = this.#pathOf(module);

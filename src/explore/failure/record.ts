@@ -60,6 +60,11 @@ export interface RecordedStep extends RecordedOperation {
 
 const NO_SITE: Site = { module: '?', line: 0, function: '?', operation: '?' };
 
+/** Modules whose word operations are on locks. */
+const LOCK_MODULES = new Set(['lock', 'tasLock', 'ticketLock', 'mcsLock']);
+/** The explorer's own functions, which stand for the kernel's of the same name. */
+const OWN_MODULE = 'awaitInterrupted';
+
 /** Names of the functions on the stack that are the program's, outermost first. */
 function programStack(stack: string): string[] {
   const names: string[] = [];
@@ -136,13 +141,17 @@ export class Recorder {
     const site = this.#site(code);
     const chooses = (code & KIND_MASK) === CHOOSE;
     const address = chooses ? -1 : next[at + SLOT_ADDRESS]!;
+    const path = this.#paths[cpu] ?? [site.function];
+    const called = site.module === OWN_MODULE ? path.slice(0, -1) : null;
+    if (LOCK_MODULES.has(site.module)) this.symbols.learnLock(address);
     return {
       cpu,
       operation: site.operation,
       module: site.module,
       function: site.function,
-      path: this.#paths[cpu] ?? [site.function],
-      ...this.#positions.of(site),
+      path: called ?? path,
+      ...((called && this.#positions.ofCall(called.at(-1) ?? '', site.function)) ??
+        this.#positions.of(site)),
       address,
       word: chooses ? '' : this.symbols.name(address),
     };

@@ -54,6 +54,12 @@ function access(execution: Execution, step: number): number {
 /** Whether the order of two accesses to one word cannot be seen. */
 const commute = (a: number, b: number): boolean => a === b && a !== WRITES;
 
+/** Whether two steps on one word depend on each other: at least one writes, and their order can be seen. */
+export function conflict(execution: Execution, a: number, b: number): boolean {
+  const [first, second] = [access(execution, a), access(execution, b)];
+  return first !== NONE && second !== NONE && !commute(first, second);
+}
+
 /** All meetings of an execution's steps, by their second step. */
 export function meetingsOf(execution: Execution): Meeting[] {
   const meetings: Meeting[] = [];

@@ -6,7 +6,7 @@
 import { DepartureError } from '../replay.ts';
 import { openScenario, type Scenario } from '../scenario.ts';
 import type { Verdict } from '../verdict.ts';
-import { identify, sameFailure, type FailingVerdict } from './identity.ts';
+import { identify, isFailing, sameFailure } from './identity.ts';
 import { Recorder, type RecordedOperation } from './record.ts';
 import type { FileStep, ScheduleFile } from './scheduleFile.ts';
 
@@ -77,9 +77,8 @@ export function replayFile(file: ScheduleFile, given?: Scenario): ReplayedFile {
   const { run, symbols } = recorder;
   if (run.enabled() !== 0) return { scenario, recorder, verdict: null, same: false };
   const verdict = run.verdict();
-  const failing = (v: Verdict): v is FailingVerdict => v.kind !== 'passes';
   const same =
-    failing(verdict) &&
+    isFailing(verdict) &&
     sameFailure(
       identify(verdict, (address) => symbols.name(address)),
       file.failure,

@@ -42,8 +42,7 @@ export class Run {
   constructor(make: ProgramMaker, maxSteps = 100_000) {
     this.execution = new Execution(make);
     this.maxSteps = maxSteps;
-    const { words } = this.execution;
-    this.#dependence = new Dependence(this.execution, false, new Uint8Array(words.length));
+    this.#dependence = new Dependence(this.execution, false);
     this.trace = new Trace(this.execution, this.#dependence, true, []);
   }
 

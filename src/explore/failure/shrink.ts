@@ -4,7 +4,8 @@
  * fail. What is not accepted may still fail in a way that the budget did not find.
  *
  * An operation left out must not make a program wrong that was right. So programs of bare words keep all of theirs (their statements are
- * the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail without the patch that it fails with.
+ * the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail without the patch that it fails with, nor when
+ * its CPUs run one after another, unless it did before.
  *
  * The order of attempts is fixed and every search is counted in executions: the same failure shrinks to the same end, unless `maxMs` runs out.
  */
@@ -19,7 +20,13 @@ import {
   type SwitchedSchedule,
 } from './fewSwitches.ts';
 import { findFailure } from './find.ts';
-import { identify, sameFailure, type FailingVerdict, type FailureIdentity } from './identity.ts';
+import {
+  identify,
+  isFailing,
+  sameFailure,
+  type FailingVerdict,
+  type FailureIdentity,
+} from './identity.ts';
 import { Run, type Switches } from './run.ts';
 import { Symbols } from './symbols.ts';
 
@@ -59,8 +66,6 @@ export interface ShrunkFailure {
   switches: Switches;
   statistics: ShrinkStatistics;
 }
-
-const isFailing = (verdict: Verdict): verdict is FailingVerdict => verdict.kind !== 'passes';
 
 /** Statements that only make sense with another one. */
 const HALF_OF_A_PAIR = /^\w*([lL]ock|Enter|Exit|Disable|Enable)(Nested)?\(/;
@@ -120,6 +125,13 @@ class Shrinking {
     return result;
   }
 
+  /** Whether a scenario passes when its CPUs run one after another. */
+  #passesInTurn(scenario: Scenario): boolean {
+    const run = new Run(scenario.make, this.schedule.length * 4 + 1000);
+    this.executions += 1;
+    return !isFailing(run.guided({ segments: [], choices: [] }));
+  }
+
   /** Takes a smaller request over when it fails in the same way. */
   try(request: ScenarioRequest): boolean {
     if (this.outOfTime) return false;
@@ -127,6 +139,7 @@ class Shrinking {
     const scenario = openScenario(request);
     const schedule = this.#find(scenario);
     if (schedule === null || this.#failsUnpatched(request)) return false;
+    if (!this.#passesInTurn(scenario) && this.#passesInTurn(this.scenario)) return false;
     this.accepted += 1;
     this.request = request;
     this.scenario = scenario;

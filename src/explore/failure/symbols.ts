@@ -78,6 +78,8 @@ export class Symbols {
   readonly #bare: readonly (readonly [number, string])[];
   /** Level of each table seen with one. */
   readonly #levels = new Map<number, string>();
+  /** Locks that lie in tables: scenarios put some there. */
+  readonly #locks = new Set<number>();
   readonly #config: Uint32Array;
 
   constructor(scenario: Scenario) {
@@ -209,8 +211,19 @@ export class Symbols {
     }
   }
 
+  /** Learns that a function of a lock has touched the word: when it is a table's entry, somebody has put a lock there. */
+  learnLock(address: number): void {
+    if (this.word(address).kind === 'entry') this.#locks.add(address);
+  }
+
   /** What stands at an address, in bytes. */
   word(address: number): Word {
+    const word = this.#unlearnt(address);
+    if (!this.#locks.has(address)) return word;
+    return { ...word, name: `lock in ${word.name}`, kind: 'page-table-lock' };
+  }
+
+  #unlearnt(address: number): Word {
     const { layout } = this;
     if (layout === null) return { name: this.#bareName(address), kind: 'number', cpu: null };
     for (const { begin, end, bytes, word } of this.#regions) {

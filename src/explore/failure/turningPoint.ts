@@ -15,7 +15,7 @@ import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from '../execut
 import { CHOOSE, KIND_MASK, SLOT_ADDRESS } from '../operation.ts';
 import type { Schedule } from '../verdict.ts';
 import { afterPrefix } from './prefix.ts';
-import { meetingsOf } from './relevance.ts';
+import { conflict, meetingsOf } from './relevance.ts';
 import { Run } from './run.ts';
 
 export interface TurningPointOptions {
@@ -43,6 +43,12 @@ export interface TurningPoint {
   reversals: number;
   decides: Reversal | null;
   executions: number;
+}
+
+interface Nearest {
+  schedule: Schedule;
+  reversals: number;
+  decides: Reversal | null;
 }
 
 class Found {
@@ -144,14 +150,34 @@ class Search {
   }
 }
 
-/** The pair that decides: with the step at the point as its first, the earliest second; otherwise the earliest pair. */
-function deciding(reversals: readonly Reversal[], point: number): Reversal | null {
-  const direct = reversals.filter(({ first }) => first === point);
-  const [earliest] = (direct.length > 0 ? direct : reversals).toSorted(
-    (a, b) => a.second - b.second || b.first - a.first,
-  );
-  return earliest ?? null;
+/**
+ * The pair that decides: the step at the point, and the first later one of another CPU on its word that the passing execution has before
+ * it; when there is none, the pair in another order that ends first.
+ */
+function deciding(
+  failing: Execution,
+  passing: Execution,
+  reversals: readonly Reversal[],
+  point: number,
+): Reversal | null {
+  const at = new Map(keysOf(passing).map((key, step) => [key, step]));
+  const keys = keysOf(failing);
+  const address = (step: number): number =>
+    failing.stepOperation[step * DESCRIPTOR + SLOT_ADDRESS]!;
+  const own = at.get(keys[point]!) ?? Infinity;
+  for (let step = point + 1; step < failing.depth; step++) {
+    const other = failing.stepCpu[step] !== failing.stepCpu[point];
+    if (!other || address(step) !== address(point) || !conflict(failing, point, step)) continue;
+    if ((at.get(keys[step]!) ?? Infinity) < own) return { first: point, second: step };
+  }
+  const [earliest] = reversals.toSorted((a, b) => a.second - b.second || b.first - a.first);
+  return earliest === undefined ? null : { first: earliest.first, second: earliest.second };
 }
+
+const foundNearest = (nearest: Nearest | null): Partial<TurningPoint> =>
+  nearest === null
+    ? {}
+    : { passing: nearest.schedule, reversals: nearest.reversals, decides: nearest.decides };
 
 /** Finds the turning point of a schedule that fails. */
 export function findTurningPoint(
@@ -185,26 +211,26 @@ export function findTurningPoint(
   }
   const failed = new Run(make);
   failed.follow(failing);
-  let nearest: { schedule: Schedule; reversals: Reversal[]; length: number } | null = null;
+  let nearest: Nearest | null = null;
   search.passing(passes, (schedule, execution) => {
     const reversals = reversalsIn(failed.execution, execution);
+    const best = nearest;
     if (
-      nearest === null ||
-      reversals.length < nearest.reversals.length ||
-      (reversals.length === nearest.reversals.length && schedule.length < nearest.length)
+      best === null ||
+      reversals.length < best.reversals ||
+      (reversals.length === best.reversals && schedule.length < best.schedule.length)
     )
-      nearest = { schedule, reversals, length: schedule.length };
+      nearest = {
+        schedule,
+        reversals: reversals.length,
+        decides: deciding(failed.execution, execution, reversals, passes),
+      };
   });
-  const { schedule = null, reversals = [] } = (nearest ?? {}) as {
-    schedule?: Schedule;
-    reversals?: Reversal[];
-  };
   return {
+    ...none,
+    ...foundNearest(nearest),
     steps: passes,
     exact,
-    passing: schedule,
-    reversals: reversals.length,
-    decides: deciding(reversals, passes),
     executions: search.executions,
   };
 }

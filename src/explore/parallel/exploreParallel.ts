@@ -9,8 +9,9 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { SamplingOptions } from '../sampling.ts';
+import { isSampling } from '../pickers.ts';
 import type { ScenarioRequest } from '../scenario.ts';
+import type { SearchSettings } from '../search.ts';
 import type { SearchResult } from '../verdict.ts';
 import { checkCheckpoint, makeCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { PartRunner } from './partRunner.ts';
@@ -37,30 +38,17 @@ export interface ParallelProgress {
   estimate: { low: number; high: number } | null;
 }
 
-export interface ParallelOptions {
+/**
+ * `maxExecutions`, blocked ones included, is exact when the search samples (default: 1,000 without `maxMs`); otherwise the search stops
+ * after the part that reaches it.
+ */
+export interface ParallelOptions extends Omit<SearchSettings, 'worst' | 'strategy'> {
+  /** Default: `dpor`. */
+  strategy?: Exclude<SearchSettings['strategy'], 'cache'>;
   /** Threads that explore, this one included. Default: one for each core. */
   workers?: number;
   /** Threads to use besides this one; they outlive the search. Default: the search's own. */
   pool?: ExplorePool;
-  /** Let operations commute whose result is unused (dependence.ts). Default: false. */
-  commuting?: boolean;
-  /** Begin alike CPUs in the order of their numbers (alikeCpus.ts). Default: false. */
-  symmetric?: boolean;
-  /** Look for races on plain words (plainWords.ts). Default: true. */
-  plainRaces?: boolean;
-  /** Sample executions (sampling.ts) instead of exploring all of them. */
-  sampling?: Pick<SamplingOptions, 'strategy' | 'depth' | 'seed'>;
-  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
-  goOn?: boolean;
-  /** Steps after which an execution counts as endless. Default: 100,000. */
-  maxSteps?: number;
-  /**
-   * Executions, blocked ones included, after which the search stops: exactly when it samples, after the part that reaches them
-   * otherwise. Default: none; 1,000 when it samples without `maxMs`.
-   */
-  maxExecutions?: number;
-  /** Milliseconds after which the search stops. Default: none. */
-  maxMs?: number;
   signal?: AbortSignal;
   onProgress?: (progress: ParallelProgress) => void;
   /** Milliseconds between two calls of `onProgress`. Default: 250. */
@@ -75,22 +63,27 @@ export interface ParallelOptions {
 export interface ParallelResult extends SearchResult {
   /** `complete` is true when it has `ended` with everything explored, failing or not. */
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** Depth first: whether the bound on preemptions kept it from anything. */
+  bounded?: boolean;
   /** Where an exhaustive search can go on; null when there is nothing left to explore. */
   checkpoint: Checkpoint | null;
 }
 
 function setupOf(request: ScenarioRequest, options: ParallelOptions): RunSetup {
-  const { commuting, symmetric, plainRaces, goOn, maxSteps, sampling } = options;
+  const { strategy = 'dpor', commuting = true, symmetric, preemptions, goOn } = options;
+  const { seed = 1, depth, maxSteps } = options;
   return {
     request,
-    dpor: {
-      commuting: commuting === true,
-      symmetric: symmetric === true && sampling === undefined,
-      plainRaces: plainRaces !== false,
+    settings: {
+      strategy,
+      commuting,
+      symmetric: symmetric === true,
       goOn: goOn === true,
+      seed,
+      ...(preemptions !== undefined && { preemptions }),
+      ...(depth !== undefined && { depth }),
       ...(maxSteps !== undefined && { maxSteps }),
     },
-    sampling: sampling ?? null,
   };
 }
 
@@ -111,6 +104,7 @@ class Run {
   readonly #setup: RunSetup;
   readonly #runner: PartRunner;
   readonly #work: Work;
+  readonly #exhaustive: boolean;
   readonly #workers: number;
   readonly #id = randomUUID();
   readonly #startMs = performance.now();
@@ -122,7 +116,7 @@ class Run {
   #change = Promise.resolve();
 
   constructor(request: ScenarioRequest, options: ParallelOptions) {
-    const { sampling, maxExecutions, maxMs, resume, goOn } = options;
+    const { strategy = 'dpor', maxExecutions, maxMs, resume, goOn } = options;
     this.#options = options;
     const own = options.workers ?? availableParallelism();
     this.#workers = options.pool === undefined ? own : options.pool.workers + 1;
@@ -130,7 +124,8 @@ class Run {
       throw new RangeError(`workers: ${this.#workers}; must be a whole number from 1`);
     this.#setup = setupOf(request, options);
     this.#runner = new PartRunner(this.#setup);
-    if (sampling === undefined) {
+    this.#exhaustive = !isSampling(strategy);
+    if (this.#exhaustive) {
       const tree = new SearchTree({ goOn: goOn === true });
       if (resume !== undefined) {
         checkCheckpoint(resume, this.#setup, this.#runner.scenario);
@@ -139,7 +134,7 @@ class Run {
       this.#work = tree;
     } else {
       const executions = maxExecutions ?? (maxMs === undefined ? 1000 : Infinity);
-      this.#work = new Samples(sampling.seed ?? 1, executions, goOn === true);
+      this.#work = new Samples(executions, goOn === true);
     }
     this.#expectChange();
   }
@@ -173,7 +168,7 @@ class Run {
   #add(results: readonly PartResult[]): void {
     const { maxExecutions, maxMs } = this.#options;
     for (const result of results) {
-      if (this.#over) return;
+      if (this.#over) break;
       this.#work.add(result);
       const { executions, blocked } = this.#work.statistics;
       if (executions + blocked >= (maxExecutions ?? Infinity)) this.#stop('executions');
@@ -253,7 +248,7 @@ class Run {
     const { executions, blocked, steps, depth } = work.statistics;
     const durationMs = this.#elapsedMs();
     const failed = work.failure !== null && this.#options.goOn !== true;
-    const complete = work.ended && !failed && this.#setup.sampling === null;
+    const complete = work.ended && !failed && this.#exhaustive;
     return {
       verdict:
         work.failure === null
@@ -262,6 +257,7 @@ class Run {
       complete,
       statistics: { executions, blocked, steps, depth, durationMs },
       ended: failed ? 'failure' : work.ended ? 'complete' : this.#stopped!,
+      ...(this.#setup.settings.strategy === 'dfs' && { bounded: work.bounded }),
       checkpoint: work.ended ? null : this.#checkpoint(),
     };
   }

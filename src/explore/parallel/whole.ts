@@ -1,9 +1,9 @@
 /**
- * Searches that are not split: depth first with a bound, with a state cache, for a worst case. A worker explores one as a whole; words
+ * Searches that are not split: with a state cache, for a worst case. A worker explores one as a whole; words
  * that it shares with its caller tell how far it is, and ask it to stop.
  */
 
-import { exploreDepthFirst } from '../depthFirst.ts';
+import { coverageOf, type Coverage } from '../interleavings.ts';
 import type { SearchLimitOptions } from '../limits.ts';
 import type { SamplingStrategy } from '../pickers.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
@@ -20,7 +20,6 @@ export interface WholeJob {
   request: ScenarioRequest;
   limits: Limits;
   search:
-    | { kind: 'dfs'; preemptions?: number }
     | { kind: 'cache' }
     | {
         kind: 'worst';
@@ -47,8 +46,6 @@ export interface WholeResult {
   failure: Failure | null;
   /** What a measure says when its limit is exceeded, which no schedule brings back. */
   message: string | null;
-  /** With a bound on preemptions: whether it kept the search from anything. */
-  bounded?: boolean;
   states?: number;
   missProbability?: number;
   worst?: Omit<WorstResult, 'verdict' | 'complete' | 'statistics'>;
@@ -76,14 +73,6 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
       return shared[SHARED_STOP] !== 0;
     },
   };
-  if (search.kind === 'dfs') {
-    const { preemptions } = search;
-    const result = exploreDepthFirst(make, {
-      ...options,
-      ...(preemptions !== undefined && { preemptions }),
-    });
-    return { ...ended(result), bounded: result.bounded };
-  }
   if (search.kind === 'cache') {
     const result = exploreStates(make, options);
     const { missProbability, statistics } = result;
@@ -99,4 +88,18 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
   );
   const { verdict, complete, statistics, ...worst } = result;
   return { ...ended({ verdict, complete, statistics }), worst };
+}
+
+/** Milliseconds for counting interleavings, and again for estimating them. */
+const COVERAGE_MS = 10_000;
+
+/** A bounded search that has ended, to be told how much it covered. */
+export interface CoverJob {
+  request: ScenarioRequest;
+  searched: Parameters<typeof coverageOf>[1];
+}
+
+/** How much of all interleavings a bounded search covered. Throws what `openScenario` throws. */
+export function coverWhole({ request, searched }: CoverJob): Coverage {
+  return coverageOf(openScenario(request).make, searched, { maxMs: COVERAGE_MS });
 }
