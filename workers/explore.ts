@@ -1,7 +1,13 @@
 /** A worker of a search: explores the parts that it is sent, on a scenario that it opens once a search. */
 import { PartRunner } from '../src/explore/parallel/partRunner.ts';
 import type { Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
-import { exploreWhole, type WholeJob, type WholeResult } from '../src/explore/parallel/whole.ts';
+import {
+  coverWhole,
+  exploreWhole,
+  type CoverJob,
+  type WholeJob,
+  type WholeResult,
+} from '../src/explore/parallel/whole.ts';
 
 let current: { run: string; runner: PartRunner } | null = null;
 
@@ -27,6 +33,15 @@ function thrown(error: unknown): Thrown {
 export function whole(job: WholeJob): { result: WholeResult } | Thrown {
   try {
     return { result: exploreWhole(job) };
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
+/** How much a bounded search covered. */
+export function cover(job: CoverJob): { result: ReturnType<typeof coverWhole> } | Thrown {
+  try {
+    return { result: coverWhole(job) };
   } catch (error) {
     return thrown(error);
   }

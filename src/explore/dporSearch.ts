@@ -40,6 +40,8 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
    * valid during the call.
    */
   onExecution?: (execution: Execution, verdict: Verdict, order: StepOrder) => void;
+  /** Called when the search begins again (dependence.ts): executions told of before are told of once more. */
+  onRestart?: () => void;
 }
 
 /** The task that is the whole search. */

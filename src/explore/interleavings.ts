@@ -166,7 +166,7 @@ export interface Coverage {
 /** Of a depth-first search, bounded or not, that came to its end or not. Counts the interleavings unless the search has. */
 export function coverageOf(
   make: ProgramMaker,
-  result: DepthFirstResult,
+  result: Pick<DepthFirstResult, 'complete' | 'bounded'> & { statistics: { executions: number } },
   options: CountOptions = {},
 ): Coverage {
   const covered = result.statistics.executions;

@@ -33,8 +33,9 @@ export interface Replayed {
 }
 
 /** Follows a schedule step by step. Throws DepartureError when a CPU that is to move cannot. */
-export function replaySchedule(make: ProgramMaker, schedule: Schedule): Replayed {
-  const execution = new Execution(make);
+export function replaySchedule(program: ProgramMaker | Execution, schedule: Schedule): Replayed {
+  const execution = program instanceof Execution ? program : new Execution(program);
+  execution.rewind(0);
   for (const [step, entry] of schedule.entries()) {
     const [cpu, choice] = typeof entry === 'number' ? [entry, -1] : entry;
     if (execution.failure !== null)

@@ -2,6 +2,7 @@
 
 import type { Checkpoint } from './parallel/checkpoint.ts';
 import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
+import type { Coverage } from './interleavings.ts';
 import { ExplorePool } from './parallel/pool.ts';
 import {
   SHARED_BLOCKED,
@@ -70,6 +71,8 @@ export interface SearchOutcome
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
   /** With a bound on preemptions: whether it kept the search from anything. */
   bounded?: boolean;
+  /** With a bound, how much of all interleavings was explored. */
+  coverage?: Coverage;
   /** Where the search can go on; null: nowhere. */
   checkpoint: Checkpoint | null;
 }
@@ -170,5 +173,10 @@ export async function search(
 ): Promise<SearchOutcome> {
   const { strategy = 'dpor', worst, ...rest } = settings;
   if (worst !== undefined || strategy === 'cache') return searchWhole(request, settings, hooks);
-  return exploreParallel(request, { ...rest, ...hooks, strategy });
+  const outcome = await exploreParallel(request, { ...rest, ...hooks, strategy });
+  const { bounded, complete, ended, statistics } = outcome;
+  if (settings.preemptions === undefined || ended === 'interrupted') return outcome;
+  await using pool = new ExplorePool(1);
+  const searched = { complete, bounded: bounded === true, statistics };
+  return { ...outcome, coverage: await pool.runCover({ request, searched }) };
 }

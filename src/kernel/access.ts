@@ -8,9 +8,10 @@
  *  2. Walker: from the paging-structure cache, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
  *     interrupts, so a flush that waits for this CPU waits for the walk.
  *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
- *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over.
+ *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU forget what it has cached for the
+ *     page, upper entry included: the tables may be others by now, whose flush is still to come.
  *
- * Source: Intel SDM 3A, 4.7 to 4.10; Linux Documentation/mm/ (walks by hardware obey no lock).
+ * Source: Intel SDM 3A, 4.7 to 4.10 (4.10.4.1: page faults invalidate); Linux Documentation/mm/ (walks by hardware obey no lock).
  */
 
 import { CHECK } from './check.ts';
@@ -146,6 +147,12 @@ export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
   return true;
 }
 
+/** What a page fault does to this CPU's caches: nothing is left of what was used for `vpn`. */
+function forgetTranslation(vpn: u32): void {
+  poke(tlbSlot(vpn) + TLB_ENTRY, 0);
+  poke(pscSlot(vpn) + PSC_PMD, 0);
+}
+
 /**
  * One access of a program to page `vpn` of `mm`; `write` 0 or 1. Returns 0, EFAULT (no mapping, or no right), ENOMEM, or 7 (SIGBUS: beyond the end of
  * an object).
@@ -157,6 +164,7 @@ export function access(mm: u32, vpn: u32, write: u32): u32 {
   while (!tlbHit(vpn, write)) {
     count(COUNTER_TLB_MISSES);
     if (hardwareWalk(mm, vpn, write)) return 0;
+    forgetTranslation(vpn);
     const error = userFault(mm, vpn, write);
     if (error !== 0) return error;
     faults += 1;

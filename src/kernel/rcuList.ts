@@ -28,7 +28,7 @@
 
 import { CHECK } from './check.ts';
 import {
-  AWAIT_DIFFERS,
+  AWAIT_EQUALS,
   CHECK_SECTIONS,
   ORACLE_GRACE_PERIOD,
   RCU_BATCH,
@@ -161,7 +161,7 @@ function invokeReady(list: u32): void {
 
   store(list + C_RCU_INVOKED, upto); // before the mark goes: the next invoker's count is a later one
   store(list + C_RCU_INVOKING, 0);
-  wake(list + C_RCU_INVOKED, list + C_RCU_INVOKE_WAITERS);
+  wake(list + C_RCU_INVOKING, list + C_RCU_INVOKE_WAITERS);
   if (list !== thisCpu()) disownEmpty(list);
 }
 
@@ -226,9 +226,9 @@ function drain(list: u32, upto: u32): void {
   let invoked = load(list + C_RCU_INVOKED);
   while (!reaches(invoked, upto)) {
     if (load(list + C_RCU_INVOKING) !== 0) {
-      // Stored before the mark goes, and not yet when it was read above: it will differ.
+      // For the mark, not for the count: the count may have been stored before it was read, and then stays as it is.
       rcuIdleEnter();
-      waitFor(list + C_RCU_INVOKED, AWAIT_DIFFERS, invoked, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);
+      waitFor(list + C_RCU_INVOKING, AWAIT_EQUALS, 0, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);
       rcuIdleExit();
     } else {
       const gp = waitingFor(list);

@@ -1,4 +1,5 @@
 /** What an exploration found, as text. */
+import { describeCoverage } from '../explore/interleavings.ts';
 import { formatSchedule } from '../explore/scheduleText.ts';
 import type { Scenario } from '../explore/scenario.ts';
 import type { SearchOutcome } from '../explore/search.ts';
@@ -73,6 +74,8 @@ export function exploredLines({ scenario, result, asExpected }: Explored, rerun:
   const [first, ...more] = verdictLines(verdict);
   const expected = scenario.about.expected;
   const lines = [`${scenario.name}: ${amount(result)}: ${first}`, ...more, ...worstLines(result)];
+  if (result.coverage !== undefined)
+    lines.push(`  the bound covered ${describeCoverage(result.coverage)}`);
   if (!asExpected) lines.push(`  expected: ${expected}`);
   else if (expected !== 'passes') lines.push('  as expected');
   if (verdict.kind !== 'passes' && verdict.kind !== 'endless') {

@@ -28,6 +28,20 @@ describe('explore', () => {
     expect(code).toBe(0);
   });
 
+  it('says how much a bound covers', async () => {
+    const { code, stdout } = await ptlab(
+      'explore',
+      'counters',
+      '--constants',
+      'INCREMENTS=3',
+      '--preemptions',
+      '2',
+    );
+    expect(stdout).toMatch(/^counters: complete within the bound, 192 executions, /);
+    expect(stdout).toContain('the bound covered 192 of 1,680 interleavings');
+    expect(code).toBe(0);
+  });
+
   it('finds what is wrong with a scenario of one’s own, and shows it again', async () => {
     const mine = files.write('mine.ts', FAILING.replace('EXPECTED', 'passes'));
     const found = await ptlab('explore', mine);

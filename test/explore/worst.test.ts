@@ -4,13 +4,23 @@ import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import type { Execution, ProgramMaker } from '../../src/explore/execution.ts';
 import { DESCRIPTOR, D_CODE } from '../../src/explore/execution.ts';
-import { CHOOSE, KIND_MASK, SLOT_ADDRESS, SLOT_VALUE, STORE } from '../../src/explore/operation.ts';
+import {
+  ADD,
+  AWAIT,
+  CHOOSE,
+  KIND_MASK,
+  LOAD,
+  SLOT_ADDRESS,
+  SLOT_VALUE,
+  STORE,
+} from '../../src/explore/operation.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
 import { largestAntichain } from '../../src/explore/worst/antichain.ts';
 import { MEASURES, type Measure } from '../../src/explore/worst/measures.ts';
 import { AS_TAKEN, orderOf } from '../../src/explore/worst/order.ts';
 import { exploreWorst, MeasureError, type WorstOptions } from '../../src/explore/worst/worst.ts';
+import { AWAIT_EQUALS } from '../../src/kernel/config.ts';
 import {
   EVENT_GP_END,
   EVENT_GP_START,
@@ -141,6 +151,16 @@ describe('values argued by hand', () => {
     expect(shown(zapWalk, held)).toMatchObject({ value: 1, bound: 'exact' });
   });
 
+  test('munmap with a page mapped gives up a table of each level below the top, all in one gather', () => {
+    const { make } = openScenario({ scenario: 'faultMunmap' });
+    const result = shown(make, held, { commuting: true });
+    // The fault came first and made the three tables, or it came too late and made none.
+    expect(result.distribution.map(([value]) => value)).toEqual([0, 3]);
+    expect(result.bound).toBe('exact');
+    const total = result.distribution.reduce((sum, [, executions]) => sum + executions, 0);
+    expect(total).toBe(result.statistics.executions);
+  });
+
   test('one fault against one zapper: it begins again at most once', () => {
     const { make } = openScenario({ scenario: 'zapFault' });
     expect(shown(make, retries, { commuting: true })).toMatchObject({
@@ -159,6 +179,39 @@ describe('values argued by hand', () => {
     expect(sampled.bound).toBe('at least');
     expect(sampled.value).toBeLessThanOrEqual(exact.value!);
   });
+});
+
+test('a search that begins again counts each class once', () => {
+  // CPU 1 waits for the word on which both have added only when it reads 0, which the first execution does not show.
+  const plain = {
+    word: 0,
+    value: 1,
+    expected: 2,
+    second: 0,
+    unused: true,
+    skips: false,
+    failsAt: -1,
+  };
+  const make = programMaker({
+    cpus: [
+      [
+        { ...plain, kind: ADD },
+        { ...plain, kind: STORE, word: 1 },
+      ],
+      [
+        { ...plain, kind: ADD },
+        { ...plain, kind: LOAD, word: 1, unused: false, skips: true },
+        { ...plain, kind: AWAIT, value: 2, expected: AWAIT_EQUALS },
+      ],
+    ],
+    words: [0, 0, 0],
+  });
+  const { distribution, statistics } = exploreWorst(make, held, { commuting: true });
+  expect(distribution).toEqual([[0, statistics.executions]]);
+  let told = 0;
+  let again = 0;
+  exploreDpor(make, { commuting: true, onExecution: () => told++, onRestart: () => again++ });
+  expect([told > statistics.executions, again]).toEqual([true, 1]);
 });
 
 /** A kernel whose grace periods end before readers have reported, without the checks that would see it earlier. */

@@ -3,7 +3,8 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
-import type { WholeJob, WholeResult } from './whole.ts';
+import type { Coverage } from '../interleavings.ts';
+import type { CoverJob, WholeJob, WholeResult } from './whole.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
 
 /** Parts of one search for a worker, which keeps the search's scenario open for as long as jobs have the same `run`. */
@@ -59,7 +60,12 @@ export class ExplorePool implements AsyncDisposable {
     return (await this.#send<{ result: WholeResult }>(job, 'whole')).result;
   }
 
-  async #send<R extends object>(job: Job | WholeJob, name: string): Promise<R> {
+  /** How much a bounded search covered. */
+  async runCover(job: CoverJob): Promise<Coverage> {
+    return (await this.#send<{ result: Coverage }>(job, 'cover')).result;
+  }
+
+  async #send<R extends object>(job: Job | WholeJob | CoverJob, name: string): Promise<R> {
     let result: R | Thrown;
     try {
       result = (await this.#pool.run(job, { name })) as R | Thrown;

@@ -3,6 +3,7 @@
  * that it shares with its caller tell how far it is, and ask it to stop.
  */
 
+import { coverageOf, type Coverage } from '../interleavings.ts';
 import type { SearchLimitOptions } from '../limits.ts';
 import type { SamplingStrategy } from '../pickers.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
@@ -87,4 +88,18 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
   );
   const { verdict, complete, statistics, ...worst } = result;
   return { ...ended({ verdict, complete, statistics }), worst };
+}
+
+/** Milliseconds for counting interleavings, and again for estimating them. */
+const COVERAGE_MS = 10_000;
+
+/** A bounded search that has ended, to be told how much it covered. */
+export interface CoverJob {
+  request: ScenarioRequest;
+  searched: Parameters<typeof coverageOf>[1];
+}
+
+/** How much of all interleavings a bounded search covered. Throws what `openScenario` throws. */
+export function coverWhole({ request, searched }: CoverJob): Coverage {
+  return coverageOf(openScenario(request).make, searched, { maxMs: COVERAGE_MS });
 }

@@ -42,6 +42,8 @@ export function planOf(execution: Execution): SharedArrayBuffer {
   return buffer;
 }
 
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
 /** An operation for people: `compareExchange in spinLock (tasLock.js:12)`. */
 export function describeOperation(code: number, sites: readonly Site[]): string {
   const site = sites[Math.floor(code / KIND_SPAN)];
@@ -83,7 +85,6 @@ export class Plan {
     if (words[at + P_CODE] !== code)
       return `${describeOperation(code, sites)} instead of ${describeOperation(words[at + P_CODE]!, sites)}`;
     const where = (): string => describeOperation(code, sites);
-    const hex = (value: number): string => `0x${value.toString(16)}`;
     const kind = code & KIND_MASK;
     if (kind !== CHOOSE && words[at + P_ADDRESS] !== slots[SLOT_ADDRESS])
       return `${where()} of word ${hex(slots[SLOT_ADDRESS]!)} instead of ${hex(words[at + P_ADDRESS]!)}`;
@@ -100,6 +101,6 @@ export class Plan {
     sites: readonly Site[],
   ): string | null {
     if ((code & KIND_MASK) === STORE || result === this.result(step)) return null;
-    return `${describeOperation(code, sites)} gives 0x${result.toString(16)} instead of 0x${this.result(step).toString(16)}`;
+    return `${describeOperation(code, sites)} gives ${hex(result)} instead of ${hex(this.result(step))}`;
   }
 }

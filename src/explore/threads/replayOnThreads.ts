@@ -58,6 +58,9 @@ function errorOf({ name, message }: { name: string; message: string }): Error {
   return error;
 }
 
+const latest = (times: readonly bigint[]): bigint =>
+  times.reduce((one, other) => (one > other ? one : other));
+
 /**
  * Replays `schedule` of the scenario on as many threads as it has CPUs. Throws DepartureError when the explorer or the threads cannot
  * follow it, ThreadReplayError when a thread dies or the time is up, and what openScenario throws.
@@ -81,8 +84,6 @@ export async function replayOnThreads(
   for (const outcome of outcomes)
     if (outcome.state === 'departed') throw new DepartureError(outcome.step, outcome.why);
   const copy = words.slice();
-  const latest = (times: bigint[]): bigint =>
-    times.reduce((one, other) => (one > other ? one : other));
   const tookNs =
     latest(results.map(({ endNs }) => endNs)) - latest(results.map(({ readyNs }) => readyNs));
   const { depth, stepCpu } = execution;

@@ -159,5 +159,12 @@ const age: Measure = {
   },
 };
 
-export const MEASURES = { retireToFree, held, retries, age };
-export type MeasureName = keyof typeof MEASURES;
+export type MeasureName = 'retireToFree' | 'held' | 'retries' | 'age';
+
+/** All measures by name. */
+export const MEASURES: Readonly<Record<MeasureName, Measure> & Record<string, Measure>> = {
+  retireToFree,
+  held,
+  retries,
+  age,
+};

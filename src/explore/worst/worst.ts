@@ -32,7 +32,7 @@ export class MeasureError extends Error {
 
 /** Exhaustively (the default), or by sampling. */
 export type WorstOptions = ExhaustiveOptions | SampledOptions;
-type ExhaustiveOptions = { strategy?: 'dpor' } & Omit<DporOptions, 'onExecution'>;
+type ExhaustiveOptions = { strategy?: 'dpor' } & Omit<DporOptions, 'onExecution' | 'onRestart'>;
 type SampledOptions = { strategy: SamplingStrategy } & Omit<SamplingOptions, 'onExecution'>;
 
 function isSampled(options: WorstOptions): options is SampledOptions {
@@ -131,18 +131,14 @@ export function exploreWorst(
   options: WorstOptions = {},
 ): WorstResult {
   const findings = new Findings(measure);
-  // A search that begins again makes its program again (dependence.ts, RESTART).
-  const counted: ProgramMaker = (host) => {
-    findings.clear();
-    return make(host);
-  };
   const result: SearchResult = isSampled(options)
-    ? exploreSampling(counted, {
+    ? exploreSampling(make, {
         ...options,
         onExecution: (execution, verdict) => findings.add(execution, verdict, orderOf(execution)),
       })
-    : exploreDpor(counted, {
+    : exploreDpor(make, {
         ...options,
+        onRestart: () => findings.clear(),
         onExecution: (execution, verdict, order) => findings.add(execution, verdict, order),
       });
   const { worst } = findings;
