@@ -103,5 +103,5 @@ function idle(): void { load(4); }
 export const cpus = [wait, idle];`,
   );
   expect(failure.waits).toMatchObject([{ word: 'WORD', condition: '7', value: '0', on: null }]);
-  expect(draw(failure)).toMatch(/for WORD to be 7; it is 0; no CPU has written it/);
+  expect(draw(failure, 120)).toMatch(/for WORD to be 7; it is 0; no CPU has written it/);
 });
