@@ -58,6 +58,9 @@ export const cpus = [produce, consume];`,
   );
   expect(failure.failure).toMatchObject({ kind: 'violation', oracle: 'plain-race' });
   expect(failure.failure.message).toMatch(/race on plain word 0x4.*\(DATA\)$/);
+  const drawn = draw(failure);
+  expect(drawn).toMatch(/\* writes DATA plainly in produce\(\)/);
+  expect(drawn).toMatch(/\* reads DATA plainly in consume\(\)/);
   expect(failure.turningPoint?.passing).not.toBeNull();
   expect(replayFile(failure.file).same).toBe(true);
 });

@@ -82,6 +82,17 @@ function eventsOf({ run }: Recorder): ExplainedEvent[] {
   });
 }
 
+/** The accesses of a race on a plain word: the last of each of its CPUs. */
+function racing(recorder: Recorder, { address, cpus }: PlainRaceError): ExplainedEvent[] {
+  const name = recorder.symbols.name(address);
+  return cpus.flatMap((cpu) => {
+    const last = recorder.plain.findLast((access) => access.cpu === cpu);
+    if (last === undefined) return [];
+    const what = last.write ? 'writes' : 'reads';
+    return [{ step: last.step, cpu, text: `${what} ${name} plainly in ${last.path.at(-1)}()` }];
+  });
+}
+
 const sentence = ({ cpu, text }: RecordedStep): string => `CPU${cpu} ${text}`;
 
 function decisionOf(recorder: Recorder, point: TurningPoint): ExplainedFailure['decides'] {
@@ -146,13 +157,15 @@ export function explainFailure(
 ): ExplainedFailure {
   if (!isFailing(verdict)) throw new Error('explainFailure: the verdict is that nothing fails');
   const { scenario: small, schedule, shrinking } = smaller(scenario, verdict, options);
-  const recorder = recordSchedule(small, schedule);
+  let recorder = recordSchedule(small, schedule);
+  const endless = verdict.kind === 'endless' && recorder.run.enabled() !== 0;
+  const end: Verdict = endless ? { ...verdict, schedule } : recorder.run.verdict();
+  if (!isFailing(end)) throw new Error('explainFailure: the schedule does not fail');
+  const race = end.kind === 'violation' && end.error instanceof PlainRaceError ? end.error : null;
+  if (race !== null) recorder = recordSchedule(small, schedule, race.address);
   const { run, symbols } = recorder;
   const { execution, trace } = run;
   const nameOf = (address: number): string => symbols.name(address);
-  const endless = verdict.kind === 'endless' && run.enabled() !== 0;
-  const end: Verdict = endless ? { ...verdict, schedule } : run.verdict();
-  if (!isFailing(end)) throw new Error('explainFailure: the schedule does not fail');
   const failure = named(identify(end, nameOf), end, recorder);
   const waits = end.kind === 'deadlock' || end.kind === 'unmet' ? waitsOf(recorder) : [];
   const point =
@@ -176,7 +189,7 @@ export function explainFailure(
     switches: run.switches(),
     stepsTotal: schedule.length,
     steps: recorder.steps.filter(({ step }) => relevant.has(step)),
-    events: eventsOf(recorder),
+    events: [...eventsOf(recorder), ...(race === null ? [] : racing(recorder, race))],
     waits,
     turningPoint: point,
     decides: point === null ? null : decisionOf(recorder, point),
