@@ -6,7 +6,7 @@
  * when it has ended or waits (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
  */
 
-import { Dependence } from '../dependence.ts';
+import { Dependence, RESTART } from '../dependence.ts';
 import { DESCRIPTOR, D_CODE, Execution, type ProgramMaker } from '../execution.ts';
 import { CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Trace } from '../trace.ts';
@@ -42,7 +42,7 @@ export class Run {
   constructor(make: ProgramMaker, maxSteps = 100_000) {
     this.execution = new Execution(make);
     this.maxSteps = maxSteps;
-    this.#dependence = new Dependence(this.execution, false);
+    this.#dependence = new Dependence(this.execution, true);
     this.trace = new Trace(this.execution, this.#dependence, true, []);
   }
 
@@ -68,7 +68,29 @@ export class Run {
     this.#preemptions[depth + 1] = this.#preemptions[depth]! + (preempts ? 1 : 0);
     this.#switches[depth + 1] = this.#switches[depth]! + (last === cpu ? 0 : 1);
     this.#choices[depth] = this.chooses(cpu) ? choice : -1;
-    this.trace.take(cpu, choice, this.#dependence.classify(cpu));
+    this.#take(cpu, choice);
+  }
+
+  /** Takes a step; what commutes is what commutes in a reduced search, so that both see the same races of plain words. */
+  #take(cpu: number, choice: number): void {
+    for (;;) {
+      try {
+        this.trace.take(cpu, choice, this.#dependence.classify(cpu));
+        return;
+      } catch (error) {
+        if (error !== RESTART) throw error;
+        this.#takeAgain();
+      }
+    }
+  }
+
+  /** Takes all steps so far again, as a word has turned out to be awaited on which something commuted. */
+  #takeAgain(): void {
+    const { depth, stepCpu } = this.execution;
+    const cpus = stepCpu.slice(0, depth);
+    this.trace.rewind(0);
+    this.#dependence.begin();
+    for (const [step, cpu] of cpus.entries()) this.#take(cpu, Math.max(0, this.#choices[step]!));
   }
 
   rewind(depth: number): void {
