@@ -157,12 +157,13 @@ export function explainFailure(
 ): ExplainedFailure {
   if (!isFailing(verdict)) throw new Error('explainFailure: the verdict is that nothing fails');
   const { scenario: small, schedule, shrinking } = smaller(scenario, verdict, options);
-  let recorder = recordSchedule(small, schedule);
+  const plainRaces = verdict.kind === 'violation' && verdict.error instanceof PlainRaceError;
+  let recorder = recordSchedule(small, schedule, { plainRaces });
   const endless = verdict.kind === 'endless' && recorder.run.enabled() !== 0;
   const end: Verdict = endless ? { ...verdict, schedule } : recorder.run.verdict();
   if (!isFailing(end)) throw new Error('explainFailure: the schedule does not fail');
   const race = end.kind === 'violation' && end.error instanceof PlainRaceError ? end.error : null;
-  if (race !== null) recorder = recordSchedule(small, schedule, race.address);
+  if (race !== null) recorder = recordSchedule(small, schedule, { plainAddress: race.address });
   const { run, symbols } = recorder;
   const { execution, trace } = run;
   const nameOf = (address: number): string => symbols.name(address);
@@ -171,7 +172,7 @@ export function explainFailure(
   const point =
     options.turningPoint === false || endless
       ? null
-      : findTurningPoint(small.make, schedule, options.turningPoint);
+      : findTurningPoint(small.make, schedule, { plainRaces, ...options.turningPoint });
   const relevant = relevantSteps(
     execution,
     (a, b) => trace.before(a, b),

@@ -45,15 +45,17 @@ function until(
   }
 }
 
-/** A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to begin with. */
+/** A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to begin with;
+ * `plainRaces`: whether races on plain words are failures. */
 export function findFailure(
   make: ProgramMaker,
+  plainRaces: boolean,
   hint: Schedule,
   accepts: (verdict: Verdict) => boolean,
   budget: Budget,
 ): Schedule | null {
   const maxSteps = hint.length * 4 + 1000;
-  const run = new Run(make, maxSteps);
+  const run = new Run(make, { maxSteps, plainRaces });
   budget.executions -= 1;
   if (accepts(run.guided(guideOf(hint, run.execution.cpus)))) return run.schedule();
   const share = Math.ceil(budget.executions / 4);
@@ -76,6 +78,7 @@ export function findFailure(
       const { complete, statistics } = exploreDpor(make, {
         ...limits(),
         commuting: true,
+        plainRaces,
         goOn: true,
         onExecution: (_, verdict) => seen(verdict),
       });

@@ -5,7 +5,7 @@
 
 import { openScenario, type Scenario } from '../scenario.ts';
 import { findFailure } from './find.ts';
-import { identify, isFailing, sameFailure } from './identity.ts';
+import { identify, isFailing, isPlainRace, sameFailure } from './identity.ts';
 import { recordSchedule } from './record.ts';
 import { scheduleFile, scheduleIn, type ScheduleFile } from './scheduleFile.ts';
 import { Symbols } from './symbols.ts';
@@ -27,6 +27,7 @@ export function findAgain(
   const symbols = new Symbols(scenario);
   const schedule = findFailure(
     scenario.make,
+    isPlainRace(file.failure),
     scheduleIn(file),
     (verdict) =>
       isFailing(verdict) &&
@@ -37,7 +38,7 @@ export function findAgain(
     { executions: maxExecutions, endMs: performance.now() + maxMs },
   );
   if (schedule === null) return null;
-  const recorder = recordSchedule(scenario, schedule);
+  const recorder = recordSchedule(scenario, schedule, { plainRaces: isPlainRace(file.failure) });
   const verdict = recorder.run.verdict();
   if (!isFailing(verdict)) return null;
   const failure = identify(verdict, (address) => recorder.symbols.name(address));

@@ -30,7 +30,7 @@ import {
 import type { Scenario } from '../scenario.ts';
 import type { Schedule } from '../verdict.ts';
 import { Positions, type Position } from './positions.ts';
-import { Run } from './run.ts';
+import { Run, type RunOptions } from './run.ts';
 import { Symbols } from './symbols.ts';
 import { conditionText, number, valueText } from './values.ts';
 
@@ -95,6 +95,11 @@ export interface PlainAccess {
   path: readonly string[];
 }
 
+export interface RecordOptions extends RunOptions {
+  /** A word, in bytes, of which plain accesses are recorded. Default: none. */
+  plainAddress?: number | null;
+}
+
 /** Follows a scenario's execution step by step and says what each step is. */
 export class Recorder {
   readonly run: Run;
@@ -109,8 +114,7 @@ export class Recorder {
 
   #running = -1;
 
-  /** `plainAddress`: a word of which plain accesses are recorded; null: none. */
-  constructor(scenario: Scenario, plainAddress: number | null = null) {
+  constructor(scenario: Scenario, { plainAddress = null, ...options }: RecordOptions = {}) {
     this.#positions = new Positions(scenario);
     this.symbols = new Symbols(scenario);
     const make: ProgramMaker = (host) => {
@@ -146,7 +150,7 @@ export class Recorder {
         run: (cpu) => this.#noting(cpu, program.run(cpu)),
       };
     };
-    this.run = new Run(make);
+    this.run = new Run(make, options);
     this.symbols.learn(this.run.execution.words);
   }
 
@@ -266,9 +270,9 @@ export class Recorder {
 export function recordSchedule(
   scenario: Scenario,
   schedule: Schedule,
-  plainAddress: number | null = null,
+  options: RecordOptions = {},
 ): Recorder {
-  const recorder = new Recorder(scenario, plainAddress);
+  const recorder = new Recorder(scenario, options);
   for (const [step, entry] of schedule.entries()) {
     const [cpu, choice] = typeof entry === 'number' ? [entry, 0] : entry;
     if ((recorder.run.enabled() & (1 << cpu)) === 0)

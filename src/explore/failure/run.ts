@@ -27,6 +27,13 @@ export interface Guide {
   choices: readonly (readonly number[])[];
 }
 
+export interface RunOptions {
+  /** Steps after which an execution counts as endless. Default: 100,000. */
+  maxSteps?: number;
+  /** Whether a race on a plain word is a failure, as it is for some searches and not for others. Default: true. */
+  plainRaces?: boolean;
+}
+
 const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
 export class Run {
@@ -39,11 +46,11 @@ export class Run {
   readonly #preemptions: number[] = [0];
   readonly #switches: number[] = [0];
 
-  constructor(make: ProgramMaker, maxSteps = 100_000) {
+  constructor(make: ProgramMaker, { maxSteps = 100_000, plainRaces = true }: RunOptions = {}) {
     this.execution = new Execution(make);
     this.maxSteps = maxSteps;
     this.#dependence = new Dependence(this.execution, true);
-    this.trace = new Trace(this.execution, this.#dependence, true, []);
+    this.trace = new Trace(this.execution, this.#dependence, plainRaces, []);
   }
 
   readonly choiceAt = (depth: number): number => this.#choices[depth]!;

@@ -23,6 +23,7 @@ import { findFailure } from './find.ts';
 import {
   identify,
   isFailing,
+  isPlainRace,
   sameFailure,
   type FailingVerdict,
   type FailureIdentity,
@@ -125,9 +126,14 @@ class Shrinking {
     return result;
   }
 
+  #run({ make }: Scenario): Run {
+    const maxSteps = this.schedule.length * 4 + 1000;
+    return new Run(make, { maxSteps, plainRaces: isPlainRace(this.identity) });
+  }
+
   /** Whether a scenario passes when its CPUs run one after another. */
   #passesInTurn(scenario: Scenario): boolean {
-    const run = new Run(scenario.make, this.schedule.length * 4 + 1000);
+    const run = this.#run(scenario);
     this.executions += 1;
     return !isFailing(run.guided({ segments: [], choices: [] }));
   }
@@ -150,7 +156,7 @@ class Shrinking {
   #find(scenario: Scenario): Schedule | null {
     const accepts = accepting(scenario, this.identity);
     return this.spend(this.#options.maxExecutions, (budget) =>
-      findFailure(scenario.make, this.schedule, accepts, budget),
+      findFailure(scenario.make, isPlainRace(this.identity), this.schedule, accepts, budget),
     );
   }
 
@@ -194,7 +200,7 @@ class Shrinking {
   /** The schedule with the fewest switches found, and whether there is none with fewer preemptions. */
   fewerSwitches(): SwitchedSchedule & { fewest: boolean } {
     const accepts = accepting(this.scenario, this.identity);
-    const run = new Run(this.scenario.make, this.schedule.length * 4 + 1000);
+    const run = this.#run(this.scenario);
     return this.spend(this.#options.maxSwitchExecutions, (budget) => {
       let best = reduceSwitches(run, this.schedule, accepts, budget);
       if (best === null) throw new Error('the failing schedule does not fail when it is run again');
@@ -218,7 +224,7 @@ export function shrinkFailure(
   options: ShrinkOptions = {},
 ): ShrunkFailure {
   const shrinking = new Shrinking(scenario, verdict, options);
-  const run = new Run(scenario.make);
+  const run = new Run(scenario.make, { plainRaces: isPlainRace(shrinking.identity) });
   run.follow(verdict.schedule);
   const before = {
     cpus: shrinking.cpus().length,

@@ -23,6 +23,8 @@ export interface TurningPointOptions {
   maxExecutions?: number;
   /** Milliseconds for all of it. Default: 30,000. */
   maxMs?: number;
+  /** Whether races on plain words are failures. Default: true. */
+  plainRaces?: boolean;
 }
 
 /** Two steps of the failing schedule whose order is another in the passing one; counted from 0. */
@@ -96,6 +98,7 @@ class Search {
   readonly #failing: Schedule;
   readonly #maxExecutions: number;
   readonly #endMs: number;
+  readonly #plainRaces: boolean;
   readonly #run: Run;
   executions = 0;
 
@@ -104,7 +107,8 @@ class Search {
     this.#failing = failing;
     this.#maxExecutions = options.maxExecutions ?? 2000;
     this.#endMs = performance.now() + (options.maxMs ?? 30_000);
-    this.#run = new Run(make);
+    this.#plainRaces = options.plainRaces ?? true;
+    this.#run = new Run(make, { plainRaces: this.#plainRaces });
   }
 
   /** Whether a whole schedule passes, races between its beginning and the rest included. */
@@ -121,6 +125,7 @@ class Search {
     const prefix = this.#failing.slice(0, steps);
     const { complete, statistics } = exploreDpor(afterPrefix(this.#make, prefix), {
       commuting: true,
+      plainRaces: this.#plainRaces,
       goOn: true,
       maxSteps: this.#failing.length * 4 + 1000,
       maxExecutions: this.#maxExecutions,
@@ -209,7 +214,7 @@ export function findTurningPoint(
       exact = complete;
     }
   }
-  const failed = new Run(make);
+  const failed = new Run(make, { plainRaces: options.plainRaces ?? true });
   failed.follow(failing);
   let nearest: Nearest | null = null;
   search.passing(passes, (schedule, execution) => {
