@@ -6,6 +6,7 @@ import { exploreDpor } from '../../src/explore/dpor.ts';
 import { explainFailure, type ExplainedFailure } from '../../src/explore/failure/explain.ts';
 import { renderFailure } from '../../src/explore/failure/render.ts';
 import { replayFile } from '../../src/explore/failure/replayFile.ts';
+import { exploreSampling } from '../../src/explore/sampling.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ptlab-failure-'));
@@ -107,4 +108,43 @@ export const cpus = [wait, idle];`,
   );
   expect(failure.waits).toMatchObject([{ word: 'WORD', condition: '7', value: '0', on: null }]);
   expect(draw(failure, 120)).toMatch(/for WORD to be 7; it is 0; no CPU has written it/);
+});
+
+test('what passes is found although every execution that is cut off at its failure looks the same', () => {
+  const failure = failureOf(
+    'cutOff',
+    `const FLAG: u32 = 0;
+const OWN: u32 = 4;
+function check(): void { load(8); expect(load(FLAG) === 1, 'the flag is up'); }
+function raise(): void { load(OWN); load(OWN); store(FLAG, 1); }
+export const cpus = [check, raise];`,
+  );
+  expect(failure.request.cpus).toBeUndefined();
+  expect(failure.turningPoint).toMatchObject({
+    steps: 1,
+    exact: true,
+    decides: { first: 1, second: null, passing: 3 },
+  });
+  expect(failure.decides).toEqual({
+    step: 1,
+    text: 'here the order decides: CPU0 load FLAG: 0, before CPU1 store FLAG: 0 -> 1',
+  });
+});
+
+test('a failure of a search that does not look for races on plain words is that one', () => {
+  const scenario = openScenario({
+    scenario: 'spinlock',
+    machine: { lock: 'tas' },
+    patch: {
+      module: 'tasLock',
+      find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
+      replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
+        store(lock + LOCK_WORD, cpuId() + 1);
+        return true;`,
+    },
+  });
+  const { verdict } = exploreSampling(scenario.make, { strategy: 'random', maxExecutions: 1000 });
+  const failure = explainFailure(scenario, verdict);
+  expect(failure.failure.oracle).toBe('lock-order');
+  expect(replayFile(failure.file).same).toBe(true);
 });

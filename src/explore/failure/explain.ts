@@ -95,13 +95,19 @@ function racing(recorder: Recorder, { address, cpus }: PlainRaceError): Explaine
 
 const sentence = ({ cpu, text }: RecordedStep): string => `CPU${cpu} ${text}`;
 
-function decisionOf(recorder: Recorder, point: TurningPoint): ExplainedFailure['decides'] {
+function decisionOf(
+  scenario: Scenario,
+  recorder: Recorder,
+  point: TurningPoint,
+): ExplainedFailure['decides'] {
   const { steps } = recorder;
   if (point.decides !== null) {
     const first = steps[point.decides.first]!;
-    const second = steps[point.decides.second]!;
-    const text = `here the order decides: ${sentence(first)}, before ${sentence(second)}`;
-    return { step: second.step, text };
+    const { second } = point.decides;
+    const begun = point.passing?.slice(0, point.decides.passing + 1) ?? [];
+    const other = second === null ? recordSchedule(scenario, begun).steps.at(-1)! : steps[second]!;
+    const text = `here the order decides: ${sentence(first)}, before ${sentence(other)}`;
+    return { step: second ?? first.step, text };
   }
   const next = steps[point.steps];
   if (next === undefined) return null;
@@ -119,7 +125,7 @@ function essential(
   const last = verdict.kind === 'violation' && verdict.cpu !== null ? [steps.length - 1] : [];
   const chosen = steps.filter(({ choice }) => choice > 0).map(({ step }) => step);
   const decides = point?.decides ?? null;
-  const pair = decides === null ? [] : [decides.first, decides.second];
+  const pair = decides === null ? [] : [decides.first, decides.second ?? decides.first];
   const turn = point === null || point.steps < 0 ? [] : [point.steps];
   return [...last, ...chosen, ...pair, ...turn].filter((step) => step in steps);
 }
@@ -193,7 +199,7 @@ export function explainFailure(
     events: [...eventsOf(recorder), ...(race === null ? [] : racing(recorder, race))],
     waits,
     turningPoint: point,
-    decides: point === null ? null : decisionOf(recorder, point),
+    decides: point === null ? null : decisionOf(small, recorder, point),
     passing: passing === null ? null : formatSchedule(passing),
     shrinking,
     file: scheduleFile(small.request, failure, recorder),

@@ -31,13 +31,17 @@ function until(
   budget: Budget,
 ): { schedule: Schedule | null; complete: boolean } {
   let seen = 0;
+  let others = false;
   try {
     const { complete, executions } = search((verdict) => {
       seen += 1;
-      if (verdict.kind !== 'passes' && accepts(verdict)) throw new Found(verdict.schedule);
+      if (verdict.kind === 'passes') return;
+      if (accepts(verdict)) throw new Found(verdict.schedule);
+      others = true;
     });
     budget.executions -= executions;
-    return { schedule: null, complete };
+    // Executions that another failure cut off hide what would have come after it (pastFailures.ts).
+    return { schedule: null, complete: complete && !others };
   } catch (error) {
     if (!(error instanceof Found)) throw error;
     budget.executions -= seen;
