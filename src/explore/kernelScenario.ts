@@ -42,7 +42,7 @@ export const SMALL: Readonly<Record<string, number>> = {
 };
 
 /** Sizes of small machines. */
-const SIZES = {
+export const SIZES = {
   tables: 32,
   frames: 32,
   vmas: 16,
