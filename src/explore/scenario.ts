@@ -28,6 +28,7 @@ import {
 import type { Coroutine, Program, ProgramMaker } from './execution.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
 import { readModule } from './link/source.ts';
+import { findMutant, MUTANT_NAMES, type Mutant } from './mutants/index.ts';
 import type { Site } from './operation.ts';
 
 /** What an exploration of a scenario is expected to end with. */
@@ -52,7 +53,7 @@ export interface Choices {
 }
 
 /** A machine's options as far as scenarios choose them: the CPUs are the scenario's, the sizes small and fixed. */
-export type ScenarioMachine = Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>;
+export type ScenarioMachine = Omit<MachineOptions, 'cpus' | 'execution' | 'mutant' | FixedSizes>;
 
 export interface ScenarioAbout {
   /** One line. */
@@ -76,6 +77,8 @@ export interface ScenarioRequest {
   constants?: Readonly<Record<string, number>>;
   choices?: Choices;
   patch?: Patch;
+  /** Name of a mutant: its patch, and its machine, choices and constants over the scenario's own and under the request's. */
+  mutant?: string;
   /** CPUs that run; the others stay idle. Default: all. */
   cpus?: readonly number[];
   /** Statements (numbers of `Scenario.statements`) that a CPU leaves out. */
@@ -259,11 +262,22 @@ function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; a
   };
 }
 
+function mutantOf({ mutant, patch }: ScenarioRequest): Mutant | null {
+  if (mutant === undefined) return null;
+  if (patch !== undefined) throw new ScenarioError('a mutant and a patch; allowed: one of them');
+  const found = findMutant(mutant);
+  if (found === null)
+    throw new ScenarioError(`mutant "${mutant}"; allowed: ${MUTANT_NAMES.join(', ')}`);
+  return found;
+}
+
 /** Reads, links and makes a scenario ready. Throws ScenarioError, LinkError, OptionError. */
 export function openScenario(request: ScenarioRequest): Scenario {
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
-  const choices = { ...about.choices, ...request.choices };
+  const mutant = mutantOf(request);
+  const patch = request.patch ?? mutant?.patch;
+  const choices = { ...about.choices, ...mutant?.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
   if (bare && chooses)
@@ -274,13 +288,15 @@ export function openScenario(request: ScenarioRequest): Scenario {
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
     ...about.constants,
+    ...mutant?.constants,
     ...request.constants,
   };
+  const machine = { ...about.machine, ...mutant?.machine, ...request.machine };
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
     interrupts: !bare,
-    ...(request.patch && { patch: request.patch }),
+    ...(patch && { patch }),
     ...(request.drop && { droppable: path }),
   });
   const { columns, alike } = columnsOf(linked, bare);
@@ -293,7 +309,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
     const exports = instantiate(droppingHost(host, request, current));
     const program = bare
       ? bareProgram(exports as unknown as ScenarioExports, about.memoryBytes!)
-      : kernelProgram(exports, host, { ...about.machine, ...request.machine }, request.cpus);
+      : kernelProgram(exports, host, machine, request.cpus);
     const { select, run } = program;
     return {
       ...program,
