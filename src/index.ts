@@ -1,4 +1,4 @@
-/** ptlab as a library: boot a machine, drive its CPUs, run workloads, read what happened. */
+/** ptlab as a library: boot a machine, drive its CPUs, run workloads, read what happened; explore scenarios. */
 export { AddressSpace, boot, Machine, type RunOptions, type RunReport } from './machine/machine.ts';
 export {
   Cpu,
@@ -51,3 +51,25 @@ export {
 export { replaySizes, type ReplaySizes } from './trace/sizes.ts';
 export { TraceError } from './trace/traceError.ts';
 export { compareVmpte, loadVmpte, type VmpteComparison, type VmpteSample } from './trace/vmpte.ts';
+export {
+  openScenario,
+  readAbout,
+  scenarioNames,
+  ScenarioError,
+  type Choices,
+  type Scenario,
+  type ScenarioAbout,
+  type ScenarioRequest,
+} from './explore/scenario.ts';
+export {
+  search,
+  STRATEGIES,
+  type SearchHooks,
+  type SearchOutcome,
+  type SearchSettings,
+  type Strategy,
+} from './explore/search.ts';
+export { DepartureError, replaySchedule } from './explore/replay.ts';
+export { formatSchedule, parseSchedule, ScheduleError } from './explore/scheduleText.ts';
+export { replayOnThreads, type ThreadReplay } from './explore/threads/replayOnThreads.ts';
+export type { Schedule, SearchStatistics, Verdict, Waiter } from './explore/verdict.ts';

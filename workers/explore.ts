@@ -1,6 +1,13 @@
 /** A worker of a search: explores the parts that it is sent, on a scenario that it opens once a search. */
 import { PartRunner } from '../src/explore/parallel/partRunner.ts';
-import type { Job, JobResult } from '../src/explore/parallel/pool.ts';
+import type { Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
+import {
+  coverWhole,
+  exploreWhole,
+  type CoverJob,
+  type WholeJob,
+  type WholeResult,
+} from '../src/explore/parallel/whole.ts';
 
 let current: { run: string; runner: PartRunner } | null = null;
 
@@ -13,7 +20,29 @@ export default function explore({ run, setup, parts }: Job): JobResult {
     const { runner } = current;
     return { results: parts.map((part) => runner.run(part)) };
   } catch (error) {
-    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-    return { error: { name, message, stack } };
+    return thrown(error);
+  }
+}
+
+function thrown(error: unknown): Thrown {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { error: { name, message, stack } };
+}
+
+/** A search that is not split. */
+export function whole(job: WholeJob): { result: WholeResult } | Thrown {
+  try {
+    return { result: exploreWhole(job) };
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
+/** How much a bounded search covered. */
+export function cover(job: CoverJob): { result: ReturnType<typeof coverWhole> } | Thrown {
+  try {
+    return { result: coverWhole(job) };
+  } catch (error) {
+    return thrown(error);
   }
 }

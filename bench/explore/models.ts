@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openScenario } from '../../src/explore/scenario.ts';
-import { search } from '../../src/explore/search.ts';
+import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreParallel } from '../../src/explore/parallel/exploreParallel.ts';
 import { formatCount } from '../../src/report/format.ts';
 import { quantile } from '../interleave.ts';
 
@@ -61,6 +62,9 @@ export const MODELS: readonly Model[] = [
   epoch(3, 2, '47,044 + 61,462'),
 ];
 
+/** Without a counterpart, for the split search. */
+const LARGER: readonly Model[] = [epoch(4, 2, '')];
+
 interface Measured {
   executions: number;
   blocked: number;
@@ -71,15 +75,28 @@ interface Measured {
 /** Explores a model in this process. */
 function measure(model: Model): Measured {
   const scenario = openScenario({ scenario: model.scenario, constants: model.constants });
-  const { verdict, complete, statistics } = search(scenario, { strategy: 'dpor' });
+  const { verdict, complete, statistics } = exploreDpor(scenario.make, { commuting: true });
   if (verdict.kind !== 'passes' || !complete) throw new Error(`${model.name}: ${verdict.kind}`);
   const { executions, blocked, durationMs } = statistics;
   return { executions, blocked, durationMs, peakMb: process.resourceUsage().maxRSS / 1024 };
 }
 
-async function measureApart(model: Model): Promise<Measured> {
+/** The same by the search that is split into parts, start-up of the workers included. */
+async function measureSplit(model: Model, workers: number): Promise<Measured> {
+  const request = { scenario: model.scenario, constants: model.constants };
+  const result = await exploreParallel(request, { workers, commuting: true });
+  if (!result.complete) throw new Error(`${model.name}: ${result.verdict.kind}`);
+  const { executions, blocked, durationMs } = result.statistics;
+  return { executions, blocked, durationMs, peakMb: process.resourceUsage().maxRSS / 1024 };
+}
+
+/** Models big enough to be worth splitting, explored by one worker and by two. */
+const SPLIT = ['3R+2U', '4R+2U'];
+
+async function measureApart(model: Model, workers: number | null): Promise<Measured> {
   const self = fileURLToPath(import.meta.url);
-  const { stdout } = await run(process.execPath, [self, '--one', model.name]);
+  const split = workers === null ? [] : ['--workers', String(workers)];
+  const { stdout } = await run(process.execPath, [self, '--one', model.name, ...split]);
   return JSON.parse(stdout) as Measured;
 }
 
@@ -144,7 +161,7 @@ async function compare(rounds: number): Promise<Row[]> {
     const theirs = new Map<string, SpinMeasured[]>(MODELS.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++) {
       for (const model of MODELS) {
-        ours.get(model.name)!.push(await measureApart(model));
+        ours.get(model.name)!.push(await measureApart(model, null));
         const pan = spin?.get(model.name);
         if (pan !== undefined) theirs.get(model.name)!.push(await measureSpin(pan));
       }
@@ -169,6 +186,38 @@ async function compare(rounds: number): Promise<Row[]> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+interface SplitRow {
+  name: string;
+  executions: number;
+  /** Milliseconds with one worker, and with two. */
+  oneMs: number;
+  twoMs: number;
+}
+
+async function compareSplit(rounds: number): Promise<SplitRow[]> {
+  const rows: SplitRow[] = [];
+  for (const name of SPLIT) {
+    const model = [...MODELS, ...LARGER].find((one) => one.name === name)!;
+    const times: Measured[][] = [[], []];
+    for (let round = 0; round < rounds; round++)
+      for (const workers of [1, 2]) times[workers - 1]!.push(await measureApart(model, workers));
+    const [oneMs, twoMs] = times.map((all) => median(all.map(({ durationMs }) => durationMs)));
+    rows.push({ name, executions: times[0]![0]!.executions, oneMs: oneMs!, twoMs: twoMs! });
+  }
+  return rows;
+}
+
+function splitTable(rows: readonly SplitRow[]): string[] {
+  return [
+    '| model | executions | 1 worker, ms | 2 workers, ms | ratio |',
+    '|---|---|---|---|---|',
+    ...rows.map(
+      ({ name, executions, oneMs, twoMs }) =>
+        `| ${name} | ${formatCount(executions)} | ${formatCount(oneMs)} | ${formatCount(twoMs)} | ${(oneMs / twoMs).toFixed(2)} |`,
+    ),
+  ];
 }
 
 /** The rows as a Markdown table. */
@@ -198,15 +247,30 @@ function tableOf(rows: readonly Row[]): string[] {
 }
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, one: { type: 'string' }, json: { type: 'boolean' } },
+  options: {
+    rounds: { type: 'string' },
+    one: { type: 'string' },
+    workers: { type: 'string' },
+    json: { type: 'boolean' },
+  },
 });
 if (values.one !== undefined) {
-  const model = MODELS.find(({ name }) => name === values.one);
+  const all = [...MODELS, ...LARGER];
+  const model = all.find(({ name }) => name === values.one);
   if (model === undefined)
-    throw new Error(`model ${values.one}; allowed: ${MODELS.map(({ name }) => name).join(', ')}`);
-  process.stdout.write(`${JSON.stringify(measure(model))}\n`);
+    throw new Error(`model ${values.one}; allowed: ${all.map(({ name }) => name).join(', ')}`);
+  const measured =
+    values.workers === undefined
+      ? measure(model)
+      : await measureSplit(model, Number(values.workers));
+  process.stdout.write(`${JSON.stringify(measured)}\n`);
 } else {
-  const rows = await compare(Number(values.rounds ?? 5));
-  const lines = values.json === true ? [JSON.stringify(rows, null, 2)] : tableOf(rows);
+  const rounds = Number(values.rounds ?? 5);
+  const models = await compare(rounds);
+  const split = await compareSplit(rounds);
+  const lines =
+    values.json === true
+      ? [JSON.stringify({ models, split }, null, 2)]
+      : [...tableOf(models), '', ...splitTable(split)];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -1,6 +1,8 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
+import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/search.ts';
+import { MEASURES } from '../explore/worst/measures.ts';
 import { AXIS_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION } from './axes.ts';
 import { UsageError } from './exit.ts';
 import {
@@ -36,6 +38,11 @@ export const SPEC = {
       min: 0,
       max: 1000,
       help: 'explore only what at most K preemptions lead to; chooses the strategy dfs',
+    },
+    worst: {
+      kind: 'choice',
+      allowed: Object.keys(MEASURES),
+      help: 'find the greatest value of a measure, and a schedule that shows it; see below',
     },
     seed: { ...SEED_OPTION, help: 'seed of samples (default 1)' },
     depth: {
@@ -84,10 +91,27 @@ export const SPEC = {
       value: 'NAME=N,...',
       help: 'other values for constants of the scenario or of the kernel',
     },
+    workers: {
+      kind: 'integer',
+      value: 'N',
+      min: 1,
+      max: 1024,
+      help: 'threads to search with (default: one per core); the result does not depend on it',
+    },
+    checkpoint: {
+      kind: 'text',
+      value: 'FILE',
+      help: 'write what the search can go on from to FILE, every 30 s and when it is stopped',
+    },
+    resume: { kind: 'text', value: 'FILE', help: 'go on from a checkpoint of the same search' },
     replay: {
       kind: 'text',
       value: 'SCHEDULE',
       help: 'run one schedule, as printed with a failure',
+    },
+    threads: {
+      kind: 'flag',
+      help: 'with --replay: on real threads, which take their steps in the order of the schedule',
     },
     ...OUTPUT_OPTIONS,
   },
@@ -95,6 +119,8 @@ export const SPEC = {
     'SCENARIO is a name (ptlab list scenarios) or the path of a module of your own; without it all of ours are explored.',
     'Strategies:',
     ...Object.entries(STRATEGIES).map(([name, what]) => `  ${name}: ${what}`),
+    'Measures of --worst:',
+    ...Object.values(MEASURES).map(({ name, shows }) => `  ${name}: ${shows}`),
     '--choices, such as batch=1,resched=2:',
     ...Object.entries(SCENARIO_CHOICES).map(([name, what]) => `  ${name}: ${what}`),
   ],
@@ -148,7 +174,11 @@ export function settingsOf(values: ExploreValues): SearchSettings {
       `ptlab explore: --preemptions with --strategy ${values.strategy}; allowed: dfs`,
     );
   const strategy = bounded ? 'dfs' : (values.strategy ?? 'dpor');
-  const samples = strategy !== 'dpor' && strategy !== 'dfs';
+  if (values.worst !== undefined && (strategy === 'dfs' || strategy === 'cache'))
+    throw new UsageError(
+      `ptlab explore: --worst with --strategy ${strategy}; allowed: dpor, random, pct, urw`,
+    );
+  const samples = SAMPLING_STRATEGIES.some((sampling) => sampling === strategy);
   const executions =
     values.executions ?? (samples && values.seconds === undefined ? 10_000 : undefined);
   return {
@@ -156,6 +186,8 @@ export function settingsOf(values: ExploreValues): SearchSettings {
     commuting: !values.ordered,
     symmetric: values.symmetric,
     seed: values.seed ?? 1,
+    ...(values.worst !== undefined && { worst: values.worst }),
+    ...(values.workers !== undefined && { workers: values.workers }),
     ...(bounded && { preemptions: values.preemptions! }),
     ...(values.depth !== undefined && { depth: values.depth }),
     ...(executions !== undefined && { maxExecutions: executions }),

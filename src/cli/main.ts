@@ -2,6 +2,7 @@
 /** `ptlab <command> [options]`: finds the command, runs it, turns its outcome into an exit code. */
 import { readFileSync } from 'node:fs';
 import { LinkError } from '../explore/link/program.ts';
+import { CheckpointError } from '../explore/parallel/checkpoint.ts';
 import { DepartureError } from '../explore/replay.ts';
 import { ScenarioError } from '../explore/scenario.ts';
 import { ScheduleError } from '../explore/scheduleText.ts';
@@ -79,6 +80,7 @@ const USAGE_ERRORS = [
   ScheduleError,
   LinkError,
   DepartureError,
+  CheckpointError,
 ];
 
 function exitCodeOf(error: unknown): number {

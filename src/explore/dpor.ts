@@ -7,26 +7,32 @@ import { Execution, type ProgramMaker } from './execution.ts';
 import { RESTART } from './dependence.ts';
 import { DporSearch, WHOLE_TREE, type DporOptions } from './dporSearch.ts';
 import { SearchLimits } from './limits.ts';
-import type { SearchResult } from './verdict.ts';
+import { taskBelow } from './parallel/task.ts';
+import type { Schedule, SearchResult } from './verdict.ts';
 
 export type { DporOptions } from './dporSearch.ts';
 export type { StepOrder } from './trace.ts';
 
 /**
  * Explores every execution of a program up to the order of independent steps. The verdict is about all of them when the result
- * is `complete`, or about the first failing one found.
+ * is `complete`, or about the first failing one found. With a `prefix` it is those that begin with these steps.
  */
-export function exploreDpor(make: ProgramMaker, options: DporOptions = {}): SearchResult {
+export function exploreDpor(
+  make: ProgramMaker,
+  options: DporOptions & { prefix?: Schedule } = {},
+): SearchResult {
+  const task = options.prefix === undefined ? WHOLE_TREE : taskBelow(options.prefix);
   const limits = new SearchLimits(options);
   const search = new DporSearch(new Execution(make), options);
   for (;;) {
     try {
-      search.begin(WHOLE_TREE);
+      search.begin(task);
       const complete = search.run((statistics) => limits.reached(statistics));
       const { statistics, verdict } = search;
       return { verdict, complete, statistics: { ...statistics, durationMs: limits.elapsedMs() } };
     } catch (error) {
       if (error !== RESTART) throw error;
+      options.onRestart?.();
     }
   }
 }

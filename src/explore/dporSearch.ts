@@ -15,6 +15,7 @@
 import { DESCRIPTOR, D_CODE, type Execution } from './execution.ts';
 import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
 import { Dependence } from './dependence.ts';
+import { COVERED, Initials } from './initials.ts';
 import { DEFAULT_STEPS_MAX, type SearchLimitOptions } from './limits.ts';
 import type { Proposal, Rest, Task } from './parallel/task.ts';
 import { Trace, longer, type StepOrder } from './trace.ts';
@@ -30,11 +31,17 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
    * (alikeCpus.ts). The program must not observe CPU numbers. Default: no two are alike.
    */
   symmetric?: readonly number[];
+  /** Explore every order of steps, instead of one execution of each class: depth-first search. Default: false. */
+  everyOrder?: boolean;
+  /** With `everyOrder`, the greatest number of preemptions of an execution (depthFirst.ts). Default: no bound. */
+  preemptions?: number;
   /**
    * Called at the end of each execution that is not blocked, with the execution at its last state and the order of its steps, both
    * valid during the call.
    */
   onExecution?: (execution: Execution, verdict: Verdict, order: StepOrder) => void;
+  /** Called when the search begins again (dependence.ts): executions told of before are told of once more. */
+  onRestart?: () => void;
 }
 
 /** The task that is the whole search. */
@@ -51,11 +58,13 @@ const FRAMES = 256;
 
 export class DporSearch {
   readonly #execution: Execution;
-  readonly #cpus: number;
   readonly #options: DporOptions;
   readonly #maxSteps: number;
+  readonly #everyOrder: boolean;
+  readonly #preemptionsMax: number;
   readonly dependence: Dependence;
   readonly #trace: Trace;
+  readonly #initials: Initials;
   /** Of the task under way, without steps taken only to get there. */
   statistics: SearchStatistics = {
     executions: 0,
@@ -74,9 +83,10 @@ export class DporSearch {
   /** Alternative that a step chose; -1 when it was no choice. */
   #choice = new Int32Array(FRAMES);
   readonly #choiceAt = (depth: number): number => this.#choice[depth]!;
-  /** For each CPU its first step after a race. */
-  readonly #first: Int32Array;
-
+  /** Preemptions before each step. */
+  #preemptions = new Int32Array(FRAMES);
+  /** Whether the bound on preemptions has left executions of the task out. */
+  bounded = false;
   /** First state of the task's own. */
   #base = 0;
   /** Whether the execution stands at the end of a path that has been explored: the next thing is to go back. */
@@ -86,9 +96,11 @@ export class DporSearch {
 
   constructor(execution: Execution, options: DporOptions) {
     this.#execution = execution;
-    this.#cpus = execution.cpus;
     this.#options = options;
+    this.#initials = new Initials(execution.cpus);
     this.#maxSteps = options.maxSteps ?? DEFAULT_STEPS_MAX;
+    this.#everyOrder = options.everyOrder === true;
+    this.#preemptionsMax = options.preemptions ?? Infinity;
     this.dependence = new Dependence(execution, options.commuting === true);
     this.#trace = new Trace(
       execution,
@@ -96,7 +108,6 @@ export class DporSearch {
       options.plainRaces !== false,
       options.symmetric ?? [],
     );
-    this.#first = new Int32Array(this.#cpus);
   }
 
   /**
@@ -110,6 +121,7 @@ export class DporSearch {
     this.statistics = { executions: 0, blocked: 0, steps: 0, depth: 0, durationMs: 0 };
     this.verdict = { kind: 'passes' };
     this.proposals = [];
+    this.bounded = false;
     this.#base = task.base;
     this.#sleep[0] = 0;
     for (const [step, cpu] of task.cpus.entries()) {
@@ -136,6 +148,7 @@ export class DporSearch {
     this.#sleep = longer(this.#sleep, to);
     this.#backtrack = longer(this.#backtrack, to);
     this.#choice = longer(this.#choice, to);
+    this.#preemptions = longer(this.#preemptions, to);
   }
 
   /** Takes a step of `cpu` and, unless it has been taken before, sees to its races. */
@@ -147,52 +160,26 @@ export class DporSearch {
     const kind = execution.next[cpu * DESCRIPTOR + D_CODE]! & KIND_MASK;
     const cls = this.dependence.classify(cpu);
     const sleeping = this.#sleep[step]! & ~(1 << cpu);
-    this.#sleep[step + 1] = sleeping === 0 ? 0 : this.dependence.stillAsleep(sleeping, cpu, cls);
+    this.#sleep[step + 1] =
+      sleeping === 0 || this.#everyOrder ? 0 : this.dependence.stillAsleep(sleeping, cpu, cls);
     this.#choice[step] = kind === CHOOSE ? choice : -1;
     trace.take(cpu, choice, cls);
     this.statistics.steps += 1;
-    if (!first) return;
-    for (let i = 0; i < trace.reversalCount; i++) this.#reverse(trace.reversals[i]!, step, cpu);
+    if (this.#everyOrder) this.#countPreemption(step, cpu);
+    else if (first)
+      for (let i = 0; i < trace.reversalCount; i++) this.#reverse(trace.reversals[i]!, step, cpu);
   }
 
   /**
-   * Sees to it that the state before step `race` leads to an execution in which the step in row `step` of the clocks, of `cpu`, comes
-   * without `race` before it: some CPU that can begin the steps since then that do not depend on `race` must be among those explored.
+   * Sees to it that the state before step `race` leads to an execution in which step `step`, of `cpu`, comes without `race` before it.
    */
   #reverse(race: number, step: number, cpu: number): void {
+    const covered = this.#backtrack[race]! | this.#sleep[race]!;
     const { clock } = this.#trace;
     const { stepCpu } = this.#execution;
-    const cpus = this.#cpus;
-    const first = this.#first;
-    const owner = stepCpu[race]!;
-    let initials = 0;
-    let seen = 0;
-    const covered = this.#backtrack[race]! | this.#sleep[race]!;
-    for (let at = race + 1; at <= step; at++) {
-      const who = at === step ? cpu : stepCpu[at]!;
-      const bit = 1 << who;
-      if ((seen & bit) !== 0) continue;
-      const row = at * cpus;
-      if (at !== step && clock[row + owner]! > race) continue;
-      let leads = true;
-      let others = seen;
-      while (others !== 0) {
-        const other = 31 - Math.clz32(others);
-        others &= ~(1 << other);
-        if (clock[row + other]! > first[other]!) {
-          // For the step itself its clock includes `race` and what depends on it; all of that lies outside.
-          leads = false;
-          break;
-        }
-      }
-      seen |= bit;
-      first[who] = at;
-      if (leads) {
-        initials |= bit;
-        if ((covered & bit) !== 0) return;
-      }
-    }
-    initials &= this.#enabled[race]!;
+    const found = this.#initials.find(clock, stepCpu, race, step, cpu, covered);
+    if (found === COVERED) return;
+    const initials = found & this.#enabled[race]!;
     if (race < this.#base) this.#propose(race, initials, cpu);
     else if (initials === 0) this.#backtrack[race]! |= this.#enabled[race]!;
     else if ((initials & (1 << cpu)) !== 0) this.#backtrack[race]! |= 1 << cpu;
@@ -211,6 +198,21 @@ export class DporSearch {
         return;
     const best = (initials & (1 << cpu)) !== 0 ? cpu : 31 - Math.clz32(initials & -initials);
     this.proposals.push({ depth, mask, cpu: all ? -1 : best });
+  }
+
+  #countPreemption(step: number, cpu: number): void {
+    const last = step === 0 ? cpu : this.#execution.stepCpu[step - 1]!;
+    const away = last !== cpu && (this.#enabled[step]! & (1 << last)) !== 0;
+    this.#preemptions[step + 1] = this.#preemptions[step]! + (away ? 1 : 0);
+  }
+
+  /** CPUs to be tried in the state before `step`, a bit each, of which `first` is tried first. */
+  #alternatives(step: number, enabled: number, first: number): number {
+    if (!this.#everyOrder) return first;
+    const stays = step > 0 && first === 1 << this.#execution.stepCpu[step - 1]!;
+    if (!stays || this.#preemptions[step]! < this.#preemptionsMax) return enabled;
+    if (enabled !== first) this.bounded = true;
+    return first;
   }
 
   /** Reverses what kept CPUs waiting that still wait at the end of an execution. */
@@ -316,13 +318,13 @@ export class DporSearch {
           this.#enabled[depth] = enabled;
           if (depth > 0) last = execution.stepCpu[depth - 1]!;
           const bit = (candidates & (1 << last)) !== 0 ? 1 << last : candidates & -candidates;
-          this.#backtrack[depth] = bit;
+          this.#backtrack[depth] = this.#alternatives(depth, enabled, bit);
           this.#take(31 - Math.clz32(bit), 0);
           continue;
         }
         over = enabled === 0;
       }
-      this.#reverseWaiting();
+      if (!this.#everyOrder) this.#reverseWaiting();
       if (over) {
         statistics.executions += 1;
         const verdict = verdictNow(execution, this.#choiceAt, maxSteps);

@@ -130,7 +130,11 @@ const ALONE_STEPS_MAX = 1_000_000;
 const PAGE = 1024;
 
 /** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
-const DEATHS = new Set<number>([HOST_DEATH_EXIT, HOST_DEATH_EXCEPTION, HOST_DEATH_MEMORY]);
+export const DEATHS: ReadonlySet<number> = new Set<number>([
+  HOST_DEATH_EXIT,
+  HOST_DEATH_EXCEPTION,
+  HOST_DEATH_MEMORY,
+]);
 
 export class Execution {
   readonly program: Program;

@@ -84,10 +84,10 @@ interface KernelExports {
   setUp?(): Coroutine | void;
   finish?(): Coroutine | void;
   setThisCpu(cpu: number): void;
-  rcuIdleEnter(): Coroutine;
-  rcuIdleExit(): Coroutine;
-  rcuBarrier(): Coroutine;
-  drainCaches(): Coroutine;
+  rcuIdleEnter(): Coroutine | void;
+  rcuIdleExit(): Coroutine | void;
+  rcuBarrier(): Coroutine | void;
+  drainCaches(): Coroutine | void;
   createMemory(options: ResolvedOptions): WebAssembly.Memory;
   audit(words: Uint32Array, check: number): AuditReport;
   readViolations(words: Uint32Array): Violation[];
@@ -96,6 +96,11 @@ interface KernelExports {
   C_SEED: number;
   C_COUNTERS: number;
   CHECK: number;
+}
+
+/** Runs to its end what a linked function gave: a coroutine, or, of a plain program, nothing more to do. */
+function* completed(given: Coroutine | void): Coroutine {
+  return typeof given === 'object' ? yield* given : given;
 }
 
 /** Modules of a kernel program beside the scenario's own. */
@@ -129,9 +134,7 @@ export function kernelProgram(
   const runs = (cpu: number): boolean => running === undefined || running.includes(cpu);
   const onCpu0 = function* (body: () => Coroutine | void): Coroutine {
     kernel.setThisCpu(0);
-    const started = body();
-    if (started !== undefined) yield* started;
-    return undefined;
+    return yield* completed(body());
   };
   return {
     cpus,
@@ -146,7 +149,7 @@ export function kernelProgram(
         if (value !== 0) host.poke(word * 4, value);
       for (let cpu = 0; cpu < cpus; cpu++) {
         kernel.setThisCpu(cpu);
-        if (cpu === 0 || runs(cpu)) yield* kernel.rcuIdleExit();
+        if (cpu === 0 || runs(cpu)) yield* completed(kernel.rcuIdleExit());
       }
       if (setUp !== undefined) yield* onCpu0(setUp);
       if (!runs(0)) yield* onCpu0(() => kernel.rcuIdleEnter());
@@ -154,8 +157,9 @@ export function kernelProgram(
     },
     *run(cpu): Coroutine {
       const started = kernel.cpus[cpu]!(cpu);
-      if (started !== undefined) yield* started;
-      return yield* kernel.rcuIdleEnter();
+      if (typeof started === 'object') yield* started;
+      const entering = kernel.rcuIdleEnter();
+      return typeof entering === 'object' ? yield* entering : undefined;
     },
     watch: {
       word: H_VIOLATIONS >>> 2,
@@ -164,10 +168,10 @@ export function kernelProgram(
     *finish(memory): Coroutine {
       for (let cpu = 0; cpu < cpus; cpu++) {
         kernel.setThisCpu(cpu);
-        yield* kernel.rcuIdleExit();
-        if (cpu === 0) yield* kernel.rcuBarrier();
-        yield* kernel.drainCaches();
-        yield* kernel.rcuIdleEnter();
+        yield* completed(kernel.rcuIdleExit());
+        if (cpu === 0) yield* completed(kernel.rcuBarrier());
+        yield* completed(kernel.drainCaches());
+        yield* completed(kernel.rcuIdleEnter());
       }
       const report = kernel.audit(memory, kernel.CHECK);
       if (!report.ok) throw new AuditError(report);

@@ -12,6 +12,8 @@ export interface SearchLimitOptions {
   maxExecutions?: number;
   /** Milliseconds after which the search stops. Default: none. */
   maxMs?: number;
+  /** Called every so many executions; true stops the search. */
+  onLook?: (statistics: SearchStatistics) => boolean;
   /** Called at the end of each execution that is not blocked, with the execution at its last state. */
   onExecution?: (execution: Execution, verdict: Verdict) => void;
 }
@@ -28,7 +30,12 @@ export class SearchLimits {
   readonly #maxMs: number;
   readonly #startMs = performance.now();
 
-  constructor(options: Pick<SearchLimitOptions, 'maxSteps' | 'maxExecutions' | 'maxMs'>) {
+  readonly #onLook: (statistics: SearchStatistics) => boolean;
+
+  constructor(
+    options: Pick<SearchLimitOptions, 'maxSteps' | 'maxExecutions' | 'maxMs' | 'onLook'>,
+  ) {
+    this.#onLook = options.onLook ?? (() => false);
     this.maxSteps = options.maxSteps ?? DEFAULT_STEPS_MAX;
     this.#maxExecutions = options.maxExecutions ?? Infinity;
     this.#maxMs = options.maxMs ?? Infinity;
@@ -39,8 +46,9 @@ export class SearchLimits {
   }
 
   /** Whether the search has to stop; called after each execution. */
-  reached({ executions, blocked }: SearchStatistics): boolean {
-    const ended = executions + blocked;
-    return ended >= this.#maxExecutions || (ended % LOOK === 0 && this.elapsedMs() > this.#maxMs);
+  reached(statistics: SearchStatistics): boolean {
+    const ended = statistics.executions + statistics.blocked;
+    if (ended >= this.#maxExecutions) return true;
+    return ended % LOOK === 0 && (this.elapsedMs() > this.#maxMs || this.#onLook(statistics));
   }
 }

@@ -22,6 +22,10 @@ import { Random } from './random.ts';
 export type SamplingStrategy = 'random' | 'pct' | 'urw';
 export const SAMPLING_STRATEGIES: readonly SamplingStrategy[] = ['random', 'pct', 'urw'];
 
+export function isSampling(strategy: string | undefined): strategy is SamplingStrategy {
+  return (SAMPLING_STRATEGIES as readonly (string | undefined)[]).includes(strategy);
+}
+
 /** What earlier executions have shown. */
 export class Experience {
   /** Steps of the longest one; at least 1. */
@@ -119,32 +123,46 @@ function pct({ execution, experience, random, depth }: PickerContext): Picker {
   };
 }
 
-/** Weights of `urw`: steps that a CPU has left, at least 1. */
-export function stepsLeft(execution: Execution, experience: Experience, cpu: number): number {
-  return Math.max(1, experience.meanSteps(cpu) - execution.taken[cpu]!);
+/** What `urw` draws by. */
+export class StepsLeft {
+  readonly #execution: Execution;
+  readonly #experience: Experience;
+  readonly #random: Random;
+  readonly #weights: Float64Array;
+  /** Probability of the CPU drawn last. */
+  probability = 1;
+
+  constructor({ execution, experience, random }: Omit<PickerContext, 'depth'>) {
+    this.#execution = execution;
+    this.#experience = experience;
+    this.#random = random;
+    this.#weights = new Float64Array(execution.cpus);
+  }
+
+  /** Draws one of the CPUs of `enabled`. */
+  draw(enabled: number): number {
+    const weights = this.#weights;
+    let total = 0;
+    for (let rest = enabled; rest !== 0; rest &= rest - 1) {
+      const cpu = 31 - Math.clz32(rest & -rest);
+      weights[cpu] = Math.max(1, this.#experience.meanSteps(cpu) - this.#execution.taken[cpu]!);
+      total += weights[cpu]!;
+    }
+    let drawn = (this.#random.next() / 2 ** 32) * total;
+    let cpu = 0;
+    for (let rest = enabled; rest !== 0; rest &= rest - 1) {
+      cpu = 31 - Math.clz32(rest & -rest);
+      drawn -= weights[cpu]!;
+      if (drawn < 0) break;
+    }
+    this.probability = weights[cpu]! / total;
+    return cpu;
+  }
 }
 
-function urw({ execution, experience, random }: PickerContext): Picker {
-  const weights = new Float64Array(execution.cpus);
-  return {
-    begin: () => {},
-    pick(enabled) {
-      let total = 0;
-      for (let rest = enabled; rest !== 0; rest &= rest - 1) {
-        const cpu = 31 - Math.clz32(rest & -rest);
-        weights[cpu] = stepsLeft(execution, experience, cpu);
-        total += weights[cpu]!;
-      }
-      let drawn = (random.next() / 2 ** 32) * total;
-      let cpu = 0;
-      for (let rest = enabled; rest !== 0; rest &= rest - 1) {
-        cpu = 31 - Math.clz32(rest & -rest);
-        drawn -= weights[cpu]!;
-        if (drawn < 0) break;
-      }
-      return cpu;
-    },
-  };
+function urw(context: PickerContext): Picker {
+  const left = new StepsLeft(context);
+  return { begin: () => {}, pick: (enabled) => left.draw(enabled) };
 }
 
 const PICKERS: Readonly<Record<SamplingStrategy, (context: PickerContext) => Picker>> = {

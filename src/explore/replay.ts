@@ -3,15 +3,25 @@
 import { Execution, type ProgramMaker } from './execution.ts';
 import { verdictNow, type Schedule, type Verdict } from './verdict.ts';
 
+/** The step at which a program departs: what was to be done, and what is. */
+export interface Departure {
+  cpu: number;
+  expected: string;
+  found: string;
+}
+
 /** The program cannot follow a schedule: it has changed, or the schedule is another program's. */
 export class DepartureError extends Error {
   override readonly name = 'DepartureError';
   /** Steps that it followed. */
   readonly step: number;
+  /** In words; null when the schedule does not say what its steps were. */
+  readonly departure: Departure | null;
 
-  constructor(step: number, why: string) {
+  constructor(step: number, why: string, departure: Departure | null = null) {
     super(`step ${step}: ${why}`);
     this.step = step;
+    this.departure = departure;
   }
 }
 
@@ -23,8 +33,9 @@ export interface Replayed {
 }
 
 /** Follows a schedule step by step. Throws DepartureError when a CPU that is to move cannot. */
-export function replaySchedule(make: ProgramMaker, schedule: Schedule): Replayed {
-  const execution = new Execution(make);
+export function replaySchedule(program: ProgramMaker | Execution, schedule: Schedule): Replayed {
+  const execution = program instanceof Execution ? program : new Execution(program);
+  execution.rewind(0);
   for (const [step, entry] of schedule.entries()) {
     const [cpu, choice] = typeof entry === 'number' ? [entry, -1] : entry;
     if (execution.failure !== null)

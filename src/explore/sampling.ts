@@ -6,12 +6,19 @@
  * goes without. So a range of whole chunks can be sampled by itself, by another thread or on another day, and gives the same.
  */
 
-import { DESCRIPTOR, D_CODE, Execution, type ProgramMaker } from './execution.ts';
+import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from './execution.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
 import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
 import { Experience, makePicker, type Picker, type SamplingStrategy } from './pickers.ts';
 import { Random } from './random.ts';
-import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from './verdict.ts';
+import { replaySchedule } from './replay.ts';
+import {
+  verdictNow,
+  type Schedule,
+  type SearchResult,
+  type SearchStatistics,
+  type Verdict,
+} from './verdict.ts';
 
 /** Executions that learn from each other: a range to sample begins at a multiple of it. */
 export const SAMPLE_CHUNK = 256;
@@ -22,6 +29,8 @@ export interface SampleOptions extends SearchLimitOptions {
   seed?: number;
   /** Bug depth that `pct` aims at. Default: 3. */
   depth?: number;
+  /** Steps that every execution begins with. */
+  prefix?: Schedule;
 }
 
 export interface SamplingOptions extends SampleOptions {
@@ -39,17 +48,19 @@ export interface SampleResult extends SearchResult {
 
 /**
  * Samples executions number `from`, a multiple of SAMPLE_CHUNK, up to and without `to`. Stops at the first that fails, unless
- * `goOn`, and at the limits, which count this range only. Throws RangeError when `from` is no multiple.
+ * `goOn`, and at the limits, which count this range only. An execution given instead of a program is used again. Throws RangeError
+ * when `from` is no multiple, DepartureError when no execution begins with `prefix`.
  */
 export function sampleRange(
-  make: ProgramMaker,
+  program: ProgramMaker | Execution,
   options: SampleOptions,
   from: number,
   to: number,
 ): SampleResult {
   if (from % SAMPLE_CHUNK !== 0)
     throw new RangeError(`from is ${from}; allowed are multiples of ${SAMPLE_CHUNK}`);
-  const execution = new Execution(make);
+  const { prefix = [] } = options;
+  const { execution } = replaySchedule(program, prefix);
   const limits = new SearchLimits(options);
   const seed = options.seed ?? 1;
   const random = new Random(seed);
@@ -64,7 +75,7 @@ export function sampleRange(
   let failedAt: number | null = null;
   let experience = new Experience(execution.cpus);
   let picker: Picker | null = null;
-  const choices: number[] = [];
+  const choices = prefix.map((entry) => (typeof entry === 'number' ? -1 : entry[1]));
   const choiceAt = (depth: number): number => choices[depth]!;
   let next = from;
   while (next < to) {
@@ -74,7 +85,7 @@ export function sampleRange(
       picker = makePicker(options.strategy, { execution, experience, random, depth });
     }
     random.begin(seed, next);
-    execution.rewind(0);
+    execution.rewind(prefix.length);
     picker.begin();
     for (;;) {
       const { depth } = execution;

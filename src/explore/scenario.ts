@@ -22,6 +22,7 @@ import {
   linkCoroutines,
   type CoroutineHost,
   type LinkedProgram,
+  type LinkOptions,
   type Patch,
   type Statement,
 } from './coroutine.ts';
@@ -230,7 +231,7 @@ function bareProgram(exports: ScenarioExports, memoryBytes: number): Omit<Progra
     words: memoryBytes >>> 2,
     *run(cpu): Coroutine {
       const running = cpus[cpu]!(cpu);
-      return running === undefined ? undefined : yield* running;
+      return typeof running === 'object' ? yield* running : undefined;
     },
     ...(setUp && { setUp }),
     ...(finish && { finish }),
@@ -271,8 +272,11 @@ function mutantOf({ mutant, patch }: ScenarioRequest): Mutant | null {
   return found;
 }
 
-/** Reads, links and makes a scenario ready. Throws ScenarioError, LinkError, OptionError. */
-export function openScenario(request: ScenarioRequest): Scenario {
+/** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
+export function openScenario(
+  request: ScenarioRequest,
+  options: Pick<LinkOptions, 'plain'> = {},
+): Scenario {
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
   const mutant = mutantOf(request);
@@ -296,6 +300,7 @@ export function openScenario(request: ScenarioRequest): Scenario {
     constants,
     choices: chooses,
     interrupts: !bare,
+    ...options,
     ...(patch && { patch }),
     ...(request.drop && { droppable: path }),
   });

@@ -1,17 +1,32 @@
-/** One search of a scenario, by name of the strategy. */
+/** One search of a scenario, by the name of its strategy. */
 
-import { exploreDepthFirst } from './depthFirst.ts';
-import { exploreDpor } from './dpor.ts';
-import { exploreSampling } from './sampling.ts';
-import type { Scenario } from './scenario.ts';
-import type { SearchResult } from './verdict.ts';
+import type { Checkpoint } from './parallel/checkpoint.ts';
+import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
+import type { Coverage } from './interleavings.ts';
+import { ExplorePool } from './parallel/pool.ts';
+import {
+  SHARED_BLOCKED,
+  SHARED_EXECUTIONS,
+  SHARED_STEPS,
+  SHARED_STOP,
+  SHARED_WORDS,
+  type WholeJob,
+  type WholeResult,
+} from './parallel/whole.ts';
+import { isSampling } from './pickers.ts';
+import { replaySchedule } from './replay.ts';
+import { openScenario, type ScenarioRequest } from './scenario.ts';
+import type { SearchResult, Verdict } from './verdict.ts';
+import { MeasureError } from './worst/worst.ts';
 
 /** Strategies, and what each does in a line. */
 export const STRATEGIES = {
-  dpor: 'exhaustive, one execution of each class: source-DPOR with sleep sets',
-  dfs: 'exhaustive, every order of steps; with a bound on preemptions',
+  dpor: 'exhaustive, one execution of each class, on all cores: source-DPOR with sleep sets',
+  cache: 'exhaustive, every state once, on one core: depth first with a cache of visited states',
+  dfs: 'exhaustive, every order of steps, on all cores; usually with a bound on preemptions',
   random: 'samples: at each step any CPU that can move',
   pct: 'samples: priorities that change at random steps',
+  urw: 'samples: CPUs weighted by the steps they have left, every interleaving about alike',
 } as const;
 
 export type Strategy = keyof typeof STRATEGIES;
@@ -20,8 +35,10 @@ export type Strategy = keyof typeof STRATEGIES;
 export interface SearchSettings {
   /** Default: `dpor`. */
   strategy?: Strategy;
-  /** Greatest number of preemptions (`dfs`). */
+  /** Greatest number of preemptions (`dfs`). Default: no bound. */
   preemptions?: number;
+  /** Search for the greatest value of this measure (worst/measures.ts), with `dpor` or by samples. */
+  worst?: string;
   /** Seed of samples, a u32. Default: 1. */
   seed?: number;
   /** Depth of the bugs that `pct` aims at. Default: 3. */
@@ -33,19 +50,133 @@ export interface SearchSettings {
   maxExecutions?: number;
   maxMs?: number;
   maxSteps?: number;
+  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
   goOn?: boolean;
+  /** Threads. Default: one for each core. The result does not depend on them. */
+  workers?: number;
 }
 
-/** Searches a scenario in this thread. */
-export function search(scenario: Scenario, settings: SearchSettings): SearchResult {
-  const { strategy = 'dpor', commuting = true, symmetric, depth, ...rest } = settings;
-  const { make } = scenario;
-  if (strategy === 'dpor')
-    return exploreDpor(make, {
-      ...rest,
-      commuting,
-      ...(symmetric === true && { symmetric: scenario.alike }),
+export interface SearchHooks {
+  signal?: AbortSignal;
+  onProgress?: (progress: ParallelProgress) => void;
+  /** Called now and then with what an exhaustive search (`dpor`) can go on from. */
+  onCheckpoint?: (checkpoint: Checkpoint) => void;
+  checkpointMs?: number;
+  resume?: Checkpoint;
+}
+
+export interface SearchOutcome
+  extends SearchResult, Pick<WholeResult, 'states' | 'missProbability' | 'worst'> {
+  /** `complete` is true when everything has been explored (within the bound). */
+  ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** With a bound on preemptions: whether it kept the search from anything. */
+  bounded?: boolean;
+  /** With a bound, how much of all interleavings was explored. */
+  coverage?: Coverage;
+  /** Where the search can go on; null: nowhere. */
+  checkpoint: Checkpoint | null;
+}
+
+const PROGRESS_MS = 250;
+
+function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeResult): Verdict {
+  if (failure === null) return { kind: 'passes' };
+  const { kind, schedule } = failure;
+  if (kind === 'endless') return { kind, schedule };
+  if (message !== null)
+    return {
+      kind: 'violation',
+      error: new MeasureError(message, worst?.measure ?? '', worst?.value ?? Number.NaN),
+      cpu: null,
+      schedule,
+    };
+  return replaySchedule(openScenario(request).make, schedule).verdict ?? { kind: 'passes' };
+}
+
+function wholeSearch(settings: SearchSettings): WholeJob['search'] {
+  const { strategy = 'dpor', worst, commuting = true, seed = 1, depth } = settings;
+  if (worst === undefined) return { kind: 'cache' };
+  return {
+    kind: 'worst',
+    measure: worst,
+    strategy: isSampling(strategy) ? strategy : 'dpor',
+    commuting,
+    seed,
+    ...(depth !== undefined && { depth }),
+  };
+}
+
+async function searchWhole(
+  request: ScenarioRequest,
+  settings: SearchSettings,
+  { signal, onProgress }: SearchHooks,
+): Promise<SearchOutcome> {
+  const startMs = performance.now();
+  const shared = new Float64Array(new SharedArrayBuffer(SHARED_WORDS * 8));
+  const { maxExecutions, maxMs, maxSteps, goOn } = settings;
+  const limits = {
+    ...(maxExecutions !== undefined && { maxExecutions }),
+    ...(maxMs !== undefined && { maxMs }),
+    ...(maxSteps !== undefined && { maxSteps }),
+    ...(goOn !== undefined && { goOn }),
+  };
+  const progress = (): void =>
+    onProgress?.({
+      executions: shared[SHARED_EXECUTIONS]!,
+      blocked: shared[SHARED_BLOCKED]!,
+      steps: shared[SHARED_STEPS]!,
+      pendingTasks: 1,
+      elapsedMs: performance.now() - startMs,
+      estimate: null,
     });
-  if (strategy === 'dfs') return exploreDepthFirst(make, rest);
-  return exploreSampling(make, { ...rest, strategy, ...(depth !== undefined && { depth }) });
+  const interrupt = (): void => {
+    shared[SHARED_STOP] = 1;
+  };
+  const timer = setInterval(progress, PROGRESS_MS);
+  signal?.addEventListener('abort', interrupt);
+  if (signal?.aborted === true) interrupt();
+  try {
+    await using pool = new ExplorePool(1);
+    const result = await pool.runWhole({ request, limits, search: wholeSearch(settings), shared });
+    const { complete, statistics, failure, message: _, ...more } = result;
+    const failed = failure !== null && goOn !== true;
+    const stopped = signal?.aborted === true ? 'interrupted' : 'time';
+    const counted = statistics.executions + statistics.blocked;
+    return {
+      ...more,
+      verdict: verdictOf(request, result),
+      complete,
+      statistics,
+      ended: complete
+        ? 'complete'
+        : failed
+          ? 'failure'
+          : counted >= (maxExecutions ?? Infinity)
+            ? 'executions'
+            : stopped,
+      checkpoint: null,
+    };
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', interrupt);
+  }
+}
+
+/**
+ * Searches a scenario on worker threads. Rejects with what `openScenario` throws, CheckpointError, ExplorerDiedError when a worker dies,
+ * and NondeterminismError.
+ */
+export async function search(
+  request: ScenarioRequest,
+  settings: SearchSettings = {},
+  hooks: SearchHooks = {},
+): Promise<SearchOutcome> {
+  const { strategy = 'dpor', worst, ...rest } = settings;
+  if (worst !== undefined || strategy === 'cache') return searchWhole(request, settings, hooks);
+  const outcome = await exploreParallel(request, { ...rest, ...hooks, strategy });
+  const { bounded, complete, ended, statistics } = outcome;
+  if (settings.preemptions === undefined || ended === 'interrupted') return outcome;
+  await using pool = new ExplorePool(1);
+  const searched = { complete, bounded: bounded === true, statistics };
+  return { ...outcome, coverage: await pool.runCover({ request, searched }) };
 }

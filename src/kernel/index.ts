@@ -1,7 +1,13 @@
 export { awaitWord, notify, load } from './word.ts';
 export { cpuArea } from './layout.ts';
 export { cpuId, setThisCpu } from './percpu.ts';
-export { beginOperation, endOperation, violation } from './report.ts';
+export {
+  beginOperation,
+  endOperation,
+  eventsRecorded,
+  operationArguments,
+  violation,
+} from './report.ts';
 export { count, counterValue } from './stats.ts';
 export { syncPoint } from './inject.ts';
 export {

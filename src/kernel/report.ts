@@ -54,6 +54,7 @@ export const EVENT_CALLBACKS: u32 = 9; // how many were invoked; 0
 export const EVENT_INTERRUPT: u32 = 10; // interrupts handled: IPI_ kinds; bit per CPU that asked for a flush
 export const EVENT_FLUSH: u32 = 11; // TLB flush of this CPU's: first page; page after the last
 export const EVENT_VIOLATION: u32 = 12; // ORACLE_; the first of its words
+export const EVENT_ARGUMENTS: u32 = 13; // of the operation just begun: two more of its arguments; once more for the next two
 
 /** Marks the operation under way, for reports. */
 export function beginOperation(op: u32, a: u32, b: u32): void {
@@ -62,6 +63,16 @@ export function beginOperation(op: u32, a: u32, b: u32): void {
   poke(cpu + C_OP_B, b);
   poke(cpu + C_OP, op);
   event(EVENT_BEGIN, a | op, b);
+}
+
+/** Whether this machine has rings, so that it is worth while to tell more (`operationArguments`). */
+export function eventsRecorded(): boolean {
+  return peek(H_RING_EVENTS) !== 0;
+}
+
+/** Remembers two more arguments of the operation that has just begun. */
+export function operationArguments(a: u32, b: u32): void {
+  event(EVENT_ARGUMENTS, a, b);
 }
 
 /** Marks that no operation is under way. */

@@ -118,6 +118,8 @@ function describe(words: Uint32Array, kind: number, [a, b]: [number, number]): s
       const where = mm === 0 ? '' : `${describeAddress(words, mm) ?? hex(mm)}, `;
       return `begins ${operation(a & OPERATION_BITS)}(${where}page ${hex(b)})`;
     }
+    case report.EVENT_ARGUMENTS:
+      return `with ${hex(a)}, ${hex(b)}`;
     case report.EVENT_END:
       return `ends ${operation(a)}`;
     case report.EVENT_LOCK_WAITED:

@@ -54,16 +54,32 @@ const unaligned = (address: number): boolean => address % PAGE_BYTES !== 0 || ad
  */
 export class PageCalls {
   readonly kernel: Kernel;
+  readonly #recorded: boolean;
 
+  /** A kernel that has its memory, and for life. */
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.#recorded = Boolean(kernel.eventsRecorded());
   }
 
-  #as(op: number, mm: number, vpn: number, result: (kernel: Kernel) => number | void): number {
+  /** `a` and `b` are arguments that events are to tell as well, if any are recorded; so are the two after them that `#tell` tells. */
+  #as(
+    op: number,
+    mm: number,
+    vpn: number,
+    a: number,
+    b: number,
+    result: (kernel: Kernel) => number | void,
+  ): number {
     this.kernel.beginOperation(op, mm, vpn);
+    if (this.#recorded) this.kernel.operationArguments(a, b);
     const errno = (result(this.kernel) ?? 0) >>> 0;
     this.kernel.endOperation();
     return errno;
+  }
+
+  #tell(c: number, d: number): void {
+    if (this.#recorded) this.kernel.operationArguments(c, d);
   }
 
   mmap(
@@ -75,19 +91,22 @@ export class PageCalls {
     inode: number,
     pgoff: number,
   ): number {
-    return this.#as(OP_MMAP, mm, vpn, (k) => k.doMmap(mm, vpn, pages, prot, flags, inode, pgoff));
+    return this.#as(OP_MMAP, mm, vpn, pages, prot, (k) => {
+      this.#tell(flags, inode);
+      return k.doMmap(mm, vpn, pages, prot, flags, inode, pgoff);
+    });
   }
 
   munmap(mm: number, vpn: number, pages: number): number {
-    return this.#as(OP_MUNMAP, mm, vpn, (k) => k.doMunmap(mm, vpn, pages));
+    return this.#as(OP_MUNMAP, mm, vpn, pages, 0, (k) => k.doMunmap(mm, vpn, pages));
   }
 
   mprotect(mm: number, vpn: number, pages: number, prot: number): number {
-    return this.#as(OP_MPROTECT, mm, vpn, (k) => k.doMprotect(mm, vpn, pages, prot));
+    return this.#as(OP_MPROTECT, mm, vpn, pages, prot, (k) => k.doMprotect(mm, vpn, pages, prot));
   }
 
   madvise(mm: number, vpn: number, pages: number, advice: number): number {
-    return this.#as(OP_MADVISE, mm, vpn, (k) => k.doMadvise(mm, vpn, pages, advice));
+    return this.#as(OP_MADVISE, mm, vpn, pages, advice, (k) => k.doMadvise(mm, vpn, pages, advice));
   }
 
   mremap(
@@ -98,20 +117,24 @@ export class PageCalls {
     toPages: number,
     flags: number,
   ): number {
-    return this.#as(OP_MREMAP, mm, vpn, (k) => k.doMremap(mm, vpn, pages, to, toPages, flags));
+    return this.#as(OP_MREMAP, mm, vpn, pages, to, (k) => {
+      this.#tell(toPages, flags);
+      return k.doMremap(mm, vpn, pages, to, toPages, flags);
+    });
   }
 
   brk(mm: number, vpn: number): number {
-    return this.#as(OP_BRK, mm, vpn, (k) => k.doBrk(mm, vpn));
+    return this.#as(OP_BRK, mm, vpn, 0, 0, (k) => k.doBrk(mm, vpn));
   }
 
   access(mm: number, vpn: number, write: number): number {
-    return this.#as(OP_ACCESS, mm, vpn, (k) => k.access(mm, vpn, write));
+    return this.#as(OP_ACCESS, mm, vpn, write, 0, (k) => k.access(mm, vpn, write));
   }
 
   /** Accesses `count` pages from `vpn` on, every `stride` pages, until one fails. */
   touch(mm: number, vpn: number, count: number, stride: number, write: number): number {
-    return this.#as(OP_TOUCH, mm, vpn, (k) => {
+    return this.#as(OP_TOUCH, mm, vpn, write, count, (k) => {
+      this.#tell(stride, 0);
       for (let i = 0; i < count; i++) {
         const errno = k.access(mm, vpn + i * stride, write);
         if (errno !== 0) return errno;
@@ -123,7 +146,7 @@ export class PageCalls {
 
   /** A page fault of a recorded program: maps the page first where no mapping is known. */
   fault(mm: number, vpn: number, write: number): number {
-    return this.#as(OP_FAULT, mm, vpn, (k) => {
+    return this.#as(OP_FAULT, mm, vpn, write, 0, (k) => {
       const errno = k.access(mm, vpn, write);
       if (errno !== EFAULT) return errno;
       const mapped = k.mapImplicit(mm, vpn);
@@ -132,34 +155,34 @@ export class PageCalls {
   }
 
   walk(mm: number, vpn: number): number {
-    return this.#as(OP_WALK, mm, vpn, (k) => k.walkLockless(mm, vpn));
+    return this.#as(OP_WALK, mm, vpn, 0, 0, (k) => k.walkLockless(mm, vpn));
   }
 
   /** A walk that looks at the entry `polls` times before it leaves the table. */
   stall(mm: number, vpn: number, polls: number): number {
-    return this.#as(OP_WALK, mm, vpn, (k) => k.stallReader(mm, vpn, polls));
+    return this.#as(OP_WALK, mm, vpn, polls, 0, (k) => k.stallReader(mm, vpn, polls));
   }
 
   gupFast(mm: number, vpn: number, write: number): number {
-    return this.#as(OP_GUP, mm, vpn, (k) => k.gupFast(mm, vpn, write));
+    return this.#as(OP_GUP, mm, vpn, write, 0, (k) => k.gupFast(mm, vpn, write));
   }
 
   /** As gupFast, but never faults and never takes a lock. */
   gupFastOnly(mm: number, vpn: number, write: number): number {
-    return this.#as(OP_GUP, mm, vpn, (k) => k.gupFastOnly(mm, vpn, write));
+    return this.#as(OP_GUP, mm, vpn, write, 1, (k) => k.gupFastOnly(mm, vpn, write));
   }
 
   gupPut(frame: number): void {
-    this.#as(OP_GUP, 0, 0, (k) => k.gupPut(frame));
+    this.#as(OP_GUP, 0, 0, 0, 0, (k) => k.gupPut(frame));
   }
 
   /** A new address space's handle, 0 when there is none left. */
   mmCreate(): number {
-    return this.#as(OP_MM_CREATE, 0, 0, (k) => k.mmCreate());
+    return this.#as(OP_MM_CREATE, 0, 0, 0, 0, (k) => k.mmCreate());
   }
 
   mmDestroy(mm: number): void {
-    this.#as(OP_MM_DESTROY, mm, 0, (k) => k.mmDestroy(mm));
+    this.#as(OP_MM_DESTROY, mm, 0, 0, 0, (k) => k.mmDestroy(mm));
   }
 }
 

@@ -13,12 +13,16 @@ interface Line {
   text: string;
 }
 
-/** Events as lines; an operation that nothing was recorded of but its beginning and its end is one line. */
+/** Events as lines; an operation that nothing was recorded of but its beginning, its arguments and its end is one line. */
 function merged(events: readonly MachineEvent[]): Line[] {
   const lines: Line[] = [];
   const begun = new Map<number, Line>();
   for (const { cpu, timeUs, event, text } of events) {
     const beginning = begun.get(cpu);
+    if (event === 'arguments' && beginning !== undefined) {
+      beginning.text = `${beginning.text} ${text}`;
+      continue;
+    }
     begun.delete(cpu);
     if (event === 'end' && beginning !== undefined) {
       const us = (timeUs - beginning.timeUs).toFixed(1);

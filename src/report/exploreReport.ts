@@ -1,13 +1,15 @@
 /** What an exploration found, as text. */
+import { describeCoverage } from '../explore/interleavings.ts';
 import { formatSchedule } from '../explore/scheduleText.ts';
 import type { Scenario } from '../explore/scenario.ts';
-import type { SearchResult, Verdict, Waiter } from '../explore/verdict.ts';
+import type { SearchOutcome } from '../explore/search.ts';
+import type { Verdict, Waiter } from '../explore/verdict.ts';
 import { formatAddress, formatCount, formatDuration, formatPlural } from './format.ts';
 
 /** What was searched for, and what came of it. */
 export interface Explored {
   scenario: Scenario;
-  result: SearchResult;
+  result: SearchOutcome;
   /** Whether the verdict is the one that the scenario expects, as far as it was explored. */
   asExpected: boolean;
 }
@@ -36,10 +38,34 @@ export function verdictLines(verdict: Verdict): string[] {
   }
 }
 
-function amount({ complete, statistics }: SearchResult): string {
+const STOPPED: Readonly<Record<SearchOutcome['ended'], string>> = {
+  complete: 'complete',
+  failure: 'stopped at a failure',
+  executions: 'not complete (budget of executions)',
+  time: 'not complete (budget of time)',
+  interrupted: 'interrupted',
+};
+
+function amount({ bounded, ended, states, statistics }: SearchOutcome): string {
   const { executions, blocked, durationMs } = statistics;
-  const count = `${formatPlural(executions, 'execution')}${blocked > 0 ? ` and ${formatCount(blocked)} blocked` : ''}`;
-  return `${complete ? 'complete' : 'not complete'}, ${count}, ${formatDuration(durationMs)}`;
+  const count =
+    states === undefined
+      ? `${formatPlural(executions, 'execution')}${blocked > 0 ? ` and ${formatCount(blocked)} blocked` : ''}`
+      : formatPlural(states, 'state');
+  const within = bounded === true && ended === 'complete' ? ' within the bound' : '';
+  return `${STOPPED[ended]}${within}, ${count}, ${formatDuration(durationMs)}`;
+}
+
+function worstLines({ worst }: SearchOutcome): string[] {
+  if (worst === undefined) return [];
+  const { measure, unit, value, bound, distribution } = worst;
+  const counts = distribution.map(([at, count]) => `${at}: ${formatCount(count)}`).join(', ');
+  return [
+    `  ${measure}: ${value === null ? 'nothing measured' : `${bound === 'exact' ? '' : 'at least '}${value} ${unit}`}`,
+    ...(distribution.length > 0 && distribution.length <= 12
+      ? [`  classes of executions by greatest value: ${counts}`]
+      : []),
+  ];
 }
 
 /** One scenario: how much was explored, and the verdict. */
@@ -47,11 +73,15 @@ export function exploredLines({ scenario, result, asExpected }: Explored, rerun:
   const { verdict } = result;
   const [first, ...more] = verdictLines(verdict);
   const expected = scenario.about.expected;
-  const lines = [`${scenario.name}: ${amount(result)}: ${first}`, ...more];
+  const lines = [`${scenario.name}: ${amount(result)}: ${first}`, ...more, ...worstLines(result)];
+  if (result.coverage !== undefined)
+    lines.push(`  the bound covered ${describeCoverage(result.coverage)}`);
   if (!asExpected) lines.push(`  expected: ${expected}`);
   else if (expected !== 'passes') lines.push('  as expected');
   if (verdict.kind !== 'passes' && verdict.kind !== 'endless') {
     lines.push(`  again: ${rerun} --replay ${formatSchedule(verdict.schedule)}`);
+  } else if (result.worst !== undefined && result.worst.value !== null) {
+    lines.push(`  shown by: ${rerun} --replay ${formatSchedule(result.worst.schedule)}`);
   }
   return lines;
 }

@@ -28,6 +28,20 @@ describe('explore', () => {
     expect(code).toBe(0);
   });
 
+  it('says how much a bound covers', async () => {
+    const { code, stdout } = await ptlab(
+      'explore',
+      'counters',
+      '--constants',
+      'INCREMENTS=3',
+      '--preemptions',
+      '2',
+    );
+    expect(stdout).toMatch(/^counters: complete within the bound, 192 executions, /);
+    expect(stdout).toContain('the bound covered 192 of 1,680 interleavings');
+    expect(code).toBe(0);
+  });
+
   it('finds what is wrong with a scenario of one’s own, and shows it again', async () => {
     const mine = files.write('mine.ts', FAILING.replace('EXPECTED', 'passes'));
     const found = await ptlab('explore', mine);
@@ -37,6 +51,62 @@ describe('explore', () => {
     const shown = await ptlab('explore', mine, '--replay', schedule);
     expect(shown.stdout).toContain('both counted');
     expect(shown.code).toBe(1);
+    const threads = await ptlab('explore', mine, '--replay', schedule, '--threads');
+    expect(threads.stdout).toMatch(/on 2 threads, .*, memory as in the explorer: violation/);
+    expect(threads.stdout).toContain('both counted');
+    expect(threads.code).toBe(1);
+  });
+
+  it('goes on from a checkpoint to the same end', async () => {
+    const [whole, first] = await Promise.all([
+      ptlab('explore', 'zapZap', '--json', '--quiet'),
+      ptlab(
+        'explore',
+        'zapZap',
+        '--json',
+        '--quiet',
+        '--executions',
+        '500',
+        '--checkpoint',
+        files.path + '/zz',
+      ),
+    ]);
+    const counts = ({ stdout }: { stdout: string }) => {
+      const [one] = JSON.parse(stdout).explored;
+      return [one.ended, one.executions, one.blocked];
+    };
+    expect(counts(first)[0]).toBe('executions');
+    const resumed = await ptlab(
+      'explore',
+      'zapZap',
+      '--json',
+      '--quiet',
+      '--resume',
+      files.path + '/zz',
+    );
+    expect(counts(resumed)).toEqual(counts(whole));
+    expect(counts(whole)[0]).toBe('complete');
+    const other = await ptlab('explore', 'zapFault', '--resume', files.path + '/zz');
+    expect([other.code, other.stdout]).toEqual([2, '']);
+    expect(other.stderr).toContain('of another search');
+  });
+
+  it.each([
+    ['cache', /^epoch: complete, 66 states, /m],
+    ['dfs', /^epoch: complete, 297 executions, /m],
+    ['urw', /^epoch: complete, 10,000 executions, |^epoch: .*10,000 executions, /m],
+  ])('searches by %s', async (strategy, pattern) => {
+    const { stdout, code } = await ptlab('explore', 'epoch', '--strategy', strategy);
+    expect(stdout).toMatch(pattern);
+    expect(code).toBe(0);
+  });
+
+  it('finds the worst case, and shows it again', async () => {
+    const { stdout } = await ptlab('explore', 'zapWalk', '--worst', 'age');
+    expect(stdout).toMatch(/^ {2}age: 1 /m);
+    const schedule = /shown by: .* --replay (\S+)/.exec(stdout)![1]!;
+    const shown = await ptlab('explore', 'zapWalk', '--replay', schedule);
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('no violation')]);
   });
 
   it('is right when a failure is found where one is expected', async () => {
@@ -60,6 +130,9 @@ describe('explore', () => {
     [['zapZap', '--constants', 'NOT_THERE=1'], /constants: none is called NOT_THERE/],
     [['zapZap', '--replay', '0*x'], /schedule: "0\*x"; allowed: CPU/],
     [['--replay', '0'], /--replay with 0 scenarios; allowed: one/],
+    [['zapZap', '--threads'], /--threads without --replay; allowed: both/],
+    [['zapZap', '--worst', 'age', '--preemptions', '2'], /--worst with --strategy dfs; allowed/],
+    [['zapZap', '--resume', '/no/such'], /--resume \/no\/such: ENOENT/],
     [['zapZap', '--replay', '0*5,3'], /step 5: no CPU 3/],
   ])('refuses %j', async (args, message) => {
     const { code, stdout, stderr } = await ptlab('explore', ...args);

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor, type DporOptions } from '../../src/explore/dpor.ts';
 import { DporSearch } from '../../src/explore/dporSearch.ts';
 import { Execution, type ProgramMaker } from '../../src/explore/execution.ts';
@@ -132,6 +133,22 @@ describe('a search in tasks against one that is not split, on random programs', 
         expect(counts[0]).toEqual(counts[1]);
       }),
       { numRuns: RUNS, seed: 13 },
+    );
+  });
+
+  test('every order of steps, with and without a bound on preemptions: as many as depth first', () => {
+    const bounds = fc.constantFrom(0, 1, 2, Infinity);
+    fc.assert(
+      fc.property(smallPrograms(false), splits, bounds, (program, split, preemptions) => {
+        const make = programMaker(program);
+        const whole = exploreDepthFirst(make, { goOn: true, preemptions });
+        const options = { goOn: true, everyOrder: true, preemptions };
+        const tree = exploreInTasks(make, options, { ...split, goOn: true }, 3);
+        expect(tree.statistics.executions).toBe(whole.statistics.executions);
+        expect(tree.statistics.blocked).toBe(0);
+        expect(tree.bounded).toBe(whole.bounded);
+      }),
+      { numRuns: 200, seed: 15 },
     );
   });
 

@@ -9,7 +9,13 @@ const T = 2 ** 44 - 4096;
 const K = 4096;
 const MM = 77;
 
-const MARKS = ['beginOperation', 'endOperation', 'condResched'];
+const MARKS = [
+  'beginOperation',
+  'endOperation',
+  'condResched',
+  'eventsRecorded',
+  'operationArguments',
+];
 
 /** A kernel that gives `answer` and notes what it was asked, but for marks and quiescent states. */
 function recorder(answer = 0): { calls: SystemCalls; asked: [string, ...number[]][] } {

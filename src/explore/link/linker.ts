@@ -133,7 +133,7 @@ export class Linker {
         if (type === 'own')
           this.names.set(
             keyOf({ path: module.path, name }),
-            taken.get(name) === 1 ? name : `${name}$${module.name}`,
+            taken.get(name) === 1 ? name : `${name}$${module.name.replace(/\W/g, '_')}`,
           );
   }
 

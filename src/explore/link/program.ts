@@ -19,6 +19,11 @@ export interface LinkOptions {
   interrupts?: boolean;
   /** Injected trouble becomes choices of the explorer (choices.ts). Default: false. */
   choices?: boolean;
+  /**
+   * Functions stay plain, and each word operation is a call of the host's `operate`: for CPUs that are threads of their own
+   * (threads/). Sites and codes are those of the coroutines. Default: false.
+   */
+  plain?: boolean;
   /** Module (a path, or one relative to dist/src) whose call statements ask the host whether to be carried out (`keeps`). */
   droppable?: string;
 }
@@ -45,6 +50,8 @@ export interface Statement {
 export interface CoroutineHost {
   /** Where operands are written before each yield. */
   slots: Uint32Array;
+  /** Plain programs (`LinkOptions.plain`): carries out the operation of this code, whose operands are in the slots. */
+  operate?(code: number): number;
   peek(address: number): number;
   poke(address: number, value: number): void;
   fillWords(address: number, count: number, value: number): void;
@@ -58,7 +65,7 @@ export interface CoroutineHost {
   keeps(statement: number): boolean;
 }
 
-/** A linked program's exports: generator functions where they can reach a word operation, plain ones elsewhere. */
+/** A linked program's exports: generator functions where they can reach a word operation (unless linked plain), plain ones elsewhere. */
 export type CoroutineExports = Record<string, unknown>;
 
 /** Modules or options that cannot be linked; the message says where and why. */

@@ -43,7 +43,8 @@ export class Writer {
 
   write(module: Module): string {
     const out = new MagicString(module.text);
-    for (const name of module.functions.keys()) {
+    const { plain } = this.linker.options;
+    for (const name of plain === true ? [] : module.functions.keys()) {
       if (!this.linker.generators.has(keyOf({ path: module.path, name }))) continue;
       const node = module.functions.get(name)!;
       out.appendLeft(node.start + 'function'.length, '*');
@@ -96,7 +97,7 @@ export class Writer {
       if (parent.type === 'Property' && parent.shorthand) {
         if (name !== text) out.appendLeft(node.end, `: ${name}`);
       } else if (name !== text) out.update(node.start, node.end, name);
-      if (called && this.linker.generators.has(key)) {
+      if (called && this.linker.options.plain !== true && this.linker.generators.has(key)) {
         out.prependRight(parent.start, '(yield* ');
         out.appendLeft(parent.end, ')');
       }
@@ -131,7 +132,8 @@ export class Writer {
       operation: name === 'awaitEither' ? 'awaitWord' : name,
     });
     const last = call.arguments[operands - 1]!;
-    out.update(call.callee.start, call.callee.end, `(yield ${helper}`);
+    const step = this.linker.options.plain === true ? '$host.operate(' : '(yield ';
+    out.update(call.callee.start, call.callee.end, `${step}${helper}`);
     out.appendLeft(call.arguments[0]!.start, `${code}, `);
     if (last.end < call.end - 1) out.remove(last.end, call.end - 1);
     out.appendLeft(call.end, ')');

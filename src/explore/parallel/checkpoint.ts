@@ -45,7 +45,7 @@ export function checkCheckpoint(checkpoint: Checkpoint, setup: RunSetup, scenari
   if (version !== VERSION)
     throw new CheckpointError(`checkpoint: version ${version}; this program writes ${VERSION}`);
   const plain = JSON.parse(JSON.stringify(setup)) as RunSetup;
-  for (const part of ['request', 'dpor', 'sampling'] as const)
+  for (const part of ['request', 'settings'] as const)
     if (!isDeepStrictEqual(checkpoint.setup[part], plain[part]))
       throw new CheckpointError(
         `checkpoint: of another search: ${part} ${JSON.stringify(checkpoint.setup[part])}, not ${JSON.stringify(plain[part])}`,

@@ -1,16 +1,17 @@
 /**
  * Searches on all cores, with the same result for any number of them.
  *
- * A search is a sequence of parts (work.ts) that are explored by worker threads and merged in order. This thread explores parts as
- * well until the workers are up, and a search that is over by then never starts any. A search that is stopped, by a
- * budget or a signal, can be gone on with from its checkpoint, with the result of one that was not stopped.
+ * A search is a sequence of parts (work.ts) that are explored by this thread and by worker threads, and merged in order. Workers are
+ * started only when the search is not over soon. A search that is stopped, by a budget or a signal, can be gone on with from its
+ * checkpoint, with the result of one that was not stopped.
  */
 
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { SamplingOptions } from '../sampling.ts';
+import { isSampling } from '../pickers.ts';
 import type { ScenarioRequest } from '../scenario.ts';
+import type { SearchSettings } from '../search.ts';
 import type { SearchResult } from '../verdict.ts';
 import { checkCheckpoint, makeCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { PartRunner } from './partRunner.ts';
@@ -19,10 +20,12 @@ import { Samples } from './samples.ts';
 import { SearchTree } from './tree.ts';
 import type { Part, PartResult, RunSetup, Work } from './work.ts';
 
-/** A search runs on this thread alone for so long, milliseconds, before it starts workers. */
+/** A search runs on this thread alone for so long, milliseconds, before it starts workers of its own. */
 const ALONE_MS = 50;
 /** Most parts sent to a worker at once. */
 const PARTS_MAX = 16;
+/** Jobs under way for each worker: it begins the second while the result of the first is merged, even if this thread is busy. */
+const JOBS = 2;
 
 export interface ParallelProgress {
   executions: number;
@@ -35,30 +38,17 @@ export interface ParallelProgress {
   estimate: { low: number; high: number } | null;
 }
 
-export interface ParallelOptions {
-  /** Threads. Default: one for each core. */
+/**
+ * `maxExecutions`, blocked ones included, is exact when the search samples (default: 1,000 without `maxMs`); otherwise the search stops
+ * after the part that reaches it.
+ */
+export interface ParallelOptions extends Omit<SearchSettings, 'worst' | 'strategy'> {
+  /** Default: `dpor`. */
+  strategy?: Exclude<SearchSettings['strategy'], 'cache'>;
+  /** Threads that explore, this one included. Default: one for each core. */
   workers?: number;
-  /** Workers to use; they outlive the search. Default: the search's own. */
+  /** Threads to use besides this one; they outlive the search. Default: the search's own. */
   pool?: ExplorePool;
-  /** Let operations commute whose result is unused (dependence.ts). Default: false. */
-  commuting?: boolean;
-  /** Begin alike CPUs in the order of their numbers (alikeCpus.ts). Default: false. */
-  symmetric?: boolean;
-  /** Look for races on plain words (plainWords.ts). Default: true. */
-  plainRaces?: boolean;
-  /** Sample executions (sampling.ts) instead of exploring all of them. */
-  sampling?: Pick<SamplingOptions, 'strategy' | 'depth' | 'seed'>;
-  /** Go on after a failing execution; the verdict is the first one's. Default: false. */
-  goOn?: boolean;
-  /** Steps after which an execution counts as endless. Default: 100,000. */
-  maxSteps?: number;
-  /**
-   * Executions, blocked ones included, after which the search stops: exactly when it samples, after the part that reaches them
-   * otherwise. Default: none; 1,000 when it samples without `maxMs`.
-   */
-  maxExecutions?: number;
-  /** Milliseconds after which the search stops. Default: none. */
-  maxMs?: number;
   signal?: AbortSignal;
   onProgress?: (progress: ParallelProgress) => void;
   /** Milliseconds between two calls of `onProgress`. Default: 250. */
@@ -73,22 +63,27 @@ export interface ParallelOptions {
 export interface ParallelResult extends SearchResult {
   /** `complete` is true when it has `ended` with everything explored, failing or not. */
   ended: 'complete' | 'failure' | 'executions' | 'time' | 'interrupted';
+  /** Depth first: whether the bound on preemptions kept it from anything. */
+  bounded?: boolean;
   /** Where an exhaustive search can go on; null when there is nothing left to explore. */
   checkpoint: Checkpoint | null;
 }
 
 function setupOf(request: ScenarioRequest, options: ParallelOptions): RunSetup {
-  const { commuting, symmetric, plainRaces, goOn, maxSteps, sampling } = options;
+  const { strategy = 'dpor', commuting = true, symmetric, preemptions, goOn } = options;
+  const { seed = 1, depth, maxSteps } = options;
   return {
     request,
-    dpor: {
-      commuting: commuting === true,
-      symmetric: symmetric === true && sampling === undefined,
-      plainRaces: plainRaces !== false,
+    settings: {
+      strategy,
+      commuting,
+      symmetric: symmetric === true,
       goOn: goOn === true,
+      seed,
+      ...(preemptions !== undefined && { preemptions }),
+      ...(depth !== undefined && { depth }),
       ...(maxSteps !== undefined && { maxSteps }),
     },
-    sampling: sampling ?? null,
   };
 }
 
@@ -109,27 +104,28 @@ class Run {
   readonly #setup: RunSetup;
   readonly #runner: PartRunner;
   readonly #work: Work;
+  readonly #exhaustive: boolean;
   readonly #workers: number;
   readonly #id = randomUUID();
   readonly #startMs = performance.now();
   #pool: ExplorePool | null = null;
   #stopped: 'executions' | 'time' | 'interrupted' | null = null;
   #error: unknown = null;
-  /** Whether some worker has sent a result. */
-  #workersUp = false;
   /** Wakes those who wait for parts, or for the end. */
   #wake = (): void => {};
   #change = Promise.resolve();
 
   constructor(request: ScenarioRequest, options: ParallelOptions) {
-    const { sampling, maxExecutions, maxMs, resume, goOn } = options;
+    const { strategy = 'dpor', maxExecutions, maxMs, resume, goOn } = options;
     this.#options = options;
-    this.#workers = options.pool?.workers ?? options.workers ?? availableParallelism();
+    const own = options.workers ?? availableParallelism();
+    this.#workers = options.pool === undefined ? own : options.pool.workers + 1;
     if (!Number.isInteger(this.#workers) || this.#workers < 1)
       throw new RangeError(`workers: ${this.#workers}; must be a whole number from 1`);
     this.#setup = setupOf(request, options);
     this.#runner = new PartRunner(this.#setup);
-    if (sampling === undefined) {
+    this.#exhaustive = !isSampling(strategy);
+    if (this.#exhaustive) {
       const tree = new SearchTree({ goOn: goOn === true });
       if (resume !== undefined) {
         checkCheckpoint(resume, this.#setup, this.#runner.scenario);
@@ -138,7 +134,7 @@ class Run {
       this.#work = tree;
     } else {
       const executions = maxExecutions ?? (maxMs === undefined ? 1000 : Infinity);
-      this.#work = new Samples(sampling.seed ?? 1, executions, goOn === true);
+      this.#work = new Samples(executions, goOn === true);
     }
     this.#expectChange();
   }
@@ -172,7 +168,7 @@ class Run {
   #add(results: readonly PartResult[]): void {
     const { maxExecutions, maxMs } = this.#options;
     for (const result of results) {
-      if (this.#over) return;
+      if (this.#over) break;
       this.#work.add(result);
       const { executions, blocked } = this.#work.statistics;
       if (executions + blocked >= (maxExecutions ?? Infinity)) this.#stop('executions');
@@ -181,9 +177,10 @@ class Run {
     this.#changed();
   }
 
-  /** Explores on this thread until the search is over or workers have come up. */
+  /** Explores on this thread until the search is over. */
   async #here(): Promise<void> {
-    while (!this.#over && !this.#workersUp) {
+    if (this.#options.pool !== undefined) this.#startWorkers();
+    while (!this.#over) {
       const part = this.#work.next();
       if (part === null) await this.#change;
       else {
@@ -196,15 +193,15 @@ class Run {
 
   #startWorkers(): void {
     if (this.#pool !== null || this.#over) return;
-    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers);
-    for (let worker = 0; worker < this.#workers; worker++)
+    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers - 1);
+    for (let job = 0; job < JOBS * (this.#workers - 1); job++)
       this.#there(this.#pool).catch((error: unknown) => {
         this.#error ??= error;
         this.#changed();
       });
   }
 
-  /** Has one worker explore until the search is over. */
+  /** Has workers explore, a job at a time, until the search is over. */
   async #there(pool: ExplorePool): Promise<void> {
     while (!this.#over) {
       const parts = this.#parts();
@@ -213,14 +210,13 @@ class Run {
         continue;
       }
       const results = await pool.run({ run: this.#id, setup: this.#setup, parts });
-      this.#workersUp = true;
       this.#add(results);
     }
   }
 
   /** Parts for a worker: several when there are many, so that small ones do not cost a message each. */
   #parts(): Part[] {
-    const count = Math.floor(this.#work.waiting / (4 * this.#workers));
+    const count = Math.floor(this.#work.waiting / (4 * JOBS * this.#workers));
     const parts: Part[] = [];
     do {
       const part = this.#work.next();
@@ -252,7 +248,7 @@ class Run {
     const { executions, blocked, steps, depth } = work.statistics;
     const durationMs = this.#elapsedMs();
     const failed = work.failure !== null && this.#options.goOn !== true;
-    const complete = work.ended && !failed && this.#setup.sampling === null;
+    const complete = work.ended && !failed && this.#exhaustive;
     return {
       verdict:
         work.failure === null
@@ -261,6 +257,7 @@ class Run {
       complete,
       statistics: { executions, blocked, steps, depth, durationMs },
       ended: failed ? 'failure' : work.ended ? 'complete' : this.#stopped!,
+      ...(this.#setup.settings.strategy === 'dfs' && { bounded: work.bounded }),
       checkpoint: work.ended ? null : this.#checkpoint(),
     };
   }
@@ -284,7 +281,6 @@ class Run {
       );
     try {
       await this.#here();
-      while (!this.#over) await this.#change;
       if (this.#error !== null) throw this.#error;
       onProgress?.(this.#progress());
       return this.#result();

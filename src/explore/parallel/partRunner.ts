@@ -2,26 +2,33 @@
 
 import { Execution } from '../execution.ts';
 import { DporSearch } from '../dporSearch.ts';
-import { exploreSampling } from '../sampling.ts';
+import { sampleRange } from '../sampling.ts';
+import { isSampling } from '../pickers.ts';
 import { openScenario, type Scenario } from '../scenario.ts';
+import type { SearchSettings } from '../search.ts';
 import type { Verdict } from '../verdict.ts';
-import { exploreTask, failureOf } from './task.ts';
-import type { Failure } from './task.ts';
+import { exploreTask, failureOf, type Failure } from './task.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
 
 export class PartRunner {
   readonly scenario: Scenario;
-  readonly #setup: RunSetup;
+  readonly #settings: SearchSettings;
   readonly #search: DporSearch;
+  /** For samples: nobody looks at its plain accesses. */
+  #samples: Execution | null = null;
 
   /** Throws what `openScenario` throws. */
-  constructor(setup: RunSetup) {
-    this.scenario = openScenario(setup.request);
-    this.#setup = setup;
-    const { symmetric, ...dpor } = setup.dpor;
+  constructor({ request, settings }: RunSetup) {
+    this.scenario = openScenario(request);
+    this.#settings = settings;
+    const { strategy, preemptions, commuting = true, symmetric, goOn, maxSteps } = settings;
     this.#search = new DporSearch(new Execution(this.scenario.make), {
-      ...dpor,
+      everyOrder: strategy === 'dfs',
+      commuting: commuting && strategy !== 'dfs',
       ...(symmetric === true && { symmetric: this.scenario.alike }),
+      ...(preemptions !== undefined && { preemptions }),
+      ...(goOn !== undefined && { goOn }),
+      ...(maxSteps !== undefined && { maxSteps }),
     });
   }
 
@@ -29,15 +36,11 @@ export class PartRunner {
     const { number } = part;
     if ('task' in part)
       return { number, ...exploreTask(this.#search, part.task, part.steps, part.ordered) };
-    const { sampling, dpor } = this.#setup;
-    if (sampling === null) throw new Error('a sample of a search that does not sample');
-    const { statistics, verdict } = exploreSampling(this.scenario.make, {
-      ...sampling,
-      seed: part.seed,
-      maxExecutions: part.executions,
-      ...(dpor.goOn !== undefined && { goOn: dpor.goOn }),
-      ...(dpor.maxSteps !== undefined && { maxSteps: dpor.maxSteps }),
-    });
+    const { strategy, ...settings } = this.#settings;
+    if (!isSampling(strategy)) throw new Error(`a sample of a search by strategy ${strategy}`);
+    this.#samples ??= new Execution(this.scenario.make);
+    const options = { ...settings, strategy };
+    const { statistics, verdict } = sampleRange(this.#samples, options, part.from, part.to);
     const { executions, steps, depth } = statistics;
     return { number, executions, steps, depth, failure: failureOf(verdict) };
   }

@@ -3,6 +3,8 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
+import type { Coverage } from '../interleavings.ts';
+import type { CoverJob, WholeJob, WholeResult } from './whole.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
 
 /** Parts of one search for a worker, which keeps the search's scenario open for as long as jobs have the same `run`. */
@@ -13,9 +15,12 @@ export interface Job {
 }
 
 /** What came of a job: results, or the error that the program or the search threw. */
-export type JobResult =
-  | { results: PartResult[] }
-  | { error: { name: string; message: string; stack: string | undefined } };
+export type JobResult = { results: PartResult[] } | Thrown;
+
+/** An error as it is sent. */
+export interface Thrown {
+  error: { name: string; message: string; stack: string | undefined };
+}
 
 /** A worker ended in the middle of a search. */
 export class ExplorerDiedError extends Error {
@@ -33,7 +38,7 @@ export class ExplorePool implements AsyncDisposable {
       minThreads: workers,
       maxThreads: workers,
       idleTimeout: Infinity,
-      concurrentTasksPerWorker: 1,
+      concurrentTasksPerWorker: 2,
       atomics: 'disabled',
       recordTiming: false,
     });
@@ -47,16 +52,30 @@ export class ExplorePool implements AsyncDisposable {
 
   /** Rejects with ExplorerDiedError, or with what the program or the search threw. */
   async run(job: Job): Promise<PartResult[]> {
-    let result: JobResult;
+    return (await this.#send<{ results: PartResult[] }>(job, 'default')).results;
+  }
+
+  /** The same for a search that is not split. */
+  async runWhole(job: WholeJob): Promise<WholeResult> {
+    return (await this.#send<{ result: WholeResult }>(job, 'whole')).result;
+  }
+
+  /** How much a bounded search covered. */
+  async runCover(job: CoverJob): Promise<Coverage> {
+    return (await this.#send<{ result: Coverage }>(job, 'cover')).result;
+  }
+
+  async #send<R extends object>(job: Job | WholeJob | CoverJob, name: string): Promise<R> {
+    let result: R | Thrown;
     try {
-      result = (await this.#pool.run(job)) as JobResult;
+      result = (await this.#pool.run(job, { name })) as R | Thrown;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new ExplorerDiedError(`a worker of the search died: ${why}`, { cause: error });
     }
-    if ('results' in result) return result.results;
-    const { name, message, stack } = result.error;
-    throw Object.assign(new Error(message), { name, stack });
+    if (!('error' in result)) return result;
+    const { message, ...rest } = result.error;
+    throw Object.assign(new Error(message), rest);
   }
 
   async close(): Promise<void> {

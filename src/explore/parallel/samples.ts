@@ -1,38 +1,30 @@
 /**
- * Sampling in parts of a fixed number of executions, each with a seed of its own that follows from the search's seed and the part's
- * number: the same executions for any number of workers. The first failing part, in order, is the one that counts.
+ * Sampling in parts, each a chunk of executions (sampling.ts), which are the same whoever samples them. The first failing part, in
+ * order, is the one that counts.
  */
 
+import { SAMPLE_CHUNK } from '../sampling.ts';
 import type { Failure } from './task.ts';
 import type { Part, PartResult, SampleResult, Work, WorkStatistics } from './work.ts';
 
 /** Executions of a part. */
-const PART_EXECUTIONS = 100;
-/** Parts handed out before the first of them is merged. */
+const PART_EXECUTIONS = SAMPLE_CHUNK;
+/** Parts known before the first of them is merged. */
 const AHEAD = 256;
 
-/** Seed of part `number` of a search with seed `seed`: the finaliser of MurmurHash3 (Appleby) over both. */
-export function partSeed(seed: number, number: number): number {
-  let mixed = (seed ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
-}
-
 export class Samples implements Work {
-  readonly #seed: number;
   readonly #goOn: boolean;
   /** Executions altogether; Infinity: until somebody stops. */
   readonly #executions: number;
   #given = 0;
   #merged = 0;
   readonly #early = new Map<number, SampleResult>();
+  readonly bounded = false;
   readonly ordered: readonly number[] = [];
   readonly statistics: WorkStatistics = { executions: 0, blocked: 0, steps: 0, depth: 0, parts: 0 };
   failure: Failure | null = null;
 
-  constructor(seed: number, executions: number, goOn: boolean) {
-    this.#seed = seed;
+  constructor(executions: number, goOn: boolean) {
     this.#executions = executions;
     this.#goOn = goOn;
   }
@@ -57,8 +49,8 @@ export class Samples implements Work {
     if (this.waiting <= 0) return null;
     const number = this.#given;
     this.#given += 1;
-    const executions = Math.min(PART_EXECUTIONS, this.#executions - number * PART_EXECUTIONS);
-    return { number, seed: partSeed(this.#seed, number), executions };
+    const from = number * PART_EXECUTIONS;
+    return { number, from, to: Math.min(from + PART_EXECUTIONS, this.#executions) };
   }
 
   add(result: PartResult): void {

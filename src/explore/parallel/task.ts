@@ -24,6 +24,19 @@ export interface Task {
   fresh: boolean;
 }
 
+/** The task that is every execution which begins with `prefix` (or, where that ends in a choice, with another alternative of it). */
+export function taskBelow(prefix: Schedule): Task {
+  const steps = prefix.map((entry) => (typeof entry === 'number' ? ([entry, -1] as const) : entry));
+  return {
+    cpus: steps.map(([cpu]) => cpu),
+    choices: steps.map(([, choice]) => choice),
+    sleep: steps.map(() => 0),
+    backtrack: steps.map(([cpu]) => 1 << cpu),
+    base: steps.length,
+    fresh: true,
+  };
+}
+
 /** What a task has not got round to: a path as above, the last state of which has something left to be tried. */
 export interface Rest {
   cpus: number[];
@@ -61,6 +74,8 @@ export interface TaskResult {
   commuted: number[];
   /** A word of both kinds turned up, so that nothing else of this result counts. */
   restart: boolean;
+  /** Whether a bound on preemptions has left something out. */
+  bounded: boolean;
 }
 
 export interface Failure {
@@ -104,6 +119,7 @@ export function exploreTask(
     ordered: dependence.commuting ? wordsOf(dependence.ordered) : [],
     commuted: dependence.commuting ? wordsOf(dependence.commuted) : [],
     restart,
+    bounded: search.bounded,
   };
 }
 

@@ -47,6 +47,7 @@ export interface SavedTree {
   ordered: number[];
   commuted: number[];
   failure: Failure | null;
+  bounded: boolean;
   made: number;
 }
 
@@ -77,6 +78,7 @@ export class SearchTree implements Work {
   statistics: WorkStatistics = { ...NO_STATISTICS };
   /** Of the first failing execution in the order of tasks. */
   failure: Failure | null = null;
+  bounded = false;
 
   constructor({ goOn, taskSteps, tasksWanted }: TreeOptions = {}) {
     this.#goOn = goOn === true;
@@ -92,6 +94,7 @@ export class SearchTree implements Work {
     this.#commuted.clear();
     this.statistics = { ...NO_STATISTICS };
     this.failure = null;
+    this.bounded = false;
     const whole = { cpus: [], choices: [], sleep: [], backtrack: [], base: 0, fresh: true };
     // The first task is short, so that there is soon something for others.
     this.#make(whole, [], Math.ceil(this.#taskSteps / 16));
@@ -160,6 +163,7 @@ export class SearchTree implements Work {
     statistics.depth = Math.max(statistics.depth, result.depth);
     statistics.parts += 1;
     this.failure ??= result.failure;
+    this.bounded ||= result.bounded;
     if (this.failure !== null && !this.#goOn) return;
     for (const proposal of result.proposals) this.#propose(task, proposal);
     if (result.rest !== null) this.#divide(task, result.rest);
@@ -264,6 +268,7 @@ export class SearchTree implements Work {
       ordered: [...this.#ordered],
       commuted: [...this.#commuted],
       failure: this.failure,
+      bounded: this.bounded,
       made: this.#made,
     };
   }
@@ -285,5 +290,6 @@ export class SearchTree implements Work {
     this.#commuted.clear();
     for (const word of saved.commuted) this.#commuted.add(word);
     this.failure = saved.failure;
+    this.bounded = saved.bounded;
   }
 }

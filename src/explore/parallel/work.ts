@@ -3,27 +3,21 @@
  * not from who explores them or how fast. A part and its result are plain data.
  */
 
-import type { DporOptions } from '../dpor.ts';
-import type { SamplingOptions } from '../sampling.ts';
 import type { ScenarioRequest } from '../scenario.ts';
+import type { SearchSettings } from '../search.ts';
 import type { SavedTree } from './tree.ts';
 import type { Failure, Task, TaskResult } from './task.ts';
 
-/** How executions are looked at, whichever are. */
+/** A search, as far as the results of its parts depend on it. */
 export interface RunSetup {
   request: ScenarioRequest;
-  /** Of the exhaustive search; `symmetric` as the scenario says (`Scenario.alike`). */
-  dpor: Omit<DporOptions, 'onExecution' | 'maxExecutions' | 'maxMs' | 'symmetric'> & {
-    symmetric?: boolean;
-  };
-  /** Null: the exhaustive search. */
-  sampling: Pick<SamplingOptions, 'strategy' | 'depth' | 'seed'> | null;
+  settings: Omit<SearchSettings, 'maxExecutions' | 'maxMs'>;
 }
 
-/** Explore a task; `ordered`: words known to be awaited. Or sample executions. */
+/** Explore a task; `ordered`: words known to be awaited. Or sample executions number `from` up to and without `to`. */
 export type Part =
   | { number: number; task: Task; steps: number; ordered: readonly number[] }
-  | { number: number; seed: number; executions: number };
+  | { number: number; from: number; to: number };
 
 export interface SampleResult {
   executions: number;
@@ -57,6 +51,8 @@ export interface Work {
   readonly statistics: WorkStatistics;
   /** Of the first failing execution in the order of parts. */
   readonly failure: Failure | null;
+  /** Whether a bound on preemptions has left something out. */
+  readonly bounded: boolean;
   /** Words known to be awaited. */
   readonly ordered: readonly number[];
   /** All executions there will be, between two numbers; null: not known. */

@@ -21,7 +21,7 @@ export interface Extreme {
   value: number;
   /** Steps that come first, with all that happens before them. */
   early: readonly number[];
-  /** Steps that come last, with all that happens after them. */
+  /** Steps that come last, with all that happens after them; where that leaves their order open, in this order. */
   late: readonly number[];
   /** What the value is about: a table's number, a CPU's; null: nothing. */
   subject: { table: number } | { cpu: number } | null;
@@ -147,13 +147,24 @@ const age: Measure = {
         if (!touches(execution, step, table) || upTo(order, step, retired)) continue;
         if (freed !== null && upTo(order, freed, step)) continue;
         let value = 1;
+        // As the access comes before the freeing, what comes after the freeing comes after it.
+        const late = [step, ...listOf(freed)];
         for (const { started, ended } of periods)
-          if (!upTo(order, started, retired) && !upTo(order, step, ended)) value += 1;
+          if (!upTo(order, started, retired) && !late.some((last) => upTo(order, last, ended)))
+            value += 1;
         if (value > worst.value)
-          worst = { value, early: listOf(retired), late: [step], subject: { table } };
+          worst = { value, early: listOf(retired), late, subject: { table } };
       }
     return worst;
   },
 };
 
-export const MEASURES: Readonly<Record<string, Measure>> = { retireToFree, held, retries, age };
+export type MeasureName = 'retireToFree' | 'held' | 'retries' | 'age';
+
+/** All measures by name. */
+export const MEASURES: Readonly<Record<MeasureName, Measure> & Record<string, Measure>> = {
+  retireToFree,
+  held,
+  retries,
+  age,
+};

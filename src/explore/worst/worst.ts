@@ -32,7 +32,7 @@ export class MeasureError extends Error {
 
 /** Exhaustively (the default), or by sampling. */
 export type WorstOptions = ExhaustiveOptions | SampledOptions;
-type ExhaustiveOptions = { strategy?: 'dpor' } & Omit<DporOptions, 'onExecution'>;
+type ExhaustiveOptions = { strategy?: 'dpor' } & Omit<DporOptions, 'onExecution' | 'onRestart'>;
 type SampledOptions = { strategy: SamplingStrategy } & Omit<SamplingOptions, 'onExecution'>;
 
 function isSampled(options: WorstOptions): options is SampledOptions {
@@ -72,18 +72,20 @@ export function linearise(
   order: StepOrder,
   { early, late }: Pick<Extreme, 'early' | 'late'>,
 ): Linearisation {
-  const parts: [number[], number[], number[]] = [[], [], []];
+  const parts: number[][] = [[], [], ...late.map(() => [])];
   for (let step = 0; step < execution.depth; step++) {
     const first = early.some((other) => step === other || order.before(step, other));
-    const last = late.some((other) => step === other || order.before(other, step));
-    parts[first ? 0 : last ? 2 : 1].push(step);
+    const last = late.findLastIndex((other) => step === other || order.before(other, step));
+    parts[first ? 0 : last + 2]!.push(step);
   }
+  // Valid: what comes before a step of a part belongs to that part or an earlier one.
   const schedule = parts.flat().map((step) => {
     const cpu = execution.stepCpu[step]!;
     const code = execution.stepOperation[step * DESCRIPTOR + D_CODE]!;
     return (code & KIND_MASK) === CHOOSE ? ([cpu, execution.stepResult[step]!] as const) : cpu;
   });
-  return { schedule, from: parts[0].length, to: parts[0].length + parts[1].length };
+  const from = parts[0]!.length;
+  return { schedule, from, to: from + parts[1]!.length };
 }
 
 /** Greatest value seen so far, and the distribution. */
@@ -129,18 +131,14 @@ export function exploreWorst(
   options: WorstOptions = {},
 ): WorstResult {
   const findings = new Findings(measure);
-  // A search that begins again makes its program again (dependence.ts, RESTART).
-  const counted: ProgramMaker = (host) => {
-    findings.clear();
-    return make(host);
-  };
   const result: SearchResult = isSampled(options)
-    ? exploreSampling(counted, {
+    ? exploreSampling(make, {
         ...options,
         onExecution: (execution, verdict) => findings.add(execution, verdict, orderOf(execution)),
       })
-    : exploreDpor(counted, {
+    : exploreDpor(make, {
         ...options,
+        onRestart: () => findings.clear(),
         onExecution: (execution, verdict, order) => findings.add(execution, verdict, order),
       });
   const { worst } = findings;

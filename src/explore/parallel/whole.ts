@@ -1,0 +1,105 @@
+/**
+ * Searches that are not split: with a state cache, for a worst case. A worker explores one as a whole; words
+ * that it shares with its caller tell how far it is, and ask it to stop.
+ */
+
+import { coverageOf, type Coverage } from '../interleavings.ts';
+import type { SearchLimitOptions } from '../limits.ts';
+import type { SamplingStrategy } from '../pickers.ts';
+import { openScenario, type ScenarioRequest } from '../scenario.ts';
+import { exploreStates } from '../stateCache.ts';
+import type { SearchResult, SearchStatistics } from '../verdict.ts';
+import { MEASURES, type Measure } from '../worst/measures.ts';
+import { exploreWorst, MeasureError, type WorstResult } from '../worst/worst.ts';
+import { failureOf, type Failure } from './task.ts';
+
+type Limits = Pick<SearchLimitOptions, 'maxExecutions' | 'maxMs' | 'maxSteps' | 'goOn'>;
+
+/** One such search. JSON but for `shared`. */
+export interface WholeJob {
+  request: ScenarioRequest;
+  limits: Limits;
+  search:
+    | { kind: 'cache' }
+    | {
+        kind: 'worst';
+        measure: string;
+        strategy: 'dpor' | SamplingStrategy;
+        commuting: boolean;
+        seed: number;
+        depth?: number;
+      };
+  /** Executions, blocked ones, steps so far; and a word that is not 0 when the search is to stop. */
+  shared: Float64Array<SharedArrayBuffer>;
+}
+
+/** Words of `WholeJob.shared`. */
+export const SHARED_EXECUTIONS = 0;
+export const SHARED_BLOCKED = 1;
+export const SHARED_STEPS = 2;
+export const SHARED_STOP = 3;
+export const SHARED_WORDS = 4;
+
+export interface WholeResult {
+  complete: boolean;
+  statistics: SearchStatistics;
+  failure: Failure | null;
+  /** What a measure says when its limit is exceeded, which no schedule brings back. */
+  message: string | null;
+  states?: number;
+  missProbability?: number;
+  worst?: Omit<WorstResult, 'verdict' | 'complete' | 'statistics'>;
+}
+
+function ended({ complete, statistics, verdict }: SearchResult): WholeResult {
+  const exceeded = verdict.kind === 'violation' && verdict.error instanceof MeasureError;
+  return {
+    complete,
+    statistics,
+    failure: failureOf(verdict),
+    message: exceeded ? verdict.error.message : null,
+  };
+}
+
+/** Carries a search out. Throws what `openScenario` throws. */
+export function exploreWhole({ request, limits, search, shared }: WholeJob): WholeResult {
+  const { make } = openScenario(request);
+  const options = {
+    ...limits,
+    onLook: ({ executions, blocked, steps }: SearchStatistics): boolean => {
+      shared[SHARED_EXECUTIONS] = executions;
+      shared[SHARED_BLOCKED] = blocked;
+      shared[SHARED_STEPS] = steps;
+      return shared[SHARED_STOP] !== 0;
+    },
+  };
+  if (search.kind === 'cache') {
+    const result = exploreStates(make, options);
+    const { missProbability, statistics } = result;
+    return { ...ended(result), states: statistics.states, missProbability };
+  }
+  const { measure, strategy, commuting, seed, depth } = search;
+  const result = exploreWorst(
+    make,
+    (MEASURES as Readonly<Record<string, Measure>>)[measure]!,
+    strategy === 'dpor'
+      ? { ...options, strategy, commuting }
+      : { ...options, strategy, seed, ...(depth !== undefined && { depth }) },
+  );
+  const { verdict, complete, statistics, ...worst } = result;
+  return { ...ended({ verdict, complete, statistics }), worst };
+}
+
+/** Milliseconds for counting interleavings, and again for estimating them. */
+const COVERAGE_MS = 10_000;
+
+/** A bounded search that has ended, to be told how much it covered. */
+export interface CoverJob {
+  request: ScenarioRequest;
+  searched: Parameters<typeof coverageOf>[1];
+}
+
+/** How much of all interleavings a bounded search covered. Throws what `openScenario` throws. */
+export function coverWhole({ request, searched }: CoverJob): Coverage {
+  return coverageOf(openScenario(request).make, searched, { maxMs: COVERAGE_MS });
+}
