@@ -263,6 +263,7 @@ function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; a
   };
 }
 
+/** The mutant of a request, null when it has none. Throws ScenarioError. */
 function mutantOf({ mutant, patch }: ScenarioRequest): Mutant | null {
   if (mutant === undefined) return null;
   if (patch !== undefined) throw new ScenarioError('a mutant and a patch; allowed: one of them');
@@ -270,6 +271,24 @@ function mutantOf({ mutant, patch }: ScenarioRequest): Mutant | null {
   if (found === null)
     throw new ScenarioError(`mutant "${mutant}"; allowed: ${MUTANT_NAMES.join(', ')}`);
   return found;
+}
+
+/** The patch of a request: its own, or its mutant's. Throws ScenarioError. */
+export function patchOf(request: ScenarioRequest): Patch | undefined {
+  return request.patch ?? mutantOf(request)?.patch;
+}
+
+/** The same request without its patch, or its mutant's, all else being equal; null: it has none. */
+export function unpatched(request: ScenarioRequest): ScenarioRequest | null {
+  if (patchOf(request) === undefined) return null;
+  const mutant = mutantOf(request);
+  const { patch: _, mutant: __, ...rest } = request;
+  return {
+    ...rest,
+    machine: { ...mutant?.machine, ...request.machine },
+    choices: { ...mutant?.choices, ...request.choices },
+    constants: { ...mutant?.constants, ...request.constants },
+  };
 }
 
 /** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
@@ -280,7 +299,7 @@ export function openScenario(
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
   const mutant = mutantOf(request);
-  const patch = request.patch ?? mutant?.patch;
+  const patch = patchOf(request);
   const choices = { ...about.choices, ...mutant?.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;

@@ -8,9 +8,12 @@ import type { OracleName } from '../../machine/oracles.ts';
 /** What a mutant is found by: an oracle (by the kernel or the audit), a scenario's expectation, a race on plain words, or waiting. */
 export type Finding = OracleName | 'expectation' | 'plain race' | 'deadlock' | 'unmet' | 'endless';
 
+/** A strategy that mutants are hunted by. */
+export type HuntStrategy = 'dpor' | 'random' | 'pct' | 'urw';
+
 /** The search that finds a mutant soonest, and how many executions it may take in a test, some to spare. */
 export interface QuickSearch {
-  strategy: 'dpor' | 'random' | 'pct';
+  strategy: HuntStrategy;
   executions: number;
   /** Default: 1. */
   seed?: number;

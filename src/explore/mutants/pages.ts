@@ -14,7 +14,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapGup'],
     findings: ['frame-use-after-free'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'gup-only' },
   },
   {
@@ -26,9 +26,9 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
       find: 'if (load(pmd) !== upper || load(pte) !== entry) {',
       replace: 'if (load(pmd) !== upper) {',
     },
-    scenarios: ['gupPageout'],
+    scenarios: ['pageoutPin'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -48,9 +48,9 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
                 next = cleared;
                 if (counted === references) {`,
     },
-    scenarios: ['gupPageout'],
+    scenarios: ['pageoutPin'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -70,7 +70,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['faultSwap'],
     findings: ['accounting'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -84,7 +84,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapFault'],
     findings: ['accounting'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'zap-heavy' },
   },
 ];

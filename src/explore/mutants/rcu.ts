@@ -15,7 +15,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuUpdaters', 'rcuQueues', 'zapWalk'],
     findings: ['grace-period'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'walkers' },
   },
   {
@@ -30,7 +30,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuQueues'],
     findings: ['grace-period'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 35900 },
     stress: { mix: 'walkers' },
   },
   {
@@ -44,7 +44,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuQueues'],
     findings: ['grace-period'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 29500 },
     stress: { mix: 'walkers' },
   },
   {
@@ -59,7 +59,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapWalk'],
     findings: ['grace-period'],
-    quick: { strategy: 'dpor', executions: 1000 },
+    quick: { strategy: 'urw', executions: 400 },
     stress: { mix: 'walkers' },
   },
   {
@@ -73,8 +73,8 @@ export const RCU_MUTANTS: readonly Mutant[] = [
       replace: 'if (peek(cpu + C_RCU_QS) !== 0) store(cpu + C_RCU_QS, load(0x1000));',
     },
     scenarios: ['rcuExpedited'],
-    findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 1000 },
+    findings: ['grace-period', 'expectation'],
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'walkers' },
   },
   {
@@ -88,7 +88,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuIdle'],
     findings: ['grace-period'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 1300 },
     stress: { mix: 'walkers' },
   },
   {
@@ -102,7 +102,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuComeBack'],
     findings: ['unmet', 'expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 10200 },
     stress: { mix: 'all' },
   },
   {
@@ -118,7 +118,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuComeBack', 'rcuBarrier'],
     findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'all' },
   },
 ];

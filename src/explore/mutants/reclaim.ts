@@ -15,7 +15,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapWalk', 'zapFaultWalk'],
     findings: ['table-use-after-free'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'walkers' },
   },
   {
@@ -33,7 +33,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     controls: ['zapGup'],
     choices: { batch: 1 },
     findings: ['table-use-after-free'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'walkers', machine: { inject: { batch: 2 } } },
   },
   {
@@ -49,8 +49,8 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     scenarios: ['zapRefill'],
     choices: { resched: 1 },
     constants: { GATHER_BUNDLE: 2 },
-    findings: ['nonempty-table-freed'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy', machine: { inject: { resched: 10 } } },
   },
   {
@@ -67,7 +67,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     choices: { resched: 1 },
     constants: { CHECK: 1 },
     findings: ['deadlock'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 200 },
     stress: { mix: 'zap-heavy', machine: { check: 'fast', inject: { resched: 10 } } },
   },
   {
@@ -81,8 +81,8 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapRefill', 'zapFault'],
     choices: { resched: 1 },
-    findings: ['nonempty-table-freed'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy', machine: { inject: { resched: 10 } } },
   },
   {
@@ -100,8 +100,8 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapRefill', 'zapFault'],
     choices: { resched: 1 },
-    findings: ['lost-entry'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'zap-heavy', machine: { inject: { resched: 10 } } },
   },
   {
@@ -118,8 +118,8 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
         if (eligible && heldThroughout) detached = reclaimLocked(pmd);`,
     },
     scenarios: ['zapFault'],
-    findings: ['nonempty-table-freed'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -132,8 +132,8 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
       replace: 'settled = true;',
     },
     scenarios: ['zapFault', 'zapFaultWalk'],
-    findings: ['lost-entry'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['lost-entry', 'nonempty-table-freed'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -144,7 +144,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     patch: { module: 'walk', find: 'const won = load(entry) === 0;', replace: 'const won = true;' },
     scenarios: ['faultFault'],
     findings: ['accounting'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'fault-heavy' },
   },
   {
@@ -160,7 +160,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['faultFault'],
     findings: ['accounting'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'fault-heavy' },
   },
 ];

@@ -15,9 +15,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       replace: `flushTables(gather);
     const bundled`,
     },
-    scenarios: ['zapZapUse'],
+    scenarios: ['zapTwiceUse', 'zapZapUse'],
     findings: ['stale-translation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -32,7 +32,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapZapUse'],
     findings: ['stale-translation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 18100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -45,9 +45,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       find: 'if (load(mm + MM_TLB_PENDING) > 1) poke(gather + GATHER_FULL_MM, 1);',
       replace: '',
     },
-    scenarios: ['zapZapTlb'],
+    scenarios: ['gatherNest'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -61,9 +61,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
         tlbFlushLocalAll();`,
       replace: '',
     },
-    scenarios: ['zapTlb'],
+    scenarios: ['zapIdle'],
     findings: ['stale-translation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -80,9 +80,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
         tlbLeaveLazy();
         store(cpu + C_RCU_QS, load(G_RCU_GP_SEQ));`,
     },
-    scenarios: ['zapTlb'],
+    scenarios: ['zapIdle'],
     findings: ['stale-translation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 300 },
     stress: { mix: 'all' },
   },
   {
@@ -98,9 +98,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
         store(own, 0);
         wake(own, G_RCU_WAITERS);`,
     },
-    scenarios: ['zapTlb'],
+    scenarios: ['zapIdle'],
     findings: ['unmet'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -115,9 +115,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
         or(cpuArea(cpu) + C_IPI_TLB_FROM, bit);
         return sequence;`,
     },
-    scenarios: ['zapTlb'],
+    scenarios: ['zapAccess'],
     findings: ['stale-translation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -132,7 +132,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapTwiceUse'],
     findings: ['plain race'],
-    quick: { strategy: 'dpor', executions: 1000 },
+    quick: { strategy: 'dpor', executions: 1400 },
     stress: { mix: 'all' },
   },
   {
@@ -146,8 +146,8 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       replace: 'compareExchange(pte, load(pte), marked); settled = true;',
     },
     scenarios: ['zapDirty'],
-    findings: ['nonempty-table-freed'],
-    quick: { strategy: 'random', executions: 1000 },
+    findings: ['nonempty-table-freed', 'expectation', 'accounting', 'stale-translation'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -164,7 +164,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapDirty'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'all' },
   },
   {
@@ -178,7 +178,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['protectWrite'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 1000 },
+    quick: { strategy: 'pct', executions: 200 },
     stress: { mix: 'all' },
   },
   {
@@ -190,9 +190,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       find: 'flushTlbRange(mm, old, old + PMD_PAGES, 1);',
       replace: '',
     },
-    scenarios: ['moveTlb'],
-    findings: ['stale-translation'],
-    quick: { strategy: 'dpor', executions: 1000 },
+    scenarios: ['mremapAccess'],
+    findings: ['expectation', 'stale-translation'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'map-heavy' },
   },
 ];

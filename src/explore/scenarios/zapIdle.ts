@@ -8,8 +8,6 @@
 
 import {
   access,
-  choose,
-  condResched,
   doMadvise,
   expect,
   MADV_DONTNEED,
@@ -40,7 +38,6 @@ function zap(): void {
 
 function use(): void {
   perhapsIdle();
-  if (choose(2) === 1) condResched();
   expect(access(mm, 0, 1) === 0, 'the page can be written');
 }
 
