@@ -1,13 +1,7 @@
 /** A worker of a search: explores the parts that it is sent, on a scenario that it opens once a search. */
 import { PartRunner } from '../src/explore/parallel/partRunner.ts';
 import type { Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
-import {
-  coverWhole,
-  exploreWhole,
-  type CoverJob,
-  type WholeJob,
-  type WholeResult,
-} from '../src/explore/parallel/whole.ts';
+import { coverWhole, exploreWhole, explainWhole } from '../src/explore/parallel/whole.ts';
 
 let current: { run: string; runner: PartRunner } | null = null;
 
@@ -29,20 +23,21 @@ function thrown(error: unknown): Thrown {
   return { error: { name, message, stack } };
 }
 
-/** A search that is not split. */
-export function whole(job: WholeJob): { result: WholeResult } | Thrown {
-  try {
-    return { result: exploreWhole(job) };
-  } catch (error) {
-    return thrown(error);
-  }
+function answered<J, R>(work: (job: J) => R): (job: J) => { result: R } | Thrown {
+  return (job) => {
+    try {
+      return { result: work(job) };
+    } catch (error) {
+      return thrown(error);
+    }
+  };
 }
 
+/** A search that is not split. */
+export const whole = answered(exploreWhole);
+
 /** How much a bounded search covered. */
-export function cover(job: CoverJob): { result: ReturnType<typeof coverWhole> } | Thrown {
-  try {
-    return { result: coverWhole(job) };
-  } catch (error) {
-    return thrown(error);
-  }
-}
+export const cover = answered(coverWhole);
+
+/** A failure explained. */
+export const explain = answered(explainWhole);

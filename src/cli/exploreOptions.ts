@@ -1,6 +1,10 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
+import { existsSync, readFileSync } from 'node:fs';
+import { parseScheduleFile, scheduleIn } from '../explore/failure/scheduleFile.ts';
 import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
+import { parseSchedule } from '../explore/scheduleText.ts';
+import type { Schedule, Verdict } from '../explore/verdict.ts';
 import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/search.ts';
 import { MEASURES } from '../explore/worst/measures.ts';
 import { AXIS_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION } from './axes.ts';
@@ -107,7 +111,25 @@ export const SPEC = {
     replay: {
       kind: 'text',
       value: 'SCHEDULE',
-      help: 'run one schedule, as printed with a failure',
+      help: 'run one schedule: a file that --save wrote, or a line as printed with a failure',
+    },
+    from: {
+      kind: 'text',
+      value: 'SCHEDULE',
+      help: 'explore only executions that begin with the steps of a schedule',
+    },
+    save: {
+      kind: 'text',
+      value: 'FILE',
+      help: 'write the schedule of a failure to FILE, for --replay; of one scenario',
+    },
+    'as-found': { kind: 'flag', help: 'do not shrink and explain failures' },
+    width: {
+      kind: 'integer',
+      value: 'N',
+      min: 40,
+      max: 1000,
+      help: 'columns of the drawing of a failure (default: the terminal, or 100)',
     },
     threads: {
       kind: 'flag',
@@ -166,6 +188,13 @@ export function requestOf(scenario: string, values: ExploreValues): ScenarioRequ
   };
 }
 
+/** A schedule as an option gives it: the path of a file, or a line. Throws ScheduleError, ScheduleFileError. */
+export function scheduleOption(text: string): Schedule {
+  return existsSync(text)
+    ? scheduleIn(parseScheduleFile(readFileSync(text, 'utf8')))
+    : parseSchedule(text);
+}
+
 /** The search that the options ask for. Throws UsageError. */
 export function settingsOf(values: ExploreValues): SearchSettings {
   const bounded = values.preemptions !== undefined;
@@ -181,8 +210,13 @@ export function settingsOf(values: ExploreValues): SearchSettings {
   const samples = SAMPLING_STRATEGIES.some((sampling) => sampling === strategy);
   const executions =
     values.executions ?? (samples && values.seconds === undefined ? 10_000 : undefined);
+  if (values.from !== undefined && (strategy === 'dfs' || strategy === 'cache'))
+    throw new UsageError(
+      `ptlab explore: --from with --strategy ${strategy}; allowed: dpor, random, pct, urw`,
+    );
   return {
     strategy,
+    ...(values.from !== undefined && { from: scheduleOption(values.from) }),
     commuting: !values.ordered,
     symmetric: values.symmetric,
     seed: values.seed ?? 1,
@@ -194,4 +228,18 @@ export function settingsOf(values: ExploreValues): SearchSettings {
     ...(values.seconds !== undefined && { maxMs: values.seconds * 1000 }),
     ...(values.steps !== undefined && { maxSteps: values.steps }),
   };
+}
+
+const WIDTH_DEFAULT = 100;
+
+/** Columns to draw failures in. */
+export function widthOf({ width }: ExploreValues): number {
+  return width ?? process.stdout.columns ?? WIDTH_DEFAULT;
+}
+
+/** A verdict as JSON shows it. */
+export function verdictDocument(verdict: Verdict): Record<string, unknown> {
+  if (verdict.kind !== 'violation') return { ...verdict };
+  const { error, ...rest } = verdict;
+  return { ...rest, message: error.message };
 }

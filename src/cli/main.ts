@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `ptlab <command> [options]`: finds the command, runs it, turns its outcome into an exit code. */
 import { readFileSync } from 'node:fs';
+import { ScheduleFileError } from '../explore/failure/scheduleFile.ts';
 import { LinkError } from '../explore/link/program.ts';
 import { CheckpointError } from '../explore/parallel/checkpoint.ts';
 import { DepartureError } from '../explore/replay.ts';
@@ -81,6 +82,7 @@ const USAGE_ERRORS = [
   LinkError,
   DepartureError,
   CheckpointError,
+  ScheduleFileError,
 ];
 
 function exitCodeOf(error: unknown): number {

@@ -33,12 +33,14 @@ import { stopper } from './interrupt.ts';
 import type { Stopper } from './interrupt.ts';
 import { checkChoice } from './options.ts';
 import type { CommandSpec } from './options.ts';
+import { fromStressLines, searchFromStress } from './fromStress.ts';
 import { commandLine, outcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const DEFAULT_SECONDS = 10;
 const PROGRESS_MS = 250;
+const EVENTS_TO_EXPLORE = 1024;
 
 const SPEC = {
   name: 'stress',
@@ -76,6 +78,11 @@ const SPEC = {
       help: 'run a kernel that is wrong on purpose in one place (ptlab list mutants); JavaScript only',
     },
     ...RECORD_OPTIONS,
+    explore: {
+      kind: 'text',
+      value: 'FOLDER',
+      help: 'after a violation: write scenarios of the last operations into FOLDER and explore them; --events is 1024 unless given',
+    },
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
@@ -201,6 +208,7 @@ export const stress = defineCommand(SPEC, async (values) => {
     ...(mutant !== null && { mutant: mutant.name }),
   };
   const rerun = commandLine(SPEC, { ...values, cpus, mix, seconds, seed: values.seed ?? 1 }, []);
+  if (values.explore !== undefined) options.eventsPerCpu ??= EVENTS_TO_EXPLORE;
   using stop = stopper(values.timeout);
   const limits =
     values.ops === undefined
@@ -208,10 +216,15 @@ export const stress = defineCommand(SPEC, async (values) => {
       : { operations: values.ops };
   const title = `stress ${mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
   const result = await runStress(mix, options, limits, title, progressOf(values), stop);
+  if (!values.json) await writeLines(stressReport(result, rerun));
+  const found =
+    values.explore !== undefined && (result.report?.violations.length ?? 0) > 0
+      ? searchFromStress(result.report!, values.explore)
+      : null;
   if (!values.json) {
-    await writeLines(stressReport(result, rerun));
+    if (found !== null) await writeLines(fromStressLines(found));
     return result.end.exitCode;
   }
-  await writeJson({ command: 'stress', ...stressDocument(result, rerun) });
+  await writeJson({ command: 'stress', ...stressDocument(result, rerun), explored: found });
   return result.end.exitCode;
 });

@@ -2,6 +2,7 @@
 
 import type { Checkpoint } from './parallel/checkpoint.ts';
 import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
+import type { ExplainedFailure, ExplainOptions } from './failure/explain.ts';
 import type { Coverage } from './interleavings.ts';
 import { ExplorePool } from './parallel/pool.ts';
 import {
@@ -16,7 +17,7 @@ import {
 import { isSampling } from './pickers.ts';
 import { replaySchedule } from './replay.ts';
 import { openScenario, type ScenarioRequest } from './scenario.ts';
-import type { SearchResult, Verdict } from './verdict.ts';
+import type { Schedule, SearchResult, Verdict } from './verdict.ts';
 import { MeasureError } from './worst/worst.ts';
 
 /** Strategies, and what each does in a line. */
@@ -39,6 +40,8 @@ export interface SearchSettings {
   preemptions?: number;
   /** Search for the greatest value of this measure (worst/measures.ts), with `dpor` or by samples. */
   worst?: string;
+  /** Only executions that begin with these steps; `dpor` and samples. */
+  from?: Schedule;
   /** Seed of samples, a u32. Default: 1. */
   seed?: number;
   /** Depth of the bugs that `pct` aims at. Default: 3. */
@@ -87,23 +90,22 @@ function verdictOf(request: ScenarioRequest, { failure, message, worst }: WholeR
     return {
       kind: 'violation',
       error: new MeasureError(message, worst?.measure ?? '', worst?.value ?? Number.NaN),
-      cpu: null,
+      cpu: worst?.subject.cpu ?? null,
       schedule,
     };
   return replaySchedule(openScenario(request).make, schedule).verdict ?? { kind: 'passes' };
 }
 
 function wholeSearch(settings: SearchSettings): WholeJob['search'] {
-  const { strategy = 'dpor', worst, commuting = true, seed = 1, depth } = settings;
-  if (worst === undefined) return { kind: 'cache' };
-  return {
-    kind: 'worst',
-    measure: worst,
-    strategy: isSampling(strategy) ? strategy : 'dpor',
+  const { strategy = 'dpor', worst, from, commuting = true, seed = 1, depth } = settings;
+  const how = {
+    strategy: isSampling(strategy) ? strategy : ('dpor' as const),
     commuting,
     seed,
     ...(depth !== undefined && { depth }),
   };
+  if (worst !== undefined) return { kind: 'worst', measure: worst, ...how };
+  return from === undefined ? { kind: 'cache' } : { kind: 'from', prefix: from, ...how };
 }
 
 async function searchWhole(
@@ -171,12 +173,35 @@ export async function search(
   settings: SearchSettings = {},
   hooks: SearchHooks = {},
 ): Promise<SearchOutcome> {
-  const { strategy = 'dpor', worst, ...rest } = settings;
-  if (worst !== undefined || strategy === 'cache') return searchWhole(request, settings, hooks);
+  const { strategy = 'dpor', worst, from, ...rest } = settings;
+  if (worst !== undefined || from !== undefined || strategy === 'cache')
+    return searchWhole(request, settings, hooks);
   const outcome = await exploreParallel(request, { ...rest, ...hooks, strategy });
   const { bounded, complete, ended, statistics } = outcome;
   if (settings.preemptions === undefined || ended === 'interrupted') return outcome;
   await using pool = new ExplorePool(1);
   const searched = { complete, bounded: bounded === true, statistics };
   return { ...outcome, coverage: await pool.runCover({ request, searched }) };
+}
+
+/**
+ * Explains a failing schedule on a worker thread: shrunk, in names, with the point after which all fails. Null: it does not fail.
+ * Rejects as `search` does, and with an AbortError when `signal` is raised.
+ */
+export async function explain(
+  request: ScenarioRequest,
+  schedule: Schedule,
+  options: ExplainOptions = {},
+  signal?: AbortSignal,
+): Promise<ExplainedFailure | null> {
+  await using pool = new ExplorePool(1);
+  const given = pool.runExplain({ request, schedule, options });
+  if (signal === undefined) return await given;
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+  given.catch(() => {});
+  return await Promise.race([given, aborted]);
 }

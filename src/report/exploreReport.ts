@@ -1,15 +1,19 @@
 /** What an exploration found, as text. */
 import { describeCoverage } from '../explore/interleavings.ts';
+import type { ExplainedFailure } from '../explore/failure/explain.ts';
+import { renderFailure } from '../explore/failure/render.ts';
 import { formatSchedule } from '../explore/scheduleText.ts';
 import type { Scenario } from '../explore/scenario.ts';
 import type { SearchOutcome } from '../explore/search.ts';
-import type { Verdict, Waiter } from '../explore/verdict.ts';
+import type { Schedule, Verdict, Waiter } from '../explore/verdict.ts';
 import { formatAddress, formatCount, formatDuration, formatPlural } from './format.ts';
 
 /** What was searched for, and what came of it. */
 export interface Explored {
   scenario: Scenario;
   result: SearchOutcome;
+  /** The failure, if there is one, shrunk and explained. */
+  failure: ExplainedFailure | null;
   /** Whether the verdict is the one that the scenario expects, as far as it was explored. */
   asExpected: boolean;
 }
@@ -68,9 +72,37 @@ function worstLines({ worst }: SearchOutcome): string[] {
   ];
 }
 
+/** How to draw failures and to have them again. */
+export interface FailureOutput {
+  /** Columns of a drawing. */
+  width: number;
+  /** The command line of the exploration. */
+  rerun: string;
+  /** File that the schedule has been written to; null: none. */
+  saved: string | null;
+}
+
+/** A failure explained, and how to have it again; `found` is the schedule as it was found. */
+function failureLines(
+  { failure }: Explored,
+  found: Schedule,
+  { width, rerun, saved }: FailureOutput,
+): string[] {
+  const lines =
+    failure === null
+      ? []
+      : ['', ...renderFailure(failure, width - 2).map((line) => `  ${line}`.trimEnd()), ''];
+  if (saved !== null) lines.push(`  saved; again: ptlab explore --replay ${saved}`);
+  lines.push(
+    `  ${saved === null ? 'again' : 'as found'}: ${rerun} --replay ${formatSchedule(found)}`,
+  );
+  return lines;
+}
+
 /** One scenario: how much was explored, and the verdict. */
-export function exploredLines({ scenario, result, asExpected }: Explored, rerun: string): string[] {
-  const { verdict } = result;
+export function exploredLines(explored: Explored, output: FailureOutput): string[] {
+  const { scenario, result, asExpected } = explored;
+  const { verdict, worst } = result;
   const [first, ...more] = verdictLines(verdict);
   const expected = scenario.about.expected;
   const lines = [`${scenario.name}: ${amount(result)}: ${first}`, ...more, ...worstLines(result)];
@@ -78,10 +110,8 @@ export function exploredLines({ scenario, result, asExpected }: Explored, rerun:
     lines.push(`  the bound covered ${describeCoverage(result.coverage)}`);
   if (!asExpected) lines.push(`  expected: ${expected}`);
   else if (expected !== 'passes') lines.push('  as expected');
-  if (verdict.kind !== 'passes' && verdict.kind !== 'endless') {
-    lines.push(`  again: ${rerun} --replay ${formatSchedule(verdict.schedule)}`);
-  } else if (result.worst !== undefined && result.worst.value !== null) {
-    lines.push(`  shown by: ${rerun} --replay ${formatSchedule(result.worst.schedule)}`);
-  }
+  if (verdict.kind !== 'passes') lines.push(...failureLines(explored, verdict.schedule, output));
+  else if (worst !== undefined && worst.value !== null)
+    lines.push(`  shown by: ${output.rerun} --replay ${formatSchedule(worst.schedule)}`);
   return lines;
 }

@@ -70,12 +70,16 @@ test('largest antichains: against all subsets of small orders', () => {
 /** A step's CPU and word, and the event that follows it. */
 type Move = [word: number, event?: [kind: number, a: number]];
 
-/** CPUs that store to words; table t is word t. */
+/** CPUs that store to words, in a module if any; table t is word t. */
 function stores(...cpus: Move[][]): ProgramMaker {
+  return storesIn('', ...cpus);
+}
+
+function storesIn(module: string, ...cpus: Move[][]): ProgramMaker {
   return ({ slots, event }) => ({
     cpus: cpus.length,
     words: 16,
-    sites: [],
+    sites: [{ module, line: 1, function: '', operation: 'store' }],
     kernel: { counterWord: () => 0, tableWord: (table) => table },
     *run(cpu) {
       for (const [word, after] of cpus[cpu]!) {
@@ -130,13 +134,20 @@ describe('values argued by hand', () => {
     if (result.verdict.kind !== 'violation') expect.fail(result.verdict.kind);
     expect(result.verdict.error).toBeInstanceOf(MeasureError);
     expect(result.verdict.error.message).toBe(
-      'grace-period: table 1 is touched 2 grace periods after it was retired',
+      'grace-period: table 1 is touched after it was retired and 2 full grace periods passed',
     );
     // An access that comes before the end of the grace period in every order.
     const waiting: Move[] = [[9, [EVENT_TABLE_DETACH, 1]], [10, [EVENT_GP_START, 1]], [1]];
     const patient = shown(stores([...waiting, [8, [EVENT_GP_END, 1]]], [[11]]), age);
     expect(patient.value).toBe(1);
     expect(patient.verdict.kind).toBe('passes');
+  });
+
+  test('neither the check at freeing nor the hardware walker, which waits for flushes, is a reader', () => {
+    const moves: Move[][] = [[[9, [EVENT_TABLE_DETACH, 1]]], [[1]]];
+    expect(shown(storesIn('walkers', ...moves), age).value).toBe(1);
+    for (const module of ['table', 'access'])
+      expect(shown(storesIn(module, ...moves), age).value).toBe(0);
   });
 
   test('a walker in a table that is retired under it: pipe count 1', () => {
@@ -227,7 +238,11 @@ test('grace periods that wait for nobody: a violation by age alone', () => {
   };
   const result = shown(openScenario(request).make, age, { goOn: true });
   expect(result.value).toBe(2);
-  expect(result.verdict).toMatchObject({ kind: 'violation', error: { measure: 'age', value: 2 } });
+  expect(result.verdict).toMatchObject({
+    kind: 'violation',
+    cpu: 1,
+    error: { measure: 'age', value: 2 },
+  });
   const { patch, ...right } = request;
   expect(patch).toBeDefined();
   expect(shown(openScenario(right).make, age)).toMatchObject({

@@ -3,8 +3,9 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
+import type { ExplainedFailure } from '../failure/explain.ts';
 import type { Coverage } from '../interleavings.ts';
-import type { CoverJob, WholeJob, WholeResult } from './whole.ts';
+import type { CoverJob, ExplainJob, WholeJob, WholeResult } from './whole.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
 
 /** Parts of one search for a worker, which keeps the search's scenario open for as long as jobs have the same `run`. */
@@ -65,7 +66,15 @@ export class ExplorePool implements AsyncDisposable {
     return (await this.#send<{ result: Coverage }>(job, 'cover')).result;
   }
 
-  async #send<R extends object>(job: Job | WholeJob | CoverJob, name: string): Promise<R> {
+  /** A failure explained; null: the schedule does not fail. */
+  async runExplain(job: ExplainJob): Promise<ExplainedFailure | null> {
+    return (await this.#send<{ result: ExplainedFailure | null }>(job, 'explain')).result;
+  }
+
+  async #send<R extends object>(
+    job: Job | WholeJob | CoverJob | ExplainJob,
+    name: string,
+  ): Promise<R> {
     let result: R | Thrown;
     try {
       result = (await this.#pool.run(job, { name })) as R | Thrown;

@@ -3,12 +3,16 @@
  * that it shares with its caller tell how far it is, and ask it to stop.
  */
 
+import { exploreDpor } from '../dpor.ts';
+import { explainFailure, type ExplainedFailure, type ExplainOptions } from '../failure/explain.ts';
 import { coverageOf, type Coverage } from '../interleavings.ts';
 import type { SearchLimitOptions } from '../limits.ts';
 import type { SamplingStrategy } from '../pickers.ts';
+import { replaySchedule } from '../replay.ts';
+import { exploreSampling } from '../sampling.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
 import { exploreStates } from '../stateCache.ts';
-import type { SearchResult, SearchStatistics } from '../verdict.ts';
+import type { Schedule, SearchResult, SearchStatistics } from '../verdict.ts';
 import { MEASURES, type Measure } from '../worst/measures.ts';
 import { exploreWorst, MeasureError, type WorstResult } from '../worst/worst.ts';
 import { failureOf, type Failure } from './task.ts';
@@ -21,6 +25,15 @@ export interface WholeJob {
   limits: Limits;
   search:
     | { kind: 'cache' }
+    /** Every execution, or samples of those, that begin with `prefix`. */
+    | {
+        kind: 'from';
+        prefix: Schedule;
+        strategy: 'dpor' | SamplingStrategy;
+        commuting: boolean;
+        seed: number;
+        depth?: number;
+      }
     | {
         kind: 'worst';
         measure: string;
@@ -78,7 +91,22 @@ export function exploreWhole({ request, limits, search, shared }: WholeJob): Who
     const { missProbability, statistics } = result;
     return { ...ended(result), states: statistics.states, missProbability };
   }
-  const { measure, strategy, commuting, seed, depth } = search;
+  const { strategy, commuting, seed, depth } = search;
+  if (search.kind === 'from') {
+    const { prefix } = search;
+    return ended(
+      strategy === 'dpor'
+        ? exploreDpor(make, { ...options, commuting, prefix })
+        : exploreSampling(make, {
+            ...options,
+            strategy,
+            seed,
+            prefix,
+            ...(depth !== undefined && { depth }),
+          }),
+    );
+  }
+  const { measure } = search;
   const result = exploreWorst(
     make,
     (MEASURES as Readonly<Record<string, Measure>>)[measure]!,
@@ -102,4 +130,19 @@ export interface CoverJob {
 /** How much of all interleavings a bounded search covered. Throws what `openScenario` throws. */
 export function coverWhole({ request, searched }: CoverJob): Coverage {
   return coverageOf(openScenario(request).make, searched, { maxMs: COVERAGE_MS });
+}
+
+/** A failing schedule to be explained. */
+export interface ExplainJob {
+  request: ScenarioRequest;
+  schedule: Schedule;
+  options: ExplainOptions;
+}
+
+/** The failure that a schedule ends in, shrunk and explained; null: it does not fail. Throws DepartureError. */
+export function explainWhole({ request, schedule, options }: ExplainJob): ExplainedFailure | null {
+  const scenario = openScenario(request);
+  const { verdict } = replaySchedule(scenario.make, schedule);
+  if (verdict === null || verdict.kind === 'passes') return null;
+  return explainFailure(scenario, verdict, options);
 }

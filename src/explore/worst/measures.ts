@@ -23,8 +23,8 @@ export interface Extreme {
   early: readonly number[];
   /** Steps that come last, with all that happens after them; where that leaves their order open, in this order. */
   late: readonly number[];
-  /** What the value is about: a table's number, a CPU's; null: nothing. */
-  subject: { table: number } | { cpu: number } | null;
+  /** The table and the CPU that the value is about, as far as there is one. */
+  subject: { readonly table?: number; readonly cpu?: number };
 }
 
 export interface Measure {
@@ -40,7 +40,7 @@ export interface Measure {
   extreme(execution: Execution, order: StepOrder): Extreme;
 }
 
-const NOTHING: Extreme = { value: 0, early: [], late: [], subject: null };
+const NOTHING: Extreme = { value: 0, early: [], late: [], subject: {} };
 
 /** Whether step `a` happens before step `b`, or is it; either may be AT_START. */
 function upTo(order: StepOrder, a: number, b: number): boolean {
@@ -88,7 +88,7 @@ const held: Measure = {
       value: set.length,
       early: set.flatMap(({ retired }) => listOf(retired)),
       late: set.flatMap(({ freed }) => listOf(freed)),
-      subject: null,
+      subject: {},
     };
   },
 };
@@ -113,7 +113,13 @@ const retries: Measure = {
   },
 };
 
-/** Whether the step reads or writes a word of the table on behalf of a walker: the kernel's own look at a table that it frees is none. */
+/**
+ * Modules that touch words of retired tables without being readers: table.ts looks at a table that it is about to free; the hardware walker
+ * of access.ts may come back through its paging-structure cache until the flush, which holds the freeing back as the grace period does.
+ */
+const NO_READERS = new Set(['table', 'access']);
+
+/** Whether the step reads or writes a word of the table for a reader. */
 function touches(execution: Execution, step: number, table: number): boolean {
   const { kernel, sites } = execution.program;
   if (kernel === undefined) return false;
@@ -122,7 +128,7 @@ function touches(execution: Execution, step: number, table: number): boolean {
   if ((code & KIND_MASK) === CHOOSE) return false;
   const word = execution.stepOperation[at + SLOT_ADDRESS]! >>> 2;
   if (word < kernel.tableWord(table) || word >= kernel.tableWord(table + 1)) return false;
-  return sites[Math.floor(code / KIND_SPAN)]?.module !== 'table';
+  return !NO_READERS.has(sites[Math.floor(code / KIND_SPAN)]?.module ?? '');
 }
 
 /**
@@ -138,7 +144,7 @@ const age: Measure = {
   shows: 'the most grace periods from retiring a table to a walker’s access to it',
   limit: 1,
   exceeded: ({ value, subject }) =>
-    `grace-period: table ${(subject as { table: number }).table} is touched ${value - 1} grace periods after it was retired`,
+    `grace-period: table ${subject.table} is touched after it was retired and ${value - 1} full grace period${value === 2 ? '' : 's'} passed`,
   extreme(execution, order) {
     let worst = NOTHING;
     const periods = gracePeriods(execution);
@@ -153,7 +159,12 @@ const age: Measure = {
           if (!upTo(order, started, retired) && !late.some((last) => upTo(order, last, ended)))
             value += 1;
         if (value > worst.value)
-          worst = { value, early: listOf(retired), late, subject: { table } };
+          worst = {
+            value,
+            early: listOf(retired),
+            late,
+            subject: { table, cpu: execution.stepCpu[step]! },
+          };
       }
     return worst;
   },

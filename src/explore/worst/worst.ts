@@ -118,7 +118,7 @@ class Findings {
     this.violation = {
       kind: 'violation',
       error: new MeasureError(message, name, value),
-      cpu: null,
+      cpu: subject.cpu ?? null,
       schedule: this.worst.schedule,
     };
   }
@@ -150,7 +150,7 @@ export function exploreWorst(
     schedule: worst?.schedule ?? [],
     from: worst?.from ?? 0,
     to: worst?.to ?? 0,
-    subject: worst?.subject ?? null,
+    subject: worst?.subject ?? {},
     distribution: [...findings.counts].toSorted(([a], [b]) => a - b),
     verdict:
       result.verdict.kind === 'passes' ? (findings.violation ?? result.verdict) : result.verdict,
