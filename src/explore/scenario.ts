@@ -91,6 +91,8 @@ export interface Scenario {
   name: string;
   request: ScenarioRequest;
   about: ScenarioAbout;
+  /** The machine's options: the scenario's, its mutant's, and over them the request's. */
+  machine: ScenarioMachine;
   make: ProgramMaker;
   /** Name of each CPU's function. */
   columns: readonly string[];
@@ -327,6 +329,7 @@ export function openScenario(
     name: basename(path).replace(/\.[jt]s$/, ''),
     request,
     about,
+    machine,
     sites: linked.sites,
     statements: linked.statements,
     source: linked.source,
@@ -336,12 +339,12 @@ export function openScenario(
 /** What a scenario is made of, which can be sent to another thread. */
 export type LinkedScenario = Pick<
   Scenario,
-  'name' | 'request' | 'about' | 'sites' | 'statements' | 'source'
+  'name' | 'request' | 'about' | 'machine' | 'sites' | 'statements' | 'source'
 >;
 
 /** A scenario that has been linked before, made ready in this thread. */
 export function readyScenario(parts: LinkedScenario): Scenario {
-  const { name, request, about, sites, statements, source } = parts;
+  const { request, about, machine, sites, statements, source } = parts;
   const linked: LinkedProgram = { source, sites, statements };
   const bare = about.memoryBytes !== undefined;
   const { columns, alike } = columnsOf(linked, bare);
@@ -369,5 +372,5 @@ export function readyScenario(parts: LinkedScenario): Scenario {
       },
     };
   };
-  return { name, request, about, make, columns, alike, sites, statements, source };
+  return { ...parts, make, columns, alike };
 }
