@@ -10,7 +10,7 @@
  * The order of attempts is fixed and every search is counted in executions: the same failure shrinks to the same end, unless `maxMs` runs out.
  */
 
-import { openScenario, type Scenario, type ScenarioRequest } from '../scenario.ts';
+import { openScenario, unpatched, type Scenario, type ScenarioRequest } from '../scenario.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 import {
   fewer,
@@ -169,9 +169,8 @@ class Shrinking {
   }
 
   #failsUnpatched(request: ScenarioRequest): boolean {
-    if (request.patch === undefined) return false;
-    const { patch: _, ...unpatched } = request;
-    return this.#find(openScenario(unpatched)) !== null;
+    const right = unpatched(request);
+    return right !== null && this.#find(openScenario(right)) !== null;
   }
 
   cpus(): readonly number[] {
