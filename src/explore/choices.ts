@@ -6,7 +6,7 @@
  *
  * Hardware speculation: at any poll and any synchronisation point a CPU's hardware walker may walk to CHOICES_VPN, and cache the
  * upper entries it finds and the translation, as a processor does that executes ahead. Other CPUs' steps may come between the
- * walk's reads, so every moment at which the walker could see something else is covered.
+ * walk's reads, so every moment at which the walker could see something else is covered. An idle CPU's hardware does not walk (tlb.ts).
  *
  * A rate of 1 of the machine's own injection (every time) still means every time.
  */
@@ -26,6 +26,7 @@ import {
 import {
   C_MM,
   C_SEED,
+  C_TLB_LAZY,
   H_CPUS,
   H_INJECT_BATCH,
   H_INJECT_FRAME,
@@ -102,5 +103,6 @@ export function pollInterrupts(): void {
 
 function speculate(): void {
   const mm = peek(thisCpu() + C_MM);
-  if (mm !== 0 && happens(28, CHOICES_SPECULATION)) hardwareWalk(mm, CHOICES_VPN, 0);
+  if (mm !== 0 && peek(thisCpu() + C_TLB_LAZY) === 0 && happens(28, CHOICES_SPECULATION))
+    hardwareWalk(mm, CHOICES_VPN, 0);
 }

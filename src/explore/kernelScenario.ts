@@ -120,7 +120,7 @@ export const KERNEL_MODULES = [
 export function kernelProgram(
   exports: CoroutineExports,
   host: CoroutineHost,
-  machine: Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>,
+  machine: Omit<MachineOptions, 'cpus' | 'execution' | 'mutant' | FixedSizes>,
   running?: readonly number[],
 ): Omit<Program, 'sites'> {
   const kernel = exports as unknown as KernelExports;

@@ -4,8 +4,9 @@
  * search depends on it, since plain accesses are no steps.
  *
  * For each word it keeps the step of the last plain write and, for each CPU, of the last plain read; two accesses are ordered when the
- * clock of the later step includes the earlier step (as in FastTrack: Flanagan, Freund, PLDI 2009). What a CPU does before its first
- * step is not looked at.
+ * clock of the later step includes a step that the first CPU took after its access (as in FastTrack: Flanagan, Freund, PLDI 2009). The
+ * step that the access follows is not enough: whoever saw that step need not see what came after it. What a CPU does before its
+ * first step is not looked at.
  */
 
 /** Two CPUs touched a word without order, at least one of them plainly and one of them writing. */
@@ -83,13 +84,14 @@ export class PlainWords {
     const wrote = this.#writeStep[word]!;
     if (wrote !== 0) {
       const writer = this.#writeCpu[word]!;
-      if (writer !== cpu && clock[base + writer]! < wrote) return writer;
+      if (writer !== cpu && clock[base + writer]! <= wrote) return writer;
     }
     if (write) {
       const reads = word * this.#cpus;
-      for (let reader = 0; reader < this.#cpus; reader++)
-        if (reader !== cpu && clock[base + reader]! < this.#readStep[reads + reader]!)
-          return reader;
+      for (let reader = 0; reader < this.#cpus; reader++) {
+        const read = this.#readStep[reads + reader]!;
+        if (reader !== cpu && read !== 0 && clock[base + reader]! <= read) return reader;
+      }
     }
     return -1;
   }

@@ -23,7 +23,7 @@
  */
 
 import { CHECK } from './check.ts';
-import { AWAIT_EQUALS, MMAP_SPINS, ORACLE_LOCK_ORDER } from './config.ts';
+import { AWAIT_EQUALS, MMAP_SPINS, ORACLE_LOCK_ORDER, PARKING } from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_MMAP_NEXT,
@@ -212,7 +212,7 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
   }
   if (load(word) !== 0) {
     rcuIdleEnter();
-    if (compareExchange(word, kind, kind | WAIT_PARKED) === kind)
+    if (PARKING === 0 || compareExchange(word, kind, kind | WAIT_PARKED) === kind)
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }

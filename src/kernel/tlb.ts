@@ -8,7 +8,9 @@
  *  other CPU in it; 4. wait for every acknowledgement.
  *  Handler: if the request is the next generation and the newest, invalidate its range; else everything. Either way this CPU's
  *  generation becomes the newest read.
- *  Idle: an idle CPU is not waited for (irq.ts) and ignores requests; on leaving it invalidates everything if the generation has moved.
+ *  Idle: an idle CPU is not waited for (irq.ts) and ignores requests; on leaving it invalidates everything if the generation has moved. Its hardware
+ *    does not walk meanwhile: it is as if no address space were loaded, and the translations kept by a PCID. (A CPU that stays in its address
+ *    space while lazy could cache entries of freed tables; Linux therefore interrupts lazy CPUs, too, when tables are freed.)
  *  Switch of mm: mask bit of the new mm, then its generation, then the local invalidation, then the old mm's bit goes.
  *
  * The mask and the generation: a flusher moves the generation on before it reads the mask; a CPU sets its bit before it reads the generation.

@@ -34,6 +34,8 @@ function exploreInTasks(
       if (next === null) break;
       underWay.push(() => {
         tree.add(structuredClone(runPart(search, next)));
+        expect(tree.explored).toBeGreaterThan(-1e-9);
+        expect(tree.explored).toBeLessThan(1 + 1e-9);
       });
     }
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -186,5 +188,29 @@ test.each([
     const { statistics, failure } = exploreInTasks(make, {}, { taskSteps }, 3);
     expect(failure).toBe(null);
     expect(statistics.executions).toBe(executions);
+  }
+});
+
+test('the executions that there will be lie in the interval told, exactly at the end', () => {
+  const constants = { READERS: 2, UPDATERS: 2 };
+  const { make } = openScenario({ scenario: 'epoch', constants });
+  const search = new DporSearch(new Execution(make), {});
+  const tree = new SearchTree({ taskSteps: 300 });
+  const told: { low: number; high: number; executions: number; explored: number }[] = [];
+  for (let limit = 0; limit < 100_000 && !tree.ended; limit++) {
+    tree.add(runPart(search, tree.next()!));
+    const interval = tree.estimate();
+    const { executions } = tree.statistics;
+    if (interval !== null) told.push({ ...interval, executions, explored: tree.explored });
+  }
+  expect(tree.explored).toBe(1);
+  expect(told.at(-1)).toMatchObject({ low: 2_088, high: 2_088 });
+  expect(told[0]!.executions).toBeLessThan(1_000);
+  for (const { low, high, executions, explored } of told) {
+    expect(low).toBeGreaterThanOrEqual(executions);
+    expect(low).toBeLessThanOrEqual(2_088);
+    expect(high).toBeGreaterThanOrEqual(2_088);
+    expect(explored).toBeGreaterThanOrEqual(0);
+    expect(explored).toBeLessThanOrEqual(1 + 1e-9);
   }
 });

@@ -6,7 +6,7 @@
 import { DepartureError } from '../replay.ts';
 import { openScenario, type Scenario } from '../scenario.ts';
 import type { Verdict } from '../verdict.ts';
-import { identify, isFailing, sameFailure } from './identity.ts';
+import { identify, isFailing, isPlainRace, sameFailure } from './identity.ts';
 import { Recorder, type RecordedOperation } from './record.ts';
 import type { FileStep, ScheduleFile } from './scheduleFile.ts';
 
@@ -60,7 +60,7 @@ function obstacle(recorder: Recorder, step: FileStep): { now: string; found: str
 /** Runs a file's schedule in a scenario (default: the one it names). Throws DepartureError. */
 export function replayFile(file: ScheduleFile, given?: Scenario): ReplayedFile {
   const scenario = given ?? openScenario(file.request);
-  const recorder = new Recorder(scenario);
+  const recorder = new Recorder(scenario, { plainRaces: isPlainRace(file.failure) });
   for (const [at, step] of file.steps.entries()) {
     const [cpu, operation, functionName, place, word, , , choice = 0] = step;
     const found = obstacle(recorder, step);

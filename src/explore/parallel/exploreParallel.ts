@@ -193,7 +193,10 @@ class Run {
 
   #startWorkers(): void {
     if (this.#pool !== null || this.#over) return;
-    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers - 1);
+    const { name, request, about, sites, statements, source } = this.#runner.scenario;
+    const scenario = { name, request, about, sites, statements, source };
+    this.#pool =
+      this.#options.pool ?? new ExplorePool(this.#workers - 1, { run: this.#id, scenario });
     for (let job = 0; job < JOBS * (this.#workers - 1); job++)
       this.#there(this.#pool).catch((error: unknown) => {
         this.#error ??= error;

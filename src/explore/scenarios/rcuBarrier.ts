@@ -12,15 +12,13 @@ import {
   load,
   perhapsQuiescent,
   rcuBarrier,
-  rcuReadLock,
-  rcuReadUnlock,
   scratchWord,
   store,
 } from '../scenarioApi.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 
 export const about = {
-  summary: 'rcuBarrier against a CPU that queues a callback and goes offline, and a reader',
+  summary: 'rcuBarrier against a CPU that queues a callback and goes offline',
   source: 'Linux kernel/rcu/tree.c (rcu_barrier, rcutree_migrate_callbacks)',
   expected: 'passes',
 };
@@ -47,12 +45,7 @@ function barrier(): void {
   if (before !== 0) expect(load(freed) === 1, 'invoked when the barrier returns');
 }
 
-function read(): void {
-  rcuReadLock();
-  rcuReadUnlock();
-}
-
-export const cpus = [queue, barrier, read];
+export const cpus = [queue, barrier];
 
 export function finish(): void {
   expect(load(freed) === 1, 'invoked once');

@@ -42,19 +42,24 @@ function update(): void {
   callRcu(head, RCU_TORTURE);
 }
 
-function read(): void {
+function readOnce(): void {
   rcuReadLock();
   if (load(pointer) !== 0) expect(load(freed) === 0, 'not freed under its reader');
   rcuReadUnlock();
+}
+
+function read(): void {
+  readOnce();
   rcuQuiescentState();
   rcuQuiescentState();
 }
 
-function idle(): void {
+function idleAndRead(): void {
   perhapsIdle();
+  readOnce();
 }
 
-export const cpus = [update, read, idle];
+export const cpus = [update, read, idleAndRead];
 
 export function finish(): void {
   expect(load(freed) === 1, 'freed once');

@@ -1,0 +1,48 @@
+/**
+ * The hardware walks on its own account, at any moment, while munmap frees the tables of every level: whatever upper entry it has
+ * cached is flushed before its table is freed.
+ *
+ * From: Intel SDM 3A, 4.10.2 (paging-structure caches); Linux mm/memory.c (free_pgd_range), mm/mmu_gather.c (freed_tables).
+ * Expected: no walk through a freed table, no use of a page that was freed.
+ */
+
+import {
+  doMunmap,
+  expect,
+  hardwareWalk,
+  newSpace,
+  PMD_PAGES,
+  pollInterrupts,
+  rcuBarrier,
+  rcuQuiescentState,
+  touchOnCpu,
+} from '../scenarioApi.ts';
+
+export const about = {
+  summary: 'hardware that walks ahead, at any moment, against munmap',
+  source: 'Intel SDM 3A, 4.10.2; Linux mm/memory.c (free_pgd_range)',
+  expected: 'passes',
+  machine: { lock: 'tas' },
+  constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },
+  choices: { speculation: 2, vpn: 1 },
+};
+
+let mm: u32 = 0;
+
+export function setUp(): void {
+  mm = newSpace(PMD_PAGES);
+  touchOnCpu(1, mm, 1);
+}
+
+function unmap(): void {
+  expect(doMunmap(mm, 0, PMD_PAGES) === 0, 'munmap succeeds');
+  rcuBarrier();
+}
+
+function run(): void {
+  pollInterrupts();
+  rcuQuiescentState();
+  hardwareWalk(mm, 0, 0);
+}
+
+export const cpus = [unmap, run];

@@ -1,0 +1,292 @@
+/**
+ * Every scenario of ours explored to its end: the expected verdict, and exactly as many executions as there are classes of
+ * interleavings. The numbers change with the kernel; the table is the one place to update them. And each scenario has teeth: a
+ * kernel that is wrong where the scenario looks is found out.
+ */
+
+import { describe, expect, test } from 'vitest';
+import type { Patch } from '../../src/explore/coroutine.ts';
+import { exploreDpor } from '../../src/explore/dpor.ts';
+import {
+  openScenario,
+  readAbout,
+  scenarioNames,
+  type ScenarioRequest,
+} from '../../src/explore/scenario.ts';
+
+/** Executions, blocked ones. */
+const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: number]>> = {
+  counters: [34650, 0],
+  epoch: [6, 0],
+  faultMunmap: [1016, 0],
+  faultNoMemory: [6144, 468],
+  gatherNest: [4518, 0],
+  interrupts: [608, 214],
+  lockAdaptive: [2856, 0],
+  lockDeath: [7, 0],
+  lockMcs: [4224, 112],
+  lockTas: [384, 0],
+  lockTicket: [684, 0],
+  mremapAccess: [2, 1],
+  mremapFails: [107, 9],
+  mremapFault: [233, 0],
+  mremapWalk: [6, 0],
+  mremapZap: [291, 0],
+  munmapNoMemory: [22, 0],
+  munmapSpeculation: [306, 1],
+  pageoutFault: [12184, 0],
+  pageoutPin: [45, 3],
+  pinOrFault: [663, 0],
+  rcuCallbacks: [276, 28],
+  rcuExpedited: [2019, 219],
+  rcuUpdaters: [8660, 0],
+  spinlock: [12, 0],
+  vmaLock: [2840, 132],
+  zapAccess: [15, 0],
+  zapFault: [1289, 0],
+  zapFaultWalk: [3536, 816],
+  zapGup: [19, 0],
+  zapGupSemiRcu: [69, 0],
+  zapMunmap: [618, 0],
+  zapNoMemory: [60, 0],
+  zapRefill: [1404, 0],
+  zapSpeculation: [102, 1],
+  zapWalk: [15, 0],
+  zapZap: [3646, 0],
+};
+
+/** Scenarios that take longer than a few seconds of one core; explored by `ptlab explore` in CI, figures in bench/README.md. */
+const SLOW: Readonly<Record<string, string>> = {
+  rcuBarrier: '2 CPUs, 172140 executions, 9 s',
+  rcuIdle: '3 CPUs, 279184 executions, 11 s',
+  zapBroken: '2 CPUs, 45592 executions, 6 s',
+  mmapLock: '3 CPUs, not finished after 30 s',
+};
+
+const LIMITS = { commuting: true, maxMs: 120_000 };
+
+test('every scenario is in exactly one of the two tables', () => {
+  expect([...Object.keys(COUNTS), ...Object.keys(SLOW)].toSorted()).toEqual(scenarioNames());
+});
+
+describe('explored to the end', () => {
+  test.each(Object.entries(COUNTS))('%s', (scenario, counts) => {
+    const { verdict, complete, statistics } = exploreDpor(openScenario({ scenario }).make, LIMITS);
+    const found = verdict.kind === 'violation' ? verdict.error.message : verdict.kind;
+    expect(found).toBe(readAbout(scenario).expected);
+    expect([scenario, complete, statistics.executions, statistics.blocked]).toEqual([
+      scenario,
+      verdict.kind === 'passes',
+      ...counts,
+    ]);
+  });
+});
+
+const patch = (module: string, find: string, replace = ''): Patch => ({ module, find, replace });
+
+const NO_SECOND_LOOK = patch(
+  'gupFast',
+  'if (load(pmd) !== upper || load(pte) !== entry)',
+  'if (false)',
+);
+const NO_WAIT_FOR_READERS = patch('vmaLock', 'waitForReaders(vma, VMA_WRITER + 1);');
+const EARLY = patch(
+  'rcuGracePeriod',
+  'return numberAfter(load(G_RCU_GP_SEQ));',
+  'return load(G_RCU_GP_SEQ);',
+);
+
+/** Ways to be wrong, and what is to be found. */
+const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] = [
+  [
+    'the fast path although the lock was dropped',
+    { scenario: 'zapRefill', patch: patch('zap', 'heldThroughout = false;') },
+    /^audit|^lost-entry|^nonempty/,
+  ],
+  [
+    'a slow path that does not scan',
+    {
+      scenario: 'zapRefill',
+      patch: patch(
+        'ptReclaim',
+        'mappedPmd() === load(pmd) && tableEmpty(pte)',
+        'mappedPmd() === load(pmd)',
+      ),
+    },
+    /^nonempty-table-freed/,
+  ],
+  [
+    'a fast path that waits for the PMD lock',
+    {
+      scenario: 'zapBroken',
+      patch: patch('ptReclaim', 'if (!pmdTrylock(pmd))\n        return false;', 'pmdLock(pmd);'),
+    },
+    /^lock-order/,
+  ],
+  [
+    'a locker that does not look at the PMD again',
+    {
+      scenario: 'zapFaultWalk',
+      patch: patch('pteMap', 'settled = load(pmd) === mappedPmd();', 'settled = true;'),
+    },
+    /^lost-entry/,
+  ],
+  [
+    'tables freed at once',
+    { scenario: 'zapFaultWalk', machine: { free: 'immediate' } },
+    /^table-use-after-free/,
+  ],
+  [
+    'tables freed by interrupt under a walker that answers interrupts',
+    { scenario: 'zapWalk', machine: { free: 'semi-rcu', inject: { batch: 1 } } },
+    /^table-use-after-free/,
+  ],
+  [
+    'a table freed without an interrupt under GUP-fast',
+    { scenario: 'zapGupSemiRcu', patch: patch('gather', 'interruptAll(IPI_SYNC);') },
+    /^table-use-after-free/,
+  ],
+  [
+    'GUP-fast without its second look, against reuse',
+    { scenario: 'zapGup', patch: NO_SECOND_LOOK },
+    /that of page 1/,
+  ],
+  [
+    'GUP-fast without its second look, against pageout',
+    { scenario: 'pageoutPin', patch: NO_SECOND_LOOK },
+    /^a pinned page stays mapped/,
+  ],
+  [
+    'GUP takes a dead frame',
+    { scenario: 'pinOrFault', patch: patch('frame', 'while (seen !== 0)', 'while (true)') },
+    /^accounting|^frame-use-after-free/,
+  ],
+  [
+    'a VMA that is taken away without its write lock',
+    { scenario: 'zapMunmap', patch: patch('munmap', 'vmaStartWrite(vma);') },
+    /^lock-order/,
+  ],
+  [
+    'a VMA that is detached under a reader',
+    {
+      scenario: 'faultMunmap',
+      patch: patch(
+        'vmaLock',
+        'if (sub(vma + VMA_REF, 1) === 1)\n        return;',
+        'sub(vma + VMA_REF, 1); return;',
+      ),
+    },
+    /^accounting/,
+  ],
+  [
+    'a writer that does not wait for readers of the VMA',
+    { scenario: 'mremapZap', patch: NO_WAIT_FOR_READERS },
+    /^accounting/,
+  ],
+  [
+    'the same, seen on the word that the lock covers',
+    { scenario: 'vmaLock', patch: NO_WAIT_FOR_READERS },
+    /^race on plain word/,
+  ],
+  [
+    'a reader of a VMA lock without its second look',
+    {
+      scenario: 'vmaLock',
+      patch: patch(
+        'vmaLock',
+        'if (load(vma + VMA_MM) !== mm || load(vma + VMA_LOCK_SEQ) === load(mm + MM_LOCK_SEQ))',
+        'if (false)',
+      ),
+    },
+    /^race on plain word/,
+  ],
+  [
+    'a failed mremap that leaves pages behind',
+    {
+      scenario: 'mremapFails',
+      patch: patch('mremap', 'movePageTables(mm, copy, source, new_, old, moved);'),
+    },
+    /^no page is lost/,
+  ],
+  [
+    'a grace period that is one too early',
+    { scenario: 'rcuUpdaters', patch: EARLY },
+    /^grace-period/,
+  ],
+  ['the same for callbacks', { scenario: 'rcuCallbacks', patch: EARLY }, /^grace-period/],
+  ['the same with an idle CPU', { scenario: 'rcuIdle', patch: EARLY }, /^grace-period/],
+  [
+    'the same, seen by a walker',
+    { scenario: 'zapFaultWalk', patch: EARLY },
+    /^table-use-after-free/,
+  ],
+  [
+    'a gather that does not mind others',
+    {
+      scenario: 'gatherNest',
+      patch: patch('gather', 'poke(gather + GATHER_FULL_MM, 1);', ';'),
+    },
+    /^the access after madvise faults/,
+  ],
+  [
+    'a flush that does not wait',
+    { scenario: 'zapAccess', patch: patch('tlb', 'waitInterrupt(target,', 'load(') },
+    /^stale-translation/,
+  ],
+  [
+    'a flush that leaves upper entries',
+    { scenario: 'zapSpeculation', patch: patch('gather', 'poke(gather + GATHER_TABLES, 1);') },
+    /stale-translation/,
+  ],
+  [
+    'a table that is published over another',
+    {
+      scenario: 'faultNoMemory',
+      patch: patch('walk', 'const won = load(entry) === 0;', 'const won = true;'),
+    },
+    /accounting/,
+  ],
+  [
+    'a single table freed without a grace period',
+    {
+      scenario: 'zapNoMemory',
+      patch: patch(
+        'gather',
+        'callRcu(ptdescOf(table) + PT_RCU, RCU_FREE_TABLE);',
+        'tableFree(table);',
+      ),
+    },
+    /^table-use-after-free/,
+  ],
+  [
+    'a failing split that is overlooked',
+    {
+      scenario: 'munmapNoMemory',
+      patch: patch(
+        'munmap',
+        'if (vmaSplit(first, start) === 0)\n            return ENOMEM;',
+        'vmaSplit(first, start);',
+      ),
+    },
+    /^the page before is still mapped/,
+  ],
+  [
+    'a downgrade that lets a writer in',
+    {
+      scenario: 'mmapLock',
+      patch: patch(
+        'mmapLock',
+        'const before = sub(mm + MM_LOCK, ownWriter() - READER);',
+        'const before = sub(mm + MM_LOCK, ownWriter()); add(mm + MM_LOCK, READER);',
+      ),
+    },
+    /^no writer between/,
+  ],
+];
+
+describe('a kernel that is wrong is found out', () => {
+  test.each(WRONG)('%s', (_, request, found) => {
+    const { verdict } = exploreDpor(openScenario(request).make, LIMITS);
+    expect(verdict.kind === 'violation' ? verdict.error.message : verdict.kind).toMatch(found);
+  });
+});
