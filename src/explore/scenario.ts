@@ -91,8 +91,6 @@ export interface Scenario {
   name: string;
   request: ScenarioRequest;
   about: ScenarioAbout;
-  /** The machine's options: the scenario's, its mutant's, and over them the request's. */
-  machine: ScenarioMachine;
   make: ProgramMaker;
   /** Name of each CPU's function. */
   columns: readonly string[];
@@ -328,7 +326,6 @@ export function openScenario(
     name: basename(path).replace(/\.[jt]s$/, ''),
     request,
     about,
-    machine,
     sites: linked.sites,
     statements: linked.statements,
     source: linked.source,
@@ -338,12 +335,12 @@ export function openScenario(
 /** What a scenario is made of, which can be sent to another thread. */
 export type LinkedScenario = Pick<
   Scenario,
-  'name' | 'request' | 'about' | 'machine' | 'sites' | 'statements' | 'source'
+  'name' | 'request' | 'about' | 'sites' | 'statements' | 'source'
 >;
 
 /** A scenario that has been linked before, made ready in this thread. */
 export function readyScenario(parts: LinkedScenario): Scenario {
-  const { request, about, machine, sites, statements, source } = parts;
+  const { name, request, about, sites, statements, source } = parts;
   const linked: LinkedProgram = { source, sites, statements };
   const machine = { ...about.machine, ...mutantOf(request)?.machine, ...request.machine };
   const bare = about.memoryBytes !== undefined;
@@ -372,5 +369,5 @@ export function readyScenario(parts: LinkedScenario): Scenario {
       },
     };
   };
-  return { ...parts, make, columns, alike };
+  return { name, request, about, make, columns, alike, sites, statements, source };
 }
