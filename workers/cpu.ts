@@ -43,10 +43,9 @@ function endCpu(reason: number, detail: number): void {
 /** Runs CPU `task.cpu` until it is shut down; rejects when it dies. */
 export default async function runCpu(task: CpuTask): Promise<void> {
   const offsetMs = clockOffsetMs(task.clockStartNs);
-  const kernel = await loadKernel(task.execution, task.check, task.memory, {
-    clockNs: () => ((performance.now() + offsetMs) * 1e6) >>> 0,
-    end: endCpu,
-  });
+  const host = { clockNs: () => ((performance.now() + offsetMs) * 1e6) >>> 0, end: endCpu };
+  const { execution, check, memory, kernelFolder } = task;
+  const kernel = await loadKernel(execution, check, memory, host, kernelFolder);
   kernel.setThisCpu(task.cpu);
   const calls = new SystemCalls(kernel);
   await new Promise<void>((resolve, reject) => {

@@ -1,15 +1,18 @@
 /** A worker of a search: explores the parts that it is sent, on a scenario that it opens once a search. */
+import { workerData } from 'node:worker_threads';
 import { PartRunner } from '../src/explore/parallel/partRunner.ts';
-import type { Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
+import type { FirstRun, Job, JobResult, Thrown } from '../src/explore/parallel/pool.ts';
 import { coverWhole, exploreWhole, explainWhole } from '../src/explore/parallel/whole.ts';
 
+const first = workerData as FirstRun | undefined;
 let current: { run: string; runner: PartRunner } | null = null;
 
 export default function explore({ run, setup, parts }: Job): JobResult {
   try {
     if (current?.run !== run) {
       current = null;
-      current = { run, runner: new PartRunner(setup) };
+      const linked = first?.run === run ? first.scenario : undefined;
+      current = { run, runner: new PartRunner(setup, linked) };
     }
     const { runner } = current;
     return { results: parts.map((part) => runner.run(part)) };

@@ -1,8 +1,10 @@
-/** `ptlab demo`, which `npm start` runs: the main job in three parts, each with its verdict, in less than a minute. */
+/** `ptlab demo`, which `npm start` runs: the main job in four parts, each with its verdict, in less than a minute. */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { MachineOptions, Protocol } from '../machine/options.ts';
+import { openScenario } from '../explore/scenario.ts';
+import { exploredLines, type Explored } from '../report/exploreReport.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from '../report/format.ts';
 import { Progress } from '../report/progress.ts';
 import {
@@ -24,7 +26,8 @@ import { EXIT_RIGHT } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { Stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
-import type { Outcome } from './outcome.ts';
+import { exploredDocument, exploreOne } from './exploreRun.ts';
+import { outcome, type Outcome } from './outcome.ts';
 import { replayDocument, runReplay } from './replayRun.ts';
 import type { ReplayRun } from './replayRun.ts';
 import { reproducer } from './reproducer.ts';
@@ -33,11 +36,13 @@ import { writeJson, writeLines } from './write.ts';
 
 const LOOP_GIB = 50;
 const STRESS_SECONDS = 8;
+const DRAWING_COLUMNS = 100;
 const RECORDINGS = new URL('../../../src/trace/recordings/', import.meta.url);
 
 const SPEC = {
   name: 'demo',
-  summary: 'show the main job: the 50 GiB loop, a recorded program, a short stress (npm start)',
+  summary:
+    'show the main job: the 50 GiB loop, a recorded program, a stress, an exploration (npm start)',
   usage: 'ptlab demo [--json] [--quiet]',
   positionals: { name: 'argument', min: 0, max: 0 },
   options: { json: OUTPUT_OPTIONS.json, quiet: OUTPUT_OPTIONS.quiet },
@@ -180,6 +185,31 @@ async function showStress({ write, quiet }: Screen, stop: Stopper): Promise<Part
   return { ends: [result.end], key: 'stress', document: stressDocument(result, rerun) };
 }
 
+async function showExplorer({ write, quiet }: Screen, stop: Stopper): Promise<Part> {
+  await write([
+    '4. Every interleaving: a zap that frees a table, and a lockless walker in it; then the same with tables freed at once.',
+    '',
+  ]);
+  const settings = { strategy: 'dpor' } as const;
+  const all: Explored[] = [];
+  for (const machine of [{}, { free: 'immediate' }] as const) {
+    const scenario = openScenario({ scenario: 'zapWalk', machine });
+    const progress = new Progress(process.stderr, { quiet });
+    const hooks = { signal: stop.signal };
+    const run = { settings, hooks, progress, position: '', explains: true };
+    const explored = await exploreOne(scenario, run);
+    all.push(explored);
+    const free = 'free' in machine ? ` --free ${machine.free}` : '';
+    const output = { width: DRAWING_COLUMNS, rerun: `ptlab explore zapWalk${free}`, saved: null };
+    const lines = exploredLines(explored, output);
+    await write([...lines.map((line) => `  ${line}`.trimEnd()), '']);
+  }
+  const [right, wrong] = all.map(({ result }) => result.verdict.kind);
+  const violations = right === 'passes' && wrong === 'violation' ? 0 : 1;
+  const ends = [outcome({ violations, failure: null, stopped: stop.reason })];
+  return { ends, key: 'explored', document: all.map(exploredDocument) };
+}
+
 /** The first of `ends` that is not right, or else the first. */
 function worst(ends: readonly Outcome[]): Outcome {
   return ends.find((end) => end.exitCode !== EXIT_RIGHT) ?? ends[0]!;
@@ -190,14 +220,14 @@ export const demo = defineCommand(SPEC, async ({ json, quiet }) => {
   const startMs = performance.now();
   const screen: Screen = { write: json ? async () => {} : writeLines, quiet };
   const parts: Part[] = [];
-  for (const show of [showLoop, showRecording, showStress]) {
+  for (const show of [showLoop, showRecording, showStress, showExplorer]) {
     if (stop.reason === null) parts.push(await show(screen, stop));
   }
   const end = worst(parts.flatMap((part) => part.ends));
   const durationMs = performance.now() - startMs;
   await screen.write([
     `All of it in ${formatDuration(durationMs)}: ${end.summary}.`,
-    'Next: ptlab replay FILE --against FILE.vmpte, ptlab stress --help, ptlab list.',
+    'Next: ptlab replay FILE --against FILE.vmpte, ptlab stress --help, ptlab explore --help, ptlab list.',
   ]);
   if (json)
     await writeJson({

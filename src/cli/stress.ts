@@ -1,6 +1,7 @@
 /** `ptlab stress`: all CPUs hammer shared page tables for a time or a count; the oracles watch. */
 import { availableParallelism } from 'node:os';
 import { MIX_NAMES } from '../experiment/mixes.ts';
+import { findMutant, MUTANT_NAMES, type Mutant } from '../explore/mutants/index.ts';
 import { CPUS_MAX } from '../kernel/config.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
@@ -30,13 +31,16 @@ import { UsageError } from './exit.ts';
 import { INJECTIONS, parseInject } from './inject.ts';
 import { stopper } from './interrupt.ts';
 import type { Stopper } from './interrupt.ts';
+import { checkChoice } from './options.ts';
 import type { CommandSpec } from './options.ts';
+import { fromStressLines, searchFromStress } from './fromStress.ts';
 import { commandLine, outcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const DEFAULT_SECONDS = 10;
 const PROGRESS_MS = 250;
+const EVENTS_TO_EXPLORE = 1024;
 
 const SPEC = {
   name: 'stress',
@@ -68,7 +72,17 @@ const SPEC = {
       value: 'NAME=N,...',
       help: 'faults, storms, delays and deaths; see below',
     },
+    mutant: {
+      kind: 'text',
+      value: 'NAME',
+      help: 'run a kernel that is wrong on purpose in one place (ptlab list mutants); JavaScript only',
+    },
     ...RECORD_OPTIONS,
+    explore: {
+      kind: 'text',
+      value: 'FOLDER',
+      help: 'after a violation: write scenarios of the last operations into FOLDER and explore them; --events is 1024 unless given',
+    },
     ...SIZE_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
@@ -76,6 +90,7 @@ const SPEC = {
   notes: [
     '--inject takes a list such as table=100,batch=50,frame=1000,delay=200,storm=500,resched=10,stalled-readers=1,death=exit@1/5000:',
     ...Object.entries(INJECTIONS).map(([name, help]) => `  ${name}: ${help}`),
+    'With --mutant, what is not given is what gives that mutant a chance: its mix, axes and injected trouble.',
   ],
 } as const satisfies CommandSpec;
 
@@ -159,6 +174,12 @@ export function stressDocument(result: StressResult, rerun: string): Record<stri
   return { verdict, exitCode, summary, rerun, ...result.report, failure };
 }
 
+/** The mutant called `name`. Throws UsageError. */
+function mutantCalled(name: string): Mutant {
+  checkChoice('stress', '--mutant', name, MUTANT_NAMES);
+  return findMutant(name)!;
+}
+
 export const stress = defineCommand(SPEC, async (values) => {
   if (values.seconds !== undefined && values.ops !== undefined) {
     throw new UsageError(
@@ -166,22 +187,44 @@ export const stress = defineCommand(SPEC, async (values) => {
     );
   }
   const cpus = values.cpus ?? Math.min(availableParallelism(), CPUS_MAX);
-  const mix = values.mix ?? 'all';
-  const inject = values.inject === undefined ? {} : parseInject('stress', values.inject, cpus);
+  const mutant = values.mutant === undefined ? null : mutantCalled(values.mutant);
+  if (mutant !== null && values.execution === 'wasm') {
+    throw new UsageError(
+      'ptlab stress: --execution "wasm" cannot run a mutant, which is a patch to the JavaScript kernel; allowed: js',
+    );
+  }
+  const advice: MachineOptions = { ...mutant?.machine, ...mutant?.stress.machine };
+  const mix = values.mix ?? mutant?.stress.mix ?? 'all';
+  const inject =
+    values.inject === undefined
+      ? (advice.inject ?? {})
+      : parseInject('stress', values.inject, cpus);
   const seconds = values.ops === undefined ? (values.seconds ?? DEFAULT_SECONDS) : undefined;
-  const options: MachineOptions = { ...machineOptions(values), cpus, inject };
+  const options: MachineOptions = {
+    ...advice,
+    ...machineOptions(values),
+    cpus,
+    inject,
+    ...(mutant !== null && { mutant: mutant.name }),
+  };
   const rerun = commandLine(SPEC, { ...values, cpus, mix, seconds, seed: values.seed ?? 1 }, []);
+  if (values.explore !== undefined) options.eventsPerCpu ??= EVENTS_TO_EXPLORE;
   using stop = stopper(values.timeout);
   const limits =
     values.ops === undefined
       ? { durationMs: Math.max(1, Math.round(seconds! * 1000)) }
       : { operations: values.ops };
-  const title = `stress ${mix}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
+  const title = `stress ${mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
   const result = await runStress(mix, options, limits, title, progressOf(values), stop);
+  if (!values.json) await writeLines(stressReport(result, rerun));
+  const found =
+    values.explore !== undefined && (result.report?.violations.length ?? 0) > 0
+      ? searchFromStress(result.report!, values.explore)
+      : null;
   if (!values.json) {
-    await writeLines(stressReport(result, rerun));
+    if (found !== null) await writeLines(fromStressLines(found));
     return result.end.exitCode;
   }
-  await writeJson({ command: 'stress', ...stressDocument(result, rerun) });
+  await writeJson({ command: 'stress', ...stressDocument(result, rerun), explored: found });
   return result.end.exitCode;
 });

@@ -5,7 +5,7 @@
 
 import { Execution, type ProgramMaker } from './execution.ts';
 import { RESTART } from './dependence.ts';
-import { DporSearch, WHOLE_TREE, type DporOptions } from './dporSearch.ts';
+import { DporSearch, type DporOptions } from './dporSearch.ts';
 import { SearchLimits } from './limits.ts';
 import { taskBelow } from './parallel/task.ts';
 import type { Schedule, SearchResult } from './verdict.ts';
@@ -21,7 +21,7 @@ export function exploreDpor(
   make: ProgramMaker,
   options: DporOptions & { prefix?: Schedule } = {},
 ): SearchResult {
-  const task = options.prefix === undefined ? WHOLE_TREE : taskBelow(options.prefix);
+  const task = taskBelow(options.prefix ?? []);
   const limits = new SearchLimits(options);
   const search = new DporSearch(new Execution(make), options);
   for (;;) {

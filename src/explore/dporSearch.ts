@@ -17,7 +17,7 @@ import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
 import { Dependence } from './dependence.ts';
 import { COVERED, Initials } from './initials.ts';
 import { DEFAULT_STEPS_MAX, type SearchLimitOptions } from './limits.ts';
-import type { Proposal, Rest, Task } from './parallel/task.ts';
+import { taskBelow, type Proposal, type Rest, type Task } from './parallel/task.ts';
 import { Trace, longer, type StepOrder } from './trace.ts';
 import { verdictNow, type Schedule, type SearchStatistics, type Verdict } from './verdict.ts';
 
@@ -43,16 +43,6 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
   /** Called when the search begins again (dependence.ts): executions told of before are told of once more. */
   onRestart?: () => void;
 }
-
-/** The task that is the whole search. */
-export const WHOLE_TREE: Task = {
-  cpus: [],
-  choices: [],
-  sleep: [],
-  backtrack: [],
-  base: 0,
-  fresh: true,
-};
 
 const FRAMES = 256;
 
@@ -278,22 +268,16 @@ export class DporSearch {
       sleep: [...this.#sleep.subarray(0, length)],
       backtrack: [...this.#backtrack.subarray(0, length)],
       enabled: [...this.#enabled.subarray(0, length)],
-      left: Array.from({ length }, (_, step) => this.#left(step)),
+      alternatives: Array.from(
+        { length },
+        (_, step) => this.#left(step) + Math.max(0, this.#choice[step]!) + 1,
+      ),
     };
   }
 
   /** The verdict on the execution at the end of a schedule, with what race detection finds on the way. */
   verdictOf(schedule: Schedule, ordered: readonly number[]): Verdict {
-    const steps = schedule.map((entry) =>
-      typeof entry === 'number' ? ([entry, -1] as const) : entry,
-    );
-    const none = steps.map(() => 0);
-    const cpus = steps.map(([cpu]) => cpu);
-    const choices = steps.map(([, choice]) => choice);
-    this.begin(
-      { cpus, choices, sleep: none, backtrack: none, base: cpus.length, fresh: false },
-      ordered,
-    );
+    this.begin({ ...taskBelow(schedule), fresh: false }, ordered);
     return verdictNow(this.#execution, this.#choiceAt, this.#maxSteps);
   }
 

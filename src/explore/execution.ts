@@ -119,6 +119,14 @@ function grown(array: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
 export const DESCRIPTOR = 8;
 export const D_CODE = SLOTS;
 
+/** Set-up or end, which run alone, do not come to their end. */
+export class StuckError extends Error {
+  override readonly name = 'StuckError';
+}
+
+/** Steps after which what runs alone is taken to go on for ever. */
+const ALONE_STEPS_MAX = 1_000_000;
+
 const PAGE = 1024;
 
 /** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
@@ -273,17 +281,20 @@ export class Execution {
     this.#readCount[cpu] = this.#logAt;
   }
 
-  /** Runs a coroutine to its end with no other CPU moving; throws what it throws, or when it would wait. */
+  /** Runs a coroutine to its end with no other CPU moving; throws what it throws, or a StuckError. */
   runAlone(start: () => Coroutine | void): void {
     this.#alone = true;
     try {
       const coroutine = start();
       if (coroutine === undefined) return;
       let result = coroutine.next(0);
-      while (result.done !== true) {
+      for (let steps = 0; result.done !== true; steps++) {
+        if (steps === ALONE_STEPS_MAX) throw new StuckError(`goes on after ${steps} steps alone`);
         const [slots, kind] = [this.#slots, result.value & KIND_MASK];
         if (!this.#enabledBy(slots, 0, kind))
-          throw new Error(`waits for 0x${slots[SLOT_ADDRESS]!.toString(16)} with no CPU running`);
+          throw new StuckError(
+            `waits for 0x${slots[SLOT_ADDRESS]!.toString(16)} with no CPU running`,
+          );
         result = coroutine.next(this.#carryOut(slots, 0, kind, 0));
       }
     } finally {

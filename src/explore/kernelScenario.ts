@@ -42,7 +42,7 @@ export const SMALL: Readonly<Record<string, number>> = {
 };
 
 /** Sizes of small machines. */
-const SIZES = {
+export const SIZES = {
   tables: 32,
   frames: 32,
   vmas: 16,
@@ -120,7 +120,7 @@ export const KERNEL_MODULES = [
 export function kernelProgram(
   exports: CoroutineExports,
   host: CoroutineHost,
-  machine: Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>,
+  machine: Omit<MachineOptions, 'cpus' | 'execution' | 'mutant' | FixedSizes>,
   running?: readonly number[],
 ): Omit<Program, 'sites'> {
   const kernel = exports as unknown as KernelExports;

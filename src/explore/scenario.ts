@@ -29,6 +29,7 @@ import {
 import type { Coroutine, Program, ProgramMaker } from './execution.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
 import { readModule } from './link/source.ts';
+import { findMutant, MUTANT_NAMES, type Mutant } from './mutants/index.ts';
 import type { Site } from './operation.ts';
 
 /** What an exploration of a scenario is expected to end with. */
@@ -53,7 +54,7 @@ export interface Choices {
 }
 
 /** A machine's options as far as scenarios choose them: the CPUs are the scenario's, the sizes small and fixed. */
-export type ScenarioMachine = Omit<MachineOptions, 'cpus' | 'execution' | FixedSizes>;
+export type ScenarioMachine = Omit<MachineOptions, 'cpus' | 'execution' | 'mutant' | FixedSizes>;
 
 export interface ScenarioAbout {
   /** One line. */
@@ -77,6 +78,8 @@ export interface ScenarioRequest {
   constants?: Readonly<Record<string, number>>;
   choices?: Choices;
   patch?: Patch;
+  /** Name of a mutant: its patch, and its machine, choices and constants over the scenario's own and under the request's. */
+  mutant?: string;
   /** CPUs that run; the others stay idle. Default: all. */
   cpus?: readonly number[];
   /** Statements (numbers of `Scenario.statements`) that a CPU leaves out. */
@@ -260,6 +263,34 @@ function columnsOf(linked: LinkedProgram, bare: boolean): { columns: string[]; a
   };
 }
 
+/** The mutant of a request, null when it has none. Throws ScenarioError. */
+function mutantOf({ mutant, patch }: ScenarioRequest): Mutant | null {
+  if (mutant === undefined) return null;
+  if (patch !== undefined) throw new ScenarioError('a mutant and a patch; allowed: one of them');
+  const found = findMutant(mutant);
+  if (found === null)
+    throw new ScenarioError(`mutant "${mutant}"; allowed: ${MUTANT_NAMES.join(', ')}`);
+  return found;
+}
+
+/** The patch of a request: its own, or its mutant's. Throws ScenarioError. */
+export function patchOf(request: ScenarioRequest): Patch | undefined {
+  return request.patch ?? mutantOf(request)?.patch;
+}
+
+/** The same request without its patch, or its mutant's, all else being equal; null: it has none. */
+export function unpatched(request: ScenarioRequest): ScenarioRequest | null {
+  if (patchOf(request) === undefined) return null;
+  const mutant = mutantOf(request);
+  const { patch: _, mutant: __, ...rest } = request;
+  return {
+    ...rest,
+    machine: { ...mutant?.machine, ...request.machine },
+    choices: { ...mutant?.choices, ...request.choices },
+    constants: { ...mutant?.constants, ...request.constants },
+  };
+}
+
 /** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
 export function openScenario(
   request: ScenarioRequest,
@@ -267,7 +298,9 @@ export function openScenario(
 ): Scenario {
   const path = pathOf(request.scenario);
   const about = readAbout(request.scenario);
-  const choices = { ...about.choices, ...request.choices };
+  const mutant = mutantOf(request);
+  const patch = patchOf(request);
+  const choices = { ...about.choices, ...mutant?.choices, ...request.choices };
   const chooses = Object.values(choices).some((most) => most > 0);
   const bare = about.memoryBytes !== undefined;
   if (bare && chooses)
@@ -278,6 +311,7 @@ export function openScenario(
     ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
     ...about.constants,
+    ...mutant?.constants,
     ...request.constants,
   };
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
@@ -285,9 +319,31 @@ export function openScenario(
     choices: chooses,
     interrupts: !bare,
     ...options,
-    ...(request.patch && { patch: request.patch }),
+    ...(patch && { patch }),
     ...(request.drop && { droppable: path }),
   });
+  return readyScenario({
+    name: basename(path).replace(/\.[jt]s$/, ''),
+    request,
+    about,
+    sites: linked.sites,
+    statements: linked.statements,
+    source: linked.source,
+  });
+}
+
+/** What a scenario is made of, which can be sent to another thread. */
+export type LinkedScenario = Pick<
+  Scenario,
+  'name' | 'request' | 'about' | 'sites' | 'statements' | 'source'
+>;
+
+/** A scenario that has been linked before, made ready in this thread. */
+export function readyScenario(parts: LinkedScenario): Scenario {
+  const { name, request, about, sites, statements, source } = parts;
+  const linked: LinkedProgram = { source, sites, statements };
+  const machine = { ...about.machine, ...mutantOf(request)?.machine, ...request.machine };
+  const bare = about.memoryBytes !== undefined;
   const { columns, alike } = columnsOf(linked, bare);
   for (const cpu of request.cpus ?? [])
     if (!(cpu in columns))
@@ -298,11 +354,11 @@ export function openScenario(
     const exports = instantiate(droppingHost(host, request, current));
     const program = bare
       ? bareProgram(exports as unknown as ScenarioExports, about.memoryBytes!)
-      : kernelProgram(exports, host, { ...about.machine, ...request.machine }, request.cpus);
+      : kernelProgram(exports, host, machine, request.cpus);
     const { select, run } = program;
     return {
       ...program,
-      sites: linked.sites,
+      sites,
       select(cpu): void {
         current.cpu = cpu;
         select?.(cpu);
@@ -313,15 +369,5 @@ export function openScenario(
       },
     };
   };
-  return {
-    name: basename(path).replace(/\.[jt]s$/, ''),
-    request,
-    about,
-    make,
-    columns,
-    alike,
-    sites: linked.sites,
-    statements: linked.statements,
-    source: linked.source,
-  };
+  return { name, request, about, make, columns, alike, sites, statements, source };
 }

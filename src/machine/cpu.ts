@@ -12,6 +12,8 @@ export interface CpuTask {
   port: MessagePort;
   execution: Execution;
   check: CheckLevel;
+  /** URL of the folder of a JavaScript kernel other than the built one; null: the built one. */
+  kernelFolder: string | null;
   /** Start of every CPU's clock, nanoseconds of the process's monotonic clock. */
   clockStartNs: bigint;
 }

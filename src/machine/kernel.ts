@@ -17,17 +17,22 @@ export interface Host {
  */
 export type Kernel = typeof import('../kernel/index.ts');
 
-/** Loads the kernel for `memory` into this thread. A JavaScript kernel serves one memory for each thread. */
+/**
+ * Loads the kernel for `memory` into this thread. A JavaScript kernel serves one memory for each thread; it is loaded from `folder` (a URL,
+ * ending in a slash) when given.
+ */
 export async function loadKernel(
   execution: Execution,
   check: CheckLevel,
   memory: SharedMemory,
   host: Host,
+  folder: string | null = null,
 ): Promise<Kernel> {
   if (execution === 'js') {
-    const word = await import(new URL(`kernel/${check}/word.js`, DIST).href);
+    const modules = folder ?? new URL(`kernel/${check}/`, DIST).href;
+    const word = await import(new URL('word.js', modules).href);
     word.attachMemory(memory.buffer, host);
-    return (await import(new URL(`kernel/${check}/index.js`, DIST).href)) as Kernel;
+    return (await import(new URL('index.js', modules).href)) as Kernel;
   }
   const bytes = await readFile(new URL(`kernel/${check}.wasm`, DIST));
   const { instance } = await WebAssembly.instantiate(bytes, {

@@ -19,6 +19,7 @@ import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
 import { createMemory, type SharedMemory } from './memory.ts';
+import { makeMutantKernel } from './mutantKernel.ts';
 import {
   CHECK_LEVELS,
   OptionError,
@@ -132,7 +133,8 @@ export class Machine implements AsyncDisposable {
   /** The rings as they were when a CPU had died. */
   #eventsAtDeath: MachineEvent[] | null = null;
 
-  constructor(options: ResolvedOptions) {
+  /** `kernelFolder`: URL of the folder of the JavaScript kernel, when it is not the built one. */
+  constructor(options: ResolvedOptions, kernelFolder: string | null = null) {
     this.options = options;
     this.cpus = options.cpus;
     this.memory = createMemory(options);
@@ -160,6 +162,7 @@ export class Machine implements AsyncDisposable {
         port: port2,
         execution: options.execution,
         check: options.check,
+        kernelFolder,
         clockStartNs,
       };
       this.#tasks.push(
@@ -434,7 +437,10 @@ export class Machine implements AsyncDisposable {
 
 /** Boots a machine. Throws OptionError for an option that cannot be used, CpuDiedError when a CPU does not come up. */
 export async function boot(options: MachineOptions = {}): Promise<Machine> {
-  const machine = new Machine(resolveOptions(options));
+  const resolved = resolveOptions(options);
+  const { check, mutant } = resolved;
+  using kernel = mutant === null ? null : await makeMutantKernel(check, mutant);
+  const machine = new Machine(resolved, kernel?.folder ?? null);
   try {
     await machine.ready();
     return machine;

@@ -88,11 +88,15 @@ export interface MachineOptions {
   /** Batch pages a gather may hold, 1 to 20. */
   batchCount?: number;
   inject?: Partial<Injection>;
+  /** Name of a mutant: the kernel is wrong on purpose in one place. JavaScript execution only. */
+  mutant?: string;
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject'>> {
+export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject' | 'mutant'>> {
   inject: Injection;
+  /** Null: the kernel as it is. */
+  mutant: string | null;
 }
 
 /** An option that cannot be used. `message` names the option, its value and what is allowed. */
@@ -138,6 +142,11 @@ export function checkName<const T extends string>(
 
 function checkBoolean(option: string, value: unknown): boolean {
   if (typeof value !== 'boolean') throw new OptionError(option, value, 'true, false');
+  return value;
+}
+
+function checkText(option: string, value: unknown): string {
+  if (typeof value !== 'string') throw new OptionError(option, value, 'a name');
   return value;
 }
 
@@ -193,6 +202,7 @@ const DEFAULTS: ResolvedOptions = {
     stalledReaders: 0,
     death: null,
   },
+  mutant: null,
 };
 
 const U32_MAX = 0xffff_ffff;
@@ -222,7 +232,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as MachineOptions;
-  const all = { ...DEFAULTS, ...given };
+  const all = { ...DEFAULTS, ...(given.mutant !== undefined && { execution: 'js' }), ...given };
   const cpus = checkInteger('cpus', all.cpus, 1, CPUS_MAX);
   return {
     cpus,
@@ -231,7 +241,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
-    execution: checkName('execution', all.execution, EXECUTIONS),
+    execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
     seed: checkInteger('seed', all.seed, 0, U32_MAX),
     tables: checkInteger('tables', all.tables, 16, NUMBERS_MAX),
@@ -247,5 +257,6 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     batchEntries: checkInteger('batchEntries', all.batchEntries, 1, GATHER_BATCH_ENTRIES),
     batchCount: checkInteger('batchCount', all.batchCount, 1, GATHER_BATCH_COUNT),
     inject: resolveInjection(all.inject, cpus),
+    mutant: all.mutant === null ? null : checkText('mutant', all.mutant),
   };
 }

@@ -41,7 +41,7 @@ export function readViolations(words: Uint32Array): Violation[] {
         operationArguments,
         details,
         clockNs: load(at + 28),
-        message: `${oracle}: CPU ${cpu} in ${operation}(${operationArguments.map(hex).join(', ')}): ${describeDetails(words, oracle, details)}`,
+        message: `${oracle}: CPU ${cpu}${operation === 'none' ? '' : ` in ${operation}(${operationArguments.map(hex).join(', ')})`}: ${describeDetails(words, oracle, details)}`,
       });
     }
   }

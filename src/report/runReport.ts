@@ -9,8 +9,9 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, free, fault, zap, lock, execution, check, cpus } = options;
+  const { protocol, free, fault, zap, lock, execution, check, cpus, mutant } = options;
   return (
+    (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
     `protocol ${protocol}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import { explainFailure } from '../../src/explore/failure/explain.ts';
+import { findAgain } from '../../src/explore/failure/findAgain.ts';
 import { replayFile } from '../../src/explore/failure/replayFile.ts';
 import {
   formatScheduleFile,
@@ -114,6 +115,21 @@ describe('a program that has changed', () => {
     expect(message).toMatch(
       /CPU 0 was to add G_TABLES_HELD in tableDetach .*; it is now about to /,
     );
+  });
+
+  test('the failure is found again, and its new schedule replays', () => {
+    const more = changed({
+      module: 'walkers',
+      find: 'const pte = pteOffsetMap(pmd, vpn);',
+      replace: 'load(pmd + 4); const pte = pteOffsetMap(pmd, vpn);',
+    });
+    const again = findAgain(file, more);
+    expect(again?.steps.length).toBeGreaterThan(0);
+    expect(replayFile(again!, more).same).toBe(true);
+  });
+
+  test('a failure that is gone is not found again', () => {
+    expect(findAgain(file, openScenario({ scenario: 'zapWalk' }))).toBeNull();
   });
 
   test('a CPU that ends early', () => {

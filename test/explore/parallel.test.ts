@@ -46,6 +46,9 @@ function outcome({ verdict, complete, ended, bounded, statistics }: ParallelResu
 const json = (checkpoint: Checkpoint | null): Checkpoint =>
   JSON.parse(JSON.stringify(checkpoint)) as Checkpoint;
 
+const refused = (request: ScenarioRequest, options: ParallelOptions) =>
+  expect(exploreParallel(request, { workers: 1, ...options })).rejects;
+
 describe('searches in parallel', () => {
   const pools: ExplorePool[] = [];
   beforeAll(() => {
@@ -144,8 +147,6 @@ describe('searches in parallel', () => {
   test('a checkpoint of something else is refused', async () => {
     const { checkpoint } = await exploreParallel(LARGE, { workers: 1, maxExecutions: 100 });
     const resume = json(checkpoint);
-    const refused = (request: ScenarioRequest, options: ParallelOptions) =>
-      expect(exploreParallel(request, { workers: 1, ...options })).rejects;
     await refused(EPOCH, { resume }).toThrow(CheckpointError);
     await refused(LARGE, { resume, commuting: false }).toThrow('of another search: settings');
     await refused(LARGE, { resume: { ...resume, version: 0 } }).toThrow('version 0');

@@ -78,6 +78,23 @@ describe('plain words that are not', () => {
   test.each<[string, Step[], Step[]]>([
     ['two writes', [['poke', 1, 5]], [['poke', 1, 6]]],
     ['write and read', [['poke', 1, 5]], [['peek', 1, 6]]],
+    [
+      'written after the flag that publishes',
+      [
+        ['store', FLAG, 1],
+        ['poke', 1, 5],
+      ],
+      [
+        ['load', FLAG, 0],
+        ['skip unless', FLAG, 1],
+        ['peek', 1, 0],
+      ],
+    ],
+    [
+      'read after the lock is released',
+      [lock, unlock, ['peek', 1, 0], ['store', FLAG, 1]],
+      [lock, ['poke', 1, 6], unlock],
+    ],
     ['read and write', [['peek', 1, 5]], [['poke', 1, 6]]],
     ['a plain write and an atomic read', [['poke', 1, 5]], [['load', 1, 0]]],
     ['a plain read and an atomic write', [['peek', 1, 5]], [['store', 1, 0]]],

@@ -15,7 +15,10 @@ function runPart(search: DporSearch, part: Part): PartResult {
   return { number: part.number, ...exploreTask(search, part.task, part.steps, part.ordered) };
 }
 
-/** Explores in tasks, `runners` of which are under way at a time and end in an order drawn from `seed`. */
+/**
+ * Explores in tasks, `runners` of which are under way at a time and end in an order drawn from `seed`; of those that are late some are
+ * explored twice.
+ */
 function exploreInTasks(
   make: ProgramMaker,
   options: DporOptions,
@@ -34,10 +37,14 @@ function exploreInTasks(
       if (next === null) break;
       underWay.push(() => {
         tree.add(structuredClone(runPart(search, next)));
+        expect(tree.explored).toBeGreaterThan(-1e-9);
+        expect(tree.explored).toBeLessThan(1 + 1e-9);
       });
     }
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    underWay.splice(state % underWay.length, 1)[0]!();
+    const late = state % 5 === 0 ? tree.again() : null;
+    if (late !== null) tree.add(structuredClone(runPart(search, late)));
+    else underWay.splice(state % underWay.length, 1)[0]!();
   }
   throw new Error('the search does not end');
 }
@@ -50,18 +57,18 @@ const splits: fc.Arbitrary<TreeOptions> = fc.record({
 
 const RUNS = 500;
 
-/** The ends and the classes of the executions that a search sees, each as often as it sees it. */
+/** The ends and the classes of the executions that a search sees. */
 function survey(search: (options: DporOptions) => void) {
   const ends = new Set<string>();
-  const classes: string[] = [];
+  const classes = new Set<string>();
   search({
     goOn: true,
     onExecution: (execution, verdict) => {
       ends.add(`${verdict.kind} ${endOf(execution)}`);
-      classes.push(`${verdict.kind} ${classOf(execution, false)}`);
+      classes.add(`${verdict.kind} ${classOf(execution, false)}`);
     },
   });
-  return { ends: [...ends].toSorted(), classes: classes.toSorted() };
+  return { ends: [...ends].toSorted(), classes: [...classes].toSorted() };
 }
 
 /** The ends that a search sees in which operations commute. */
@@ -87,7 +94,6 @@ describe('a search in tasks against one that is not split, on random programs', 
             const tree = exploreInTasks(make, options, { ...split, goOn: true }, runners, seed);
             counts.push(tree.statistics);
           });
-          // Of what runs ahead of a result that ends nothing is wasted here, so that every execution is seen once.
           expect(parts).toEqual(whole);
         }
         expect(counts[0]).toEqual(counts[1]);
@@ -186,5 +192,29 @@ test.each([
     const { statistics, failure } = exploreInTasks(make, {}, { taskSteps }, 3);
     expect(failure).toBe(null);
     expect(statistics.executions).toBe(executions);
+  }
+});
+
+test('the executions that there will be lie in the interval told, exactly at the end', () => {
+  const constants = { READERS: 2, UPDATERS: 2 };
+  const { make } = openScenario({ scenario: 'epoch', constants });
+  const search = new DporSearch(new Execution(make), {});
+  const tree = new SearchTree({ taskSteps: 300 });
+  const told: { low: number; high: number; executions: number; explored: number }[] = [];
+  for (let limit = 0; limit < 100_000 && !tree.ended; limit++) {
+    tree.add(runPart(search, tree.next()!));
+    const interval = tree.estimate();
+    const { executions } = tree.statistics;
+    if (interval !== null) told.push({ ...interval, executions, explored: tree.explored });
+  }
+  expect(tree.explored).toBe(1);
+  expect(told.at(-1)).toMatchObject({ low: 2_088, high: 2_088 });
+  expect(told[0]!.executions).toBeLessThan(1_000);
+  for (const { low, high, executions, explored } of told) {
+    expect(low).toBeGreaterThanOrEqual(executions);
+    expect(low).toBeLessThanOrEqual(2_088);
+    expect(high).toBeGreaterThanOrEqual(2_088);
+    expect(explored).toBeGreaterThanOrEqual(0);
+    expect(explored).toBeLessThanOrEqual(1 + 1e-9);
   }
 });

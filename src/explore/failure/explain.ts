@@ -21,7 +21,7 @@ import { findTurningPoint, type TurningPoint, type TurningPointOptions } from '.
 import { waitsOf, type Wait } from './waits.ts';
 
 export interface ExplainOptions {
-  /** Default: `{}`; false: explain the schedule as it is. */
+  /** Default: `{}`; false: explain the schedule as it is, as is always done with an endless one. */
   shrink?: ShrinkOptions | false;
   /** Default: `{}`; false: do not look for the point after which all fails, and for what passes. */
   turningPoint?: TurningPointOptions | false;
@@ -82,15 +82,32 @@ function eventsOf({ run }: Recorder): ExplainedEvent[] {
   });
 }
 
+/** The accesses of a race on a plain word: the last of each of its CPUs. */
+function racing(recorder: Recorder, { address, cpus }: PlainRaceError): ExplainedEvent[] {
+  const name = recorder.symbols.name(address);
+  return cpus.flatMap((cpu) => {
+    const last = recorder.plain.findLast((access) => access.cpu === cpu);
+    if (last === undefined) return [];
+    const what = last.write ? 'writes' : 'reads';
+    return [{ step: last.step, cpu, text: `${what} ${name} plainly in ${last.path.at(-1)}()` }];
+  });
+}
+
 const sentence = ({ cpu, text }: RecordedStep): string => `CPU${cpu} ${text}`;
 
-function decisionOf(recorder: Recorder, point: TurningPoint): ExplainedFailure['decides'] {
+function decisionOf(
+  scenario: Scenario,
+  recorder: Recorder,
+  point: TurningPoint,
+): ExplainedFailure['decides'] {
   const { steps } = recorder;
   if (point.decides !== null) {
     const first = steps[point.decides.first]!;
-    const second = steps[point.decides.second]!;
-    const text = `here the order decides: ${sentence(first)}, before ${sentence(second)}`;
-    return { step: second.step, text };
+    const { second } = point.decides;
+    const begun = point.passing?.slice(0, point.decides.passing + 1) ?? [];
+    const other = second === null ? recordSchedule(scenario, begun).steps.at(-1)! : steps[second]!;
+    const text = `here the order decides: ${sentence(first)}, before ${sentence(other)}`;
+    return { step: second ?? first.step, text };
   }
   const next = steps[point.steps];
   if (next === undefined) return null;
@@ -108,7 +125,7 @@ function essential(
   const last = verdict.kind === 'violation' && verdict.cpu !== null ? [steps.length - 1] : [];
   const chosen = steps.filter(({ choice }) => choice > 0).map(({ step }) => step);
   const decides = point?.decides ?? null;
-  const pair = decides === null ? [] : [decides.first, decides.second];
+  const pair = decides === null ? [] : [decides.first, decides.second ?? decides.first];
   const turn = point === null || point.steps < 0 ? [] : [point.steps];
   return [...last, ...chosen, ...pair, ...turn].filter((step) => step in steps);
 }
@@ -133,7 +150,8 @@ function smaller(
   schedule: FailingVerdict['schedule'];
   shrinking: ShrinkStatistics | null;
 } {
-  if (shrink === false) return { scenario, schedule: verdict.schedule, shrinking: null };
+  if (shrink === false || verdict.kind === 'endless')
+    return { scenario, schedule: verdict.schedule, shrinking: null };
   const { request, schedule, statistics } = shrinkFailure(scenario, verdict, shrink);
   return { scenario: openScenario(request), schedule, shrinking: statistics };
 }
@@ -146,19 +164,22 @@ export function explainFailure(
 ): ExplainedFailure {
   if (!isFailing(verdict)) throw new Error('explainFailure: the verdict is that nothing fails');
   const { scenario: small, schedule, shrinking } = smaller(scenario, verdict, options);
-  const recorder = recordSchedule(small, schedule);
+  const plainRaces = verdict.kind === 'violation' && verdict.error instanceof PlainRaceError;
+  let recorder = recordSchedule(small, schedule, { plainRaces });
+  const endless = verdict.kind === 'endless' && recorder.run.enabled() !== 0;
+  const end: Verdict = endless ? { ...verdict, schedule } : recorder.run.verdict();
+  if (!isFailing(end)) throw new Error('explainFailure: the schedule does not fail');
+  const race = end.kind === 'violation' && end.error instanceof PlainRaceError ? end.error : null;
+  if (race !== null) recorder = recordSchedule(small, schedule, { plainAddress: race.address });
   const { run, symbols } = recorder;
   const { execution, trace } = run;
   const nameOf = (address: number): string => symbols.name(address);
-  const endless = verdict.kind === 'endless' && run.enabled() !== 0;
-  const end: Verdict = endless ? { ...verdict, schedule } : run.verdict();
-  if (!isFailing(end)) throw new Error('explainFailure: the schedule does not fail');
   const failure = named(identify(end, nameOf), end, recorder);
   const waits = end.kind === 'deadlock' || end.kind === 'unmet' ? waitsOf(recorder) : [];
   const point =
     options.turningPoint === false || endless
       ? null
-      : findTurningPoint(small.make, schedule, options.turningPoint);
+      : findTurningPoint(small.make, schedule, { plainRaces, ...options.turningPoint });
   const relevant = relevantSteps(
     execution,
     (a, b) => trace.before(a, b),
@@ -176,10 +197,10 @@ export function explainFailure(
     switches: run.switches(),
     stepsTotal: schedule.length,
     steps: recorder.steps.filter(({ step }) => relevant.has(step)),
-    events: eventsOf(recorder),
+    events: [...eventsOf(recorder), ...(race === null ? [] : racing(recorder, race))],
     waits,
     turningPoint: point,
-    decides: point === null ? null : decisionOf(recorder, point),
+    decides: point === null ? null : decisionOf(small, recorder, point),
     passing: passing === null ? null : formatSchedule(passing),
     shrinking,
     file: scheduleFile(small.request, failure, recorder),

@@ -31,13 +31,17 @@ function until(
   budget: Budget,
 ): { schedule: Schedule | null; complete: boolean } {
   let seen = 0;
+  let others = false;
   try {
     const { complete, executions } = search((verdict) => {
       seen += 1;
-      if (verdict.kind !== 'passes' && accepts(verdict)) throw new Found(verdict.schedule);
+      if (verdict.kind === 'passes') return;
+      if (accepts(verdict)) throw new Found(verdict.schedule);
+      others = true;
     });
     budget.executions -= executions;
-    return { schedule: null, complete };
+    // Executions that another failure cut off hide what would have come after it (pastFailures.ts).
+    return { schedule: null, complete: complete && !others };
   } catch (error) {
     if (!(error instanceof Found)) throw error;
     budget.executions -= seen;
@@ -45,15 +49,17 @@ function until(
   }
 }
 
-/** A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to begin with. */
+/** A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to begin with;
+ * `plainRaces`: whether races on plain words are failures. */
 export function findFailure(
   make: ProgramMaker,
+  plainRaces: boolean,
   hint: Schedule,
   accepts: (verdict: Verdict) => boolean,
   budget: Budget,
 ): Schedule | null {
   const maxSteps = hint.length * 4 + 1000;
-  const run = new Run(make, maxSteps);
+  const run = new Run(make, { maxSteps, plainRaces });
   budget.executions -= 1;
   if (accepts(run.guided(guideOf(hint, run.execution.cpus)))) return run.schedule();
   const share = Math.ceil(budget.executions / 4);
@@ -76,6 +82,7 @@ export function findFailure(
       const { complete, statistics } = exploreDpor(make, {
         ...limits(),
         commuting: true,
+        plainRaces,
         goOn: true,
         onExecution: (_, verdict) => seen(verdict),
       });

@@ -67,5 +67,8 @@ export function sameFailure(a: FailureIdentity, b: FailureIdentity): boolean {
   return a.kind === b.kind && a.oracle === b.oracle && a.what === b.what;
 }
 
+/** Whether races on plain words are to be looked for when this failure is: if not, they would come before it. */
+export const isPlainRace = ({ oracle }: FailureIdentity): boolean => oracle === 'plain-race';
+
 /** Whether a verdict is one of a failure. */
 export const isFailing = (verdict: Verdict): verdict is FailingVerdict => verdict.kind !== 'passes';

@@ -11,7 +11,7 @@ import { basename, join } from 'node:path';
 import { COMPILED } from '../compiled.ts';
 import { readModule } from '../link/source.ts';
 import type { Site } from '../operation.ts';
-import type { Scenario } from '../scenario.ts';
+import { patchOf, type Scenario } from '../scenario.ts';
 import { scenarioPath } from './bareNames.ts';
 
 /** A line of a source file; the path as its map has it, from the folder of the sources, such as `kernel/pteMap.ts`. */
@@ -42,7 +42,7 @@ interface Shift {
 }
 
 function shiftOf(path: string, scenario: Scenario): Shift | null {
-  const { patch } = scenario.request;
+  const patch = patchOf(scenario.request);
   if (patch === undefined || basename(path).replace(/\.[jt]s$/, '') !== patch.module) return null;
   const before = readModule(path).text.split('\n');
   const after = readModule(path, patch).text.split('\n');
@@ -87,7 +87,8 @@ export class Positions {
     const module = sites.find((site) => site.function === functionName)?.module;
     const path = module === undefined ? null : this.#pathOf(module);
     if (module === undefined || path === null) return null;
-    const patch = request.patch?.module === module ? request.patch : undefined;
+    const wanted = patchOf(request);
+    const patch = wanted?.module === module ? wanted : undefined;
     const lines = readModule(path, patch).text.split('\n');
     const begin = lines.findIndex((line) => line.includes(`function ${functionName}(`));
     const line = lines.findIndex((text, at) => at > begin && text.includes(`${callee}(`));

@@ -30,7 +30,7 @@ import {
 import type { Scenario } from '../scenario.ts';
 import type { Schedule } from '../verdict.ts';
 import { Positions, type Position } from './positions.ts';
-import { Run } from './run.ts';
+import { Run, type RunOptions } from './run.ts';
 import { Symbols } from './symbols.ts';
 import { conditionText, number, valueText } from './values.ts';
 
@@ -87,17 +87,34 @@ function activeFunctions(): string[] {
   return programStack(stack);
 }
 
+/** A plain access of a CPU to the word that is looked at, after its step `step`; -1: before its first. */
+export interface PlainAccess {
+  step: number;
+  cpu: number;
+  write: boolean;
+  path: readonly string[];
+}
+
+export interface RecordOptions extends RunOptions {
+  /** A word, in bytes, of which plain accesses are recorded. Default: none. */
+  plainAddress?: number | null;
+}
+
 /** Follows a scenario's execution step by step and says what each step is. */
 export class Recorder {
   readonly run: Run;
   readonly symbols: Symbols;
   readonly steps: RecordedStep[] = [];
+  /** Plain accesses to the word at `plainAddress`. */
+  readonly plain: PlainAccess[] = [];
   readonly #positions: Positions;
   #lastPath: readonly string[] = [];
   /** Of each CPU's next operation: the functions active. */
   readonly #paths: (readonly string[])[] = [];
 
-  constructor(scenario: Scenario) {
+  #running = -1;
+
+  constructor(scenario: Scenario, { plainAddress = null, ...options }: RecordOptions = {}) {
     this.#positions = new Positions(scenario);
     this.symbols = new Symbols(scenario);
     const make: ProgramMaker = (host) => {
@@ -107,14 +124,40 @@ export class Recorder {
           return Reflect.set(target, key, value);
         },
       });
-      const program = scenario.make({ ...host, slots });
+      const program = scenario.make({
+        ...host,
+        slots,
+        peek: (address) => {
+          if (address === plainAddress) this.#notePlain(false);
+          return host.peek(address);
+        },
+        poke: (address, value) => {
+          if (address === plainAddress) this.#notePlain(true);
+          host.poke(address, value);
+        },
+        fillWords: (address, count, value) => {
+          const into = plainAddress === null ? -1 : plainAddress - address;
+          if (into >= 0 && into < count * 4) this.#notePlain(true);
+          host.fillWords(address, count, value);
+        },
+      });
       return {
         ...program,
+        select: (cpu): void => {
+          program.select?.(cpu);
+          this.#running = cpu;
+        },
         run: (cpu) => this.#noting(cpu, program.run(cpu)),
       };
     };
-    this.run = new Run(make);
+    this.run = new Run(make, options);
     this.symbols.learn(this.run.execution.words);
+  }
+
+  #notePlain(write: boolean): void {
+    if (this.#running < 0) return;
+    const step = this.run === undefined ? -1 : this.run.execution.depth - 1;
+    this.plain.push({ step, cpu: this.#running, write, path: activeFunctions() });
   }
 
   *#noting(
@@ -224,8 +267,12 @@ export class Recorder {
 }
 
 /** Records the steps of a schedule that the scenario can follow; throws when it cannot. */
-export function recordSchedule(scenario: Scenario, schedule: Schedule): Recorder {
-  const recorder = new Recorder(scenario);
+export function recordSchedule(
+  scenario: Scenario,
+  schedule: Schedule,
+  options: RecordOptions = {},
+): Recorder {
+  const recorder = new Recorder(scenario, options);
   for (const [step, entry] of schedule.entries()) {
     const [cpu, choice] = typeof entry === 'number' ? [entry, 0] : entry;
     if ((recorder.run.enabled() & (1 << cpu)) === 0)

@@ -6,7 +6,7 @@
 import { DepartureError } from '../replay.ts';
 import { openScenario, type Scenario } from '../scenario.ts';
 import type { Verdict } from '../verdict.ts';
-import { identify, isFailing, sameFailure } from './identity.ts';
+import { identify, isFailing, isPlainRace, sameFailure } from './identity.ts';
 import { Recorder, type RecordedOperation } from './record.ts';
 import type { FileStep, ScheduleFile } from './scheduleFile.ts';
 
@@ -16,7 +16,7 @@ export interface ReplayedFile {
   recorder: Recorder;
   /** Null when some CPU could go on. */
   verdict: Verdict | null;
-  /** Whether it is the failure that the file says. */
+  /** Whether it is the failure that the file says; of an endless execution, that it goes on. */
   same: boolean;
 }
 
@@ -60,7 +60,7 @@ function obstacle(recorder: Recorder, step: FileStep): { now: string; found: str
 /** Runs a file's schedule in a scenario (default: the one it names). Throws DepartureError. */
 export function replayFile(file: ScheduleFile, given?: Scenario): ReplayedFile {
   const scenario = given ?? openScenario(file.request);
-  const recorder = new Recorder(scenario);
+  const recorder = new Recorder(scenario, { plainRaces: isPlainRace(file.failure) });
   for (const [at, step] of file.steps.entries()) {
     const [cpu, operation, functionName, place, word, , , choice = 0] = step;
     const found = obstacle(recorder, step);
@@ -75,7 +75,8 @@ export function replayFile(file: ScheduleFile, given?: Scenario): ReplayedFile {
     recorder.take(cpu, choice);
   }
   const { run, symbols } = recorder;
-  if (run.enabled() !== 0) return { scenario, recorder, verdict: null, same: false };
+  if (run.enabled() !== 0)
+    return { scenario, recorder, verdict: null, same: file.failure.kind === 'endless' };
   const verdict = run.verdict();
   const same =
     isFailing(verdict) &&

@@ -6,7 +6,7 @@
  * when it has ended or waits (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
  */
 
-import { Dependence } from '../dependence.ts';
+import { Dependence, RESTART } from '../dependence.ts';
 import { DESCRIPTOR, D_CODE, Execution, type ProgramMaker } from '../execution.ts';
 import { CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Trace } from '../trace.ts';
@@ -27,6 +27,13 @@ export interface Guide {
   choices: readonly (readonly number[])[];
 }
 
+export interface RunOptions {
+  /** Steps after which an execution counts as endless. Default: 100,000. */
+  maxSteps?: number;
+  /** Whether a race on a plain word is a failure, as it is for some searches and not for others. Default: true. */
+  plainRaces?: boolean;
+}
+
 const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
 export class Run {
@@ -39,11 +46,11 @@ export class Run {
   readonly #preemptions: number[] = [0];
   readonly #switches: number[] = [0];
 
-  constructor(make: ProgramMaker, maxSteps = 100_000) {
+  constructor(make: ProgramMaker, { maxSteps = 100_000, plainRaces = true }: RunOptions = {}) {
     this.execution = new Execution(make);
     this.maxSteps = maxSteps;
-    this.#dependence = new Dependence(this.execution, false);
-    this.trace = new Trace(this.execution, this.#dependence, true, []);
+    this.#dependence = new Dependence(this.execution, true);
+    this.trace = new Trace(this.execution, this.#dependence, plainRaces, []);
   }
 
   readonly choiceAt = (depth: number): number => this.#choices[depth]!;
@@ -68,7 +75,29 @@ export class Run {
     this.#preemptions[depth + 1] = this.#preemptions[depth]! + (preempts ? 1 : 0);
     this.#switches[depth + 1] = this.#switches[depth]! + (last === cpu ? 0 : 1);
     this.#choices[depth] = this.chooses(cpu) ? choice : -1;
-    this.trace.take(cpu, choice, this.#dependence.classify(cpu));
+    this.#take(cpu, choice);
+  }
+
+  /** Takes a step; what commutes is what commutes in a reduced search, so that both see the same races of plain words. */
+  #take(cpu: number, choice: number): void {
+    for (;;) {
+      try {
+        this.trace.take(cpu, choice, this.#dependence.classify(cpu));
+        return;
+      } catch (error) {
+        if (error !== RESTART) throw error;
+        this.#takeAgain();
+      }
+    }
+  }
+
+  /** Takes all steps so far again, as a word has turned out to be awaited on which something commuted. */
+  #takeAgain(): void {
+    const { depth, stepCpu } = this.execution;
+    const cpus = stepCpu.slice(0, depth);
+    this.trace.rewind(0);
+    this.#dependence.begin();
+    for (const [step, cpu] of cpus.entries()) this.#take(cpu, Math.max(0, this.#choices[step]!));
   }
 
   rewind(depth: number): void {

@@ -4,13 +4,13 @@
  * fail. What is not accepted may still fail in a way that the budget did not find.
  *
  * An operation left out must not make a program wrong that was right. So programs of bare words keep all of theirs (their statements are
- * the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail without the patch that it fails with, nor when
- * its CPUs run one after another, unless it did before.
+ * the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail without the patch that it fails with, nor
+ * whatever the schedule, unless it did before.
  *
  * The order of attempts is fixed and every search is counted in executions: the same failure shrinks to the same end, unless `maxMs` runs out.
  */
 
-import { openScenario, type Scenario, type ScenarioRequest } from '../scenario.ts';
+import { openScenario, unpatched, type Scenario, type ScenarioRequest } from '../scenario.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 import {
   fewer,
@@ -23,12 +23,14 @@ import { findFailure } from './find.ts';
 import {
   identify,
   isFailing,
+  isPlainRace,
   sameFailure,
   type FailingVerdict,
   type FailureIdentity,
 } from './identity.ts';
 import { Run, type Switches } from './run.ts';
 import { Symbols } from './symbols.ts';
+import { findPassing } from './turningPoint.ts';
 
 export interface ShrinkOptions {
   /** Executions spent on each attempt at fewer CPUs or operations. Default: 2,000. */
@@ -67,6 +69,9 @@ export interface ShrunkFailure {
   statistics: ShrinkStatistics;
 }
 
+/** Executions spent on finding one that passes. */
+const PASSING_EXECUTIONS = 200;
+
 /** Statements that only make sense with another one. */
 const HALF_OF_A_PAIR = /^\w*([lL]ock|Enter|Exit|Disable|Enable)(Nested)?\(/;
 
@@ -94,6 +99,8 @@ class Shrinking {
   readonly identity: FailureIdentity;
   readonly #options: Required<ShrinkOptions>;
   readonly #startMs = performance.now();
+  /** Whether the scenario, as it is now, can pass; null: not known yet. */
+  #passes: boolean | null = null;
   attempts = 0;
   accepted = 0;
   executions = 0;
@@ -125,11 +132,17 @@ class Shrinking {
     return result;
   }
 
-  /** Whether a scenario passes when its CPUs run one after another. */
-  #passesInTurn(scenario: Scenario): boolean {
-    const run = new Run(scenario.make, this.schedule.length * 4 + 1000);
-    this.executions += 1;
-    return !isFailing(run.guided({ segments: [], choices: [] }));
+  #run({ make }: Scenario): Run {
+    const maxSteps = this.schedule.length * 4 + 1000;
+    return new Run(make, { maxSteps, plainRaces: isPlainRace(this.identity) });
+  }
+
+  /** Whether some schedule of a scenario passes, as far as is found out quickly. */
+  #canPass({ make }: Scenario): boolean {
+    const maxMs = Math.max(1, this.endMs - performance.now());
+    const plainRaces = isPlainRace(this.identity);
+    const options = { maxExecutions: PASSING_EXECUTIONS, maxMs, plainRaces };
+    return findPassing(make, this.schedule, options) !== null;
   }
 
   /** Takes a smaller request over when it fails in the same way. */
@@ -139,7 +152,8 @@ class Shrinking {
     const scenario = openScenario(request);
     const schedule = this.#find(scenario);
     if (schedule === null || this.#failsUnpatched(request)) return false;
-    if (!this.#passesInTurn(scenario) && this.#passesInTurn(this.scenario)) return false;
+    this.#passes ??= this.#canPass(this.scenario);
+    if (this.#passes && !this.#canPass(scenario)) return false;
     this.accepted += 1;
     this.request = request;
     this.scenario = scenario;
@@ -150,14 +164,13 @@ class Shrinking {
   #find(scenario: Scenario): Schedule | null {
     const accepts = accepting(scenario, this.identity);
     return this.spend(this.#options.maxExecutions, (budget) =>
-      findFailure(scenario.make, this.schedule, accepts, budget),
+      findFailure(scenario.make, isPlainRace(this.identity), this.schedule, accepts, budget),
     );
   }
 
   #failsUnpatched(request: ScenarioRequest): boolean {
-    if (request.patch === undefined) return false;
-    const { patch: _, ...unpatched } = request;
-    return this.#find(openScenario(unpatched)) !== null;
+    const right = unpatched(request);
+    return right !== null && this.#find(openScenario(right)) !== null;
   }
 
   cpus(): readonly number[] {
@@ -194,7 +207,7 @@ class Shrinking {
   /** The schedule with the fewest switches found, and whether there is none with fewer preemptions. */
   fewerSwitches(): SwitchedSchedule & { fewest: boolean } {
     const accepts = accepting(this.scenario, this.identity);
-    const run = new Run(this.scenario.make, this.schedule.length * 4 + 1000);
+    const run = this.#run(this.scenario);
     return this.spend(this.#options.maxSwitchExecutions, (budget) => {
       let best = reduceSwitches(run, this.schedule, accepts, budget);
       if (best === null) throw new Error('the failing schedule does not fail when it is run again');
@@ -218,7 +231,7 @@ export function shrinkFailure(
   options: ShrinkOptions = {},
 ): ShrunkFailure {
   const shrinking = new Shrinking(scenario, verdict, options);
-  const run = new Run(scenario.make);
+  const run = new Run(scenario.make, { plainRaces: isPlainRace(shrinking.identity) });
   run.follow(verdict.schedule);
   const before = {
     cpus: shrinking.cpus().length,

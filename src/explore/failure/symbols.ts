@@ -239,6 +239,16 @@ export class Symbols {
     return this.word(address).name;
   }
 
+  /** A value that is the address of something, such as `&VMA 1`; null: it is no address, or a small number. */
+  pointer(value: number): string | null {
+    const { layout } = this;
+    if (layout === null || value % 4 !== 0 || value < layout.PERCPU) return null;
+    if (value >= this.config(layout.H_END)) return null;
+    const name = this.name(value);
+    if (name.startsWith('word ')) return null;
+    return `&${name.replace(/ (VMA_START|refcount)$/, '').replace(/^(MM_STATE|INODE_STATE|C_ID) of /, '')}`;
+  }
+
   #bareName(address: number): string {
     let found: readonly [number, string] | null = null;
     for (const named of this.#bare) if (named[0] <= address) found = named;

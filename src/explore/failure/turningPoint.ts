@@ -2,7 +2,8 @@
  * The point of a failing schedule after which everything fails, and the nearest schedule that passes.
  *
  * The point: the greatest number of steps after which some continuation still passes. What passes after more steps passes after fewer,
- * so it is found by bisection, with a search of the program after so many steps (prefix.ts) each time. A search that finds nothing
+ * so it is found by bisection, with a search of the program after so many steps (prefix.ts) each time, which does not stop at failures
+ * (pastFailures.ts). A search that finds nothing
  * within its budget counts as "none passes"; then the point is only a lower bound (`exact` is false).
  *
  * The nearest passing schedule shares all steps up to that point. Of the executions that a reduced search finds from there, which are one
@@ -14,6 +15,7 @@ import { exploreDpor } from '../dpor.ts';
 import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from '../execution.ts';
 import { CHOOSE, KIND_MASK, SLOT_ADDRESS } from '../operation.ts';
 import type { Schedule } from '../verdict.ts';
+import { pastFailures, type PastFailures } from './pastFailures.ts';
 import { afterPrefix } from './prefix.ts';
 import { conflict, meetingsOf } from './relevance.ts';
 import { Run } from './run.ts';
@@ -23,12 +25,23 @@ export interface TurningPointOptions {
   maxExecutions?: number;
   /** Milliseconds for all of it. Default: 30,000. */
   maxMs?: number;
+  /** Whether races on plain words are failures. Default: true. */
+  plainRaces?: boolean;
 }
 
 /** Two steps of the failing schedule whose order is another in the passing one; counted from 0. */
-export interface Reversal {
+interface Reversal {
   first: number;
   second: number;
+}
+
+/** The step that decides by coming before another, which the passing schedule has first. */
+export interface Decision {
+  first: number;
+  /** The other step in the failing schedule; null: it fails before that. */
+  second: number | null;
+  /** The other step in the passing schedule. */
+  passing: number;
 }
 
 /** What decides. JSON. */
@@ -39,16 +52,16 @@ export interface TurningPoint {
   exact: boolean;
   /** The nearest passing schedule found. */
   passing: Schedule | null;
-  /** Pairs of steps that it has in another order, and the one that decides; null: it is no matter of order. */
+  /** Pairs of steps that it has in another order, and the pair that decides; null: it is no matter of order. */
   reversals: number;
-  decides: Reversal | null;
+  decides: Decision | null;
   executions: number;
 }
 
 interface Nearest {
   schedule: Schedule;
   reversals: number;
-  decides: Reversal | null;
+  decides: Decision | null;
 }
 
 class Found {
@@ -92,7 +105,7 @@ function reversalsIn(failing: Execution, passing: Execution): Reversal[] {
 }
 
 class Search {
-  readonly #make: ProgramMaker;
+  readonly #beyond: PastFailures;
   readonly #failing: Schedule;
   readonly #maxExecutions: number;
   readonly #endMs: number;
@@ -100,11 +113,11 @@ class Search {
   executions = 0;
 
   constructor(make: ProgramMaker, failing: Schedule, options: TurningPointOptions) {
-    this.#make = make;
+    this.#beyond = pastFailures(make);
     this.#failing = failing;
     this.#maxExecutions = options.maxExecutions ?? 2000;
     this.#endMs = performance.now() + (options.maxMs ?? 30_000);
-    this.#run = new Run(make);
+    this.#run = new Run(make, { plainRaces: options.plainRaces ?? true });
   }
 
   /** Whether a whole schedule passes, races between its beginning and the rest included. */
@@ -119,15 +132,18 @@ class Search {
   /** Shows `each` the passing schedules that begin with so many steps of the failing one; returns whether those were all. */
   passing(steps: number, each: (schedule: Schedule, execution: Execution) => void): boolean {
     const prefix = this.#failing.slice(0, steps);
-    const { complete, statistics } = exploreDpor(afterPrefix(this.#make, prefix), {
+    const { failed, make } = this.#beyond;
+    const { complete, statistics } = exploreDpor(afterPrefix(make, prefix), {
       commuting: true,
+      // A race would cut the execution off; `#passes` looks for them.
+      plainRaces: false,
       goOn: true,
       maxSteps: this.#failing.length * 4 + 1000,
       maxExecutions: this.#maxExecutions,
       maxMs: Math.max(1, this.#endMs - performance.now()),
       onExecution: (execution, verdict) => {
         this.executions += 1;
-        if (verdict.kind !== 'passes') return;
+        if (verdict.kind !== 'passes' || failed(execution)) return;
         const schedule = [...prefix, ...scheduleFrom(execution)];
         if (this.#passes(schedule)) each(schedule, this.#run.execution);
       },
@@ -151,15 +167,15 @@ class Search {
 }
 
 /**
- * The pair that decides: the step at the point, and the first later one of another CPU on its word that the passing execution has before
- * it; when there is none, the pair in another order that ends first.
+ * The pair that decides: the step at the point, and the first one of another CPU on its word that the passing execution has before
+ * it, whether the failing one comes to that or not; when there is none, the pair in another order that ends first.
  */
 function deciding(
   failing: Execution,
   passing: Execution,
   reversals: readonly Reversal[],
   point: number,
-): Reversal | null {
+): Decision | null {
   const at = new Map(keysOf(passing).map((key, step) => [key, step]));
   const keys = keysOf(failing);
   const address = (step: number): number =>
@@ -168,16 +184,35 @@ function deciding(
   for (let step = point + 1; step < failing.depth; step++) {
     const other = failing.stepCpu[step] !== failing.stepCpu[point];
     if (!other || address(step) !== address(point) || !conflict(failing, point, step)) continue;
-    if ((at.get(keys[step]!) ?? Infinity) < own) return { first: point, second: step };
+    const then = at.get(keys[step]!) ?? Infinity;
+    if (then < own) return { first: point, second: step, passing: then };
+  }
+  const end = own < Infinity ? own : 0;
+  for (let step = point; step < end; step++) {
+    const other = passing.stepCpu[step] !== failing.stepCpu[point];
+    const on = passing.stepOperation[step * DESCRIPTOR + SLOT_ADDRESS]!;
+    if (other && on === address(point) && conflict(passing, step, own))
+      return { first: point, second: null, passing: step };
   }
   const [earliest] = reversals.toSorted((a, b) => a.second - b.second || b.first - a.first);
-  return earliest === undefined ? null : { first: earliest.first, second: earliest.second };
+  if (earliest === undefined) return null;
+  const { first, second } = earliest;
+  return { first, second, passing: at.get(keys[second]!)! };
 }
 
 const foundNearest = (nearest: Nearest | null): Partial<TurningPoint> =>
   nearest === null
     ? {}
     : { passing: nearest.schedule, reversals: nearest.reversals, decides: nearest.decides };
+
+/** A schedule that passes, found within the budget; null: none was. `failing`: one that does not. */
+export function findPassing(
+  make: ProgramMaker,
+  failing: Schedule,
+  options: TurningPointOptions = {},
+): Schedule | null {
+  return new Search(make, failing, options).some(0).schedule;
+}
 
 /** Finds the turning point of a schedule that fails. */
 export function findTurningPoint(
@@ -209,7 +244,7 @@ export function findTurningPoint(
       exact = complete;
     }
   }
-  const failed = new Run(make);
+  const failed = new Run(make, { plainRaces: options.plainRaces ?? true });
   failed.follow(failing);
   let nearest: Nearest | null = null;
   search.passing(passes, (schedule, execution) => {

@@ -64,8 +64,7 @@ function entry(value: number, upper: boolean): string {
 
 const WAITERS = 0x80000000;
 
-function lock(value: number, named: boolean): string {
-  if (!named) return number(value);
+function lock(value: number): string {
   const owner = value & ~WAITERS;
   if (owner > 32) return number(value);
   return `${owner === 0 ? 'free' : `CPU ${owner - 1}`}${value >= WAITERS ? ', waiters' : ''}`;
@@ -106,11 +105,11 @@ export function ownerInWord({ kind }: Pick<Word, 'kind'>, symbols: Symbols): boo
 /** The value of a word for people. */
 export function valueText(word: Word, value: number, symbols: Symbols): string {
   if (word.kind === 'entry') return entry(value, !/^(PTE )?entry/.test(word.name));
-  if (word.kind === 'lock' || word.kind === 'page-table-lock')
-    return lock(value, ownerInWord(word, symbols));
+  const isLock = word.kind === 'lock' || word.kind === 'page-table-lock';
+  if (isLock && ownerInWord(word, symbols)) return lock(value);
   if (word.kind === 'mmap-lock') return mmapLock(value);
   if (word.kind === 'table-state') return tableState(value);
-  return number(value);
+  return symbols.pointer(value) ?? number(value);
 }
 
 /** The condition of an await (AWAIT_ codes), such as `free` or `other than 3`. */

@@ -90,20 +90,27 @@ export interface Followed {
   missed: number;
   /** Steps that the CPU that was to lead could take. */
   led: number;
+  /** Choices that there were. */
+  choices: number;
 }
 
-/**
- * Follows the guide from the execution's start, and leaves the execution at its end. CPU `cpu` takes `lead` steps, if it can, once its last
- * operation has begun.
- */
+/** What the guide leaves open. */
+export interface Open {
+  /** CPU that leads, and its steps once its last operation has begun. */
+  cpu: number;
+  lead: number;
+  /** Number of the choice, from 0 up, that takes its second alternative; all others take the first. */
+  trouble: number;
+}
+
+/** Follows the guide from the execution's start, and leaves the execution at its end. */
 export function follow(
   execution: Execution,
   guide: readonly GuideEvent[],
-  cpu: number,
-  lead: number,
+  { cpu, lead, trouble }: Open,
 ): Followed {
   execution.rewind(0);
-  const steps: Steps = { execution, schedule: [] };
+  const steps: Steps = { execution, schedule: [], trouble };
   const depths: number[] = [];
   let missed = 0;
   let led = 0;
@@ -127,16 +134,29 @@ export function follow(
         if (take(steps, cpu).some(({ kind }) => kind === report.EVENT_END)) break;
     if (execution.failure !== null) break;
   }
-  return { schedule: steps.schedule, depths, met: depths.length, missed, led };
+  const { schedule } = steps;
+  return { schedule, depths, met: depths.length, missed, led, choices: choicesIn(schedule) };
 }
 
-/** Lets `cpu` go on as long as it can, others when it cannot, until all have ended, or wait, or something has gone wrong. */
-export function complete(execution: Execution, begun: Schedule, cpu: number): Schedule {
-  const steps: Steps = { execution, schedule: [...begun] };
+/**
+ * Goes on from the end of a guide until all have ended, or wait, or something has gone wrong: the leading CPU as long as it can, the others
+ * when it cannot; or, `last`, the other way round.
+ */
+export function complete(
+  execution: Execution,
+  begun: Schedule,
+  { cpu, trouble }: Open,
+  last: boolean,
+): Schedule {
+  execution.rewind(begun.length);
+  const steps: Steps = { execution, schedule: [...begun], trouble };
+  const own = 1 << cpu;
   for (let left = STEPS_MAX; left > 0 && execution.failure === null; left--) {
     const enabled = execution.enabled();
     if (enabled === 0) break;
-    take(steps, (enabled & (1 << cpu)) !== 0 ? cpu : 31 - Math.clz32(enabled & -enabled));
+    const preferred = enabled & (last ? ~own : own);
+    const among = preferred === 0 ? enabled : preferred;
+    take(steps, 31 - Math.clz32(among & -among));
   }
   return steps.schedule;
 }
@@ -144,18 +164,24 @@ export function complete(execution: Execution, begun: Schedule, cpu: number): Sc
 interface Steps {
   execution: Execution;
   schedule: (number | readonly [number, number])[];
+  trouble: number;
+}
+
+function choicesIn(schedule: Schedule): number {
+  return schedule.filter((entry) => typeof entry !== 'number').length;
 }
 
 function canMove(execution: Execution, cpu: number): boolean {
   return execution.failure === null && (execution.enabled() & (1 << cpu)) !== 0;
 }
 
-/** Takes a step, the first alternative where it is a choice; gives the events that it brought. */
-function take({ execution, schedule }: Steps, cpu: number): KernelEvent[] {
+/** Takes a step; gives the events that it brought. */
+function take({ execution, schedule, trouble }: Steps, cpu: number): KernelEvent[] {
   const known = execution.events.length;
-  const choice = (execution.next[cpu * DESCRIPTOR + D_CODE]! & KIND_MASK) === CHOOSE;
-  execution.step(cpu);
-  schedule.push(choice ? [cpu, 0] : cpu);
+  const chooses = (execution.next[cpu * DESCRIPTOR + D_CODE]! & KIND_MASK) === CHOOSE;
+  const choice = chooses && choicesIn(schedule) === trouble ? 1 : 0;
+  execution.step(cpu, choice);
+  schedule.push(chooses ? [cpu, choice] : cpu);
   return execution.events.slice(known);
 }
 

@@ -3,8 +3,8 @@
  * them (window.ts), folded onto a small machine (fold.ts), written as a scenario (write.ts), with the recorded order of events as a guide to
  * start from (guide.ts).
  *
- * What rings do not tell is tried: which pages were there, whether one operation of each CPU suffices or two are needed, and how far
- * the CPU that saw the violation had got in its operation when the others went on. For each of these variants the guide is followed,
+ * What rings do not tell is tried: which pages were there, whether one operation of each CPU suffices or two are needed, whether injected
+ * trouble came, and how far the CPU that saw the violation had got in its operation when the others went on. For each of these variants the guide is followed,
  * and the rest left to the CPUs one after another. When none of them fails, each variant is searched from the end of the guide, with
  * reduction, and from there back, event by event, to the start.
  */
@@ -12,6 +12,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunReport } from '../../machine/machine.ts';
+import { oracleName } from '../../machine/oracles.ts';
 import { exploreDpor } from '../dpor.ts';
 import { Execution, type ProgramMaker } from '../execution.ts';
 import { OracleError } from '../kernelScenario.ts';
@@ -27,7 +28,7 @@ export type RecordedRun = Pick<RunReport, 'options' | 'violations' | 'events'>;
 
 /** A scenario derived from a run, not yet written to a file. */
 export interface RingScenario extends WrittenScenario {
-  /** The violation that it is about: the first one. */
+  /** Of the violation that it is about: the first one in time. */
   oracle: string;
   /** CPU of the scenario that saw it. */
   victim: number;
@@ -40,7 +41,11 @@ export interface RingScenario extends WrittenScenario {
  */
 export function scenarioFromRing(run: RecordedRun, perCpu: number): RingScenario {
   const { events, options, violations } = run;
-  const [violation] = violations;
+  const seen = events.find(({ event }) => event === 'violation');
+  const violation =
+    violations.find(
+      ({ cpu, oracle }) => cpu === seen?.cpu && oracleName(seen.values[0]) === oracle,
+    ) ?? violations[0];
   if (violation === undefined) throw new RingError('the run has no violation');
   const operations = operationsBefore(violation, events, perCpu);
   const folding = new Folding(operations);
@@ -104,14 +109,16 @@ class Variant {
     this.#execution = new Execution(this.make);
   }
 
-  /** The guide followed with `lead` steps of the CPU that saw the violation before the rest. */
-  followed(lead: number): Followed {
-    return follow(this.#execution, this.#scenario.guide, this.#scenario.victim, lead);
+  /** The guide followed, the CPU that saw the violation leading. */
+  followed(lead: number, trouble: number): Followed {
+    const { guide, victim } = this.#scenario;
+    return follow(this.#execution, guide, { cpu: victim, lead, trouble });
   }
 
-  /** The verdict when the execution, just `followed`, goes on to its end. */
-  verdict(followed: Followed): Verdict {
-    const schedule = complete(this.#execution, followed.schedule, this.#scenario.victim);
+  /** The verdict when the execution, just `followed`, goes on to its end (`complete`). */
+  verdict({ schedule: begun }: Followed, trouble: number, last: boolean): Verdict {
+    const open = { cpu: this.#scenario.victim, lead: 0, trouble };
+    const schedule = complete(this.#execution, begun, open, last);
     const choices = (depth: number): number => {
       const entry = schedule[depth]!;
       return typeof entry === 'number' ? -1 : entry[1];
@@ -161,18 +168,22 @@ export function exploreFromRing(run: RecordedRun, options: RingSearchOptions): R
       executions,
     };
   };
+  for (const { scenario, variant } of variants)
+    for (let lead = 0, led = true; led && leftMs() > 0; lead++)
+      for (let trouble = -1, choices = 0; trouble < choices; trouble++) {
+        const followed = variant.followed(lead, trouble);
+        choices = Math.max(choices, followed.choices);
+        led = followed.led === lead;
+        if (!led) break;
+        for (const last of [false, true]) {
+          executions += 1;
+          const verdict = variant.verdict(followed, trouble, last);
+          if (isOf(verdict, scenario.oracle))
+            return result(variant, followed, followed.schedule.length, verdict);
+        }
+      }
   for (const { scenario, variant } of variants) {
-    for (let lead = 0; leftMs() > 0; lead++) {
-      const followed = variant.followed(lead);
-      if (followed.led < lead) break;
-      executions += 1;
-      const verdict = variant.verdict(followed);
-      if (isOf(verdict, scenario.oracle))
-        return result(variant, followed, followed.schedule.length, verdict);
-    }
-  }
-  for (const { scenario, variant } of variants) {
-    const followed = variant.followed(0);
+    const followed = variant.followed(0, -1);
     for (const kept of lengths(followed.depths)) {
       if (leftMs() <= 0) break;
       const { verdict, statistics } = exploreDpor(variant.make, {
@@ -186,6 +197,6 @@ export function exploreFromRing(run: RecordedRun, options: RingSearchOptions): R
     }
   }
   const { variant } = variants[0]!;
-  const followed = variant.followed(0);
+  const followed = variant.followed(0, -1);
   return result(variant, followed, followed.schedule.length, null);
 }

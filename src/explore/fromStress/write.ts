@@ -7,7 +7,7 @@ import * as config from '../../kernel/config.ts';
 import { OPERATION_NAMES } from '../../machine/codes.ts';
 import type { ResolvedOptions } from '../../machine/options.ts';
 import type { Violation } from '../../machine/violations.ts';
-import type { ScenarioMachine } from '../scenario.ts';
+import type { Choices, ScenarioMachine } from '../scenario.ts';
 import type { Folding } from './fold.ts';
 import { rangesOf, type RecordedOperation } from './recorded.ts';
 
@@ -81,6 +81,17 @@ function axesOf({ fault, free, lock, protocol }: ResolvedOptions): ScenarioMachi
   return { protocol, free, fault, lock };
 }
 
+/** Trouble that the run injected at random: choices here, once on each CPU. */
+function choicesOf({ inject }: ResolvedOptions): Choices {
+  return {
+    ...(inject.table > 0 && { table: 1 }),
+    ...(inject.batch > 0 && { batch: 1 }),
+    ...(inject.frame > 0 && { frame: 1 }),
+    ...(inject.resched > 0 && { resched: 1 }),
+    ...(inject.storm > 0 && { interrupt: 1 }),
+  };
+}
+
 /** Pages that operations name alone, best first, then the first page of each table; POPULATED_MAX at most. */
 function pagesOf(operations: readonly RecordedOperation[], folding: Folding): number[] {
   const named = operations
@@ -146,6 +157,7 @@ export const about = {
   source: 'ptlab stress --events',
   expected: 'violation',
   machine: ${JSON.stringify(axesOf(options))},
+  choices: ${JSON.stringify(choicesOf(options))},
   constants: { TABLE_BITS: ${folding.tableBits}, TASK_END: ${4 * folding.entries ** 3 - 1} },
 };
 ${body}`;

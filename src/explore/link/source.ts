@@ -4,8 +4,8 @@
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { parse, type Program as ProgramNode } from 'acorn';
-import swc from '@swc/wasm-typescript';
 import { LinkError, type Patch } from './program.ts';
 
 /** A module's text and its syntax tree, with locations. */
@@ -16,7 +16,11 @@ export interface Source {
 
 const known = new Map<string, Source & { changedMs: number }>();
 
+let swc: typeof import('@swc/wasm-typescript') | null = null;
+
 function withoutTypes(path: string, text: string): string {
+  // Loaded when it is needed: it takes longer than the rest of linking, in every thread.
+  swc ??= createRequire(import.meta.url)('@swc/wasm-typescript') as typeof swc & object;
   try {
     return swc.transformSync(text, { mode: 'strip-only', filename: path }).code;
   } catch (error) {

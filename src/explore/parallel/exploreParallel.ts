@@ -177,11 +177,14 @@ class Run {
     this.#changed();
   }
 
-  /** Explores on this thread until the search is over. */
+  /**
+   * Explores on this thread until the search is over. When there is nothing new, it explores what a worker is late with, as one is that
+   * has just been started; whichever result comes second is not looked at.
+   */
   async #here(): Promise<void> {
     if (this.#options.pool !== undefined) this.#startWorkers();
     while (!this.#over) {
-      const part = this.#work.next();
+      const part = this.#work.next() ?? this.#work.again();
       if (part === null) await this.#change;
       else {
         this.#add([this.#runner.run(part)]);
@@ -193,7 +196,10 @@ class Run {
 
   #startWorkers(): void {
     if (this.#pool !== null || this.#over) return;
-    this.#pool = this.#options.pool ?? new ExplorePool(this.#workers - 1);
+    const { name, request, about, sites, statements, source } = this.#runner.scenario;
+    const scenario = { name, request, about, sites, statements, source };
+    this.#pool =
+      this.#options.pool ?? new ExplorePool(this.#workers - 1, { run: this.#id, scenario });
     for (let job = 0; job < JOBS * (this.#workers - 1); job++)
       this.#there(this.#pool).catch((error: unknown) => {
         this.#error ??= error;

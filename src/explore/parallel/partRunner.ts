@@ -4,7 +4,7 @@ import { Execution } from '../execution.ts';
 import { DporSearch } from '../dporSearch.ts';
 import { sampleRange } from '../sampling.ts';
 import { isSampling } from '../pickers.ts';
-import { openScenario, type Scenario } from '../scenario.ts';
+import { openScenario, readyScenario, type LinkedScenario, type Scenario } from '../scenario.ts';
 import type { SearchSettings } from '../search.ts';
 import type { Verdict } from '../verdict.ts';
 import { exploreTask, failureOf, type Failure } from './task.ts';
@@ -17,9 +17,9 @@ export class PartRunner {
   /** For samples: nobody looks at its plain accesses. */
   #samples: Execution | null = null;
 
-  /** Throws what `openScenario` throws. */
-  constructor({ request, settings }: RunSetup) {
-    this.scenario = openScenario(request);
+  /** `linked`: the scenario, when it has been linked before. Throws what `openScenario` throws. */
+  constructor({ request, settings }: RunSetup, linked?: LinkedScenario) {
+    this.scenario = linked === undefined ? openScenario(request) : readyScenario(linked);
     this.#settings = settings;
     const { strategy, preemptions, commuting = true, symmetric, goOn, maxSteps } = settings;
     this.#search = new DporSearch(new Execution(this.scenario.make), {

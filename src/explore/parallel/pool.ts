@@ -5,6 +5,7 @@ import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
 import type { ExplainedFailure } from '../failure/explain.ts';
 import type { Coverage } from '../interleavings.ts';
+import type { LinkedScenario } from '../scenario.ts';
 import type { CoverJob, ExplainJob, WholeJob, WholeResult } from './whole.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';
 
@@ -13,6 +14,12 @@ export interface Job {
   run: string;
   setup: RunSetup;
   parts: readonly Part[];
+}
+
+/** A search and its scenario: what a worker is started with. */
+export interface FirstRun {
+  run: string;
+  scenario: LinkedScenario;
 }
 
 /** What came of a job: results, or the error that the program or the search threw. */
@@ -32,7 +39,8 @@ export class ExplorePool implements AsyncDisposable {
   readonly workers: number;
   readonly #pool: Piscina;
 
-  constructor(workers: number) {
+  /** `first`: the search that the workers begin with, so that they need not link its scenario. */
+  constructor(workers: number, first?: FirstRun) {
     this.workers = workers;
     this.#pool = new Piscina({
       filename: fileURLToPath(new URL('workers/explore.js', DIST)),
@@ -42,6 +50,7 @@ export class ExplorePool implements AsyncDisposable {
       concurrentTasksPerWorker: 2,
       atomics: 'disabled',
       recordTiming: false,
+      workerData: first,
     });
     this.#pool.on('error', () => {});
   }

@@ -11,9 +11,10 @@ import type { DporSearch } from '../dporSearch.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 
 export interface Task {
-  /** CPU of each step of the path, and the alternative it chose; -1: it was no choice. */
+  /** CPU of each step of the path, the alternative it chose (-1: it was no choice), and how many there were (1: none, or not known). */
   cpus: readonly number[];
   choices: readonly number[];
+  alternatives: readonly number[];
   /** Of the state before each step, a bit for each CPU: those asleep when the step is taken. */
   sleep: readonly number[];
   /** Those explored, being explored, or to be explored, by anybody, as far as is known. */
@@ -30,6 +31,7 @@ export function taskBelow(prefix: Schedule): Task {
   return {
     cpus: steps.map(([cpu]) => cpu),
     choices: steps.map(([, choice]) => choice),
+    alternatives: steps.map(() => 1),
     sleep: steps.map(() => 0),
     backtrack: steps.map(([cpu]) => 1 << cpu),
     base: steps.length,
@@ -41,12 +43,11 @@ export function taskBelow(prefix: Schedule): Task {
 export interface Rest {
   cpus: number[];
   choices: number[];
+  alternatives: number[];
   sleep: number[];
   backtrack: number[];
   /** CPUs that could move in the state before each step, a bit each. */
   enabled: number[];
-  /** Alternatives not yet tried of each step that is a choice. */
-  left: number[];
 }
 
 /**

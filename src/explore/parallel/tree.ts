@@ -14,11 +14,19 @@
  * unnecessary.
  */
 
-import type { Failure, Proposal, Rest, Task, TaskResult } from './task.ts';
+import { Estimator, bits, weightLeft } from './estimate.ts';
+import {
+  taskBelow,
+  type Failure,
+  type Proposal,
+  type Rest,
+  type Task,
+  type TaskResult,
+} from './task.ts';
 import type { Part, PartResult, Work, WorkStatistics } from './work.ts';
 
-/** Steps for which a task explores: some 10 ms. */
-export const TASK_STEPS = 1 << 15;
+/** Steps for which a task explores: from 3 ms on bare words to 30 ms in the kernel. */
+export const TASK_STEPS = 1 << 13;
 /** As long as there are fewer tasks than this, what is left of a task is split; from then on it remains one task. */
 const TASKS_WANTED = 24;
 
@@ -26,6 +34,8 @@ const TASKS_WANTED = 24;
 interface TreeState {
   enabled: number;
   sleep: number;
+  /** How many CPUs are or were to be tried here. */
+  known: number;
 }
 
 interface TreeTask {
@@ -79,6 +89,7 @@ export class SearchTree implements Work {
   /** Of the first failing execution in the order of tasks. */
   failure: Failure | null = null;
   bounded = false;
+  #estimator = new Estimator();
 
   constructor({ goOn, taskSteps, tasksWanted }: TreeOptions = {}) {
     this.#goOn = goOn === true;
@@ -95,9 +106,9 @@ export class SearchTree implements Work {
     this.statistics = { ...NO_STATISTICS };
     this.failure = null;
     this.bounded = false;
-    const whole = { cpus: [], choices: [], sleep: [], backtrack: [], base: 0, fresh: true };
+    this.#estimator = new Estimator();
     // The first task is short, so that there is soon something for others.
-    this.#make(whole, [], Math.ceil(this.#taskSteps / 16));
+    this.#make(taskBelow([]), [], Math.ceil(this.#taskSteps / 4));
   }
 
   #make(task: Task, states: readonly TreeState[], steps = this.#taskSteps): void {
@@ -129,7 +140,15 @@ export class SearchTree implements Work {
     const next = this.#tasks[this.#given];
     if (next === undefined) return null;
     this.#given += 1;
-    const { number, task, steps, ordered } = next;
+    return this.#part(next);
+  }
+
+  again(): Part | null {
+    const late = this.#tasks.slice(0, this.#given).find(({ number }) => !this.#early.has(number));
+    return late === undefined ? null : this.#part(late);
+  }
+
+  #part({ number, task, steps, ordered }: TreeTask): Part {
     return { number, task, steps, ordered: this.#ordered.slice(0, ordered) };
   }
 
@@ -167,6 +186,7 @@ export class SearchTree implements Work {
     if (this.failure !== null && !this.#goOn) return;
     for (const proposal of result.proposals) this.#propose(task, proposal);
     if (result.rest !== null) this.#divide(task, result.rest);
+    this.#estimator.add(statistics.executions, this.explored);
   }
 
   /** Gives alternative `cpu` of the last of `states`, to which the first steps of `path` lead, to a new task. */
@@ -179,6 +199,7 @@ export class SearchTree implements Work {
       {
         cpus: [...path.cpus.slice(0, depth), cpu],
         choices: [...path.choices.slice(0, depth), -1],
+        alternatives: [...path.alternatives.slice(0, depth), 1],
         sleep: [...path.sleep.slice(0, depth), sleep],
         backtrack: states.map((each) => each.sleep),
         base: depth + 1,
@@ -193,8 +214,10 @@ export class SearchTree implements Work {
     const upTo = states.slice(0, depth + 1);
     let wanted = cpu < 0 ? mask & ~state.sleep : 0;
     if (cpu >= 0 && (mask & state.sleep) === 0) wanted = 1 << cpu;
-    for (; wanted !== 0; wanted &= wanted - 1)
+    for (; wanted !== 0; wanted &= wanted - 1) {
+      state.known += 1;
       this.#explore(task, upTo, 31 - Math.clz32(wanted & -wanted));
+    }
   }
 
   /** Makes tasks of what is left of one: the alternatives nearest the start a task each, and one that goes on with the others. */
@@ -205,7 +228,8 @@ export class SearchTree implements Work {
       this.#chooseRest(rest, states);
       const depth = states.length;
       const done = rest.sleep[depth]! | (1 << rest.cpus[depth]!);
-      const state = { enabled: rest.enabled[depth]!, sleep: done };
+      const known = bits(rest.backtrack[depth]!);
+      const state = { enabled: rest.enabled[depth]!, sleep: done, known };
       states.push(state);
       let pending = rest.backtrack[depth]! & ~done & state.enabled;
       for (; pending !== 0; pending &= pending - 1)
@@ -215,10 +239,10 @@ export class SearchTree implements Work {
       this.#chooseRest(rest, states);
       return;
     }
-    const { cpus, choices, sleep, backtrack } = rest;
+    const { cpus, choices, alternatives, sleep, backtrack } = rest;
     const known = backtrack.map((mask, depth) => states[depth]?.sleep ?? mask);
     this.#make(
-      { cpus, choices, sleep, backtrack: known, base: states.length, fresh: false },
+      { cpus, choices, alternatives, sleep, backtrack: known, base: states.length, fresh: false },
       states,
     );
   }
@@ -226,11 +250,12 @@ export class SearchTree implements Work {
   /** Gives the alternatives left of a choice, which the step to the state after the last of `states` was, to a new task. */
   #chooseRest(rest: Rest, states: readonly TreeState[]): void {
     const depth = states.length - 1;
-    if (depth < 0 || rest.left[depth] === 0) return;
+    if (depth < 0 || Math.max(0, rest.choices[depth]!) + 1 >= rest.alternatives[depth]!) return;
     this.#make(
       {
         cpus: rest.cpus.slice(0, depth + 1),
         choices: [...rest.choices.slice(0, depth), rest.choices[depth]! + 1],
+        alternatives: rest.alternatives.slice(0, depth + 1),
         sleep: rest.sleep.slice(0, depth + 1),
         backtrack: states.map((each) => each.sleep),
         base: depth + 1,
@@ -240,8 +265,21 @@ export class SearchTree implements Work {
     );
   }
 
+  /** How much of the tree has been explored, from 0 to 1, going by the alternatives known so far. */
+  get explored(): number {
+    let left = 0;
+    for (const { task, states } of this.#tasks)
+      left += weightLeft(
+        task,
+        states.map((state) => state.known),
+      );
+    return 1 - left;
+  }
+
   estimate(): { low: number; high: number } | null {
-    return null;
+    const { executions } = this.statistics;
+    if (this.#tasks.length === 0) return { low: executions, high: executions };
+    return this.#estimator.interval(executions);
   }
 
   /** All that is known after the last merge; tasks under way count as not begun. */

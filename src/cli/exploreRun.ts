@@ -1,0 +1,82 @@
+/** One scenario explored for a command: with progress, what it was expected to be, the failure explained. */
+import {
+  explain,
+  search,
+  type SearchHooks,
+  type SearchOutcome,
+  type SearchSettings,
+} from '../explore/search.ts';
+import type { Scenario } from '../explore/scenario.ts';
+import type { Explored } from '../report/exploreReport.ts';
+import { ExploreMonitor } from '../report/exploreView.ts';
+import type { Progress } from '../report/progress.ts';
+import { verdictDocument } from './exploreOptions.ts';
+
+/** Longest that shrinking a failure may last, milliseconds. */
+const SHRINK_MS = 30_000;
+
+/** What --json prints of a scenario. */
+export function exploredDocument({
+  scenario,
+  result,
+  failure,
+  asExpected,
+}: Explored): Record<string, unknown> {
+  const { verdict, statistics, checkpoint: _, ...rest } = result;
+  return {
+    scenario: scenario.name,
+    request: scenario.request,
+    expected: scenario.about.expected,
+    asExpected,
+    ...rest,
+    ...statistics,
+    verdict: verdictDocument(verdict),
+    failure,
+  };
+}
+
+/** Whether a verdict is the expected one; one that is not complete can only be wrong by a failure. */
+function expectedOf(scenario: Scenario, { verdict, complete }: SearchOutcome): boolean {
+  const { expected } = scenario.about;
+  return verdict.kind === expected || (verdict.kind === 'passes' && !complete);
+}
+
+/** How one scenario is to be explored. */
+export interface ExploreRun {
+  settings: SearchSettings;
+  hooks: SearchHooks & { signal: AbortSignal };
+  progress: Progress;
+  /** Such as `3 of 12`, or empty. */
+  position: string;
+  /** Whether a failure is shrunk and explained. */
+  explains: boolean;
+}
+
+/** Explores one scenario; rejects as `search` does. */
+export async function exploreOne(
+  scenario: Scenario,
+  { settings, hooks, progress, position, explains }: ExploreRun,
+): Promise<Explored> {
+  const monitor = new ExploreMonitor(`explore ${scenario.name}`, position);
+  let result: SearchOutcome;
+  try {
+    result = await search(scenario.request, settings, {
+      ...hooks,
+      onProgress: (now) => {
+        monitor.sample(now);
+        progress.update(monitor);
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+  const { verdict, worst } = result;
+  const { signal } = hooks;
+  // What exceeds a measure's limit does not fail by itself.
+  const fails = verdict.kind !== 'passes' && !(verdict.kind === 'violation' && worst !== undefined);
+  const failure =
+    fails && explains && !signal.aborted
+      ? await explain(scenario.request, verdict.schedule, { shrink: { maxMs: SHRINK_MS } }, signal)
+      : null;
+  return { scenario, result, failure, asExpected: expectedOf(scenario, result) };
+}

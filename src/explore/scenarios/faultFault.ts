@@ -1,0 +1,33 @@
+/**
+ * Two page faults on the same page of a mapping that has no PTE table there yet: both allocate tables and a page; one of each is
+ * installed, the other given back.
+ *
+ * From: __pte_alloc and do_anonymous_page in Linux mm/memory.c (pmd_install; the second look at the entry, vmf_pte_changed).
+ * Expected: no violation; one page is mapped, in one table.
+ */
+
+import { anonPages, expect, newSpace, PMD_PAGES, userFault } from '../scenarioApi.ts';
+
+export const about = {
+  summary: 'two faults on one page where there is no PTE table yet',
+  source: 'Linux mm/memory.c (__pte_alloc, do_anonymous_page)',
+  expected: 'passes',
+  machine: { lock: 'tas', fault: 'mmap-lock' },
+  constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },
+};
+
+let mm: u32 = 0;
+
+export function setUp(): void {
+  mm = newSpace(PMD_PAGES);
+}
+
+function fault(): void {
+  expect(userFault(mm, 0, 1) === 0, 'the fault succeeds');
+}
+
+export const cpus = [fault, fault];
+
+export function finish(): void {
+  expect(anonPages(mm) === 1, 'one page is mapped');
+}

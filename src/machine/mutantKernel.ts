@@ -1,0 +1,40 @@
+/**
+ * A JavaScript kernel with a mutant's patch applied, for real threads: a copy of the built kernel in a folder of its own, which is needed
+ * only until every CPU has loaded it.
+ */
+
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { DIST } from './kernel.ts';
+import { OptionError, type CheckLevel } from './options.ts';
+
+/** Where a mutant's kernel lies, until it is disposed of. */
+export interface MutantKernel extends Disposable {
+  /** URL of the folder, ending in a slash. */
+  readonly folder: string;
+}
+
+/** Copies the kernel of a check level and applies the mutant called `name`. Throws OptionError for an unknown name. */
+export async function makeMutantKernel(check: CheckLevel, name: string): Promise<MutantKernel> {
+  const { findMutant, MUTANT_NAMES } = await import('../explore/mutants/index.ts');
+  const { patched } = await import('../explore/link/source.ts');
+  const mutant = findMutant(name);
+  if (mutant === null) throw new OptionError('mutant', name, MUTANT_NAMES.join(', '));
+  const folder = mkdtempSync(join(tmpdir(), 'ptlab-mutant-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  try {
+    cpSync(fileURLToPath(new URL(`kernel/${check}/`, DIST)), folder, {
+      recursive: true,
+      filter: (path) => !path.endsWith('.map'),
+    });
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
+    const module = join(folder, `${mutant.patch.module}.js`);
+    writeFileSync(module, patched(readFileSync(module, 'utf8'), mutant.patch));
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { folder: `${pathToFileURL(folder).href}/`, [Symbol.dispose]: remove };
+}
