@@ -1,5 +1,6 @@
 /** `ptlab explore`: every interleaving of scenarios, samples of them, or one schedule again. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { findMutant } from '../explore/mutants/index.ts';
 import type { Checkpoint } from '../explore/parallel/checkpoint.ts';
 import { openScenario, scenarioNames, type Scenario } from '../explore/scenario.ts';
 import { formatScheduleFile } from '../explore/failure/scheduleFile.ts';
@@ -82,8 +83,10 @@ export const explore = defineCommand(SPEC, async (values, positionals) => {
   if (values.threads && values.replay === undefined)
     throw new UsageError('ptlab explore: --threads without --replay; allowed: both');
   if (values.replay !== undefined) return replayOne(values, positionals);
-  checkTogether(values, positionals.length, settings.strategy ?? 'dpor');
-  const names = positionals.length > 0 ? positionals : scenarioNames();
+  const mutant = values.mutant === undefined ? null : findMutant(values.mutant);
+  const unnamed = mutant === null ? scenarioNames() : [mutant.scenarios[0]];
+  const names = positionals.length > 0 ? positionals : unnamed;
+  checkTogether(values, names.length, settings.strategy ?? 'dpor');
   const scenarios = names.map((name) => openScenario(requestOf(name, values)));
   const progress = progressOf(values);
   using stop = stopper();

@@ -1,6 +1,7 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseScheduleFile, scheduleIn } from '../explore/failure/scheduleFile.ts';
+import { MUTANT_NAMES } from '../explore/mutants/index.ts';
 import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
@@ -31,6 +32,11 @@ export const SPEC = {
     fault,
     zap,
     lock,
+    mutant: {
+      kind: 'choice',
+      allowed: MUTANT_NAMES,
+      help: 'a kernel that is wrong on purpose in one place (ptlab list mutants); without SCENARIO in the one where it shows first',
+    },
     strategy: {
       kind: 'choice',
       allowed: Object.keys(STRATEGIES) as Strategy[],
@@ -180,6 +186,7 @@ export function requestOf(scenario: string, values: ExploreValues): ScenarioRequ
   );
   return {
     scenario,
+    ...(values.mutant !== undefined && { mutant: values.mutant }),
     ...(Object.keys(machine).length > 0 && { machine }),
     ...(values.choices !== undefined && {
       choices: numbers('choices', values.choices, Object.keys(SCENARIO_CHOICES)),

@@ -1,4 +1,5 @@
 /** `ptlab list`: what there is to choose from, one line each. */
+import { MUTANTS } from '../explore/mutants/index.ts';
 import { readAbout, scenarioNames } from '../explore/scenario.ts';
 import { STRATEGIES } from '../explore/search.ts';
 import { ORACLE_NAMES } from '../machine/oracles.ts';
@@ -64,7 +65,7 @@ function catalogue(): Record<string, Entry[]> {
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
     scenarios: scenarioNames().map((name) => ({ name, summary: readAbout(name).summary })),
     strategies: entries(Object.keys(STRATEGIES), STRATEGIES),
-    mutants: [],
+    mutants: MUTANTS.map(({ name, summary }) => ({ name, summary })),
   };
 }
 
@@ -119,7 +120,6 @@ export const list = defineCommand(
     for (const [name, rows] of shown) {
       if (lines.length > 0) lines.push('');
       lines.push(name);
-      if (rows.length === 0) lines.push('  none in this version');
       const columns = [{ title: '' }, { title: '' }];
       lines.push(
         ...table(

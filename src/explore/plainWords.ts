@@ -4,9 +4,8 @@
  * search depends on it, since plain accesses are no steps.
  *
  * For each word it keeps the step of the last plain write and, for each CPU, of the last plain read; two accesses are ordered when the
- * clock of the later step includes a step that the first CPU took after its access (as in FastTrack: Flanagan, Freund, PLDI 2009). The
- * step that the access follows is not enough: whoever saw that step need not see what came after it. What a CPU does before its
- * first step is not looked at.
+ * clock of the later step includes a step of the earlier CPU after its access (as in FastTrack: Flanagan, Freund, PLDI 2009; a plain access
+ * comes after the operation of its step, so that step does not publish it). What a CPU does before its first step is not looked at.
  */
 
 /** Two CPUs touched a word without order, at least one of them plainly and one of them writing. */

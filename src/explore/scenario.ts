@@ -314,7 +314,6 @@ export function openScenario(
     ...mutant?.constants,
     ...request.constants,
   };
-  const machine = { ...about.machine, ...mutant?.machine, ...request.machine };
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
@@ -343,6 +342,7 @@ export type LinkedScenario = Pick<
 export function readyScenario(parts: LinkedScenario): Scenario {
   const { name, request, about, sites, statements, source } = parts;
   const linked: LinkedProgram = { source, sites, statements };
+  const machine = { ...about.machine, ...mutantOf(request)?.machine, ...request.machine };
   const bare = about.memoryBytes !== undefined;
   const { columns, alike } = columnsOf(linked, bare);
   for (const cpu of request.cpus ?? [])

@@ -17,6 +17,9 @@ function packed(): string[] {
   return pack.files.map((file) => file.path);
 }
 
+/** Maps of what programs of the explorer are linked from. */
+const SOURCE_MAPS = /^dist\/src\/(kernel|explore(\/scenarios)?)\/\w+\.js\.map$/;
+
 describe('the package', () => {
   const files = packed();
 
@@ -36,8 +39,12 @@ describe('the package', () => {
   });
 
   it('has nothing that only serves development', () => {
-    expect(
-      files.filter((path) => /\.(wat|map|stamp)$|bench|test|\.cpuprofile$/.test(path)),
-    ).toEqual([]);
+    const development = /\.(wat|map|stamp)$|bench|test|\.cpuprofile$/;
+    expect(files.filter((path) => development.test(path) && !SOURCE_MAPS.test(path))).toEqual([]);
+  });
+
+  it('has what the explorer needs to name lines of the kernel', () => {
+    expect(files).toContain('dist/src/kernel/pteMap.js.map');
+    expect(files).toContain('dist/src/explore/scenarios/zapWalk.js.map');
   });
 });

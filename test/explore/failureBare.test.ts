@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'ptlab-failure-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The failure of a scenario of one's own, of bare words. */
-function failureOf(name: string, body: string): ExplainedFailure {
+function failureOf(name: string, body: string, maxSteps = 1000): ExplainedFailure {
   const path = join(folder, `${name}.ts`);
   writeFileSync(
     path,
@@ -22,7 +22,11 @@ export const about = { summary: 'a test', source: 'none', expected: 'passes', me
 ${body}`,
   );
   const scenario = openScenario({ scenario: path });
-  const { verdict } = exploreDpor(scenario.make, { maxExecutions: 10_000, maxMs: 60_000 });
+  const { verdict } = exploreDpor(scenario.make, {
+    maxExecutions: 10_000,
+    maxMs: 60_000,
+    maxSteps,
+  });
   return explainFailure(scenario, verdict);
 }
 
@@ -146,5 +150,20 @@ test('a failure of a search that does not look for races on plain words is that 
   const { verdict } = exploreSampling(scenario.make, { strategy: 'random', maxExecutions: 1000 });
   const failure = explainFailure(scenario, verdict);
   expect(failure.failure.oracle).toBe('lock-order');
+  expect(replayFile(failure.file).same).toBe(true);
+});
+
+test('an execution without an end is shown by its last steps', () => {
+  const failure = failureOf(
+    'endless',
+    `const FLAG: u32 = 0;
+const COUNT: u32 = 4;
+function spin(): void { while (load(FLAG) === 0) add(COUNT, 1); }
+function other(): void { while (load(COUNT) !== 0x7fffffff) store(8, add(COUNT, 1)); }
+export const cpus = [spin, other];`,
+    3000,
+  );
+  expect(failure.failure).toMatchObject({ kind: 'endless', message: 'no end after 3000 steps' });
+  expect(failure.steps.length).toBeLessThan(200);
   expect(replayFile(failure.file).same).toBe(true);
 });

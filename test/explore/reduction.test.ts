@@ -5,6 +5,7 @@ import { exploreDpor } from '../../src/explore/dpor.ts';
 import type { Execution } from '../../src/explore/execution.ts';
 import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
+import { ADD } from '../../src/explore/operation.ts';
 import type { SearchLimitOptions } from '../../src/explore/limits.ts';
 import type { SearchResult } from '../../src/explore/verdict.ts';
 import {
@@ -194,6 +195,17 @@ describe('alike CPUs', () => {
       }),
       { numRuns: RUNS, seed: 67 },
     );
+  });
+
+  test('a CPU that does not run keeps nobody alike waiting', () => {
+    const adds = { kind: ADD, word: 0, value: 1, expected: 0, second: 0, unused: false };
+    const once = [{ ...adds, skips: false, failsAt: -1 }];
+    const make = programMaker({ cpus: [once, [], once, once], words: [0, 0, 0] });
+    const count = (symmetric: number[]): number =>
+      exploreDpor(make, { symmetric }).statistics.executions;
+    expect(count([])).toBe(6);
+    expect(count([0, 0, 0, 0])).toBe(3);
+    expect(count([0, 1, 0, 0])).toBe(1);
   });
 
   test('CPUs said to be alike that are not', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -131,6 +131,20 @@ describe('choices of the explorer', () => {
     if (verdict.kind !== 'unmet') expect.fail(verdict.kind);
     expect(verdict.waiters).toHaveLength(1);
   });
+});
+
+test('the scenario of the README is explored to the end', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const text = /```ts\n([^`]*'ptlab\/scenario'[^`]*)```/.exec(readme)![1]!;
+  const folder = mkdtempSync(join(tmpdir(), 'ptlab-readme-'));
+  try {
+    const path = join(folder, 'mine.ts');
+    writeFileSync(path, text);
+    const { verdict, complete } = exploreDpor(openScenario({ scenario: path }).make, LIMITS);
+    expect([verdict.kind, complete]).toEqual(['passes', true]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe('a scenario of one’s own, in TypeScript', () => {

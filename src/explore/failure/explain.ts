@@ -21,7 +21,7 @@ import { findTurningPoint, type TurningPoint, type TurningPointOptions } from '.
 import { waitsOf, type Wait } from './waits.ts';
 
 export interface ExplainOptions {
-  /** Default: `{}`; false: explain the schedule as it is. */
+  /** Default: `{}`; false: explain the schedule as it is, as is always done with an endless one. */
   shrink?: ShrinkOptions | false;
   /** Default: `{}`; false: do not look for the point after which all fails, and for what passes. */
   turningPoint?: TurningPointOptions | false;
@@ -150,7 +150,8 @@ function smaller(
   schedule: FailingVerdict['schedule'];
   shrinking: ShrinkStatistics | null;
 } {
-  if (shrink === false) return { scenario, schedule: verdict.schedule, shrinking: null };
+  if (shrink === false || verdict.kind === 'endless')
+    return { scenario, schedule: verdict.schedule, shrinking: null };
   const { request, schedule, statistics } = shrinkFailure(scenario, verdict, shrink);
   return { scenario: openScenario(request), schedule, shrinking: statistics };
 }

@@ -91,6 +91,12 @@ const BOOKKEEPING =
 const steps = (meetings: readonly Meeting[]): Set<number> =>
   new Set(meetings.flatMap(({ first, second }) => [first, second]));
 
+/** When more than so many times the steps asked for are left, the last ones are shown. */
+const LAST_SHOWN = 4;
+
+/** Meetings, the newest, of which it is asked whether others imply them. */
+const COMPARED_MAX = 2000;
+
 /** Steps to be shown: at most about `most`, unless the words that matter need more. */
 export function relevantSteps(
   execution: Execution,
@@ -101,10 +107,11 @@ export function relevantSteps(
   let meetings = meetingsOf(execution);
   if (steps(meetings).size > most)
     meetings = meetings.filter(({ address }) => !BOOKKEEPING.test(nameOf(address)));
+  const compared = meetings.slice(-COMPARED_MAX);
   if (steps(meetings).size > most)
-    meetings = meetings.filter(
+    meetings = compared.filter(
       (one) =>
-        !meetings.some(
+        !compared.some(
           (other) =>
             other !== one &&
             execution.stepCpu[one.first] === execution.stepCpu[other.first] &&
@@ -113,5 +120,5 @@ export function relevantSteps(
             (one.second === other.second || before(other.second, one.second)),
         ),
     );
-  return steps(meetings);
+  return new Set([...steps(meetings)].toSorted((a, b) => a - b).slice(-LAST_SHOWN * most));
 }

@@ -16,7 +16,7 @@ export interface ReplayedFile {
   recorder: Recorder;
   /** Null when some CPU could go on. */
   verdict: Verdict | null;
-  /** Whether it is the failure that the file says. */
+  /** Whether it is the failure that the file says; of an endless execution, that it goes on. */
   same: boolean;
 }
 
@@ -75,7 +75,8 @@ export function replayFile(file: ScheduleFile, given?: Scenario): ReplayedFile {
     recorder.take(cpu, choice);
   }
   const { run, symbols } = recorder;
-  if (run.enabled() !== 0) return { scenario, recorder, verdict: null, same: false };
+  if (run.enabled() !== 0)
+    return { scenario, recorder, verdict: null, same: file.failure.kind === 'endless' };
   const verdict = run.verdict();
   const same =
     isFailing(verdict) &&

@@ -177,11 +177,14 @@ class Run {
     this.#changed();
   }
 
-  /** Explores on this thread until the search is over. */
+  /**
+   * Explores on this thread until the search is over. When there is nothing new, it explores what a worker is late with, as one is that
+   * has just been started; whichever result comes second is not looked at.
+   */
   async #here(): Promise<void> {
     if (this.#options.pool !== undefined) this.#startWorkers();
     while (!this.#over) {
-      const part = this.#work.next();
+      const part = this.#work.next() ?? this.#work.again();
       if (part === null) await this.#change;
       else {
         this.#add([this.#runner.run(part)]);

@@ -47,14 +47,23 @@ export class Samples implements Work {
 
   next(): Part | null {
     if (this.waiting <= 0) return null;
-    const number = this.#given;
     this.#given += 1;
+    return this.#part(this.#given - 1);
+  }
+
+  again(): Part | null {
+    for (let number = this.#merged; number < this.#given; number++)
+      if (!this.#early.has(number)) return this.#part(number);
+    return null;
+  }
+
+  #part(number: number): Part {
     const from = number * PART_EXECUTIONS;
     return { number, from, to: Math.min(from + PART_EXECUTIONS, this.#executions) };
   }
 
   add(result: PartResult): void {
-    this.#early.set(result.number, result);
+    if (result.number >= this.#merged) this.#early.set(result.number, result);
     for (;;) {
       const next = this.#early.get(this.#merged);
       if (next === undefined || this.ended) return;

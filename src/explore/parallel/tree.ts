@@ -25,8 +25,8 @@ import {
 } from './task.ts';
 import type { Part, PartResult, Work, WorkStatistics } from './work.ts';
 
-/** Steps for which a task explores: some 10 ms. */
-export const TASK_STEPS = 1 << 15;
+/** Steps for which a task explores: from 3 ms on bare words to 30 ms in the kernel. */
+export const TASK_STEPS = 1 << 13;
 /** As long as there are fewer tasks than this, what is left of a task is split; from then on it remains one task. */
 const TASKS_WANTED = 24;
 
@@ -108,7 +108,7 @@ export class SearchTree implements Work {
     this.bounded = false;
     this.#estimator = new Estimator();
     // The first task is short, so that there is soon something for others.
-    this.#make(taskBelow([]), [], Math.ceil(this.#taskSteps / 16));
+    this.#make(taskBelow([]), [], Math.ceil(this.#taskSteps / 4));
   }
 
   #make(task: Task, states: readonly TreeState[], steps = this.#taskSteps): void {
@@ -140,7 +140,15 @@ export class SearchTree implements Work {
     const next = this.#tasks[this.#given];
     if (next === undefined) return null;
     this.#given += 1;
-    const { number, task, steps, ordered } = next;
+    return this.#part(next);
+  }
+
+  again(): Part | null {
+    const late = this.#tasks.slice(0, this.#given).find(({ number }) => !this.#early.has(number));
+    return late === undefined ? null : this.#part(late);
+  }
+
+  #part({ number, task, steps, ordered }: TreeTask): Part {
     return { number, task, steps, ordered: this.#ordered.slice(0, ordered) };
   }
 

@@ -41,6 +41,8 @@ export interface WorkStatistics {
 export interface Work {
   /** The next part; null: none before some result has been added. */
   next(): Part | null;
+  /** The first part that has been handed out and has no result, to be explored by somebody else as well; null: none. */
+  again(): Part | null;
   add(result: PartResult): void;
   /** Whether all is explored, or an execution has failed after which the search does not go on. */
   readonly ended: boolean;
