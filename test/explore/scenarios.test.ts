@@ -18,8 +18,11 @@ import {
 const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: number]>> = {
   counters: [34650, 0],
   epoch: [6, 0],
+  faultFault: [504, 0],
   faultMunmap: [624, 0],
   faultNoMemory: [2016, 208],
+  faultSwap: [120, 0],
+  flushFlush: [286, 404],
   gatherNest: [4518, 0],
   interrupts: [608, 214],
   lockAdaptive: [2856, 0],
@@ -38,6 +41,8 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   pageoutFault: [12184, 0],
   pageoutPin: [45, 3],
   pinOrFault: [543, 0],
+  protectFault: [152, 0],
+  protectWrite: [35, 2],
   rcuAdopted: [13170, 819],
   rcuBarrier: [15656, 5],
   rcuCallbacks: [20015, 921],
@@ -48,22 +53,27 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   spinlock: [12, 0],
   vmaLock: [1136, 52],
   zapAccess: [15, 0],
+  zapDirty: [2127, 0],
   zapFault: [905, 0],
   zapFaultWalk: [7760, 1628],
   zapGup: [19, 0],
   zapGupSemiRcu: [69, 0],
+  zapIdle: [125, 1],
   zapMunmap: [392, 0],
   zapNoMemory: [60, 0],
   zapRefill: [1404, 0],
   zapSpeculation: [102, 1],
+  zapTwiceUse: [590, 0],
   zapWalk: [15, 0],
   zapZap: [3646, 0],
 };
 
 /** Scenarios that take longer than a few seconds of one core; explored by `ptlab explore` in CI, figures in bench/README.md. */
 const SLOW: Readonly<Record<string, string>> = {
-  swapIn: '3 CPUs, 138464 executions and 304 blocked, 10 s',
-  zapBroken: '2 CPUs, 45592 executions and 0 blocked, 6 s',
+  rcuComeBack: '139542 executions and 0 blocked',
+  rcuQueues: '259013 executions and 1457 blocked',
+  swapIn: '138464 executions and 304 blocked',
+  zapBroken: '45592 executions and 0 blocked',
 };
 
 const LIMITS = { commuting: true, maxMs: 120_000 };
