@@ -68,8 +68,8 @@ const SLOW: Readonly<Record<string, string>> = {
   rcuBarrier: '2 CPUs, 172140 executions, 9 s',
   rcuIdle: '3 CPUs, 279184 executions, 11 s',
   zapBroken: '2 CPUs, 45592 executions, 6 s',
-  rcuComeBack: '2 CPUs',
-  rcuQueues: '3 CPUs',
+  rcuComeBack: '2 CPUs, not finished after 60 s and 870720 executions',
+  rcuQueues: '3 CPUs, 290193 executions, 17 s',
   mmapLock: '3 CPUs, not finished after 30 s',
 };
 
