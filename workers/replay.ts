@@ -1,13 +1,14 @@
-/** A CPU of a schedule that is replayed on threads: links the scenario, sets it up, waits for the others, and goes along the plan. */
+/** A CPU of a schedule that is replayed on threads: sets the scenario up, waits for the others, and goes along the plan. */
 
-import { openScenario, type ScenarioRequest } from '../src/explore/scenario.ts';
+import { readyScenario, type LinkedScenario } from '../src/explore/scenario.ts';
 import { Baton } from '../src/explore/threads/baton.ts';
 import { Plan } from '../src/explore/threads/plan.ts';
 import { runThreadCpu, ThreadHost, type CpuOutcome } from '../src/explore/threads/threadCpu.ts';
 
 /** What a thread is started with. */
 export interface ReplayTask {
-  request: ScenarioRequest;
+  /** Linked plain. */
+  scenario: LinkedScenario;
   cpu: number;
   overlap: boolean;
   memory: SharedArrayBuffer;
@@ -23,14 +24,14 @@ export interface ReplayTaskResult {
 }
 
 export default function replayCpu(task: ReplayTask): ReplayTaskResult {
-  const { cpu, overlap, request } = task;
+  const { cpu, overlap, scenario } = task;
   const baton = new Baton(task.baton);
   const departed = (why: string): ReplayTaskResult => {
     baton.abort();
     const now = process.hrtime.bigint();
     return { outcome: { state: 'departed', step: 0, why }, readyNs: now, endNs: now };
   };
-  const host = new ThreadHost(openScenario(request, { plain: true }).make);
+  const host = new ThreadHost(readyScenario(scenario).make);
   const shared = new Uint32Array(task.memory);
   host.setUp(new Uint32Array(shared.length));
   const different = shared.findIndex((value, word) => value !== host.words[word]);

@@ -1,10 +1,9 @@
 /**
- * What scenarios may use beside the word operations of the kernel. The explorer replaces `takeWord` and `choose` by steps of
+ * What scenarios may use beside the word operations of the kernel. The explorer replaces `choose` and `awaitEither` by steps of
  * its own; what stands here is what they mean in other executions.
  */
 
-import { AWAIT_EQUALS } from '../kernel/config.ts';
-import { awaitWord, compareExchange } from '../kernel/word.ts';
+import { awaitWord } from '../kernel/word.ts';
 
 /** A scenario's expectation did not hold. */
 export class ExpectationError extends Error {
@@ -14,12 +13,6 @@ export class ExpectationError extends Error {
 /** Ends the run with a violation named `what` unless `holds`. */
 export function expect(holds: boolean, what: string): void {
   if (!holds) throw new ExpectationError(what);
-}
-
-/** Waits until the word at `address` is 0 and stores `value` there: a lock taken. One step for the explorer. */
-export function takeWord(address: u32, value: u32): void {
-  while (compareExchange(address, 0, value) !== 0)
-    awaitWord(address, 0xffffffff, AWAIT_EQUALS, 0, 0);
 }
 
 /** One of `count` alternatives, from 0 up; the explorer tries all, other executions take the first. */

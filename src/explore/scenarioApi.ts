@@ -21,4 +21,5 @@ export {
   poke,
   store,
   sub,
+  takeWord,
 } from '../kernel/word.ts';

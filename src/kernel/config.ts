@@ -68,7 +68,8 @@ export const RCU_SPINS: u32 = 1000;
 export const MMAP_SPINS: u32 = 300;
 /**
  * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings, whose awaits
- * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does.
+ * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does, and the
+ * innermost ones are taken in one step.
  */
 export const PARKING: u32 = 1;
 /** 1: grace periods are timed, for the histogram of latencies and the stall detector. 0: where there is no clock. */

@@ -47,7 +47,7 @@ import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
 import { awaitNamed, spinFor } from './wait.ts';
-import { clockNs, compareExchange, exchange, load, notify, peek } from './word.ts';
+import { clockNs, compareExchange, exchange, load, notify, peek, takeWord } from './word.ts';
 
 export {
   LC_CACHE,
@@ -89,7 +89,11 @@ function quick(): boolean {
  */
 export function spinLock(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPush(lock, cls, HELD_ORDERED);
-  if (quick() && compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0) countAcquired(cls);
+  if (PARKING === 0 && cls > LC_PAGE_TABLE) {
+    // Nobody who holds such a lock waits for anything, so one step tells all that a longer wait would.
+    takeWord(lock + LOCK_WORD, cpuId() + 1);
+    countAcquired(cls);
+  } else if (quick() && compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0) countAcquired(cls);
   else acquire(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
 }

@@ -113,6 +113,12 @@ export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32,
 
 const PARK_MS = 0.1;
 
+/** Waits until the word at `address` is 0 and stores `value` there. For short waits: polls interrupts only between looks, parks nowhere else. */
+export function takeWord(address: u32, value: u32): void {
+  while (compareExchange(address, 0, value) !== 0)
+    awaitWord(address, 0xffffffff, AWAIT_EQUALS, 0, 0);
+}
+
 /** Wakes up to `count` CPUs parked on the word at `address`; returns how many there were. */
 export function notify(address: u32, count: u32): u32 {
   return Atomics.notify(signed, address >>> 2, count);

@@ -76,6 +76,11 @@ export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32,
   return value;
 }
 
+export function takeWord(address: u32, value: u32): void {
+  while (compareExchange(address, 0, value) !== 0)
+    awaitWord(address, 0xffffffff, AWAIT_EQUALS, 0, 0);
+}
+
 export function notify(address: u32, count: u32): u32 {
   return atomic.notify(address, count as i32);
 }

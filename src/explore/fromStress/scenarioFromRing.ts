@@ -132,6 +132,7 @@ function variantsOf(
   run: RecordedRun,
   folder: string,
 ): { scenario: RingScenario; variant: Variant }[] {
+  const { mutant } = run.options;
   mkdirSync(folder, { recursive: true });
   return [1, 2].flatMap((perCpu) => {
     const scenario = scenarioFromRing(run, perCpu);
@@ -139,7 +140,11 @@ function variantsOf(
     writeFileSync(path, scenario.text);
     return populations(scenario).map((POPULATED) => ({
       scenario,
-      variant: new Variant(scenario, { scenario: path, constants: { POPULATED } }),
+      variant: new Variant(scenario, {
+        scenario: path,
+        constants: { POPULATED },
+        ...(mutant !== null && { mutant }),
+      }),
     }));
   });
 }

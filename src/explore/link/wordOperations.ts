@@ -88,4 +88,4 @@ const $c = (code, count) => { $slots[0] = 0; $slots[1] = count; return code; };
 export const RESERVED = ['peek', 'poke', 'fillWords', 'endCpu', 'notify', 'clockNs'];
 
 /** What the primitives module has to offer: it is not read. */
-export const PRIMITIVES = new Set(['expect', 'takeWord', 'choose', 'awaitEither']);
+export const PRIMITIVES = new Set(['expect', 'choose', 'awaitEither']);

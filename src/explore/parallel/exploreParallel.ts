@@ -196,8 +196,7 @@ class Run {
 
   #startWorkers(): void {
     if (this.#pool !== null || this.#over) return;
-    const { name, request, about, sites, statements, source } = this.#runner.scenario;
-    const scenario = { name, request, about, sites, statements, source };
+    const { make: _, ...scenario } = this.#runner.scenario;
     this.#pool =
       this.#options.pool ?? new ExplorePool(this.#workers - 1, { run: this.#id, scenario });
     for (let job = 0; job < JOBS * (this.#workers - 1); job++)

@@ -7,14 +7,17 @@
  */
 
 import {
+  AWAIT_EQUALS,
+  awaitWord,
   doMunmap,
   expect,
   hardwareWalk,
   newSpace,
   PMD_PAGES,
   pollInterrupts,
-  rcuBarrier,
   rcuQuiescentState,
+  scratchWord,
+  store,
   touchOnCpu,
 } from '../scenarioApi.ts';
 
@@ -28,19 +31,22 @@ export const about = {
 };
 
 let mm: u32 = 0;
+let unmapped: u32 = 0;
 
 export function setUp(): void {
   mm = newSpace(PMD_PAGES);
   touchOnCpu(1, mm, 1);
+  unmapped = scratchWord(0);
 }
 
 function unmap(): void {
   expect(doMunmap(mm, 0, PMD_PAGES) === 0, 'munmap succeeds');
-  rcuBarrier();
+  store(unmapped, 1);
 }
 
 function run(): void {
   pollInterrupts();
+  awaitWord(unmapped, 0xffffffff, AWAIT_EQUALS, 1, 0);
   rcuQuiescentState();
   hardwareWalk(mm, 0, 0);
 }

@@ -1,9 +1,10 @@
 /**
- * Callbacks: an updater queues two and goes idle at once, leaving them behind. The reader reports quiescent states, drives the grace
- * periods and invokes what it adopts; a third CPU is idle for a while in the middle of everything.
+ * Callbacks: an updater queues one, then another for what it has just unlinked, and goes idle at once, leaving them behind. The others
+ * report quiescent states, drive the grace periods and invoke what they adopt, both at the same time.
  *
  * From: Linux kernel/rcu/tree.c (call_rcu, rcu_do_batch, rcutree_migrate_callbacks), kernel/context_tracking.c.
- * Expected: a callback runs once, never under a reader that could have seen what it frees.
+ * Expected: a callback runs once, never under a reader that could have seen what it frees: not when it has just become the oldest of
+ * its list either.
  */
 
 import {
@@ -17,29 +18,32 @@ import {
   scratchWord,
   store,
 } from '../scenarioApi.ts';
+import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 
 export const about = {
-  summary: 'callbacks of a CPU that went idle, adopted and invoked by the others',
+  summary: 'callbacks of a CPU that went idle, adopted and invoked by two others that read',
   source: 'Linux kernel/rcu/tree.c (call_rcu, rcu_do_batch, rcutree_migrate_callbacks)',
   expected: 'passes',
 };
 
-/** An RCU head (three words) and the word behind it, which its callback counts up; then the pointer to it. */
-let head: u32 = 0;
+/** Two RCU heads (three words), each with the word that its callback counts up behind it; the pointer to the second. */
+let heads: u32 = 0;
 let freed: u32 = 0;
 let pointer: u32 = 0;
 
 export function setUp(): void {
-  head = scratchWord(0);
-  freed = scratchWord(3);
-  pointer = scratchWord(4);
+  heads = scratchWord(0);
+  freed = heads + 28;
+  pointer = scratchWord(8);
   store(pointer, 1);
 }
 
 function update(): void {
+  callRcu(heads, RCU_TORTURE);
+  rcuQuiescentState();
   store(pointer, 0);
-  callRcu(head, RCU_TORTURE);
+  callRcu(heads + 16, RCU_TORTURE);
 }
 
 function readOnce(): void {
@@ -48,19 +52,20 @@ function readOnce(): void {
   rcuReadUnlock();
 }
 
-function read(): void {
+function readAndAdopt(): void {
   readOnce();
-  rcuQuiescentState();
   rcuQuiescentState();
 }
 
-function idleAndRead(): void {
+function adoptAndRead(): void {
   perhapsIdle();
+  rcuQuiescentState();
   readOnce();
 }
 
-export const cpus = [update, read, idleAndRead];
+export const cpus = [update, readAndAdopt, adoptAndRead];
 
 export function finish(): void {
-  expect(load(freed) === 1, 'freed once');
+  expect(load(heads + 12) === 1 && load(freed) === 1, 'each freed once');
+  expect(load(G_RCU_ORPHANS) === 0, 'no idle CPU counts as having left callbacks');
 }

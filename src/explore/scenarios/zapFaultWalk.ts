@@ -25,6 +25,7 @@ export const about = {
   source: 'Linux mm/pt_reclaim.c, mm/memory.c (do_anonymous_page), mm/pgtable-generic.c',
   expected: 'passes',
   machine: { lock: 'tas', fault: 'mmap-lock' },
+  choices: { resched: 1 },
   constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },
 };
 

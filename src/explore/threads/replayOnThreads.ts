@@ -72,12 +72,14 @@ export async function replayOnThreads(
 ): Promise<ThreadReplay> {
   const { execution } = replaySchedule(openScenario(request).make, schedule);
   const plan = planOf(execution);
-  const host = new ThreadHost(openScenario(request, { plain: true }).make);
+  const { about, make, name, sites, source, statements } = openScenario(request, { plain: true });
+  const scenario = { name, request, about, sites, statements, source };
+  const host = new ThreadHost(make);
   const memory = new SharedArrayBuffer(execution.words.length * 4);
   const words = new Uint32Array(memory);
   host.setUp(words);
   const baton = new Baton(execution.cpus);
-  const shared = { request, overlap: options.overlap === true, memory, plan, baton: baton.buffer };
+  const shared = { scenario, overlap: options.overlap === true, memory, plan, baton: baton.buffer };
   const results = await runThreads(execution.cpus, shared, baton, options.maxMs ?? 30_000);
 
   const outcomes = results.map(({ outcome }) => outcome);

@@ -14,6 +14,7 @@ import {
   CpuEndedError,
   DEATHS,
   satisfies,
+  StuckError,
   type Coroutine,
   type Program,
   type ProgramMaker,
@@ -144,8 +145,8 @@ export class ThreadHost {
     const kind = code & KIND_MASK;
     if (kind === CHOOSE) return 0;
     if (!holds(this.words, this.slots, kind))
-      throw new Error(
-        `${describeOperation(code, this.program.sites)} of word 0x${this.slots[SLOT_ADDRESS]!.toString(16)} waits with no CPU running`,
+      throw new StuckError(
+        `waits for 0x${this.slots[SLOT_ADDRESS]!.toString(16)} with no CPU running`,
       );
     return carryOut(this.words, this.slots, kind);
   }
