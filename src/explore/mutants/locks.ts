@@ -17,7 +17,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     scenarios: ['spinlock'],
     machine: { lock: 'tas' },
     findings: ['lock-order', 'plain race', 'expectation'],
-    quick: { strategy: 'random', executions: 100 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'all', machine: { lock: 'tas' } },
   },
   {
@@ -33,7 +33,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     machine: { lock: 'ticket' },
     constants: { CPUS: 3 },
     findings: ['unmet', 'lock-order', 'plain race', 'deadlock'],
-    quick: { strategy: 'pct', executions: 100 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'all', machine: { lock: 'ticket' } },
   },
   {
@@ -79,7 +79,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['mmapLock'],
     findings: ['unmet', 'deadlock'],
-    quick: { strategy: 'random', executions: 100 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'map-heavy' },
   },
   {
@@ -93,7 +93,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['mmapLock'],
     findings: ['unmet', 'accounting', 'deadlock'],
-    quick: { strategy: 'random', executions: 2900 },
+    quick: { strategy: 'urw', executions: 1100 },
     stress: { mix: 'map-heavy' },
   },
   {
@@ -125,7 +125,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['protectFault', 'vmaLock'],
     findings: ['stale-translation', 'expectation', 'plain race'],
-    quick: { strategy: 'dpor', executions: 200 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'map-heavy' },
   },
   {
@@ -154,7 +154,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     scenarios: ['faultMunmap'],
     findings: ['accounting'],
     machine: { fault: 'vma-lock' },
-    quick: { strategy: 'dpor', executions: 1200 },
+    quick: { strategy: 'dpor', executions: 800 },
     stress: { mix: 'map-heavy' },
   },
 ];

@@ -84,7 +84,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapFault'],
     findings: ['accounting'],
-    quick: { strategy: 'dpor', executions: 200 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
 ];

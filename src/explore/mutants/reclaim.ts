@@ -15,7 +15,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapWalk', 'zapFaultWalk'],
     findings: ['table-use-after-free'],
-    quick: { strategy: 'urw', executions: 100 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'walkers' },
   },
   {
@@ -119,7 +119,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapFault'],
     findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
-    quick: { strategy: 'urw', executions: 100 },
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -144,7 +144,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     patch: { module: 'walk', find: 'const won = load(entry) === 0;', replace: 'const won = true;' },
     scenarios: ['faultFault'],
     findings: ['accounting'],
-    quick: { strategy: 'pct', executions: 100 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'fault-heavy' },
   },
   {

@@ -17,7 +17,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zapTwiceUse', 'zapAccess'],
     findings: ['stale-translation'],
-    quick: { strategy: 'dpor', executions: 100 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -32,7 +32,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['flushFlush'],
     findings: ['expectation', 'stale-translation'],
-    quick: { strategy: 'random', executions: 100 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -47,7 +47,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['gatherNest'],
     findings: ['expectation'],
-    quick: { strategy: 'urw', executions: 100 },
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -192,7 +192,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['mremapAccess'],
     findings: ['expectation', 'stale-translation'],
-    quick: { strategy: 'random', executions: 100 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'map-heavy' },
   },
 ];
