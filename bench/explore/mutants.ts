@@ -18,6 +18,7 @@ import {
   findMutant,
   MUTANT_NAMES,
   MUTANTS,
+  stressMachine,
   type HuntStrategy,
   type Mutant,
 } from '../../src/explore/mutants/index.ts';
@@ -30,7 +31,7 @@ const HELP = `node dist/bench/explore/mutants.js [options]
 
   --mutant NAME   this mutant only; may be given more than once
   --seconds S     real-thread stress of each mutant, at most (20)
-  --hunt S        each search, at most (10)
+  --hunt S        each search, at most (2)
   --seeds N       seeds of each random strategy (3)
   --no-stress     without real threads
   --no-shrink     without context switches
@@ -62,6 +63,9 @@ interface Row {
   stress: Stressed | null;
 }
 
+/** Longest that one shrinking may last, milliseconds. */
+const SHRINK_MS = 10_000;
+
 interface Settings {
   stressSeconds: number;
   huntMs: number;
@@ -75,6 +79,10 @@ function median(all: Hunted[]): Hunted {
   const cost = ({ found, executions }: Hunted): number => (found ? executions : Infinity);
   return all.toSorted((a, b) => cost(a) - cost(b) || a.seconds - b.seconds)[(all.length - 1) >> 1]!;
 }
+
+/** Whether so many of `seeds` searches found nothing that the median is known to be one of them. */
+const decided = (all: readonly Hunted[], seeds: number): boolean =>
+  all.filter(({ found }) => !found).length * 2 > seeds;
 
 function huntOnce(
   scenario: Scenario,
@@ -90,12 +98,11 @@ function huntOnce(
 }
 
 async function stressOnce(mutant: Mutant, seconds: number): Promise<Stressed> {
-  const { mix, machine } = mutant.stress;
   const startMs = performance.now();
   const since = (): number => (performance.now() - startMs) / 1000;
   try {
-    await using running = await boot({ ...mutant.machine, ...machine, mutant: mutant.name });
-    const report = await running.run(mix, { durationMs: seconds * 1000 });
+    await using running = await boot({ ...stressMachine(mutant), mutant: mutant.name });
+    const report = await running.run(mutant.stress.mix, { durationMs: seconds * 1000 });
     const [violation] = report.violations;
     const by = violation?.oracle ?? report.audit?.findings[0]?.oracle ?? null;
     return { found: by !== null, executions: report.operations, seconds: since(), by };
@@ -114,7 +121,7 @@ async function measure(mutant: Mutant, settings: Settings): Promise<Row> {
   for (const strategy of HUNT_STRATEGIES) {
     const seeds = strategy === 'dpor' ? 1 : settings.seeds;
     const all: Hunted[] = [];
-    for (let seed = 1; seed <= seeds; seed++) {
+    for (let seed = 1; seed <= seeds && !decided(all, seeds); seed++) {
       const one = huntOnce(scenario, strategy, seed, settings.huntMs);
       all.push(one.hunted);
       // The shortest failing schedule is the one that is quickest to shrink.
@@ -129,7 +136,7 @@ async function measure(mutant: Mutant, settings: Settings): Promise<Row> {
   const shrunk =
     verdict === null || !settings.shrink
       ? null
-      : shrinkFailure(scenario, verdict, { maxMs: settings.huntMs });
+      : shrinkFailure(scenario, verdict, { maxMs: SHRINK_MS });
   return {
     mutant: mutant.name,
     race: mutant.race ?? null,
@@ -188,7 +195,7 @@ function readArguments(args: string[]) {
     options: {
       mutant: { type: 'string', multiple: true },
       seconds: { type: 'string', default: '20' },
-      hunt: { type: 'string', default: '10' },
+      hunt: { type: 'string', default: '2' },
       seeds: { type: 'string', default: '3' },
       'no-stress': { type: 'boolean', default: false },
       'no-shrink': { type: 'boolean', default: false },

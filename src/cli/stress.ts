@@ -1,7 +1,7 @@
 /** `ptlab stress`: all CPUs hammer shared page tables for a time or a count; the oracles watch. */
 import { availableParallelism } from 'node:os';
 import { MIX_NAMES } from '../experiment/mixes.ts';
-import { findMutant, MUTANT_NAMES, type Mutant } from '../explore/mutants/index.ts';
+import { findMutant, MUTANT_NAMES, stressMachine, type Mutant } from '../explore/mutants/index.ts';
 import { CPUS_MAX } from '../kernel/config.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
@@ -193,7 +193,7 @@ export const stress = defineCommand(SPEC, async (values) => {
       'ptlab stress: --execution "wasm" cannot run a mutant, which is a patch to the JavaScript kernel; allowed: js',
     );
   }
-  const advice: MachineOptions = { ...mutant?.machine, ...mutant?.stress.machine };
+  const advice = mutant === null ? {} : stressMachine(mutant);
   const mix = values.mix ?? mutant?.stress.mix ?? 'all';
   const inject =
     values.inject === undefined

@@ -125,7 +125,7 @@ export class StuckError extends Error {
 }
 
 /** Steps after which what runs alone is taken to go on for ever. */
-const ALONE_STEPS_MAX = 1_000_000;
+export const ALONE_STEPS_MAX = 1_000_000;
 
 const PAGE = 1024;
 

@@ -317,7 +317,7 @@ export function openScenario(
   const linked = linkCoroutines(bare ? [path] : [...KERNEL_MODULES, path], {
     constants,
     choices: chooses,
-    interrupts: !bare,
+    words: bare,
     ...options,
     ...(patch && { patch }),
     ...(request.drop && { droppable: path }),

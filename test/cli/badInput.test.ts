@@ -45,6 +45,11 @@ describe('bad usage', () => {
       '--events "63" is not allowed; allowed: 0 or a power of two up to 1048576',
     ],
     [['replay', '--events', '2097152', 'x.mm'], '--events "2097152" is not allowed'],
+    [['stress', '--mutant', 'none'], '--mutant "none" is unknown; allowed: free-at-once, '],
+    [
+      ['stress', '--mutant', 'free-at-once', '--execution', 'wasm'],
+      '--execution "wasm" cannot run a mutant',
+    ],
     [['stress', 'now'], 'argument "now" is one too many'],
     [['stress', '--seed', '-5'], '--seed "-5" is not allowed'],
     [['list', 'planets'], 'KIND "planets" is unknown; allowed: protocols'],

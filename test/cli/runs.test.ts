@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Files, ptlab, start } from './cli.ts';
@@ -269,6 +271,22 @@ describe('stress', () => {
     expect(run.stdout).toMatch(/^lock .* p50 us +p99 us +hold total us +hold max us$/m);
     expect(run.stdout).toMatch(/last events, by the clock \(us\):\n[^]*CPU \d {2}VIOLATION/);
     expect(run.code).toBe(1);
+  });
+
+  it('runs a mutant, says so, and leaves no file of it behind', async () => {
+    const kernels = (): string[] =>
+      readdirSync(tmpdir()).filter((name) => name.startsWith('ptlab-mutant-'));
+    const before = kernels();
+    const run = await ptlab(
+      ...'stress --mutant free-at-once --cpus 2 --seconds 30 --quiet'.split(' '),
+    );
+    expect(run.stdout).toContain('MUTANT free-at-once, wrong on purpose: protocol sync');
+    expect(run.stdout).toMatch(/VIOLATION (table-use-after-free|grace-period)/);
+    expect(run.stdout).toMatch(
+      /run it again:\n +ptlab stress --cpus 2 --seconds 30 --seed 1 --mix walkers --mutant free-at-once\n/,
+    );
+    expect(run.code).toBe(1);
+    expect(kernels()).toEqual(before);
   });
 });
 

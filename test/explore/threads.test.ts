@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
+import { findMutant } from '../../src/explore/mutants/index.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
 import { exploreSampling } from '../../src/explore/sampling.ts';
@@ -149,6 +150,34 @@ describe('failing schedules fail on real threads in the same way', () => {
     expect(told(replayed.verdict)).toBe(told(found));
     expect(replayed.differences).toEqual([]);
   });
+});
+
+test.each(['blocking-pmd-lock', 'no-empty-scan', 'quiescent-when-hurried'])(
+  'the mutant %s fails on real threads as in the explorer',
+  async (mutant) => {
+    const { quick, scenarios } = findMutant(mutant)!;
+    const { executions: maxExecutions, seed = 1, strategy } = quick;
+    if (strategy === 'dpor') expect.fail('sampled mutants only');
+    const request = { scenario: scenarios[0], mutant };
+    const { make } = openScenario(request);
+    const limits = { maxExecutions, maxMs: LIMITS.maxMs };
+    const found = exploreSampling(make, { ...limits, seed, strategy }).verdict;
+    if (found.kind === 'passes') expect.fail(`nothing found: ${JSON.stringify(request)}`);
+    const replayed = await replayOnThreads(request, found.schedule);
+    expect(told(replayed.verdict)).toBe(told(found));
+    expect(replayed.differences).toEqual([]);
+  },
+);
+
+test('an end that never comes to its end is a violation on both sides', async () => {
+  const request = {
+    scenario: fileURLToPath(new URL('fixtures/neverEnds.js', import.meta.url)),
+  };
+  const found = exploreDpor(openScenario(request).make, LIMITS).verdict;
+  if (found.kind !== 'violation') expect.fail(found.kind);
+  expect(told(found)).toMatch(/^goes on after \d+ steps alone$/);
+  const replayed = await replayOnThreads(request, found.schedule);
+  expect(told(replayed.verdict)).toBe(told(found));
 });
 
 describe('other schedules', () => {

@@ -13,7 +13,9 @@ import {
   PRIMITIVES_MODULE,
   REPLACED,
   RESERVED,
+  SCENARIO_API,
   WORD_MODULE,
+  WORDS_API,
 } from './wordOperations.ts';
 
 /** A declaration, as a key. */
@@ -28,9 +30,11 @@ export class Linker {
   readonly generators = new Set<string>();
   readonly names = new Map<string, string>();
   patched = false;
+  readonly #instead: ReadonlyMap<string, string>;
 
   constructor(options: LinkOptions) {
     this.options = options;
+    this.#instead = new Map(options.words === true ? [[SCENARIO_API, WORDS_API]] : []);
   }
 
   load(path: string): void {
@@ -39,7 +43,7 @@ export class Linker {
     const { patch } = this.options;
     const own = patch?.module === name ? patch : undefined;
     if (own !== undefined) this.patched = true;
-    const module = makeModule(path, name, readModule(path, own));
+    const module = makeModule(path, name, readModule(path, own), this.#instead);
     this.modules.set(path, module);
     for (const imported of module.imports) this.load(imported);
     this.order.push(module);
@@ -82,7 +86,9 @@ export class Linker {
   imported(module: Module, binding: Target): Target {
     const found = this.exported(binding.path, binding.name);
     if (found === null)
-      throw new LinkError(`${module.path}: ${binding.path} exports no ${binding.name}`);
+      throw new LinkError(
+        `${module.path}: ${binding.path} exports no ${binding.name}${this.options.words === true ? '; a scenario with memoryBytes has no machine' : ''}`,
+      );
     for (const { path, names, by } of REPLACED)
       if (found.path === path && names.includes(found.name) && this.modules.has(by))
         return module.path === by ? found : { path: by, name: found.name };

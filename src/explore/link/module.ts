@@ -3,7 +3,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type {
   AnyNode,
   FunctionDeclaration,
@@ -12,9 +12,9 @@ import type {
   Pattern,
   Program as ProgramNode,
 } from 'acorn';
-import { COMPILED } from '../compiled.ts';
 import { LinkError } from './program.ts';
 import type { Source } from './source.ts';
+import { SCENARIO_API } from './wordOperations.ts';
 
 export type Binding =
   | { type: 'own' }
@@ -70,7 +70,7 @@ export function patternNames(pattern: Pattern, into: Set<string>): void {
 
 /** What scenarios outside of this project import from. */
 const PACKAGE: Readonly<Record<string, string>> = {
-  'ptlab/scenario': join(COMPILED, 'explore/scenarioApi.js'),
+  'ptlab/scenario': SCENARIO_API,
 };
 
 /** The file that an import of `from` means. Throws LinkError. */
@@ -87,10 +87,11 @@ function followed(from: string, specifier: string): string {
 }
 
 /** Notes the names that a module declares, imports and exports. Throws LinkError. */
-function collect(module: Module): void {
+function collect(module: Module, instead: ReadonlyMap<string, string>): void {
   const { bindings, exports, functions } = module;
   const follow = (specifier: unknown): string => {
-    const path = followed(module.path, String(specifier));
+    const given = followed(module.path, String(specifier));
+    const path = instead.get(given) ?? given;
     if (!module.imports.includes(path)) module.imports.push(path);
     return path;
   };
@@ -152,8 +153,13 @@ function collectBuiltin(module: Module, source: string, node: ImportDeclaration)
   }
 }
 
-/** A module by its path, its name in the program, and its source. Throws LinkError. */
-export function makeModule(path: string, name: string, { text, tree }: Source): Module {
+/** A module by its path, its name in the program, and its source; `instead`: modules to take in place of others. Throws LinkError. */
+export function makeModule(
+  path: string,
+  name: string,
+  { text, tree }: Source,
+  instead: ReadonlyMap<string, string>,
+): Module {
   const module: Module = {
     path,
     name,
@@ -168,6 +174,6 @@ export function makeModule(path: string, name: string, { text, tree }: Source): 
     references: null,
     namespaces: [],
   };
-  collect(module);
+  collect(module, instead);
   return module;
 }

@@ -24,6 +24,8 @@ export interface LinkOptions {
    * (threads/). Sites and codes are those of the coroutines. Default: false.
    */
   plain?: boolean;
+  /** The scenario has bare words and no machine: it gets wordsApi.ts for what it imports. Default: false. */
+  words?: boolean;
   /** Module (a path, or one relative to dist/src) whose call statements ask the host whether to be carried out (`keeps`). */
   droppable?: string;
 }

@@ -23,6 +23,9 @@ import {
 export const WORD_MODULE = join(COMPILED, 'kernel/word.js');
 export const PRIMITIVES_MODULE = join(COMPILED, 'explore/primitives.js');
 export const AWAIT_MODULE = join(COMPILED, 'explore/awaitInterrupted.js');
+/** What scenarios import, and what of it those without a machine get. */
+export const SCENARIO_API = join(COMPILED, 'explore/scenarioApi.js');
+export const WORDS_API = join(COMPILED, 'explore/wordsApi.js');
 export const CHOICES_MODULE = join(COMPILED, 'explore/choices.js');
 
 /** Functions that the explorer has another version of, once that version's module is part of the program. */

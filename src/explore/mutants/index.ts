@@ -14,6 +14,7 @@
  *    flushing a full gather before or after the PTE lock is dropped, since the gather counts as open either way.
  */
 
+import type { MachineOptions } from '../../machine/options.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
@@ -42,6 +43,15 @@ export const MUTANTS: readonly Mutant[] = [
 
 /** Names of all mutants, in the catalogue's order. */
 export const MUTANT_NAMES: readonly string[] = MUTANTS.map(({ name }) => name);
+
+/** Synchronisation points of which one is followed by a delay, so that other threads get between two steps. */
+const STRESS_DELAY = 100;
+
+/** The machine on which real threads have a chance to find a mutant; its mix is `stress.mix`. */
+export function stressMachine({ machine, stress }: Mutant): MachineOptions {
+  const inject = { delay: STRESS_DELAY, ...machine?.inject, ...stress.machine?.inject };
+  return { ...machine, ...stress.machine, inject };
+}
 
 /** The mutant of that name, or null. */
 export function findMutant(name: string): Mutant | null {

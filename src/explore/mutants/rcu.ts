@@ -30,7 +30,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuQueues'],
     findings: ['grace-period'],
-    quick: { strategy: 'dpor', executions: 35900 },
+    quick: { strategy: 'dpor', executions: 35800 },
     stress: { mix: 'walkers' },
   },
   {
@@ -44,7 +44,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuQueues'],
     findings: ['grace-period'],
-    quick: { strategy: 'pct', executions: 29500 },
+    quick: { strategy: 'pct', executions: 4800 },
     stress: { mix: 'walkers' },
   },
   {
@@ -102,7 +102,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuComeBack'],
     findings: ['unmet', 'expectation'],
-    quick: { strategy: 'pct', executions: 10200 },
+    quick: { strategy: 'urw', executions: 4900 },
     stress: { mix: 'all' },
   },
   {
@@ -118,7 +118,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuComeBack', 'rcuBarrier'],
     findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 100 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'all' },
   },
 ];

@@ -144,7 +144,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     patch: { module: 'walk', find: 'const won = load(entry) === 0;', replace: 'const won = true;' },
     scenarios: ['faultFault'],
     findings: ['accounting'],
-    quick: { strategy: 'random', executions: 100 },
+    quick: { strategy: 'pct', executions: 100 },
     stress: { mix: 'fault-heavy' },
   },
   {
@@ -160,7 +160,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['faultFault'],
     findings: ['accounting'],
-    quick: { strategy: 'pct', executions: 100 },
+    quick: { strategy: 'urw', executions: 100 },
     stress: { mix: 'fault-heavy' },
   },
 ];

@@ -15,9 +15,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       replace: `flushTables(gather);
     const bundled`,
     },
-    scenarios: ['zapTwiceUse', 'zapZapUse'],
+    scenarios: ['zapTwiceUse', 'zapAccess'],
     findings: ['stale-translation'],
-    quick: { strategy: 'urw', executions: 100 },
+    quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {
@@ -30,9 +30,9 @@ export const TLB_MUTANTS: readonly Mutant[] = [
       find: 'if (wanted === seen && wanted === (local + 1) >>> 0)',
       replace: 'if (wanted === seen)',
     },
-    scenarios: ['zapZapUse'],
-    findings: ['stale-translation'],
-    quick: { strategy: 'dpor', executions: 18100 },
+    scenarios: ['flushFlush'],
+    findings: ['expectation', 'stale-translation'],
+    quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'zap-heavy' },
   },
   {

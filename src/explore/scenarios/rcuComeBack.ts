@@ -1,6 +1,6 @@
 /**
- * A CPU that goes idle with a callback left, comes back and queues another, while a second CPU adopts what it left, and a third waits in
- * rcuBarrier: two CPUs may invoke from one list.
+ * A CPU that goes idle with a callback left, comes back and queues another, against rcuBarrier, which invokes what it left: two CPUs may
+ * invoke from one list.
  *
  * From: Linux kernel/rcu/tree.c (rcu_barrier, rcutree_migrate_callbacks, rcu_do_batch).
  * Expected: what was queued before the barrier has been invoked when it returns, and it does return.
@@ -10,7 +10,6 @@ import {
   callRcu,
   expect,
   load,
-  perhapsQuiescent,
   rcuBarrier,
   rcuIdleEnter,
   rcuIdleExit,
@@ -49,11 +48,6 @@ function queue(): void {
   rcuQuiescentState();
 }
 
-function adopt(): void {
-  perhapsQuiescent();
-  perhapsQuiescent();
-}
-
 function wait(): void {
   const before = load(queued);
   rcuBarrier();
@@ -61,4 +55,4 @@ function wait(): void {
     expect(load(objectOf(number) + RCU_HEAD_BYTES) === 1, 'invoked when the barrier returns');
 }
 
-export const cpus = [queue, adopt, wait];
+export const cpus = [queue, wait];

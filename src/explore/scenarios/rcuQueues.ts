@@ -11,7 +11,6 @@ import {
   exchange,
   expect,
   load,
-  perhapsQuiescent,
   rcuQuiescentState,
   rcuReadLock,
   rcuReadUnlock,
@@ -55,7 +54,7 @@ function update(): void {
 }
 
 function read(): void {
-  perhapsQuiescent();
+  rcuQuiescentState();
   rcuReadLock();
   const object = load(pointer);
   if (object !== 0) expect(load(object + RCU_HEAD_BYTES) === 0, 'not freed under its reader');

@@ -11,6 +11,7 @@
  */
 
 import {
+  ALONE_STEPS_MAX,
   CpuEndedError,
   DEATHS,
   satisfies,
@@ -141,7 +142,13 @@ export class ThreadHost {
     this.program = make(host);
   }
 
+  /** Operations of the set-up or end under way. */
+  #steps = 0;
+
   #alone(code: number): number {
+    if (this.#steps === ALONE_STEPS_MAX)
+      throw new StuckError(`goes on after ${this.#steps} steps alone`);
+    this.#steps += 1;
     const kind = code & KIND_MASK;
     if (kind === CHOOSE) return 0;
     if (!holds(this.words, this.slots, kind))
@@ -154,11 +161,13 @@ export class ThreadHost {
   /** Does the set-up in `words`, which are zero. */
   setUp(words: Uint32Array): void {
     this.words = words;
+    this.#steps = 0;
     if (this.program.setUp !== undefined) complete(this.program.setUp());
   }
 
   /** Does what is to be done when all CPUs have ended; throws what it throws. */
   finish(): void {
+    this.#steps = 0;
     if (this.program.finish !== undefined) complete(this.program.finish(this.words));
   }
 }

@@ -1,0 +1,22 @@
+/**
+ * What scenarios of bare words, without a machine, import: word operations, constants, the explorer's primitives. Part of
+ * scenarioApi.ts, which stands for this alone in such programs, so that they are linked without the kernel.
+ */
+
+export * from '../kernel/config.ts';
+export * from './primitives.ts';
+export * from './several.ts';
+export {
+  add,
+  and,
+  awaitWord,
+  compareExchange,
+  exchange,
+  load,
+  or,
+  peek,
+  poke,
+  store,
+  sub,
+  takeWord,
+} from '../kernel/word.ts';
