@@ -3,7 +3,8 @@
  * by source-DPOR with sleep sets (dporSearch.ts).
  */
 
-import { Execution, type ProgramMaker } from './execution.ts';
+import { Execution } from './execution.ts';
+import { type ProgramMaker } from './program.ts';
 import { RESTART } from './dependence.ts';
 import { DporSearch, type DporOptions } from './dporSearch.ts';
 import { SearchLimits } from './limits.ts';

@@ -12,8 +12,8 @@
  * consistent. A CPU whose operation is an await is enabled only while the condition holds; what its races are is told in trace.ts.
  */
 
-import { DESCRIPTOR, D_CODE, type Execution } from './execution.ts';
-import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { type Execution } from './execution.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
 import { Dependence } from './dependence.ts';
 import { COVERED, Initials } from './initials.ts';
 import { DEFAULT_STEPS_MAX, type SearchLimitOptions } from './limits.ts';

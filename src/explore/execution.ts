@@ -10,131 +10,32 @@
  * as long as plain words are not shared without order.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../kernel/config.ts';
+import { grown, Memory } from './memory.ts';
 import {
-  ADD,
-  AND,
   AWAIT,
-  AWAIT_EITHER,
-  CHOOSE,
-  COMPARE_EXCHANGE,
-  EXCHANGE,
+  DESCRIPTOR,
+  D_CODE,
   KIND_MASK,
   KIND_SPAN,
-  LOAD,
-  OR,
   SLOTS,
   SLOT_ADDRESS,
-  SLOT_ADDRESS2,
-  SLOT_EXPECTED,
-  SLOT_MASK,
-  SLOT_VALUE,
-  SLOT_VALUE2,
-  STORE,
-  SUB,
   TAKE,
-  type Site,
 } from './operation.ts';
-import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../kernel/irq.ts';
 import { ExpectationError } from './primitives.ts';
+import {
+  ALONE_STEPS_MAX,
+  CpuEndedError,
+  DEATHS,
+  NondeterminismError,
+  StuckError,
+  type Coroutine,
+  type KernelEvent,
+  type Program,
+  type ProgramMaker,
+} from './program.ts';
 import type { CoroutineHost } from './coroutine.ts';
 
-/** A CPU's coroutine: yields codes (operation.ts), is resumed with results. */
-export type Coroutine = Generator<number, unknown, number>;
-
-/** What an execution runs. Every function is called anew for each run of a CPU and must do the same each time. */
-export interface Program {
-  /** Number of CPUs, at most 31. */
-  cpus: number;
-  /** Words of memory. */
-  words: number;
-  sites: readonly Site[];
-  /** Before the CPUs start, alone. */
-  setUp?(): Coroutine | void;
-  /** What a CPU does. */
-  run(cpu: number): Coroutine;
-  /** When all CPUs have ended, alone; throws when something is wrong. */
-  finish?(memory: Uint32Array): Coroutine | void;
-  /** A word that is 0 as long as all is well, and what has happened when it is not; looked at after every step. */
-  watch?: { word: number; failure: (memory: Uint32Array) => Error };
-  /** Makes `cpu` the current one; called before it is resumed. */
-  select?(cpu: number): void;
-  /** Programs with a kernel. */
-  kernel?: KernelPlaces;
-}
-
-/** Where a kernel program keeps what measures look at (worst/measures.ts). */
-export interface KernelPlaces {
-  /** Word of a CPU's counter (COUNTER_ of the kernel's stats.ts). */
-  counterWord(cpu: number, counter: number): number;
-  /** First word of a table. */
-  tableWord(table: number): number;
-}
-
-/** Makes a program for a host: the memory and the slots that it is to use. */
-export type ProgramMaker = (host: CoroutineHost) => Program;
-
-/** An event that a CPU's step ended in; `step` counts from 0. */
-export interface KernelEvent {
-  cpu: number;
-  step: number;
-  kind: number;
-  a: number;
-  b: number;
-}
-
-/** A CPU ended itself (`endCpu`). */
-export class CpuEndedError extends Error {
-  override readonly name = 'CpuEndedError';
-  readonly reason: number;
-  readonly detail: number;
-
-  constructor(reason: number, detail: number) {
-    super(`CPU ended: reason ${reason}, detail 0x${detail.toString(16)}`);
-    this.reason = reason;
-    this.detail = detail;
-  }
-}
-
-/** The program does something else when it is run again with the same results: it cannot be explored. */
-export class NondeterminismError extends Error {
-  override readonly name = 'NondeterminismError';
-}
-
-/** Whether a word's value satisfies a condition (AWAIT_ codes). */
-export function satisfies(value: number, condition: number, operand: number): boolean {
-  if (condition === AWAIT_EQUALS) return value === operand;
-  if (condition === AWAIT_DIFFERS) return value !== operand;
-  if (condition === AWAIT_REACHES) return (value - operand) >>> 0 < 0x80000000;
-  return value === 0 || (value - operand) >>> 0 < 0x80000000;
-}
-
-function grown(array: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(Math.max(length, array.length * 2));
-  larger.set(array);
-  return larger;
-}
-
-/** Operands of an operation in a descriptor, SLOTS words and then its code. */
-export const DESCRIPTOR = 8;
-export const D_CODE = SLOTS;
-
-/** Set-up or end, which run alone, do not come to their end. */
-export class StuckError extends Error {
-  override readonly name = 'StuckError';
-}
-
-/** Steps after which what runs alone is taken to go on for ever. */
-export const ALONE_STEPS_MAX = 1_000_000;
-
 const PAGE = 1024;
-
-/** Reasons of `endCpu` that are deaths the explorer chose, not failures. */
-export const DEATHS: ReadonlySet<number> = new Set<number>([
-  HOST_DEATH_EXIT,
-  HOST_DEATH_EXCEPTION,
-  HOST_DEATH_MEMORY,
-]);
 
 export class Execution {
   readonly program: Program;
@@ -178,8 +79,7 @@ export class Execution {
   readonly #reads: Uint32Array[] = [];
   readonly #readCount: Uint32Array;
   #stepReads = new Uint32Array(PAGE);
-  #undo = new Uint32Array(PAGE * 2);
-  #undoTop = 0;
+  readonly #memory: Memory;
   #stepUndo = new Uint32Array(PAGE);
 
   #log: Uint32Array = new Uint32Array(PAGE);
@@ -192,7 +92,7 @@ export class Execution {
 
   /** Sets up the memory and runs every CPU up to its first operation. */
   constructor(make: ProgramMaker) {
-    let words = new Uint32Array(0);
+    let words: Uint32Array = new Uint32Array(0);
     const host: CoroutineHost = {
       slots: this.#slots,
       peek: (address) => {
@@ -206,13 +106,13 @@ export class Execution {
       },
       poke: (address, value) => {
         if (this.#again) return;
-        this.#write(address >>> 2, value);
+        this.#memory.write(address >>> 2, value);
         if (!this.#alone) this.observe?.(address >>> 2, true);
       },
       fillWords: (address, count, value) => {
         if (this.#again) return;
         for (let at = address >>> 2; at < (address >>> 2) + count; at++) {
-          this.#write(at, value);
+          this.#memory.write(at, value);
           if (!this.#alone) this.observe?.(at, true);
         }
       },
@@ -231,7 +131,8 @@ export class Execution {
     };
     this.program = make(host);
     this.cpus = this.program.cpus;
-    words = new Uint32Array(this.program.words);
+    this.#memory = new Memory(this.program.words);
+    words = this.#memory.words;
     this.words = words;
     this.next = new Uint32Array(this.cpus * DESCRIPTOR);
     this.taken = new Uint32Array(this.cpus);
@@ -243,7 +144,7 @@ export class Execution {
     }
     const { setUp } = this.program;
     if (setUp !== undefined) this.runAlone(setUp);
-    this.#undoTop = 0;
+    this.#memory.top = 0;
     this.#alone = false;
     for (let cpu = 0; cpu < this.cpus; cpu++) {
       this.#enter(cpu);
@@ -251,7 +152,7 @@ export class Execution {
       this.#resume(cpu, 0);
       this.#leave(cpu);
     }
-    this.#undoTop = 0;
+    this.#memory.top = 0;
     this.#startFailure = this.failure;
     this.#startEvents = this.events.length;
     this.initial = words.slice();
@@ -259,14 +160,6 @@ export class Execution {
 
   #growLog(): void {
     this.#log = grown(this.#log, this.#logAt + 1);
-  }
-
-  #write(at: number, value: number): void {
-    if (this.#undoTop + 2 > this.#undo.length) this.#undo = grown(this.#undo, this.#undoTop + 2);
-    this.#undo[this.#undoTop] = at;
-    this.#undo[this.#undoTop + 1] = this.words[at]!;
-    this.#undoTop += 2;
-    this.words[at] = value;
   }
 
   #enter(cpu: number): void {
@@ -291,11 +184,11 @@ export class Execution {
       for (let steps = 0; result.done !== true; steps++) {
         if (steps === ALONE_STEPS_MAX) throw new StuckError(`goes on after ${steps} steps alone`);
         const [slots, kind] = [this.#slots, result.value & KIND_MASK];
-        if (!this.#enabledBy(slots, 0, kind))
+        if (!this.#memory.enabledBy(slots, 0, kind))
           throw new StuckError(
             `waits for 0x${slots[SLOT_ADDRESS]!.toString(16)} with no CPU running`,
           );
-        result = coroutine.next(this.#carryOut(slots, 0, kind, 0));
+        result = coroutine.next(this.#memory.carryOut(slots, 0, kind, 0));
       }
     } finally {
       this.#alone = false;
@@ -328,19 +221,6 @@ export class Execution {
     }
   }
 
-  /** Whether the operation at `at` of a list of descriptors could be carried out now. */
-  #enabledBy(operations: Uint32Array, at: number, kind: number): boolean {
-    if (kind < AWAIT || kind > TAKE) return true;
-    const value = this.words[operations[at + SLOT_ADDRESS]! >>> 2]!;
-    if (kind === TAKE) return value === 0;
-    const masked = (value & operations[at + SLOT_MASK]!) >>> 0;
-    if (satisfies(masked, operations[at + SLOT_EXPECTED]!, operations[at + SLOT_VALUE]!))
-      return true;
-    if (kind === AWAIT) return false;
-    const second = operations[at + SLOT_ADDRESS2]!;
-    return second !== 0 && this.words[second >>> 2]! !== operations[at + SLOT_VALUE2]!;
-  }
-
   /** CPUs that can take a step, a bit each. */
   enabled(): number {
     let enabled = ~this.finished & ((1 << this.cpus) - 1);
@@ -349,7 +229,7 @@ export class Execution {
       const cpu = 31 - Math.clz32(rest);
       rest &= ~(1 << cpu);
       const at = cpu * DESCRIPTOR;
-      if (!this.#enabledBy(this.next, at, this.next[at + D_CODE]! & KIND_MASK))
+      if (!this.#memory.enabledBy(this.next, at, this.next[at + D_CODE]! & KIND_MASK))
         enabled &= ~(1 << cpu);
     }
     return enabled;
@@ -358,24 +238,6 @@ export class Execution {
   /** Kind and flag of a CPU's next operation. */
   nextKind(cpu: number): number {
     return this.next[cpu * DESCRIPTOR + D_CODE]! % KIND_SPAN;
-  }
-
-  #carryOut(operations: Uint32Array, at: number, kind: number, choice: number): number {
-    if (kind === CHOOSE) return choice;
-    const word = operations[at + SLOT_ADDRESS]! >>> 2;
-    const value = operations[at + SLOT_VALUE]!;
-    const old = this.words[word]!;
-    if (kind === LOAD || kind === AWAIT || kind === AWAIT_EITHER) return old;
-    if (kind === COMPARE_EXCHANGE) {
-      if (old === operations[at + SLOT_EXPECTED]!) this.#write(word, value);
-      return old;
-    }
-    if (kind === STORE || kind === EXCHANGE || kind === TAKE) this.#write(word, value);
-    else if (kind === ADD) this.#write(word, (old + value) >>> 0);
-    else if (kind === SUB) this.#write(word, (old - value) >>> 0);
-    else if (kind === OR) this.#write(word, (old | value) >>> 0);
-    else if (kind === AND) this.#write(word, (old & value) >>> 0);
-    return old;
   }
 
   /** Takes a step of `cpu`, which is enabled; `choice` is the alternative when its operation is a choice. */
@@ -387,13 +249,13 @@ export class Execution {
     const { next, stepOperation } = this;
     if (this.#coroutines[cpu] === null) this.#runAgain(cpu);
     for (let slot = 0; slot < DESCRIPTOR; slot++) stepOperation[to + slot] = next[at + slot]!;
-    this.#stepUndo[depth] = this.#undoTop;
+    this.#stepUndo[depth] = this.#memory.top;
     this.#stepReads[depth] = this.#readCount[cpu]!;
     this.stepCpu[depth] = cpu;
     const kind = next[at + D_CODE]! & KIND_MASK;
     const word = next[at + SLOT_ADDRESS]! >>> 2;
     this.stepBefore[depth] = this.words[word]!;
-    const result = this.#carryOut(next, at, kind, choice);
+    const result = this.#memory.carryOut(next, at, kind, choice);
     this.stepAfter[depth] = this.words[word]!;
     this.stepResult[depth] = result;
     const count = this.taken[cpu]!;
@@ -412,9 +274,7 @@ export class Execution {
 
   /** Calls `each` for every write of the newest step, in order, with the word and its value before that write. */
   newestWrites(each: (word: number, before: number) => void): void {
-    const undo = this.#undo;
-    for (let at = this.#stepUndo[this.depth - 1]!; at < this.#undoTop; at += 2)
-      each(undo[at]!, undo[at + 1]!);
+    this.#memory.since(this.#stepUndo[this.depth - 1]!, each);
   }
 
   /** Calls `each` with every value that the newest step's CPU has read plainly since, in order. */
@@ -463,7 +323,7 @@ export class Execution {
 
   /** Goes back to the state after the first `depth` steps. */
   rewind(depth: number): void {
-    const { next, stepOperation, words } = this;
+    const { next, stepOperation } = this;
     for (let at = this.depth - 1; at >= depth; at--) {
       const cpu = this.stepCpu[at]!;
       const bit = 1 << cpu;
@@ -479,12 +339,7 @@ export class Execution {
       if (kind >= AWAIT && kind <= TAKE) this.waiting |= bit;
       else this.waiting &= ~bit;
     }
-    if (depth < this.depth) {
-      const undo = this.#undo;
-      const bottom = this.#stepUndo[depth]!;
-      for (let top = this.#undoTop - 2; top >= bottom; top -= 2) words[undo[top]!] = undo[top + 1]!;
-      this.#undoTop = bottom;
-    }
+    if (depth < this.depth) this.#memory.undo(this.#stepUndo[depth]!);
     const { events } = this;
     while (events.length > this.#startEvents && events[events.length - 1]!.step >= depth)
       events.pop();
@@ -496,7 +351,7 @@ export class Execution {
   finish(): Error | null {
     const { finish } = this.program;
     if (finish === undefined) return null;
-    const bottom = this.#undoTop;
+    const bottom = this.#memory.top;
     const events = this.events.length;
     try {
       this.runAlone(() => finish(this.words));
@@ -506,10 +361,7 @@ export class Execution {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       this.events.length = events;
-      const undo = this.#undo;
-      for (let top = this.#undoTop - 2; top >= bottom; top -= 2)
-        this.words[undo[top]!] = undo[top + 1]!;
-      this.#undoTop = bottom;
+      this.#memory.undo(bottom);
     }
   }
 }

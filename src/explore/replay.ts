@@ -1,6 +1,7 @@
 /** Runs a program again along a schedule. */
 
-import { Execution, type ProgramMaker } from './execution.ts';
+import { Execution } from './execution.ts';
+import { type ProgramMaker } from './program.ts';
 import { verdictNow, type Schedule, type Verdict } from './verdict.ts';
 
 /** The step at which a program departs: what was to be done, and what is. */

@@ -6,9 +6,10 @@
  * goes without. So a range of whole chunks can be sampled by itself, by another thread or on another day, and gives the same.
  */
 
-import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from './execution.ts';
+import { type Execution } from './execution.ts';
+import { type ProgramMaker } from './program.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
-import { CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
 import { Experience, makePicker, type Picker, type SamplingStrategy } from './pickers.ts';
 import { Random } from './random.ts';
 import { replaySchedule } from './replay.ts';

@@ -26,7 +26,7 @@ import {
   type Patch,
   type Statement,
 } from './coroutine.ts';
-import type { Coroutine, Program, ProgramMaker } from './execution.ts';
+import type { Coroutine, Program, ProgramMaker } from './program.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
 import { readModule } from './link/source.ts';
 import { findMutant, MUTANT_NAMES, type Mutant } from './mutants/index.ts';

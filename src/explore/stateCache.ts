@@ -19,7 +19,8 @@
  */
 
 import { searchDepthFirst } from './depthFirst.ts';
-import { Execution, type ProgramMaker } from './execution.ts';
+import { Execution } from './execution.ts';
+import { type ProgramMaker } from './program.ts';
 import type { SearchLimitOptions } from './limits.ts';
 import { StateHash } from './stateHash.ts';
 import type { SearchResult, SearchStatistics } from './verdict.ts';

@@ -1,7 +1,7 @@
 /** What an exploration found. */
 
-import { DESCRIPTOR, D_CODE, type Execution } from './execution.ts';
-import { KIND_SPAN, SLOT_ADDRESS, type Site } from './operation.ts';
+import { type Execution } from './execution.ts';
+import { DESCRIPTOR, D_CODE, KIND_SPAN, SLOT_ADDRESS, type Site } from './operation.ts';
 
 /** A schedule: the CPU of each step, or its CPU and the alternative it chose. */
 export type Schedule = readonly (number | readonly [cpu: number, choice: number])[];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
-import type { Coroutine, ProgramMaker } from '../../src/explore/execution.ts';
+import type { Coroutine, ProgramMaker } from '../../src/explore/program.ts';
 import {
   FLAG_UNUSED,
   LOAD,

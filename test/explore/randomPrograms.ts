@@ -3,9 +3,11 @@
  * that differ only in the order of independent steps, computed from the steps themselves and not from any clocks.
  */
 import * as fc from 'fast-check';
-import type { Execution, ProgramMaker } from '../../src/explore/execution.ts';
-import { DESCRIPTOR, D_CODE } from '../../src/explore/execution.ts';
+import type { Execution } from '../../src/explore/execution.ts';
+import type { ProgramMaker } from '../../src/explore/program.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   ADD,
   AND,
   AWAIT,

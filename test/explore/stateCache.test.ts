@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst, searchDepthFirst } from '../../src/explore/depthFirst.ts';
-import { DESCRIPTOR, D_CODE, Execution } from '../../src/explore/execution.ts';
+import { Execution } from '../../src/explore/execution.ts';
 import type { SearchLimitOptions } from '../../src/explore/limits.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   AWAIT,
   COMPARE_EXCHANGE,
   FLAG_UNUSED,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
-import type { ProgramMaker } from '../../src/explore/execution.ts';
+import type { ProgramMaker } from '../../src/explore/program.ts';
 import { AWAIT, CHOOSE, STORE, TAKE } from '../../src/explore/operation.ts';
 import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';

@@ -2,9 +2,11 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
 import { exploreDpor } from '../../src/explore/dpor.ts';
-import type { Execution, ProgramMaker } from '../../src/explore/execution.ts';
-import { DESCRIPTOR, D_CODE } from '../../src/explore/execution.ts';
+import type { Execution } from '../../src/explore/execution.ts';
+import type { ProgramMaker } from '../../src/explore/program.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   ADD,
   AWAIT,
   CHOOSE,

@@ -11,8 +11,7 @@
  * covered, and the search begins again.
  */
 
-import { DESCRIPTOR } from '../execution.ts';
-import { SLOT_ADDRESS, SLOT_ADDRESS2, SLOT_VALUE } from '../operation.ts';
+import { DESCRIPTOR, SLOT_ADDRESS, SLOT_ADDRESS2, SLOT_VALUE } from '../operation.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 import { guideOf, type Run, type Switches } from './run.ts';
 

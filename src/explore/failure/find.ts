@@ -5,7 +5,7 @@
  */
 
 import { exploreDpor } from '../dpor.ts';
-import type { ProgramMaker } from '../execution.ts';
+import type { ProgramMaker } from '../program.ts';
 import { exploreSampling } from '../sampling.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 import { searchFewSwitches, spent, type Budget } from './fewSwitches.ts';

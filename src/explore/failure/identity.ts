@@ -4,7 +4,7 @@
  * and values, do not count: they change when a failure is shrunk.
  */
 
-import { CpuEndedError } from '../execution.ts';
+import { CpuEndedError } from '../program.ts';
 import { AuditError, OracleError } from '../kernelScenario.ts';
 import { PlainRaceError } from '../plainWords.ts';
 import { ExpectationError } from '../primitives.ts';

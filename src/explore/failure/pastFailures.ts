@@ -7,13 +7,8 @@
  * execution runs until no CPU can move.
  */
 
-import {
-  CpuEndedError,
-  DEATHS,
-  type Coroutine,
-  type Execution,
-  type ProgramMaker,
-} from '../execution.ts';
+import { type Execution } from '../execution.ts';
+import { CpuEndedError, DEATHS, type Coroutine, type ProgramMaker } from '../program.ts';
 
 /** Plain reads of a CPU without a step in between, after which it counts as caught in a loop: it has a broken list before it. */
 const READS_MAX = 5_000_000;

@@ -6,8 +6,9 @@
  * before and one after that point are not seen.
  */
 
-import { DESCRIPTOR, D_CODE, Execution, type Coroutine, type ProgramMaker } from '../execution.ts';
-import { CHOOSE, KIND_MASK } from '../operation.ts';
+import { Execution } from '../execution.ts';
+import { type Coroutine, type ProgramMaker } from '../program.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK } from '../operation.ts';
 import type { Schedule } from '../verdict.ts';
 
 /** What one CPU saw: results of operations, and of plain reads. */

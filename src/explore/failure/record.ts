@@ -6,8 +6,10 @@
  * CPU is being resumed at that moment, the outermost first.
  */
 
-import { DESCRIPTOR, D_CODE, type ProgramMaker } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   ADD,
   AND,
   AWAIT,

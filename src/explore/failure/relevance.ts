@@ -6,8 +6,10 @@
  * seen. When many are left, words of mere bookkeeping go first, then meetings that others imply.
  */
 
-import { DESCRIPTOR, D_CODE, type Execution } from '../execution.ts';
+import { type Execution } from '../execution.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   ADD,
   AND,
   AWAIT,

@@ -7,8 +7,9 @@
  */
 
 import { Dependence, RESTART } from '../dependence.ts';
-import { DESCRIPTOR, D_CODE, Execution, type ProgramMaker } from '../execution.ts';
-import { CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
+import { Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Trace } from '../trace.ts';
 import { scheduleOf, verdictNow, type Schedule, type Verdict } from '../verdict.ts';
 

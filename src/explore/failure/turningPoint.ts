@@ -12,8 +12,9 @@
  */
 
 import { exploreDpor } from '../dpor.ts';
-import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from '../execution.ts';
-import { CHOOSE, KIND_MASK, SLOT_ADDRESS } from '../operation.ts';
+import { type Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_ADDRESS } from '../operation.ts';
 import type { Schedule } from '../verdict.ts';
 import { pastFailures, type PastFailures } from './pastFailures.ts';
 import { afterPrefix } from './prefix.ts';

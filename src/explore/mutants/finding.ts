@@ -1,6 +1,6 @@
 /** From a search's verdict to what found the mutant. */
 
-import { StuckError } from '../execution.ts';
+import { StuckError } from '../program.ts';
 import { AuditError, OracleError } from '../kernelScenario.ts';
 import { PlainRaceError } from '../plainWords.ts';
 import { ExpectationError } from '../primitives.ts';

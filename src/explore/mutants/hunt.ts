@@ -1,7 +1,7 @@
 /** One search for a mutant, in this thread: what its quick search, tests and tables of mutants run. */
 
 import { exploreDpor } from '../dpor.ts';
-import type { ProgramMaker } from '../execution.ts';
+import type { ProgramMaker } from '../program.ts';
 import { exploreSampling } from '../sampling.ts';
 import type { SearchResult } from '../verdict.ts';
 import type { HuntStrategy } from './mutant.ts';

@@ -3,8 +3,10 @@
  * and what it gave the explorer. Made by running the schedule in the explorer first, so that every step is checked against it.
  */
 
-import { DESCRIPTOR, D_CODE, type Execution } from '../execution.ts';
+import { type Execution } from '../execution.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   CHOOSE,
   KIND_MASK,
   KIND_NAMES,

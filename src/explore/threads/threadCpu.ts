@@ -14,14 +14,14 @@ import {
   ALONE_STEPS_MAX,
   CpuEndedError,
   DEATHS,
-  satisfies,
   StuckError,
   type Coroutine,
   type Program,
   type ProgramMaker,
-} from '../execution.ts';
+} from '../program.ts';
 import type { CoroutineHost } from '../coroutine.ts';
 import {
+  satisfies,
   ADD,
   AND,
   AWAIT,

@@ -9,8 +9,8 @@
  * happens after them last.
  */
 
-import { DESCRIPTOR, D_CODE, type Execution } from '../execution.ts';
-import { CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
+import { type Execution } from '../execution.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
 import type { StepOrder } from '../trace.ts';
 import { COUNTER_FAULT_RETRIES, COUNTER_PTE_MAP_RETRIES } from '../../kernel/stats.ts';
 import { largestAntichain } from './antichain.ts';

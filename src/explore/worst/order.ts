@@ -5,8 +5,10 @@
  */
 
 import { NONE, READS, WRITES, secondAddress } from '../dependence.ts';
-import { DESCRIPTOR, D_CODE, type Execution } from '../execution.ts';
+import { type Execution } from '../execution.ts';
 import {
+  DESCRIPTOR,
+  D_CODE,
   AWAIT,
   AWAIT_EITHER,
   CHOOSE,

@@ -1,6 +1,7 @@
 /** What an execution's events say about tables held back and grace periods (EVENT_ codes of the kernel's report.ts). */
 
-import type { Execution, KernelEvent } from '../execution.ts';
+import type { Execution } from '../execution.ts';
+import type { KernelEvent } from '../program.ts';
 import {
   EVENT_GP_END,
   EVENT_GP_START,

@@ -8,8 +8,9 @@
  */
 
 import { exploreDpor, type DporOptions } from '../dpor.ts';
-import { DESCRIPTOR, D_CODE, type Execution, type ProgramMaker } from '../execution.ts';
-import { CHOOSE, KIND_MASK } from '../operation.ts';
+import { type Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK } from '../operation.ts';
 import type { SamplingStrategy } from '../pickers.ts';
 import { exploreSampling, type SamplingOptions } from '../sampling.ts';
 import type { StepOrder } from '../trace.ts';
