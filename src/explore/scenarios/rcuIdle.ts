@@ -22,7 +22,6 @@ export const about = {
   summary: 'a reader that goes idle and comes back while updaters wait for grace periods',
   source: 'Linux kernel/context_tracking.c (ct_idle_enter), kernel/rcu/tree.c',
   expected: 'passes',
-  constants: { CHECK_SECTIONS: 0 },
 };
 
 let pointer: u32 = 0;
