@@ -35,7 +35,7 @@ function compileTypeScript() {
   });
   if (status !== 0) process.exit(status ?? 1);
   plainDeclarations(join(root, 'dist/src/kernel'));
-  plainDeclarations(join(root, 'dist/src/explore'));
+  plainDeclarations(join(root, 'dist/src/explore/portable'));
   const cli = join(root, 'dist/src/cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
 }
@@ -69,7 +69,7 @@ function copyJavaScriptKernels() {
 }
 
 async function makeCoroutineKernel() {
-  const compiled = pathToFileURL(join(root, 'dist/src/explore/coroutine.js'));
+  const compiled = pathToFileURL(join(root, 'dist/src/explore/link/coroutine.js'));
   const { linkCoroutines } = await import(compiled.href);
   const { source, sites } = linkCoroutines(['kernel/index.js']);
   const to = join(out, 'coroutine');

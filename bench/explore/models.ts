@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openScenario } from '../../src/explore/scenario.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { exploreParallel } from '../../src/explore/parallel/exploreParallel.ts';
 import { formatCount } from '../../src/report/format.ts';
 import { quantile } from '../interleave.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseScheduleFile, scheduleIn } from '../explore/failure/scheduleFile.ts';
 import { MUTANT_NAMES } from '../explore/mutants/index.ts';
-import { SAMPLING_STRATEGIES } from '../explore/pickers.ts';
+import { SAMPLING_STRATEGIES } from '../explore/strategies/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
 import type { Schedule, Verdict } from '../explore/verdict.ts';

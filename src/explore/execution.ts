@@ -21,7 +21,7 @@ import {
   SLOT_ADDRESS,
   TAKE,
 } from './operation.ts';
-import { ExpectationError } from './primitives.ts';
+import { ExpectationError } from './portable/primitives.ts';
 import {
   ALONE_STEPS_MAX,
   CpuEndedError,
@@ -33,7 +33,7 @@ import {
   type Program,
   type ProgramMaker,
 } from './program.ts';
-import type { CoroutineHost } from './coroutine.ts';
+import type { CoroutineHost } from './link/coroutine.ts';
 
 const PAGE = 1024;
 

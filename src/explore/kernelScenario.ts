@@ -8,7 +8,7 @@ import { H_END, H_VIOLATIONS } from '../kernel/layout.ts';
 import type { AuditReport } from '../machine/audit/index.ts';
 import { resolveOptions, type MachineOptions, type ResolvedOptions } from '../machine/options.ts';
 import type { Violation } from '../machine/violations.ts';
-import type { CoroutineExports, CoroutineHost } from './coroutine.ts';
+import type { CoroutineExports, CoroutineHost } from './link/coroutine.ts';
 import type { Coroutine, Program } from './program.ts';
 
 /** Constants of small machines: four-entry tables, batches of one, no spinning before a wait. */

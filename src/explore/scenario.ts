@@ -25,7 +25,7 @@ import {
   type LinkOptions,
   type Patch,
   type Statement,
-} from './coroutine.ts';
+} from './link/coroutine.ts';
 import type { Coroutine, Program, ProgramMaker } from './program.ts';
 import { KERNEL_MODULES, kernelProgram, SMALL, type FixedSizes } from './kernelScenario.ts';
 import { readModule } from './link/source.ts';

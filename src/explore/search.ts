@@ -3,7 +3,7 @@
 import type { Checkpoint } from './parallel/checkpoint.ts';
 import { exploreParallel, type ParallelProgress } from './parallel/exploreParallel.ts';
 import type { ExplainedFailure, ExplainOptions } from './failure/explain.ts';
-import type { Coverage } from './interleavings.ts';
+import type { Coverage } from './strategies/interleavings.ts';
 import { ExplorePool } from './parallel/pool.ts';
 import {
   SHARED_BLOCKED,
@@ -14,7 +14,7 @@ import {
   type WholeJob,
   type WholeResult,
 } from './parallel/whole.ts';
-import { isSampling } from './pickers.ts';
+import { isSampling } from './strategies/pickers.ts';
 import { replaySchedule } from './replay.ts';
 import { openScenario, type ScenarioRequest } from './scenario.ts';
 import type { Schedule, SearchResult, Verdict } from './verdict.ts';

@@ -1,5 +1,5 @@
 /** What an exploration found, as text. */
-import { describeCoverage } from '../explore/interleavings.ts';
+import { describeCoverage } from '../explore/strategies/interleavings.ts';
 import type { ExplainedFailure } from '../explore/failure/explain.ts';
 import { renderFailure } from '../explore/failure/render.ts';
 import { formatSchedule } from '../explore/scheduleText.ts';

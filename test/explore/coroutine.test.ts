@@ -9,7 +9,7 @@ import {
   linkCoroutines,
   linkKernel,
   type CoroutineHost,
-} from '../../src/explore/coroutine.ts';
+} from '../../src/explore/link/coroutine.ts';
 import { ADD, FLAG_UNUSED, KIND_SPAN, LOAD, SLOTS, STORE } from '../../src/explore/operation.ts';
 
 let folder: string;

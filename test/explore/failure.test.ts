@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { explainFailure, type ExplainedFailure } from '../../src/explore/failure/explain.ts';
 import { renderFailure } from '../../src/explore/failure/render.ts';
 import { Run } from '../../src/explore/failure/run.ts';

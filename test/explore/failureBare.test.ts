@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { explainFailure, type ExplainedFailure } from '../../src/explore/failure/explain.ts';
 import { renderFailure } from '../../src/explore/failure/render.ts';
 import { replayFile } from '../../src/explore/failure/replayFile.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ptlab-failure-'));

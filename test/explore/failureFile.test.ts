@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { explainFailure } from '../../src/explore/failure/explain.ts';
 import { findAgain } from '../../src/explore/failure/findAgain.ts';
 import { replayFile } from '../../src/explore/failure/replayFile.ts';
@@ -8,7 +8,7 @@ import {
   parseScheduleFile,
   ScheduleFileError,
 } from '../../src/explore/failure/scheduleFile.ts';
-import type { Patch } from '../../src/explore/coroutine.ts';
+import type { Patch } from '../../src/explore/link/coroutine.ts';
 import { HOST_DEATH_EXIT } from '../../src/kernel/irq.ts';
 import { DepartureError } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';

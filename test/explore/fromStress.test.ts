@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Folding } from '../../src/explore/fromStress/fold.ts';
 import { operationsOf, type RecordedOperation } from '../../src/explore/fromStress/recorded.ts';
 import {
@@ -13,7 +13,7 @@ import {
 import { RingError } from '../../src/explore/fromStress/window.ts';
 import { OracleError } from '../../src/explore/kernelScenario.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 import { replayOnThreads } from '../../src/explore/threads/replayOnThreads.ts';
 import { boot } from '../../src/index.ts';

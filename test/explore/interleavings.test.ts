@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
 import {
   countInterleavings,
   coverageOf,
   describeCoverage,
   estimateInterleavings,
-} from '../../src/explore/interleavings.ts';
+} from '../../src/explore/strategies/interleavings.ts';
 import { ADD, AWAIT, FLAG_UNUSED, STORE } from '../../src/explore/operation.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 import { programMaker, smallPrograms } from './randomPrograms.ts';

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { COMPILED, compileCoroutines, linkKernel } from '../../src/explore/coroutine.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { COMPILED, compileCoroutines, linkKernel } from '../../src/explore/link/coroutine.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { type Coroutine, type ProgramMaker } from '../../src/explore/program.ts';
 import { OracleError } from '../../src/explore/kernelScenario.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { H_END } from '../../src/kernel/layout.ts';
 import { createMemory } from '../../src/machine/memory.ts';
 import { resolveOptions } from '../../src/machine/options.ts';

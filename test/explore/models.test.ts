@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exploreDpor, type DporOptions } from '../../src/explore/dpor.ts';
+import { exploreDpor, type DporOptions } from '../../src/explore/strategies/dpor.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 
 const COUNTERS = 'counters';

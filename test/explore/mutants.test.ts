@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { COMPILED } from '../../src/explore/compiled.ts';
+import { COMPILED } from '../../src/explore/link/compiled.ts';
 import { patched } from '../../src/explore/link/source.ts';
 import { findingOf } from '../../src/explore/mutants/finding.ts';
 import { hunt } from '../../src/explore/mutants/hunt.ts';

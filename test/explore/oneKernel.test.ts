@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { COMPILED } from '../../src/explore/coroutine.ts';
+import { COMPILED } from '../../src/explore/link/coroutine.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { SIZES, SMALL } from '../../src/explore/kernelScenario.ts';
 import { openScenario, readAbout, type ScenarioRequest } from '../../src/explore/scenario.ts';

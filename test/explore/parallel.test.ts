@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { CheckpointError, type Checkpoint } from '../../src/explore/parallel/checkpoint.ts';
 import {
   exploreParallel,

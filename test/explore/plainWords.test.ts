@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import type { Coroutine, ProgramMaker } from '../../src/explore/program.ts';
 import {
   FLAG_UNUSED,
@@ -10,7 +10,7 @@ import {
   STORE,
   TAKE,
 } from '../../src/explore/operation.ts';
-import { PlainRaceError } from '../../src/explore/plainWords.ts';
+import { PlainRaceError } from '../../src/explore/strategies/plainWords.ts';
 
 type Step = [
   name: 'peek' | 'poke' | 'load' | 'store' | 'take' | 'skip unless',

@@ -29,7 +29,7 @@ import {
   SUB,
   TAKE,
 } from '../../src/explore/operation.ts';
-import { ExpectationError } from '../../src/explore/primitives.ts';
+import { ExpectationError } from '../../src/explore/portable/primitives.ts';
 
 export interface Instruction {
   kind: number;

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import type { Execution } from '../../src/explore/execution.ts';
-import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/strategies/pickers.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { ADD } from '../../src/explore/operation.ts';
-import type { SearchLimitOptions } from '../../src/explore/limits.ts';
+import type { SearchLimitOptions } from '../../src/explore/strategies/limits.ts';
 import type { SearchResult } from '../../src/explore/verdict.ts';
 import {
   classOf,

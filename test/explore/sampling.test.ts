@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { ADD, AWAIT, CHOOSE, LOAD, STORE } from '../../src/explore/operation.ts';
-import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
-import { Random } from '../../src/explore/random.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/strategies/pickers.ts';
+import { Random } from '../../src/explore/strategies/random.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
-import { SAMPLE_CHUNK, exploreSampling, sampleRange } from '../../src/explore/sampling.ts';
+import {
+  SAMPLE_CHUNK,
+  exploreSampling,
+  sampleRange,
+} from '../../src/explore/strategies/sampling.ts';
 import type { Execution } from '../../src/explore/execution.ts';
 import { program, type Step } from './wordPrograms.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { openScenario, readAbout, scenarioNames } from '../../src/explore/scenario.ts';
 import { LEVEL_PTE } from '../../src/kernel/table.ts';

@@ -5,8 +5,8 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import type { Patch } from '../../src/explore/coroutine.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import type { Patch } from '../../src/explore/link/coroutine.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import {
   openScenario,
   readAbout,

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst, searchDepthFirst } from '../../src/explore/depthFirst.ts';
+import { exploreDepthFirst, searchDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
 import { Execution } from '../../src/explore/execution.ts';
-import type { SearchLimitOptions } from '../../src/explore/limits.ts';
+import type { SearchLimitOptions } from '../../src/explore/strategies/limits.ts';
 import {
   DESCRIPTOR,
   D_CODE,
@@ -17,8 +17,8 @@ import {
 } from '../../src/explore/operation.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
-import { exploreStates } from '../../src/explore/stateCache.ts';
-import { StateHash } from '../../src/explore/stateHash.ts';
+import { exploreStates } from '../../src/explore/strategies/stateCache.ts';
+import { StateHash } from '../../src/explore/strategies/stateHash.ts';
 import type { SearchResult } from '../../src/explore/verdict.ts';
 import { programMaker, smallPrograms } from './randomPrograms.ts';
 import { program } from './wordPrograms.ts';

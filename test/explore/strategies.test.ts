@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import type { ProgramMaker } from '../../src/explore/program.ts';
 import { AWAIT, CHOOSE, STORE, TAKE } from '../../src/explore/operation.ts';
-import { SAMPLING_STRATEGIES } from '../../src/explore/pickers.ts';
+import { SAMPLING_STRATEGIES } from '../../src/explore/strategies/pickers.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 import { program } from './wordPrograms.ts';
 

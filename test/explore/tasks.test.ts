@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor, type DporOptions } from '../../src/explore/dpor.ts';
-import { DporSearch } from '../../src/explore/dporSearch.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor, type DporOptions } from '../../src/explore/strategies/dpor.ts';
+import { DporSearch } from '../../src/explore/strategies/dporSearch.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { type ProgramMaker } from '../../src/explore/program.ts';
 import { exploreTask, failureOf } from '../../src/explore/parallel/task.ts';

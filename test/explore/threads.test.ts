@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { findMutant } from '../../src/explore/mutants/index.ts';
 import { DepartureError, replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
-import { exploreSampling } from '../../src/explore/sampling.ts';
+import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
 import { replayOnThreads, ThreadReplayError } from '../../src/explore/threads/replayOnThreads.ts';
 import type { Schedule, SearchResult, Verdict } from '../../src/explore/verdict.ts';
 

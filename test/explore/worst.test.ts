@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exploreDepthFirst } from '../../src/explore/depthFirst.ts';
-import { exploreDpor } from '../../src/explore/dpor.ts';
+import { exploreDepthFirst } from '../../src/explore/strategies/depthFirst.ts';
+import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import type { Execution } from '../../src/explore/execution.ts';
 import type { ProgramMaker } from '../../src/explore/program.ts';
 import {

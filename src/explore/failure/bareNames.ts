@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { AnyNode, Expression, SpreadElement } from 'acorn';
 import { full, simple } from 'acorn-walk';
-import { COMPILED } from '../compiled.ts';
-import { compileCoroutines, type CoroutineHost } from '../coroutine.ts';
+import { COMPILED } from '../link/compiled.ts';
+import { compileCoroutines, type CoroutineHost } from '../link/coroutine.ts';
 import { readModule } from '../link/source.ts';
 import type { Scenario } from '../scenario.ts';
 

@@ -7,7 +7,7 @@ import * as report from '../../kernel/report.ts';
 import { LEVEL_BATCH } from '../../kernel/table.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
 import type { KernelEvent } from '../program.ts';
-import { PlainRaceError } from '../plainWords.ts';
+import { PlainRaceError } from '../strategies/plainWords.ts';
 import { openScenario, type Scenario, type ScenarioRequest } from '../scenario.ts';
 import { formatSchedule } from '../scheduleText.ts';
 import type { Verdict } from '../verdict.ts';

@@ -4,9 +4,9 @@
  * answer (unless time runs out).
  */
 
-import { exploreDpor } from '../dpor.ts';
+import { exploreDpor } from '../strategies/dpor.ts';
 import type { ProgramMaker } from '../program.ts';
-import { exploreSampling } from '../sampling.ts';
+import { exploreSampling } from '../strategies/sampling.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 import { searchFewSwitches, spent, type Budget } from './fewSwitches.ts';
 import { guideOf, Run } from './run.ts';

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { basename, join } from 'node:path';
-import { COMPILED } from '../compiled.ts';
+import { COMPILED } from '../link/compiled.ts';
 import { readModule } from '../link/source.ts';
 import type { Site } from '../operation.ts';
 import { patchOf, type Scenario } from '../scenario.ts';

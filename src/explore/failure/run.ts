@@ -6,11 +6,11 @@
  * when it has ended or waits (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
  */
 
-import { Dependence, RESTART } from '../dependence.ts';
+import { Dependence, RESTART } from '../strategies/dependence.ts';
 import { Execution } from '../execution.ts';
 import { type ProgramMaker } from '../program.ts';
 import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
-import { Trace } from '../trace.ts';
+import { Trace } from '../strategies/trace.ts';
 import { scheduleOf, verdictNow, type Schedule, type Verdict } from '../verdict.ts';
 
 /** Context switches of an execution. */

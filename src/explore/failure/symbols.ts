@@ -8,7 +8,7 @@
 
 import * as layoutNames from '../../kernel/layout.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
-import { compileCoroutines, type CoroutineHost } from '../coroutine.ts';
+import { compileCoroutines, type CoroutineHost } from '../link/coroutine.ts';
 import { Execution } from '../execution.ts';
 import type { Scenario } from '../scenario.ts';
 import { bareNames } from './bareNames.ts';

@@ -11,7 +11,7 @@
  * pair that decides is the failing schedule's next step, which no passing one takes there, and the first step that has to come before it.
  */
 
-import { exploreDpor } from '../dpor.ts';
+import { exploreDpor } from '../strategies/dpor.ts';
 import { type Execution } from '../execution.ts';
 import { type ProgramMaker } from '../program.ts';
 import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_ADDRESS } from '../operation.ts';

@@ -13,7 +13,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunReport } from '../../machine/machine.ts';
 import { oracleName } from '../../machine/oracles.ts';
-import { exploreDpor } from '../dpor.ts';
+import { exploreDpor } from '../strategies/dpor.ts';
 import { Execution } from '../execution.ts';
 import { type ProgramMaker } from '../program.ts';
 import { OracleError } from '../kernelScenario.ts';

@@ -4,7 +4,7 @@
  */
 
 import { join } from 'node:path';
-import { COMPILED } from '../compiled.ts';
+import { COMPILED } from './compiled.ts';
 import {
   ADD,
   AND,
@@ -21,12 +21,12 @@ import {
 } from '../operation.ts';
 
 export const WORD_MODULE = join(COMPILED, 'kernel/word.js');
-export const PRIMITIVES_MODULE = join(COMPILED, 'explore/primitives.js');
-export const AWAIT_MODULE = join(COMPILED, 'explore/awaitInterrupted.js');
+export const PRIMITIVES_MODULE = join(COMPILED, 'explore/portable/primitives.js');
+export const AWAIT_MODULE = join(COMPILED, 'explore/portable/awaitInterrupted.js');
 /** What scenarios import, and what of it those without a machine get. */
-export const SCENARIO_API = join(COMPILED, 'explore/scenarioApi.js');
-export const WORDS_API = join(COMPILED, 'explore/wordsApi.js');
-export const CHOICES_MODULE = join(COMPILED, 'explore/choices.js');
+export const SCENARIO_API = join(COMPILED, 'explore/portable/scenarioApi.js');
+export const WORDS_API = join(COMPILED, 'explore/portable/wordsApi.js');
+export const CHOICES_MODULE = join(COMPILED, 'explore/portable/choices.js');
 
 /** Functions that the explorer has another version of, once that version's module is part of the program. */
 export const REPLACED: readonly { path: string; names: readonly string[]; by: string }[] = [

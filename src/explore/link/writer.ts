@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { AnyNode, CallExpression, FunctionDeclaration } from 'acorn';
 import { fullAncestor } from 'acorn-walk';
 import { MagicString } from 'magic-string';
-import { COMPILED } from '../compiled.ts';
+import { COMPILED } from './compiled.ts';
 import { FLAG_UNUSED, KIND_SPAN, type Site } from '../operation.ts';
 import { keyOf, type Linker } from './linker.ts';
 import type { Module, Reference, Target } from './module.ts';

@@ -2,8 +2,8 @@
 
 import { StuckError } from '../program.ts';
 import { AuditError, OracleError } from '../kernelScenario.ts';
-import { PlainRaceError } from '../plainWords.ts';
-import { ExpectationError } from '../primitives.ts';
+import { PlainRaceError } from '../strategies/plainWords.ts';
+import { ExpectationError } from '../portable/primitives.ts';
 import type { Verdict } from '../verdict.ts';
 import type { Finding } from './mutant.ts';
 

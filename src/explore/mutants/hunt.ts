@@ -1,8 +1,8 @@
 /** One search for a mutant, in this thread: what its quick search, tests and tables of mutants run. */
 
-import { exploreDpor } from '../dpor.ts';
+import { exploreDpor } from '../strategies/dpor.ts';
 import type { ProgramMaker } from '../program.ts';
-import { exploreSampling } from '../sampling.ts';
+import { exploreSampling } from '../strategies/sampling.ts';
 import type { SearchResult } from '../verdict.ts';
 import type { HuntStrategy } from './mutant.ts';
 

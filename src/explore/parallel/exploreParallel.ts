@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isSampling } from '../pickers.ts';
+import { isSampling } from '../strategies/pickers.ts';
 import type { ScenarioRequest } from '../scenario.ts';
 import type { SearchSettings } from '../search.ts';
 import type { SearchResult } from '../verdict.ts';

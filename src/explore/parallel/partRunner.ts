@@ -1,9 +1,9 @@
 /** Explores the parts of a search (work.ts), one after another, on a scenario that is opened once. */
 
 import { Execution } from '../execution.ts';
-import { DporSearch } from '../dporSearch.ts';
-import { sampleRange } from '../sampling.ts';
-import { isSampling } from '../pickers.ts';
+import { DporSearch } from '../strategies/dporSearch.ts';
+import { sampleRange } from '../strategies/sampling.ts';
+import { isSampling } from '../strategies/pickers.ts';
 import { openScenario, readyScenario, type LinkedScenario, type Scenario } from '../scenario.ts';
 import type { SearchSettings } from '../search.ts';
 import type { Verdict } from '../verdict.ts';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
 import type { ExplainedFailure } from '../failure/explain.ts';
-import type { Coverage } from '../interleavings.ts';
+import type { Coverage } from '../strategies/interleavings.ts';
 import type { LinkedScenario } from '../scenario.ts';
 import type { CoverJob, ExplainJob, WholeJob, WholeResult } from './whole.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';

@@ -3,7 +3,7 @@
  * order, is the one that counts.
  */
 
-import { SAMPLE_CHUNK } from '../sampling.ts';
+import { SAMPLE_CHUNK } from '../strategies/sampling.ts';
 import type { Failure } from './task.ts';
 import type { Part, PartResult, SampleResult, Work, WorkStatistics } from './work.ts';
 

@@ -6,8 +6,8 @@
  * `base` belong to the coordinator (tree.ts): a task that finds a race whose reversal has to begin there proposes it.
  */
 
-import { RESTART } from '../dependence.ts';
-import type { DporSearch } from '../dporSearch.ts';
+import { RESTART } from '../strategies/dependence.ts';
+import type { DporSearch } from '../strategies/dporSearch.ts';
 import type { Schedule, Verdict } from '../verdict.ts';
 
 export interface Task {

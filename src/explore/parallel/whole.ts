@@ -3,15 +3,15 @@
  * that it shares with its caller tell how far it is, and ask it to stop.
  */
 
-import { exploreDpor } from '../dpor.ts';
+import { exploreDpor } from '../strategies/dpor.ts';
 import { explainFailure, type ExplainedFailure, type ExplainOptions } from '../failure/explain.ts';
-import { coverageOf, type Coverage } from '../interleavings.ts';
-import type { SearchLimitOptions } from '../limits.ts';
-import type { SamplingStrategy } from '../pickers.ts';
+import { coverageOf, type Coverage } from '../strategies/interleavings.ts';
+import type { SearchLimitOptions } from '../strategies/limits.ts';
+import type { SamplingStrategy } from '../strategies/pickers.ts';
 import { replaySchedule } from '../replay.ts';
-import { exploreSampling } from '../sampling.ts';
+import { exploreSampling } from '../strategies/sampling.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
-import { exploreStates } from '../stateCache.ts';
+import { exploreStates } from '../strategies/stateCache.ts';
 import type { Schedule, SearchResult, SearchStatistics } from '../verdict.ts';
 import { MEASURES, type Measure } from '../worst/measures.ts';
 import { exploreWorst, MeasureError, type WorstResult } from '../worst/worst.ts';

@@ -5,7 +5,7 @@
  * 12! / (4!)^3 = 34,650 orders when the results are used (USED), and one when they are not and may commute.
  */
 
-import { add, expect, load, several } from '../scenarioApi.ts';
+import { add, expect, load, several } from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'counters that three CPUs increment: a model of known size',

@@ -17,7 +17,7 @@ import {
   several,
   store,
   takeWord,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'readers and updaters of a pointer under epoch-based reclamation: a model of known size',

@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'two faults on one page where there is no PTE table yet',

@@ -15,7 +15,7 @@ import {
   newSpace,
   PMD_PAGES,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a page fault on the VMA lock against munmap',

@@ -17,7 +17,7 @@ import {
   store,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'two page faults into one missing table, any one allocation of each failing',

@@ -17,7 +17,7 @@ import {
   scratchWord,
   store,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { C_TLB_EPOCH } from '../../kernel/layout.ts';
 import { thisCpu } from '../../kernel/percpu.ts';
 import { TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/tlb.ts';

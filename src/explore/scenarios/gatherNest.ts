@@ -14,7 +14,7 @@ import {
   newSpace,
   PMD_PAGES,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { COUNTER_FAULTS, counterValue } from '../../kernel/stats.ts';
 
 export const about = {

@@ -5,7 +5,14 @@
  * Expected: nobody waits for ever; every flush is done when its sender goes on. The sequence numbers of interrupts wrap.
  */
 
-import { expect, newSpace, peek, PMD_PAGES, syncPoint, touchOnCpu } from '../scenarioApi.ts';
+import {
+  expect,
+  newSpace,
+  peek,
+  PMD_PAGES,
+  syncPoint,
+  touchOnCpu,
+} from '../portable/scenarioApi.ts';
 import { flushTlbRange, TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/tlb.ts';
 import { C_TLB_EPOCH } from '../../kernel/layout.ts';
 import { thisCpu } from '../../kernel/percpu.ts';

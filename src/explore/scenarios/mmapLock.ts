@@ -17,7 +17,7 @@ import {
   peek,
   poke,
   scratchWord,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a reader, a writer and a downgrading writer of one mmap_lock',

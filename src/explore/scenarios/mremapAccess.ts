@@ -21,7 +21,7 @@ import {
   scratchWord,
   store,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'mremap against a CPU that uses the page through its TLB',

@@ -24,7 +24,7 @@ import {
   scratchWord,
   store,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'mremap that runs out of memory halfway, under GUP-fast',

@@ -18,7 +18,7 @@ import {
   touchPages,
   userFault,
   entryAt,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'mremap moves a mapping while a page of it is faulted in',

@@ -21,7 +21,7 @@ import {
   PMD_PAGES,
   touchPages,
   walkLockless,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'mremap moves a PTE table under a lockless walker and GUP-fast',

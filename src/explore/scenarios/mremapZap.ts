@@ -20,7 +20,7 @@ import {
   PMD_PAGES,
   touchPages,
   entryAt,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'mremap moves a PTE table while madvise(MADV_DONTNEED) empties it',

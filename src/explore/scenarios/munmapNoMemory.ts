@@ -18,7 +18,7 @@ import {
   store,
   touchPages,
   walkLockless,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'munmap of the middle of a mapping, any allocation failing, under a lockless walker',

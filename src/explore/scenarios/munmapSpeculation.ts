@@ -19,7 +19,7 @@ import {
   scratchWord,
   store,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'hardware that walks ahead, at any moment, against munmap',

@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'paging out against a fault that swaps in, and then a zap',

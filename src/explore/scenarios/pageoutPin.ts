@@ -22,7 +22,7 @@ import {
   scratchWord,
   store,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { entryNumber, entryPresent } from '../../kernel/entry.ts';
 
 export const about = {

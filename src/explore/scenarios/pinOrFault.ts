@@ -17,7 +17,7 @@ import {
   peek,
   PMD_PAGES,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { folioOf } from '../../kernel/frame.ts';
 import { F_INDEX } from '../../kernel/layout.ts';
 

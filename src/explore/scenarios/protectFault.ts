@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   userFault,
   VM_READ,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { PTE_WRITE } from '../../kernel/entry.ts';
 
 export const about = {

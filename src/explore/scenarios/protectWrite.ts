@@ -18,7 +18,7 @@ import {
   PMD_PAGES,
   touchPages,
   VM_READ,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { PTE_ACCESSED, PTE_DIRTY, PTE_WRITE } from '../../kernel/entry.ts';
 import { pmdFind, pteOffset } from '../../kernel/walk.ts';
 import { and } from '../../kernel/word.ts';

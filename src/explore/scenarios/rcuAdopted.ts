@@ -16,7 +16,7 @@ import {
   rcuIdleExit,
   rcuQuiescentState,
   scratchWord,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 

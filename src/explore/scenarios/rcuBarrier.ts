@@ -14,7 +14,7 @@ import {
   rcuBarrier,
   scratchWord,
   store,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 
 export const about = {

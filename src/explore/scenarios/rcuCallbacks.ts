@@ -17,7 +17,7 @@ import {
   rcuReadUnlock,
   scratchWord,
   store,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 

@@ -16,7 +16,7 @@ import {
   store,
   synchronizeRcuExpedited,
   pollInterrupts,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary:

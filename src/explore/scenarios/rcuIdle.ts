@@ -16,7 +16,7 @@ import {
   scratchWord,
   store,
   synchronizeRcu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a reader that goes idle and comes back while updaters wait for grace periods',

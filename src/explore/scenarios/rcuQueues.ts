@@ -17,7 +17,7 @@ import {
   scratchWord,
   store,
   synchronizeRcu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { RCU_HEAD_BYTES } from '../../kernel/layout.ts';
 import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
 

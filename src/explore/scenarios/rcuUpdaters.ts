@@ -15,7 +15,7 @@ import {
   scratchWord,
   store,
   synchronizeRcu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a reader and two updaters that wait for grace periods',

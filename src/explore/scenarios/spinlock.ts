@@ -5,7 +5,7 @@
  * Expected: no count is lost, no two CPUs touch the word without order, and nobody waits for ever.
  */
 
-import { expect, peek, poke, several, spinLock, spinUnlock } from '../scenarioApi.ts';
+import { expect, peek, poke, several, spinLock, spinUnlock } from '../portable/scenarioApi.ts';
 import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
 import { LC_PTE } from '../../kernel/lock.ts';
 

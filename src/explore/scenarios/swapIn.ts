@@ -16,7 +16,7 @@ import {
   PMD_PAGES,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'two faults on a page in swap, and a zap of it',

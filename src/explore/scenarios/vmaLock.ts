@@ -16,7 +16,7 @@ import {
   poke,
   scratchWord,
   vmaReadUnlock,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { vmaLookup } from '../../kernel/vma.ts';
 import { vmaStartWrite } from '../../kernel/vmaLock.ts';
 

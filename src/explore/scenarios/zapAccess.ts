@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   pollInterrupts,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zap against a CPU that uses the page through its TLB',

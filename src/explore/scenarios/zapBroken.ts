@@ -16,7 +16,7 @@ import {
   newSpace,
   PMD_PAGES,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary:

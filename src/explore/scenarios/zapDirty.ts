@@ -20,7 +20,7 @@ import {
   PMD_PAGES,
   VM_READ,
   VM_WRITE,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/entry.ts';
 import { F_DIRTY, folioOf } from '../../kernel/frame.ts';
 import { F_FLAGS } from '../../kernel/layout.ts';

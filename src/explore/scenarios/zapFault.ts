@@ -18,7 +18,7 @@ import {
   userFault,
   VM_READ,
   VM_WRITE,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zapper against a page fault in the same PTE table',

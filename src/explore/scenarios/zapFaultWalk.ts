@@ -18,7 +18,7 @@ import {
   touchPages,
   userFault,
   walkLockless,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zapper, a page fault and a lockless walker on one PTE table',

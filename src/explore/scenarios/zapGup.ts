@@ -17,7 +17,7 @@ import {
   PMD_PAGES,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 import { folioOf } from '../../kernel/frame.ts';
 import { F_INDEX } from '../../kernel/layout.ts';
 

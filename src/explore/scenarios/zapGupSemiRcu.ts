@@ -18,7 +18,7 @@ import {
   newSpace,
   PMD_PAGES,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'GUP-fast stays safe when tables are freed by interrupt instead of RCU',

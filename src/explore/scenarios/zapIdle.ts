@@ -15,7 +15,7 @@ import {
   perhapsIdle,
   PMD_PAGES,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zapper against a CPU that has the page in its TLB and may be idle meanwhile',

@@ -17,7 +17,7 @@ import {
   newSpace,
   PMD_PAGES,
   touchPages,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'madvise(MADV_DONTNEED) against munmap of the same range',

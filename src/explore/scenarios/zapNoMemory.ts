@@ -18,7 +18,7 @@ import {
   rcuBarrier,
   touchPages,
   walkLockless,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zap whose every allocation may fail, under a lockless walker',

@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchPages,
   userFault,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a fault refills a slot while the zapper of its table has dropped the PTE lock',

@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   pollInterrupts,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'hardware that walks ahead, at any moment, against a zap that frees the table',

@@ -15,7 +15,7 @@ import {
   newSpace,
   PMD_PAGES,
   touchOnCpu,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'two zaps one after the other against a CPU that has both pages in its TLB',

@@ -18,7 +18,7 @@ import {
   VM_READ,
   VM_WRITE,
   walkLockless,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'a zapper that frees a table against a lockless walker in it',

@@ -18,7 +18,7 @@ import {
   populateRange,
   VM_READ,
   VM_WRITE,
-} from '../scenarioApi.ts';
+} from '../portable/scenarioApi.ts';
 
 export const about = {
   summary: 'two zappers on one PTE table',

@@ -14,7 +14,7 @@ import { Piscina } from 'piscina';
 import { DIST } from '../../machine/kernel.ts';
 import type { ReplayTask, ReplayTaskResult } from '../../../workers/replay.ts';
 import { CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
-import { ExpectationError } from '../primitives.ts';
+import { ExpectationError } from '../portable/primitives.ts';
 import { DepartureError, replaySchedule } from '../replay.ts';
 import { openScenario, type ScenarioRequest } from '../scenario.ts';
 import type { Schedule, Verdict, Waiter } from '../verdict.ts';

@@ -19,7 +19,7 @@ import {
   type Program,
   type ProgramMaker,
 } from '../program.ts';
-import type { CoroutineHost } from '../coroutine.ts';
+import type { CoroutineHost } from '../link/coroutine.ts';
 import {
   satisfies,
   ADD,
@@ -42,7 +42,7 @@ import {
   SUB,
   TAKE,
 } from '../operation.ts';
-import { ExpectationError } from '../primitives.ts';
+import { ExpectationError } from '../portable/primitives.ts';
 import { AbortedError, type Baton } from './baton.ts';
 import { describeOperation, type Plan } from './plan.ts';
 

@@ -4,7 +4,7 @@
  * (dependence.ts, without commuting operations).
  */
 
-import { NONE, READS, WRITES, secondAddress } from '../dependence.ts';
+import { NONE, READS, WRITES, secondAddress } from '../strategies/dependence.ts';
 import { type Execution } from '../execution.ts';
 import {
   DESCRIPTOR,
@@ -18,7 +18,7 @@ import {
   SLOT_ADDRESS,
   SLOT_EXPECTED,
 } from '../operation.ts';
-import type { StepOrder } from '../trace.ts';
+import type { StepOrder } from '../strategies/trace.ts';
 
 /** The order in which the steps were taken, and no other. */
 export const AS_TAKEN: StepOrder = { before: (a, b) => a < b };

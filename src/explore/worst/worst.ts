@@ -7,13 +7,13 @@
  * there are many to a sample. Executions that fail are not measured; like everywhere, the search stops at the first unless `goOn`.
  */
 
-import { exploreDpor, type DporOptions } from '../dpor.ts';
+import { exploreDpor, type DporOptions } from '../strategies/dpor.ts';
 import { type Execution } from '../execution.ts';
 import { type ProgramMaker } from '../program.ts';
 import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK } from '../operation.ts';
-import type { SamplingStrategy } from '../pickers.ts';
-import { exploreSampling, type SamplingOptions } from '../sampling.ts';
-import type { StepOrder } from '../trace.ts';
+import type { SamplingStrategy } from '../strategies/pickers.ts';
+import { exploreSampling, type SamplingOptions } from '../strategies/sampling.ts';
+import type { StepOrder } from '../strategies/trace.ts';
 import type { Schedule, SearchResult, SearchStatistics, Verdict } from '../verdict.ts';
 import type { Extreme, Measure } from './measures.ts';
 import { orderOf } from './order.ts';

@@ -15,9 +15,9 @@
  */
 
 import { searchDepthFirst, type DepthFirstResult } from './depthFirst.ts';
-import { Execution } from './execution.ts';
-import { type ProgramMaker } from './program.ts';
-import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Experience, StepsLeft } from './pickers.ts';
 import { Random } from './random.ts';
 import { StateHash } from './stateHash.ts';

@@ -4,6 +4,6 @@
  */
 
 export * from './wordsApi.ts';
-export * from '../kernel/index.ts';
+export * from '../../kernel/index.ts';
 export * from './perhaps.ts';
 export * from './smallSpace.ts';

@@ -6,20 +6,20 @@
  * goes without. So a range of whole chunks can be sampled by itself, by another thread or on another day, and gives the same.
  */
 
-import { type Execution } from './execution.ts';
-import { type ProgramMaker } from './program.ts';
+import { type Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
-import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Experience, makePicker, type Picker, type SamplingStrategy } from './pickers.ts';
 import { Random } from './random.ts';
-import { replaySchedule } from './replay.ts';
+import { replaySchedule } from '../replay.ts';
 import {
   verdictNow,
   type Schedule,
   type SearchResult,
   type SearchStatistics,
   type Verdict,
-} from './verdict.ts';
+} from '../verdict.ts';
 
 /** Executions that learn from each other: a range to sample begins at a multiple of it. */
 export const SAMPLE_CHUNK = 256;

@@ -12,8 +12,8 @@
  * finaliser of MurmurHash3.
  */
 
-import { type Execution } from './execution.ts';
-import { DESCRIPTOR, D_CODE, FLAG_UNUSED } from './operation.ts';
+import { type Execution } from '../execution.ts';
+import { DESCRIPTOR, D_CODE, FLAG_UNUSED } from '../operation.ts';
 
 /** What `mix` gave last. */
 let high = 0;

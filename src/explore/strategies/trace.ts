@@ -11,9 +11,9 @@
  * word. The same is done for a CPU that still waits when an execution ends.
  */
 
-import { type Execution } from './execution.ts';
+import { type Execution } from '../execution.ts';
 import { AlikeCpus } from './alikeCpus.ts';
-import { DESCRIPTOR, D_CODE, AWAIT, KIND_MASK, SLOT_ADDRESS, TAKE } from './operation.ts';
+import { DESCRIPTOR, D_CODE, AWAIT, KIND_MASK, SLOT_ADDRESS, TAKE } from '../operation.ts';
 import { NONE, READS, WRITES, holds, secondAddress, type Dependence } from './dependence.ts';
 import { PlainRaceError, PlainWords } from './plainWords.ts';
 

@@ -3,11 +3,11 @@
  * each interrupt that arrives meanwhile, which it handles as a spinning CPU does at its polls.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../kernel/config.ts';
-import { pollInterrupts } from '../kernel/irq.ts';
-import { C_IPI_ACK, C_IPI_REQ, C_IRQ_DEPTH } from '../kernel/layout.ts';
-import { thisCpu } from '../kernel/percpu.ts';
-import { peek } from '../kernel/word.ts';
+import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../../kernel/config.ts';
+import { pollInterrupts } from '../../kernel/irq.ts';
+import { C_IPI_ACK, C_IPI_REQ, C_IRQ_DEPTH } from '../../kernel/layout.ts';
+import { thisCpu } from '../../kernel/percpu.ts';
+import { peek } from '../../kernel/word.ts';
 import { awaitEither } from './primitives.ts';
 
 function satisfies(value: u32, condition: u32, operand: u32): boolean {

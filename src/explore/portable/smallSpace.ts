@@ -3,15 +3,15 @@
  * CPU is alone and nothing may fail; and what others look at in `finish`.
  */
 
-import { access } from '../kernel/access.ts';
-import { VM_READ, VM_WRITE } from '../kernel/config.ts';
-import { H_TABLES, tableAddress } from '../kernel/layout.ts';
-import { mmCreate } from '../kernel/mm.ts';
-import { doMmap } from '../kernel/mmap.ts';
-import { setThisCpu } from '../kernel/percpu.ts';
-import { populateRange } from '../kernel/populate.ts';
-import { pmdFind, pteOffset } from '../kernel/walk.ts';
-import { load, peek } from '../kernel/word.ts';
+import { access } from '../../kernel/access.ts';
+import { VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
+import { mmCreate } from '../../kernel/mm.ts';
+import { doMmap } from '../../kernel/mmap.ts';
+import { setThisCpu } from '../../kernel/percpu.ts';
+import { populateRange } from '../../kernel/populate.ts';
+import { pmdFind, pteOffset } from '../../kernel/walk.ts';
+import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
 
 /** Tables at the end of the memory that no scenario comes to use. */

@@ -16,7 +16,7 @@
  * taken to be the mean of the executions in which it ended; a CPU that has outrun it counts as one step from its end.
  */
 
-import type { Execution } from './execution.ts';
+import type { Execution } from '../execution.ts';
 import { Random } from './random.ts';
 
 export type SamplingStrategy = 'random' | 'pct' | 'urw';

@@ -3,7 +3,7 @@
  * scenarioApi.ts, which stands for this alone in such programs, so that they are linked without the kernel.
  */
 
-export * from '../kernel/config.ts';
+export * from '../../kernel/config.ts';
 export * from './primitives.ts';
 export * from './several.ts';
 export {
@@ -19,4 +19,4 @@ export {
   store,
   sub,
   takeWord,
-} from '../kernel/word.ts';
+} from '../../kernel/word.ts';

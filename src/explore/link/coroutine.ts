@@ -15,19 +15,19 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import vm from 'node:vm';
 import { COMPILED } from './compiled.ts';
-import { Linker } from './link/linker.ts';
+import { Linker } from './linker.ts';
 import {
   LinkError,
   type CoroutineExports,
   type CoroutineHost,
   type LinkedProgram,
   type LinkOptions,
-} from './link/program.ts';
-import { AWAIT_MODULE, CHOICES_MODULE, PROLOGUE } from './link/wordOperations.ts';
-import { Writer } from './link/writer.ts';
+} from './program.ts';
+import { AWAIT_MODULE, CHOICES_MODULE, PROLOGUE } from './wordOperations.ts';
+import { Writer } from './writer.ts';
 
 export { COMPILED } from './compiled.ts';
-export * from './link/program.ts';
+export * from './program.ts';
 
 /**
  * Links compiled modules (paths of .js files under dist/src, or of a user's) into one program. Throws LinkError when a module is

@@ -3,13 +3,13 @@
  * by source-DPOR with sleep sets (dporSearch.ts).
  */
 
-import { Execution } from './execution.ts';
-import { type ProgramMaker } from './program.ts';
+import { Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
 import { RESTART } from './dependence.ts';
 import { DporSearch, type DporOptions } from './dporSearch.ts';
 import { SearchLimits } from './limits.ts';
-import { taskBelow } from './parallel/task.ts';
-import type { Schedule, SearchResult } from './verdict.ts';
+import { taskBelow } from '../parallel/task.ts';
+import type { Schedule, SearchResult } from '../verdict.ts';
 
 export type { DporOptions } from './dporSearch.ts';
 export type { StepOrder } from './trace.ts';

@@ -4,11 +4,11 @@
  * away from a CPU that could have gone on; switches at its end or at a wait are free.
  */
 
-import { Execution } from './execution.ts';
-import { type ProgramMaker } from './program.ts';
+import { Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
 import { SearchLimits, type SearchLimitOptions } from './limits.ts';
-import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
-import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from './verdict.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
+import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from '../verdict.ts';
 
 export interface DepthFirstOptions extends SearchLimitOptions {
   /** Greatest number of preemptions of an execution. Default: no bound. */

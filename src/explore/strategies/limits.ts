@@ -1,7 +1,7 @@
 /** Bounds that every search has, and what it tells while it runs. */
 
-import type { Execution } from './execution.ts';
-import type { SearchStatistics, Verdict } from './verdict.ts';
+import type { Execution } from '../execution.ts';
+import type { SearchStatistics, Verdict } from '../verdict.ts';
 
 export interface SearchLimitOptions {
   /** Go on after a failing execution; the verdict is the first one's. Default: false. */
@@ -21,14 +21,16 @@ export interface SearchLimitOptions {
 /** Steps after which an execution counts as endless, unless told otherwise. */
 export const DEFAULT_STEPS_MAX = 100_000;
 
-/** Executions between two looks at the clock. */
+/** Executions, and steps of long ones, between two looks at the clock. */
 const LOOK = 64;
+const LOOK_STEPS = 50_000;
 
 export class SearchLimits {
   readonly maxSteps: number;
   readonly #maxExecutions: number;
   readonly #maxMs: number;
   readonly #startMs = performance.now();
+  #lookedAt = 0;
 
   readonly #onLook: (statistics: SearchStatistics) => boolean;
 
@@ -49,6 +51,8 @@ export class SearchLimits {
   reached(statistics: SearchStatistics): boolean {
     const ended = statistics.executions + statistics.blocked;
     if (ended >= this.#maxExecutions) return true;
-    return ended % LOOK === 0 && (this.elapsedMs() > this.#maxMs || this.#onLook(statistics));
+    if (ended % LOOK !== 0 && statistics.steps - this.#lookedAt < LOOK_STEPS) return false;
+    this.#lookedAt = statistics.steps;
+    return this.elapsedMs() > this.#maxMs || this.#onLook(statistics);
   }
 }

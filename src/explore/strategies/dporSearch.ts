@@ -12,14 +12,14 @@
  * consistent. A CPU whose operation is an await is enabled only while the condition holds; what its races are is told in trace.ts.
  */
 
-import { type Execution } from './execution.ts';
-import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from './operation.ts';
+import { type Execution } from '../execution.ts';
+import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { Dependence } from './dependence.ts';
 import { COVERED, Initials } from './initials.ts';
 import { DEFAULT_STEPS_MAX, type SearchLimitOptions } from './limits.ts';
-import { taskBelow, type Proposal, type Rest, type Task } from './parallel/task.ts';
+import { taskBelow, type Proposal, type Rest, type Task } from '../parallel/task.ts';
 import { Trace, longer, type StepOrder } from './trace.ts';
-import { verdictNow, type Schedule, type SearchStatistics, type Verdict } from './verdict.ts';
+import { verdictNow, type Schedule, type SearchStatistics, type Verdict } from '../verdict.ts';
 
 export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
   /** Let operations commute whose result is unused (dependence.ts). Default: false. */

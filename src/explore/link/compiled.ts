@@ -2,9 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 
-const fromDist = import.meta.url.includes('/dist/src/explore/');
+const fromDist = import.meta.url.includes('/dist/src/explore/link/');
 
 /** Folder of the compiled modules. */
 export const COMPILED = fileURLToPath(
-  new URL(fromDist ? '../' : '../../dist/src/', import.meta.url),
+  new URL(fromDist ? '../../' : '../../../dist/src/', import.meta.url),
 );

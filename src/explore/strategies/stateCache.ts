@@ -19,11 +19,11 @@
  */
 
 import { searchDepthFirst } from './depthFirst.ts';
-import { Execution } from './execution.ts';
-import { type ProgramMaker } from './program.ts';
+import { Execution } from '../execution.ts';
+import { type ProgramMaker } from '../program.ts';
 import type { SearchLimitOptions } from './limits.ts';
 import { StateHash } from './stateHash.ts';
-import type { SearchResult, SearchStatistics } from './verdict.ts';
+import type { SearchResult, SearchStatistics } from '../verdict.ts';
 
 export interface StateCacheOptions extends SearchLimitOptions {
   /** States after which the search stops, at 11 to 23 bytes each. Default: 100,000,000. */

@@ -10,7 +10,7 @@
  * that turns out to be awaited after something commuted on it makes the search begin again (RESTART).
  */
 
-import { type Execution } from './execution.ts';
+import { type Execution } from '../execution.ts';
 import {
   DESCRIPTOR,
   D_CODE,
@@ -33,7 +33,7 @@ import {
   SLOT_VALUE2,
   SUB,
   TAKE,
-} from './operation.ts';
+} from '../operation.ts';
 
 /** How a step touches a word. Equal classes other than WRITES are independent. */
 export const NONE = 0;

@@ -11,18 +11,18 @@
  * A rate of 1 of the machine's own injection (every time) still means every time.
  */
 
-import { hardwareWalk } from '../kernel/access.ts';
+import { hardwareWalk } from '../../kernel/access.ts';
 import {
   injectDeath as injectedDeath,
   injectFailure as injectedFailure,
   injectNth as injectedNth,
-} from '../kernel/inject.ts';
+} from '../../kernel/inject.ts';
 import {
   HOST_DEATH_EXCEPTION,
   IPI_SYNC,
   pollInterrupts as poll,
   sendInterrupt,
-} from '../kernel/irq.ts';
+} from '../../kernel/irq.ts';
 import {
   C_MM,
   C_SEED,
@@ -32,9 +32,9 @@ import {
   H_INJECT_FRAME,
   H_INJECT_RESCHED,
   H_INJECT_TABLE,
-} from '../kernel/layout.ts';
-import { cpuId, thisCpu } from '../kernel/percpu.ts';
-import { endCpu, peek, poke } from '../kernel/word.ts';
+} from '../../kernel/layout.ts';
+import { cpuId, thisCpu } from '../../kernel/percpu.ts';
+import { endCpu, peek, poke } from '../../kernel/word.ts';
 import { choose } from './primitives.ts';
 
 /** Most times that each kind happens on one CPU, up to 15: failing allocations by what they allocate, or of any kind. */
