@@ -14,6 +14,8 @@ import { parseArgs, promisify } from 'node:util';
 import { openScenario } from '../../src/explore/scenario.ts';
 import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { exploreParallel } from '../../src/explore/parallel/exploreParallel.ts';
+import { ExplorePool } from '../../src/explore/parallel/pool.ts';
+import type { SearchResult } from '../../src/explore/verdict.ts';
 import { formatCount } from '../../src/report/format.ts';
 import { quantile } from '../interleave.ts';
 
@@ -68,26 +70,52 @@ const LARGER: readonly Model[] = [epoch(4, 2, '')];
 interface Measured {
   executions: number;
   blocked: number;
+  /** The first search of a process, and one after three others in it. */
   durationMs: number;
+  warmMs: number;
   peakMb: number;
 }
 
+/** Searches before the one that counts as warm. */
+const WARMING = 3;
+
 /** Explores a model in this process. */
-function measure(model: Model): Measured {
-  const scenario = openScenario({ scenario: model.scenario, constants: model.constants });
-  const { verdict, complete, statistics } = exploreDpor(scenario.make, { commuting: true });
-  if (verdict.kind !== 'passes' || !complete) throw new Error(`${model.name}: ${verdict.kind}`);
-  const { executions, blocked, durationMs } = statistics;
-  return { executions, blocked, durationMs, peakMb: process.resourceUsage().maxRSS / 1024 };
+async function measure(
+  model: Model,
+  explore: () => SearchResult | Promise<SearchResult>,
+): Promise<Measured> {
+  const results: SearchResult[] = [];
+  for (let round = 0; round <= WARMING; round++) results.push(await explore());
+  for (const { verdict, complete } of results)
+    if (verdict.kind !== 'passes' || !complete) throw new Error(`${model.name}: ${verdict.kind}`);
+  const [first, last] = [results[0]!.statistics, results.at(-1)!.statistics];
+  return {
+    executions: first.executions,
+    blocked: first.blocked,
+    durationMs: first.durationMs,
+    warmMs: last.durationMs,
+    peakMb: process.resourceUsage().maxRSS / 1024,
+  };
 }
 
-/** The same by the search that is split into parts, start-up of the workers included. */
-async function measureSplit(model: Model, workers: number): Promise<Measured> {
+/** By the search in one thread. */
+function measureAlone(model: Model): Promise<Measured> {
+  const { make } = openScenario({ scenario: model.scenario, constants: model.constants });
+  return measure(model, () => exploreDpor(make, { commuting: true }));
+}
+
+/** By the search that is split into parts, on so many threads: at first with workers of its own, which start, then with workers that run. */
+async function measureSplit(model: Model, threads: number): Promise<Measured> {
   const request = { scenario: model.scenario, constants: model.constants };
-  const result = await exploreParallel(request, { workers, commuting: true });
-  if (!result.complete) throw new Error(`${model.name}: ${result.verdict.kind}`);
-  const { executions, blocked, durationMs } = result.statistics;
-  return { executions, blocked, durationMs, peakMb: process.resourceUsage().maxRSS / 1024 };
+  const options = { commuting: true, workers: threads };
+  if (threads === 1) return measure(model, () => exploreParallel(request, options));
+  let first = true;
+  await using pool = new ExplorePool(threads - 1);
+  return await measure(model, () => {
+    if (!first) return exploreParallel(request, { ...options, pool });
+    first = false;
+    return exploreParallel(request, options);
+  });
 }
 
 /** Models big enough to be worth splitting, explored by one worker and by two. */
@@ -146,6 +174,7 @@ interface Row {
   executions: number;
   blocked: number;
   durationMs: number;
+  warmMs: number;
   perSecond: number;
   peakMb: number;
   spinStates: number | null;
@@ -171,13 +200,15 @@ async function compare(rounds: number): Promise<Row[]> {
       const other = theirs.get(name)!;
       const { executions, blocked } = mine[0]!;
       const durationMs = median(mine.map((one) => one.durationMs));
+      const warmMs = median(mine.map((one) => one.warmMs));
       return {
         name,
         optimal,
         executions,
         blocked,
         durationMs,
-        perSecond: ((executions + blocked) / durationMs) * 1000,
+        warmMs,
+        perSecond: ((executions + blocked) / warmMs) * 1000,
         peakMb: Math.max(...mine.map((one) => one.peakMb)),
         spinStates: other[0]?.states ?? null,
         spinMs: other.length === 0 ? null : median(other.map((one) => one.durationMs)),
@@ -191,31 +222,37 @@ async function compare(rounds: number): Promise<Row[]> {
 interface SplitRow {
   name: string;
   executions: number;
-  /** Milliseconds with one worker, and with two. */
-  oneMs: number;
-  twoMs: number;
+  /** Milliseconds with one thread, and with two: the first search, and a warm one. */
+  first: [one: number, two: number];
+  warm: [one: number, two: number];
 }
 
 async function compareSplit(rounds: number): Promise<SplitRow[]> {
   const rows: SplitRow[] = [];
   for (const name of SPLIT) {
     const model = [...MODELS, ...LARGER].find((one) => one.name === name)!;
-    const times: Measured[][] = [[], []];
+    const times: [Measured[], Measured[]] = [[], []];
     for (let round = 0; round < rounds; round++)
       for (const workers of [1, 2]) times[workers - 1]!.push(await measureApart(model, workers));
-    const [oneMs, twoMs] = times.map((all) => median(all.map(({ durationMs }) => durationMs)));
-    rows.push({ name, executions: times[0]![0]!.executions, oneMs: oneMs!, twoMs: twoMs! });
+    const medians = (of: 'durationMs' | 'warmMs'): [number, number] => [
+      median(times[0].map((one) => one[of])),
+      median(times[1].map((one) => one[of])),
+    ];
+    const { executions } = times[0][0]!;
+    rows.push({ name, executions, first: medians('durationMs'), warm: medians('warmMs') });
   }
   return rows;
 }
 
 function splitTable(rows: readonly SplitRow[]): string[] {
+  const cells = ([one, two]: [number, number]): string =>
+    `${formatCount(one)} | ${formatCount(two)} | ${(one / two).toFixed(2)}x`;
   return [
-    '| model | executions | 1 worker, ms | 2 workers, ms | ratio |',
-    '|---|---|---|---|---|',
+    '| model | executions | first, 1 thread, ms | 2 threads | faster | warm, 1 thread, ms | 2 threads | faster |',
+    '|---|---|---|---|---|---|---|---|',
     ...rows.map(
-      ({ name, executions, oneMs, twoMs }) =>
-        `| ${name} | ${formatCount(executions)} | ${formatCount(oneMs)} | ${formatCount(twoMs)} | ${(oneMs / twoMs).toFixed(2)} |`,
+      ({ name, executions, first, warm }) =>
+        `| ${name} | ${formatCount(executions)} | ${cells(first)} | ${cells(warm)} |`,
     ),
   ];
 }
@@ -225,8 +262,8 @@ function tableOf(rows: readonly Row[]): string[] {
   const ms = (value: number | null): string =>
     value === null ? '' : value < 10 ? value.toFixed(1) : formatCount(value);
   return [
-    '| model | executions + blocked | optimal (Nidhugg) | ms | executions/s | peak MB | Spin: states | Spin: ms |',
-    '|---|---|---|---|---|---|---|---|',
+    '| model | executions + blocked | optimal (Nidhugg) | ms, first | ms, warm | executions/s, warm | peak MB | Spin: states | Spin: ms |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...rows.map((row) =>
       [
         '',
@@ -234,6 +271,7 @@ function tableOf(rows: readonly Row[]): string[] {
         `${formatCount(row.executions)} + ${formatCount(row.blocked)}`,
         row.optimal,
         ms(row.durationMs),
+        ms(row.warmMs),
         row.executions < 1000 ? '' : `${formatCount(row.perSecond / 1000)} k`,
         formatCount(row.peakMb),
         row.spinStates === null ? '' : formatCount(row.spinStates),
@@ -261,7 +299,7 @@ if (values.one !== undefined) {
     throw new Error(`model ${values.one}; allowed: ${all.map(({ name }) => name).join(', ')}`);
   const measured =
     values.workers === undefined
-      ? measure(model)
+      ? await measureAlone(model)
       : await measureSplit(model, Number(values.workers));
   process.stdout.write(`${JSON.stringify(measured)}\n`);
 } else {
