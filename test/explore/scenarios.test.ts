@@ -6,6 +6,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Patch } from '../../src/explore/link/coroutine.ts';
+import { AWAIT_DIFFERS } from '../../src/kernel/config.ts';
 import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import {
   openScenario,
@@ -348,6 +349,26 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
       patch: patch('mmapLock', '(state & (QUEUED | WRITER)) === 0', '(state & QUEUED) === 0'),
     },
     /^race on plain word|^nobody writes/,
+  ],
+  [
+    'rcuBarrier waits for a count that may have moved already',
+    {
+      scenario: 'rcuAdopted',
+      patch: patch(
+        'rcuList',
+        'waitFor(list + C_RCU_INVOKING, AWAIT_EQUALS, 0, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);',
+        `waitFor(list + C_RCU_INVOKED, ${AWAIT_DIFFERS}, invoked, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);`,
+      ),
+    },
+    /^unmet/,
+  ],
+  [
+    'a page fault that leaves a stale upper entry cached, over which the access faults again and again',
+    {
+      scenario: 'zapDirty',
+      patch: patch('access', 'forgetTranslation(vpn); const error', 'const error'),
+    },
+    /^endless/,
   ],
 ];
 
