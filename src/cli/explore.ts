@@ -1,5 +1,5 @@
 /** `ptlab explore`: every interleaving of scenarios, samples of them, or one schedule again. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { findMutant } from '../explore/mutants/index.ts';
 import type { Checkpoint } from '../explore/parallel/checkpoint.ts';
 import { openScenario, scenarioNames, type Scenario } from '../explore/scenario.ts';
@@ -82,6 +82,8 @@ export const explore = defineCommand(SPEC, async (values, positionals) => {
   const settings = settingsOf(values);
   if (values.threads && values.replay === undefined)
     throw new UsageError('ptlab explore: --threads without --replay; allowed: both');
+  if (values['find-again'] && (values.replay === undefined || !existsSync(values.replay)))
+    throw new UsageError('ptlab explore: --find-again without --replay FILE; allowed: both');
   if (values.replay !== undefined) return replayOne(values, positionals);
   const mutant = values.mutant === undefined ? null : findMutant(values.mutant);
   const unnamed = mutant === null ? scenarioNames() : [mutant.scenarios[0]];

@@ -137,6 +137,10 @@ export const SPEC = {
       max: 1000,
       help: 'columns of the drawing of a failure (default: the terminal, or 100)',
     },
+    'find-again': {
+      kind: 'flag',
+      help: 'with --replay FILE: look for the same failure in a program that has changed since; --save keeps its schedule',
+    },
     threads: {
       kind: 'flag',
       help: 'with --replay: on real threads, which take their steps in the order of the schedule',

@@ -1,8 +1,15 @@
 /** `ptlab explore --replay`: one schedule again, in the explorer or on real threads. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { findAgain } from '../explore/failure/findAgain.ts';
 import { renderFailure } from '../explore/failure/render.ts';
 import { replayFile } from '../explore/failure/replayFile.ts';
-import { parseScheduleFile, scheduleIn } from '../explore/failure/scheduleFile.ts';
+import {
+  formatScheduleFile,
+  parseScheduleFile,
+  ScheduleFileError,
+  scheduleIn,
+  type ScheduleFile,
+} from '../explore/failure/scheduleFile.ts';
 import { replaySchedule } from '../explore/replay.ts';
 import { openScenario, type Scenario } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
@@ -22,6 +29,19 @@ interface Given {
   verdict: Verdict | null;
 }
 
+/** The file to run: as it is, or, with --find-again, of the same failure in the program as it is now. Throws ScheduleFileError. */
+function fileOf(path: string, values: ExploreValues): ScheduleFile {
+  const file = parseScheduleFile(readFileSync(path, 'utf8'));
+  if (!values['find-again']) return file;
+  const again = findAgain(file);
+  if (again === null)
+    throw new ScheduleFileError(
+      `schedule file ${path}: its failure (${file.failure.message}) was not found again in the program as it is now`,
+    );
+  if (values.save !== undefined) writeFileSync(values.save, formatScheduleFile(again));
+  return again;
+}
+
 /** From a file, which names its scenario, or from a line. Throws UsageError, ScheduleError, ScheduleFileError, DepartureError. */
 function given(values: ExploreValues, positionals: readonly string[]): Given {
   const text = values.replay!;
@@ -30,7 +50,7 @@ function given(values: ExploreValues, positionals: readonly string[]): Given {
       throw new UsageError(
         `ptlab explore: --replay ${text} with ${positionals.length} scenarios; allowed: none, the file names its own`,
       );
-    const file = parseScheduleFile(readFileSync(text, 'utf8'));
+    const file = fileOf(text, values);
     const { scenario, verdict } = replayFile(file);
     return { scenario, schedule: scheduleIn(file), verdict };
   }

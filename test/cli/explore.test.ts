@@ -57,6 +57,25 @@ describe('explore', () => {
     expect(threads.code).toBe(1);
   });
 
+  it('says where a changed program departs from a schedule, and finds the failure again', async () => {
+    const text = FAILING.replace('EXPECTED', 'passes');
+    const mine = files.write('changing.ts', text);
+    const [saved, kept] = [files.path + '/changing.json', files.path + '/kept.json'];
+    await ptlab('explore', mine, '--save', saved);
+    const same = await ptlab('explore', '--replay', saved);
+    expect([same.code, same.stdout]).toEqual([1, expect.stringContaining('both counted')]);
+    files.write('changing.ts', text.replace('  store(0,', '  load(4);\n  store(0,'));
+    const departed = await ptlab('explore', '--replay', saved);
+    expect([departed.code, departed.stdout]).toEqual([2, '']);
+    expect(departed.stderr).toMatch(
+      /step 0: CPU \d was to load word 0x0 .*; it is now about to load word 0x4 /,
+    );
+    const found = await ptlab('explore', '--replay', saved, '--find-again', '--save', kept);
+    expect([found.code, found.stdout]).toEqual([1, expect.stringContaining('both counted')]);
+    const again = await ptlab('explore', '--replay', kept);
+    expect(again.code).toBe(1);
+  });
+
   it('goes on from a checkpoint to the same end', async () => {
     const [whole, first] = await Promise.all([
       ptlab('explore', 'zapZap', '--json', '--quiet'),
@@ -130,6 +149,7 @@ describe('explore', () => {
     [['zapZap', '--constants', 'NOT_THERE=1'], /constants: none is called NOT_THERE/],
     [['zapZap', '--replay', '0*x'], /schedule: "0\*x"; allowed: CPU/],
     [['--replay', '0'], /--replay with 0 scenarios; allowed: one/],
+    [['zapZap', '--find-again'], /--find-again without --replay FILE; allowed: both/],
     [['zapZap', '--threads'], /--threads without --replay; allowed: both/],
     [['zapZap', '--worst', 'age', '--preemptions', '2'], /--worst with --strategy dfs; allowed/],
     [['zapZap', '--resume', '/no/such'], /--resume \/no\/such: ENOENT/],
