@@ -9,15 +9,12 @@
 import {
   anonPages,
   doMadvise,
-  doMmap,
   expect,
   MADV_DONTNEED,
-  mmCreate,
+  newSpace,
   PMD_PAGES,
-  populateRange,
+  touchPages,
   userFault,
-  VM_READ,
-  VM_WRITE,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -29,9 +26,8 @@ export const about = {
 let mm: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'mapped');
-  expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
+  mm = newSpace(PMD_PAGES);
+  touchPages(mm, 1, 2);
 }
 
 function zap(): void {

@@ -8,15 +8,12 @@
 
 import {
   doMadvise,
-  doMmap,
   expect,
   MADV_DONTNEED,
-  mmCreate,
+  newSpace,
   PMD_PAGES,
-  populateRange,
   rcuBarrier,
-  VM_READ,
-  VM_WRITE,
+  touchPages,
   walkLockless,
 } from '../portable/scenarioApi.ts';
 
@@ -29,9 +26,8 @@ export const about = {
 let mm: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'mapped');
-  expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
+  mm = newSpace(PMD_PAGES);
+  touchPages(mm, 1, 2);
 }
 
 function zap(): void {

@@ -9,15 +9,12 @@
 import {
   anonPages,
   doMadvise,
-  doMmap,
   expect,
   MADV_DONTNEED,
-  mmCreate,
   mmTables,
+  newSpace,
   PMD_PAGES,
-  populateRange,
-  VM_READ,
-  VM_WRITE,
+  touchPages,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -31,9 +28,8 @@ let mm: u32 = 0;
 let upperTables: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, 0, 0, 0) === 0, 'mapped');
-  expect(populateRange(mm, 1, 2, 1) === 0, 'populated');
+  mm = newSpace(PMD_PAGES);
+  touchPages(mm, 1, 2);
   upperTables = mmTables(mm) - 1;
 }
 
