@@ -1,6 +1,6 @@
 /** `ptlab explore`: every interleaving of scenarios, samples of them, or one schedule again. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { findMutant } from '../explore/mutants/index.ts';
+import { findMutant, MUTANT_NAMES } from '../explore/mutants/index.ts';
 import type { Checkpoint } from '../explore/parallel/checkpoint.ts';
 import { openScenario, scenarioNames, type Scenario } from '../explore/scenario.ts';
 import { formatScheduleFile } from '../explore/failure/scheduleFile.ts';
@@ -12,6 +12,7 @@ import { requestOf, settingsOf, SPEC, widthOf, type ExploreValues } from './expl
 import { replayOne } from './exploreReplay.ts';
 import { exploredDocument, exploreOne, type ExploreRun } from './exploreRun.ts';
 import { stopper } from './interrupt.ts';
+import { checkChoice } from './options.ts';
 import { commandLine } from './outcome.ts';
 import { writeJson, writeLines } from './write.ts';
 
@@ -85,6 +86,7 @@ export const explore = defineCommand(SPEC, async (values, positionals) => {
   if (values['find-again'] && (values.replay === undefined || !existsSync(values.replay)))
     throw new UsageError('ptlab explore: --find-again without --replay FILE; allowed: both');
   if (values.replay !== undefined) return replayOne(values, positionals);
+  if (values.mutant !== undefined) checkChoice('explore', '--mutant', values.mutant, MUTANT_NAMES);
   const mutant = values.mutant === undefined ? null : findMutant(values.mutant);
   const unnamed = mutant === null ? scenarioNames() : [mutant.scenarios[0]];
   const names = positionals.length > 0 ? positionals : unnamed;

@@ -1,7 +1,6 @@
 /** Options of `ptlab explore`, and what they say about scenarios and searches. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseScheduleFile, scheduleIn } from '../explore/failure/scheduleFile.ts';
-import { MUTANT_NAMES } from '../explore/mutants/index.ts';
 import { SAMPLING_STRATEGIES } from '../explore/strategies/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
@@ -33,8 +32,8 @@ export const SPEC = {
     zap,
     lock,
     mutant: {
-      kind: 'choice',
-      allowed: MUTANT_NAMES,
+      kind: 'text',
+      value: 'NAME',
       help: 'a kernel that is wrong on purpose in one place (ptlab list mutants); without SCENARIO in the one where it shows first',
     },
     strategy: {
@@ -181,7 +180,7 @@ function numbers(
   );
 }
 
-/** The request that the options make of a scenario. */
+/** The request that the options make of a scenario. Throws UsageError. */
 export function requestOf(scenario: string, values: ExploreValues): ScenarioRequest {
   const machine = Object.fromEntries(
     (['protocol', 'free', 'fault', 'zap', 'lock'] as const)
