@@ -183,8 +183,9 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
-export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
-export const C_AREA_END: u32 = C_PSC + (1 << (PSC_BITS + 4));
+export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
+export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
+export const C_AREA_END: u32 = C_PSC + PSC_BYTES * 3;
 
 // ---- tables ----
 export const TABLES: u32 = PERCPU + CPUS_MAX * CPU_BYTES;
