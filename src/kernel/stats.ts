@@ -40,8 +40,11 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+/** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
+export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
+export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 102;
 
 /** Counts one event. */
 export function count(counter: u32): void {
