@@ -35,7 +35,8 @@ import {
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
 import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { rmapAddPtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
   clearPte,
@@ -57,7 +58,7 @@ import { swapFree } from './swap.ts';
 import { vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { add, load, peek, poke } from './word.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
@@ -100,7 +101,7 @@ export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
   const folio = folioOf(frame);
   poke(folio + F_OWNER, mm);
   poke(folio + F_INDEX, vpn);
-  add(folio + F_MAP, 1);
+  rmapAddPtes(frame, 1);
   rssAdd(mm, RSS_ANON, 1);
 }
 

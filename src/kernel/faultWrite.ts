@@ -24,19 +24,29 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
-import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
-import { F_FLAGS, F_MAP, VMA_FLAGS } from './layout.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  folioOf,
+  folioPut,
+  folioTryGet,
+  frameAlloc,
+  folioFlags,
+  folioHead,
+} from './frame.ts';
+import { F_FLAGS, VMA_FLAGS } from './layout.ts';
+import { rmapRemovePtes } from './mapcount.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
-import { load, or, sub } from './word.ts';
+import { load, or } from './word.ts';
 
 /** Whether the write needs no copy. `entry` is present and write-protected; its PTE lock is held. */
 function mayReuse(flags: u32, entry: u32): boolean {
   if ((flags & VM_SHARED) !== 0) return true;
   if ((entry & PTE_SPECIAL) !== 0) return false;
-  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
+  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
 }
 
 /** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */
@@ -58,7 +68,7 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
   const special = (entry & PTE_SPECIAL) !== 0;
   if (!special) {
     rssSub(mm, rssKind(entry), 1);
-    sub(folioOf(entryNumber(entry)) + F_MAP, 1);
+    rmapRemovePtes(entryNumber(entry), 1);
   }
   pteUnmapUnlock(pte);
   if (!special) folioPut(entryNumber(entry));
@@ -77,7 +87,7 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, lo
     return 0;
   }
   if (mayReuse(flags, entry)) {
-    if ((flags & VM_SHARED) !== 0) or(folioOf(entryNumber(entry)) + F_FLAGS, F_DIRTY);
+    if ((flags & VM_SHARED) !== 0) or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
     // Atomic: a walker may set accessed or dirty at the same time. Rights only grow, so no flush is needed.
     or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
     pteUnmapUnlock(pte);

@@ -211,16 +211,22 @@ export const PT_UPPER: u32 = 52; // set before publication: address of the upper
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
 
-/** Frame descriptors (folio), 32 bytes. */
+/**
+ * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
+ * words, offsets from the first's descriptor as the others, are in the second's.
+ */
 export const FOLIO_SHIFT: u32 = 5;
-export const F_REF: u32 = 0; // atomic: references; 0: free
+export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
 export const F_MAP: u32 = 4; // atomic: entries that map it
 export const F_FLAGS: u32 = 8; // bits 0-7 order, then F_ flags (frame.ts); allocator before it is given out, then atomic or/and
 export const F_GEN: u32 = 12; // atomic; written by the allocator: odd while in use, even while free
-export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address
+export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address; free block: G_FRAME_LOCK
 export const F_INDEX: u32 = 20; // the same: vpn, or page index in the file
 export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
-export const F_PREV: u32 = 28; // G_FRAME_LOCK
+export const F_HEAD: u32 = 28; // stored atomically by the allocator and the splitter while the folio has no reference: the head of a folio of several frames; 0: a folio by itself
+export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
+export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
+export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
