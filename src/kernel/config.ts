@@ -97,6 +97,7 @@ export const FREE_IMMEDIATE: u32 = 2;
 /** Axis `fault path`. */
 export const FAULT_MMAP_LOCK: u32 = 0;
 export const FAULT_VMA_LOCK: u32 = 1;
+export const FAULT_SPECULATIVE: u32 = 2;
 /** Axis `page-table lock`. */
 export const LOCK_ADAPTIVE: u32 = 0;
 export const LOCK_TAS: u32 = 1;
@@ -142,6 +143,10 @@ export const VM_GROWSDOWN: u32 = 16;
 export const VM_IMPLICIT: u32 = 32;
 /** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
 export const VM_NOHUGEPAGE: u32 = 64;
+
+/** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
+export const VM_UFFD_MISSING: u32 = 0x1000;
+export const VM_UFFD_WP: u32 = 0x2000;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

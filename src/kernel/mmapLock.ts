@@ -16,6 +16,7 @@
  * whether the waiter has to be woken, which is done when the queue's lock is released.
  * Nobody overtakes: with QUEUED set new comers queue, so neither side starves.
  *
+ * With speculative faults MM_SEQ is odd from when a writer has got the lock until just before it releases or downgrades it.
  * Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
  *
  * Lock order: outermost; the queue's lock is innermost. Never inside a read-side section: parking is a quiescent state.
@@ -23,7 +24,13 @@
  */
 
 import { CHECK } from './check.ts';
-import { AWAIT_EQUALS, MMAP_SPINS, ORACLE_LOCK_ORDER, PARKING } from './config.ts';
+import {
+  AWAIT_EQUALS,
+  FAULT_SPECULATIVE,
+  MMAP_SPINS,
+  ORACLE_LOCK_ORDER,
+  PARKING,
+} from './config.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_MMAP_NEXT,
@@ -31,11 +38,13 @@ import {
   C_MMAP_SINCE,
   C_MMAP_WAIT,
   cpuArea,
+  H_FAULT_PATH,
   MM_LOCK,
   MM_LOCK_HEAD,
   MM_LOCK_QUEUE,
   MM_LOCK_SEQ,
   MM_LOCK_TAIL,
+  MM_SEQ,
 } from './layout.ts';
 import { LC_MMAP_QUEUE, LC_MMAP_READ, LC_MMAP_WRITE, spinLock, spinUnlock } from './lock.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
@@ -105,14 +114,14 @@ export function mmapWriteLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_ORDERED);
   if (!tryWrite(mm)) waitInQueue(mm, WAIT_WRITE, LC_MMAP_WRITE);
-  noteWrite();
+  noteWrite(mm);
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function mmapWriteTrylock(mm: u32): boolean {
   if (!tryWrite(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_TRY);
-  noteWrite();
+  noteWrite(mm);
   return true;
 }
 
@@ -161,8 +170,9 @@ function noteRead(mm: u32): void {
   holdBegins(thisCpu() + C_MMAP_SINCE);
 }
 
-function noteWrite(): void {
+function noteWrite(mm: u32): void {
   countAcquired(LC_MMAP_WRITE);
+  moveSequence(mm);
   holdBegins(thisCpu() + C_MMAP_SINCE);
 }
 
@@ -171,8 +181,14 @@ function checkWriter(mm: u32): void {
     violation(ORACLE_LOCK_ORDER, mm, LC_MMAP_WRITE, mmapWriter(mm));
 }
 
+/** Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins while it is odd. */
+function moveSequence(mm: u32): void {
+  if (peek(H_FAULT_PATH) === FAULT_SPECULATIVE) store(mm + MM_SEQ, (peek(mm + MM_SEQ) + 1) >>> 0); // pairs with sequenceHolds in speculative.ts
+}
+
 /** Under the write lock. Skips nothing: the sequence wraps through 0 like any other value. */
 function endVmaWriteLocks(mm: u32): void {
+  moveSequence(mm);
   store(mm + MM_LOCK_SEQ, (peek(mm + MM_LOCK_SEQ) + 1) >>> 0);
 }
 

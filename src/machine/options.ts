@@ -4,7 +4,7 @@ import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/co
 /** Values of the axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const PROTOCOLS = ['none', 'sync'] as const;
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
-export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
+export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
