@@ -222,7 +222,7 @@ function speculate(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
  */
 export function faultSpeculatively(mm: u32, vpn: u32, write: u32): boolean {
   count(COUNTER_SPECULATIVE_ATTEMPTS);
-  const seq = load(mm + MM_SEQ); // pairs with seqBegin and seqEnd in mmapLock.ts
+  const seq = load(mm + MM_SEQ); // pairs with moveSequence in mmapLock.ts
   if ((seq & 1) !== 0) return abort(COUNTER_SPECULATIVE_ABORTS_WRITER);
   rcuReadLock();
   const found = vmaLookup(mm, vpn);

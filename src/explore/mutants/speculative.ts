@@ -31,7 +31,7 @@ export const SPECULATIVE_MUTANTS: readonly Mutant[] = [
     scenarios: ['speculativeProtect', 'speculativeMunmap'],
     controls: ['speculativeZap'],
     findings: ['stale-translation', 'expectation', 'lost-entry', 'accounting'],
-    quick: { strategy: 'random', executions: 400 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'map-heavy', machine: { fault: 'speculative' } },
   },
   {
