@@ -36,7 +36,7 @@ export const PCP_HIGH: u32 = 93;
 /** Tables moved between a CPU's list and the global one at a time, and the list's limit. */
 export const TABLE_CACHE_BATCH: u32 = 16;
 export const TABLE_CACHE_HIGH: u32 = 48;
-/** Entries of the software TLB and of the paging-structure cache: 2^n, direct-mapped. */
+/** Entries of the software TLB and, per level, of the paging-structure cache: 2^n, direct-mapped. */
 export const TLB_BITS: u32 = 8;
 export const PSC_BITS: u32 = 5;
 /** More pages than this are not flushed one by one (tlb_single_page_flush_ceiling). */

@@ -13,7 +13,7 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -189,7 +189,8 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
-export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
+export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
+export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
