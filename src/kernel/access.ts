@@ -36,8 +36,8 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { userFault } from './fault.ts';
-import { folioOf, frameGeneration } from './frame.ts';
-import { F_REF, C_TLB_EPOCH, PT_GEN } from './layout.ts';
+import { folioReferenced, frameGeneration } from './frame.ts';
+import { C_TLB_EPOCH, PT_GEN } from './layout.ts';
 import { thisCpu } from './percpu.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
@@ -159,7 +159,7 @@ export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
     }
   }
   const frame = entryNumber(entry);
-  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && load(folioOf(frame) + F_REF) === 0)
+  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && !folioReferenced(frame))
     violation(ORACLE_FRAME_USE_AFTER_FREE, vpn, entry, frameGeneration(frame));
   const slot = tlbSlot(vpn);
   poke(slot + TLB_VPN, vpn);

@@ -154,6 +154,10 @@ export const VM_IMPLICIT: u32 = 32;
 /** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
 export const VM_NOHUGEPAGE: u32 = 64;
 
+/** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
+export const VM_UFFD_MISSING: u32 = 0x1000;
+export const VM_UFFD_WP: u32 = 0x2000;
+
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;
 export const MMAP_POPULATE: u32 = 2;

@@ -6,7 +6,7 @@ import { refusalOf } from './refusals.ts';
 export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
-export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
+export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */

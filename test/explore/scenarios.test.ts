@@ -50,6 +50,11 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   rcuExpedited: [2019, 219],
   rcuOffline: [827, 75],
   rcuUpdaters: [8660, 0],
+  speculativeCopy: [1021, 0],
+  speculativeFaults: [22, 0],
+  speculativeMunmap: [257, 0],
+  speculativeProtect: [115, 0],
+  speculativeZap: [227, 0],
   spinlock: [12, 0],
   vmaLock: [1136, 44],
   zapAccess: [15, 0],
@@ -121,9 +126,9 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     {
       scenario: 'zapRefill',
       patch: patch(
-        'ptReclaim',
-        'mappedPmd() === load(pmd) && tableEmpty(pte)',
-        'mappedPmd() === load(pmd)',
+        'emptiness',
+        'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
+        'const empty = true;',
       ),
     },
     /^nonempty-table-freed/,
@@ -132,7 +137,11 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     'a fast path that waits for the PMD lock',
     {
       scenario: 'zapBroken',
-      patch: patch('ptReclaim', 'if (!pmdTrylock(pmd))\n        return false;', 'pmdLock(pmd);'),
+      patch: patch(
+        'walk',
+        'return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);',
+        'spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD); return true;',
+      ),
     },
     /^lock-order/,
   ],

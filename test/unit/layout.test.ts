@@ -13,6 +13,7 @@ const STRUCTURES: [string, number][] = [
   ['C_', layout.CPU_BYTES],
   ['PT_', 2 ** layout.PTDESC_SHIFT],
   ['F_', 2 ** layout.FOLIO_SHIFT],
+  ['LARGE_', 2 * 2 ** layout.FOLIO_SHIFT],
   ['VMA_', 2 ** layout.VMA_SHIFT],
   ['MM_', layout.MM_BYTES],
   ['INODE_', 2 ** layout.INODE_SHIFT],
