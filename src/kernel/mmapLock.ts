@@ -28,21 +28,22 @@ import { pollInterrupts } from './irq.ts';
 import {
   C_MMAP_NEXT,
   C_MMAP_READ,
-  C_MMAP_SINCE,
   C_MMAP_WAIT,
   cpuArea,
   MM_LOCK,
   MM_LOCK_HEAD,
+  MM_LOCK_LAST,
   MM_LOCK_QUEUE,
   MM_LOCK_SEQ,
   MM_LOCK_TAIL,
 } from './layout.ts';
 import { LC_MMAP_QUEUE, LC_MMAP_READ, LC_MMAP_WRITE, spinLock, spinUnlock } from './lock.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
-import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
+import { contentionMeasured, HOLDER_NOBODY, HOLDER_READERS, lockWaited } from './contention.ts';
+import { lockAcquired, lockReleases } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
-import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
+import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
 import {
   add,
@@ -93,7 +94,7 @@ export function mmapReadTrylock(mm: u32): boolean {
 export function mmapReadUnlock(mm: u32): void {
   if (CHECK >= 2) heldPop(mm, LC_MMAP_READ);
   poke(thisCpu() + C_MMAP_READ, 0);
-  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_READ);
+  lockReleases(mm + MM_LOCK, LC_MMAP_READ);
   const before = sub(mm + MM_LOCK, READER); // pairs with tryWrite and grant
   if (CHECK >= 1 && (before & READERS) === 0)
     violation(ORACLE_LOCK_ORDER, mm, LC_MMAP_READ, before);
@@ -105,14 +106,14 @@ export function mmapWriteLock(mm: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_ORDERED);
   if (!tryWrite(mm)) waitInQueue(mm, WAIT_WRITE, LC_MMAP_WRITE);
-  noteWrite();
+  noteWrite(mm);
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function mmapWriteTrylock(mm: u32): boolean {
   if (!tryWrite(mm)) return false;
   if (CHECK >= 2) heldPush(mm, LC_MMAP_WRITE, HELD_TRY);
-  noteWrite();
+  noteWrite(mm);
   return true;
 }
 
@@ -120,7 +121,7 @@ export function mmapWriteUnlock(mm: u32): void {
   checkWriter(mm);
   if (CHECK >= 2) heldPop(mm, LC_MMAP_WRITE);
   endVmaWriteLocks(mm);
-  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+  lockReleases(mm + MM_LOCK, LC_MMAP_WRITE);
   const before = sub(mm + MM_LOCK, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant
   if ((before & QUEUED) !== 0) grantNext(mm);
 }
@@ -133,7 +134,7 @@ export function mmapWriteDowngrade(mm: u32): void {
     heldPush(mm, LC_MMAP_READ, HELD_TRY);
   }
   endVmaWriteLocks(mm);
-  holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+  lockReleases(mm + MM_LOCK, LC_MMAP_WRITE);
   noteRead(mm);
   const before = sub(mm + MM_LOCK, ownWriter() - READER);
   if ((before & QUEUED) !== 0) grantNext(mm);
@@ -157,13 +158,11 @@ export function mmapReaders(mm: u32): u32 {
 /** This CPU has the lock for reading: the state says how many readers there are, this word that it is one of them. */
 function noteRead(mm: u32): void {
   poke(thisCpu() + C_MMAP_READ, mm);
-  countAcquired(LC_MMAP_READ);
-  holdBegins(thisCpu() + C_MMAP_SINCE);
+  lockAcquired(mm + MM_LOCK, LC_MMAP_READ, mm + MM_LOCK_LAST);
 }
 
-function noteWrite(): void {
-  countAcquired(LC_MMAP_WRITE);
-  holdBegins(thisCpu() + C_MMAP_SINCE);
+function noteWrite(mm: u32): void {
+  lockAcquired(mm + MM_LOCK, LC_MMAP_WRITE, mm + MM_LOCK_LAST);
 }
 
 function checkWriter(mm: u32): void {
@@ -190,8 +189,16 @@ function tryWrite(mm: u32): boolean {
   return compareExchange(mm + MM_LOCK, 0, ownWriter()) === 0;
 }
 
+/** Whom a waiter waits for: the writer, or readers. */
+function holderSeen(mm: u32): u32 {
+  const writer = mmapWriter(mm);
+  if (writer !== 0) return writer;
+  return mmapReaders(mm) === 0 ? HOLDER_NOBODY : HOLDER_READERS;
+}
+
 function waitInQueue(mm: u32, kind: u32, cls: u32): void {
   const startNs = clockNs();
+  const holder = contentionMeasured() ? holderSeen(mm) : HOLDER_NOBODY;
   const self = thisCpu();
   spinLock(mm + MM_LOCK_QUEUE, LC_MMAP_QUEUE);
   store(self + C_MMAP_WAIT, kind);
@@ -216,9 +223,7 @@ function waitInQueue(mm: u32, kind: u32, cls: u32): void {
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }
-  const ns = (clockNs() - startNs) >>> 0;
-  countWait(cls, ns);
-  event(EVENT_LOCK_WAITED, mm + MM_LOCK, ns);
+  lockWaited(mm + MM_LOCK, cls, startNs, holder);
 }
 
 function grantNext(mm: u32): void {

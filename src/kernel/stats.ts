@@ -40,8 +40,11 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
+export const COUNTER_INTERRUPTS_SENT: u32 = 97;
+export const COUNTER_ITERATIONS: u32 = 98;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 99;
 
 /** Counts one event. */
 export function count(counter: u32): void {

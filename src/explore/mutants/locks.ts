@@ -103,9 +103,9 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     patch: {
       module: 'mmapLock',
       find: `endVmaWriteLocks(mm);
-        holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+        lockReleases(mm + MM_LOCK, LC_MMAP_WRITE);
         const before = sub(mm + MM_LOCK, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant`,
-      replace: `holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
+      replace: `lockReleases(mm + MM_LOCK, LC_MMAP_WRITE);
         const before = sub(mm + MM_LOCK, ownWriter());
         endVmaWriteLocks(mm);`,
     },
