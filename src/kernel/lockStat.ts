@@ -74,6 +74,12 @@ export function lockAcquired(lock: u32, cls: u32, last: u32): void {
   if (peek(H_LOCK_STAT) !== 0) measureAcquired(lock, cls, last);
 }
 
+/** The same for a lock whose hold ends with another one's, and is not timed. */
+export function lockPassed(cls: u32, last: u32): void {
+  countAcquired(cls);
+  if ((peek(H_LOCK_STAT) & LOCK_STAT_CONTENTION) !== 0) countBounce(cls, last);
+}
+
 /**
  * This CPU is about to release that lock, or to hold it in another mode.
  * @inline

@@ -43,7 +43,7 @@ import {
   LC_VMA_READ,
   LC_VMA_WRITE,
 } from './lockOrder.ts';
-import { countAcquired, lockAcquired, lockReleases } from './lockStat.ts';
+import { lockAcquired, lockPassed, lockReleases } from './lockStat.ts';
 import { HOLDER_READERS, lockWaited } from './contention.ts';
 import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
@@ -151,15 +151,14 @@ export function vmaIsWriteLocked(vma: u32): u32 {
 export function vmaStartWrite(vma: u32): void {
   const seq = load(load(vma + VMA_MM) + MM_LOCK_SEQ);
   if (load(vma + VMA_LOCK_SEQ) === seq) return;
-  countAcquired(LC_VMA_WRITE);
-  if (load(vma + VMA_REF) === 0) {
-    store(vma + VMA_LOCK_SEQ, seq);
-    return;
+  const attached = load(vma + VMA_REF) !== 0;
+  if (attached) {
+    add(vma + VMA_REF, VMA_WRITER);
+    waitForReaders(vma, VMA_WRITER + 1);
   }
-  add(vma + VMA_REF, VMA_WRITER);
-  waitForReaders(vma, VMA_WRITER + 1);
+  lockPassed(LC_VMA_WRITE, vma + VMA_LAST);
   store(vma + VMA_LOCK_SEQ, seq);
-  sub(vma + VMA_REF, VMA_WRITER);
+  if (attached) sub(vma + VMA_REF, VMA_WRITER);
 }
 
 /** Lets readers in once the write lock ends. Precondition: detached, write-locked, about to be linked. */
