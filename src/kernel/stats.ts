@@ -57,8 +57,11 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
+export const COUNTER_INTERRUPTS_SENT: u32 = 97;
+export const COUNTER_ITERATIONS: u32 = 98;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 72;
+export const COUNTERS: u32 = 99;
 
 /** Counts one event. */
 export function count(counter: u32): void {
