@@ -57,6 +57,9 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
+export const COUNTER_INTERRUPTS_SENT: u32 = 97;
+export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;

@@ -35,11 +35,11 @@ import { F_FLAGS } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
 import {
   entriesCleared,
-  walkBegin,
-  walkEnd,
   zapDone,
   zapEligible,
   zapEmptied,
+  walkBegin,
+  walkEnd,
 } from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';

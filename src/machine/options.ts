@@ -83,8 +83,10 @@ export interface MachineOptions {
   swapPages?: number;
   /** Buckets of the page cache; a power of two. */
   cacheBuckets?: number;
-  /** Measure how long locks are held, too. */
+  /** Measure how long locks are held, too: every hold. */
   lockStat?: boolean;
+  /** Measure contention: who waits for whom, for which locks, where; of holds only some unless `lockStat`. */
+  contention?: boolean;
   /** Events each CPU remembers; 0 or a power of two. */
   eventsPerCpu?: number;
   /** Longest that one wait or grace period may last before it is a violation, milliseconds, 1 to 4,000. */
@@ -195,6 +197,7 @@ const DEFAULTS: ResolvedOptions = {
   swapPages: 16_384,
   cacheBuckets: 4096,
   lockStat: false,
+  contention: false,
   eventsPerCpu: 0,
   stallMs: 4000,
   batchEntries: GATHER_BATCH_ENTRIES,
@@ -260,6 +263,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     swapPages: checkInteger('swapPages', all.swapPages, 0, NUMBERS_MAX),
     cacheBuckets: checkPowerOfTwo('cacheBuckets', all.cacheBuckets, 1, 1 << 20),
     lockStat: checkBoolean('lockStat', all.lockStat),
+    contention: checkBoolean('contention', all.contention),
     eventsPerCpu: checkPowerOfTwo('eventsPerCpu', all.eventsPerCpu, 0, 1 << 20),
     stallMs: checkInteger('stallMs', all.stallMs, 1, 4000),
     batchEntries: checkInteger('batchEntries', all.batchEntries, 1, GATHER_BATCH_ENTRIES),
