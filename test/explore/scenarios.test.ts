@@ -42,7 +42,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   pageoutFault: [12184, 0],
   pageoutPin: [45, 3],
   pinOrFault: [543, 0],
-  protectFault: [152, 0],
+  protectFault: [51, 0],
   protectWrite: [35, 2],
   rcuAdopted: [13170, 819],
   rcuBarrier: [15656, 5],
