@@ -11,10 +11,11 @@
  * Source: Linux mm/memory.c (free_pgd_range, free_pud_range, free_pmd_range, free_pte_range).
  */
 
+import { CHECK } from './check.ts';
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { upperCleared } from './protocol.ts';
+import { checkWalk, upperCleared } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load, store } from './word.ts';
@@ -100,6 +101,7 @@ export function freePgdRange(
   floor: u32,
   ceiling: u32,
 ): void {
+  if (CHECK >= 2) checkWalk(mm);
   const stop = end > TASK_END ? TASK_END : end;
   let vpn = start;
   while (vpn < stop) {

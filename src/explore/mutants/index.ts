@@ -18,6 +18,7 @@ import type { MachineOptions } from '../../machine/options.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
+import { SHAPE_MUTANTS } from './shape.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
@@ -41,6 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
+  ...SHAPE_MUTANTS,
   ...SPECULATIVE_MUTANTS,
 ];
 
