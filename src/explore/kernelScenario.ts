@@ -34,7 +34,7 @@ export const SMALL: Readonly<Record<string, number>> = {
   QUEUE_SPINS: 0,
   IPI_SPINS: 0,
   RCU_SPINS: 0,
-  MMAP_SPINS: 0,
+  RWSEM_SPINS: 0,
   RCU_BATCH: 1,
   PARKING: 0,
   TIMED_GRACE_PERIODS: 0,

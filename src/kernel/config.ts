@@ -57,7 +57,7 @@ export const SEQ_START: u32 = 0xffffff00;
 export const CPUS_MAX: u32 = 32;
 
 /**
- * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, an mmap_lock. None of them
+ * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, a reader-writer lock. None of them
  * is needed for progress: an execution that explores interleavings sets all to 0.
  */
 export const LOCK_SPINS: u32 = 300;
@@ -65,7 +65,7 @@ export const LOCK_SPINS: u32 = 300;
 export const QUEUE_SPINS: u32 = 20000;
 export const IPI_SPINS: u32 = 1000;
 export const RCU_SPINS: u32 = 1000;
-export const MMAP_SPINS: u32 = 300;
+export const RWSEM_SPINS: u32 = 300;
 /**
  * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings, whose awaits
  * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does, and the
@@ -90,6 +90,10 @@ export const POISON_LOCK: u32 = 0xdead4ead;
 /** Axis `reclaim protocol`. */
 export const PROTOCOL_NONE: u32 = 0;
 export const PROTOCOL_SYNC: u32 = 1;
+export const PROTOCOL_ASYNC: u32 = 2;
+export const PROTOCOL_PTE_REFCOUNT: u32 = 3;
+export const PROTOCOL_PT_RWSEM: u32 = 4;
+export const PROTOCOL_MMAP_WRITE: u32 = 5;
 /** Axis `how tables are freed`. */
 export const FREE_RCU: u32 = 0;
 export const FREE_SEMI_RCU: u32 = 1;
@@ -97,6 +101,10 @@ export const FREE_IMMEDIATE: u32 = 2;
 /** Axis `fault path`. */
 export const FAULT_MMAP_LOCK: u32 = 0;
 export const FAULT_VMA_LOCK: u32 = 1;
+export const FAULT_SPECULATIVE: u32 = 2;
+/** Axis `zap`. */
+export const ZAP_PAGE: u32 = 0;
+export const ZAP_FOLIO: u32 = 1;
 /** Axis `page-table lock`. */
 export const LOCK_ADAPTIVE: u32 = 0;
 export const LOCK_TAS: u32 = 1;

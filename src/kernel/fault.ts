@@ -38,7 +38,14 @@ import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
-import { pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock, setPte } from './pteMap.ts';
+import {
+  clearPte,
+  pteOffsetMap,
+  pteOffsetMapLock,
+  pteUnmap,
+  pteUnmapUnlock,
+  setPte,
+} from './pteMap.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import {
   count,
@@ -51,7 +58,7 @@ import { swapFree } from './swap.ts';
 import { vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { exchange, load, peek, poke } from './word.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
@@ -151,7 +158,7 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
   const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
   const dirty = write !== 0 ? PTE_DIRTY : 0;
   // The entry is not none, so an equal entry shows that the table is still the one of step 2.
-  exchange(pte, 0);
+  clearPte(pte);
   setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty));
   swapFree(entryNumber(entry));
   pteUnmapUnlock(pte);

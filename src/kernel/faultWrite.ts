@@ -36,11 +36,11 @@ import {
 } from './frame.ts';
 import { F_FLAGS, VMA_FLAGS } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
-import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
-import { exchange, load, or } from './word.ts';
+import { load, or } from './word.ts';
 
 /** Whether the write needs no copy. `entry` is present and write-protected; its PTE lock is held. */
 function mayReuse(flags: u32, entry: u32): boolean {
@@ -61,7 +61,7 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
     folioPut(fresh);
     return;
   }
-  exchange(pte, 0);
+  clearPte(pte);
   flushTlbRange(mm, vpn, vpn + 1, 0);
   mapAnonFrame(mm, vpn, fresh);
   setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));

@@ -13,7 +13,7 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import { CPUS_MAX, GATHER_NEST, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -23,6 +23,13 @@ export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
 export const LOCK_SINCE: u32 = 12; // the holder: clock at acquisition, when hold times are measured
 export const LOCK_BYTES: u32 = 16;
+
+/** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
+export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
+export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
+export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
+export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
+export const RWSEM_BYTES: u32 = 32;
 
 /** An RCU head: 12 bytes, inside the descriptor of what is freed; owned by callRcu's caller until it is queued, then by rcu.ts. */
 export const RCU_NEXT: u32 = 0; // link in a callback list
@@ -68,6 +75,7 @@ export const H_INJECT_DEATH_CPU: u32 = 0xc8; // config: cpu + 1 that dies; 0: no
 export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
 export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
+export const H_ZAP: u32 = 0xd8; // config: ZAP_
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -154,8 +162,8 @@ export const C_HELD: u32 = LINE * 8 + 8; // owner, checks: address and class of 
 export const HELD_MAX: u32 = 15;
 export const C_MCS: u32 = LINE * 11; // MCS nodes, a line each: {next, go}, atomic; four, as a CPU nests that deep at most
 export const MCS_NODES: u32 = 4;
-export const C_MMAP_WAIT: u32 = LINE * 15; // atomic: this CPU's place in a queue for an mmap_lock (mmapLock.ts): MMAP_WAIT_ state
-export const C_MMAP_NEXT: u32 = LINE * 15 + 4; // the queue's lock: area of the CPU behind it, or 0
+export const C_RWSEM_WAIT: u32 = LINE * 15; // atomic: this CPU's place in a queue of a reader-writer lock (rwsem.ts): WAIT_ state
+export const C_RWSEM_NEXT: u32 = LINE * 15 + 4; // the queue's lock: area of the CPU behind it, or 0
 export const C_PCP_HEAD: u32 = LINE * 16; // owner: list of free frames of order 0
 export const C_PCP_COUNT: u32 = LINE * 16 + 4; // owner
 export const C_TABLE_HEAD: u32 = LINE * 16 + 8; // owner: list of free tables
@@ -163,16 +171,13 @@ export const C_TABLE_COUNT: u32 = LINE * 16 + 12; // owner
 export const C_TLB_EPOCH: u32 = LINE * 16 + 16; // owner: TLB and paging-structure-cache entries of other epochs are invalid
 export const C_MMAP_READ: u32 = LINE * 16 + 20; // owner, read by reports: mm whose mmap_lock this CPU holds for reading, or 0
 export const C_VMA_READ: u32 = LINE * 16 + 24; // owner, read by reports: VMA that this CPU holds for reading, or 0
-export const C_MMAP_SINCE: u32 = LINE * 16 + 28; // owner: clock when this CPU got its mmap_lock, when hold times are measured
-export const C_VMA_SINCE: u32 = LINE * 15 + 8; // owner: the same for the VMA
+export const C_VMA_SINCE: u32 = LINE * 15 + 8; // owner: clock when this CPU got its VMA lock, when hold times are measured
 export const C_MAP: u32 = LINE * 16 + 32; // owner, checks: table and generation of each PTE table mapped, oldest first
 export const MAPS_MAX: u32 = 4;
 export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VIOLATIONS: number of records below ever written
 export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_RECORDS records of 8 words
 export const VIOLATION_RECORDS: u32 = 8;
 export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
-export const C_LOCK_STAT: u32 = 0x800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), 16 classes
-export const LOCK_STAT_BYTES: u32 = 256;
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
@@ -184,7 +189,10 @@ export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (r
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
-export const C_AREA_END: u32 = C_PSC + (1 << (PSC_BITS + 4));
+export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
+export const LOCK_STAT_BYTES: u32 = 256;
+export const LOCK_CLASSES_MAX: u32 = 32;
+export const C_AREA_END: u32 = C_LOCK_STAT + LOCK_CLASSES_MAX * LOCK_STAT_BYTES;
 
 // ---- tables ----
 export const TABLES: u32 = PERCPU + CPUS_MAX * CPU_BYTES;
@@ -251,10 +259,7 @@ export const MM_MAP_COUNT: u32 = 20; // mmap_lock for write: VMAs
 export const MM_ANON_NEXT: u32 = 24; // atomic: next anon_vma identity
 export const MM_LEVEL_SEED: u32 = 28; // mmap_lock for write: generator of skip-list levels
 export const MM_NEXT_FREE: u32 = 32; // G_MM_LOCK: link in the free list
-export const MM_LOCK: u32 = LINE; // mmap_lock (mmapLock.ts): its state, atomic
-export const MM_LOCK_HEAD: u32 = LINE + 4; // MM_LOCK_QUEUE: area of the first CPU waiting, or 0
-export const MM_LOCK_TAIL: u32 = LINE + 8; // MM_LOCK_QUEUE: area of the last
-export const MM_LOCK_QUEUE: u32 = LINE + 16; // a lock: the queue of mmap_lock
+export const MM_LOCK: u32 = LINE; // mmap_lock, a reader-writer lock (mmapLock.ts)
 export const MM_LOCK_SEQ: u32 = LINE * 2; // mmap_lock for write, stored atomically: ends all VMA write locks when it moves on
 export const MM_PAGE_TABLE_LOCK: u32 = LINE * 3; // a lock: PGD and PUD entries
 export const MM_TLB_PENDING: u32 = LINE * 4; // atomic: gathers open in this mm

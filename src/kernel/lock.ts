@@ -52,7 +52,7 @@ import { clockNs, compareExchange, exchange, load, notify, peek, takeWord } from
 export {
   LC_CACHE,
   LC_FRAMES,
-  LC_MMAP_QUEUE,
+  LC_RWSEM_QUEUE,
   LC_MMAP_READ,
   LC_MMAP_WRITE,
   LC_MMS,

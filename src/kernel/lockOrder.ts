@@ -4,8 +4,8 @@
  *
  * Order, outermost first; classes of one rank are never held together, except nested on purpose (`spinLockNested`):
  *
- *     mmap_lock < VMA lock < page_table_lock < PMD lock < PTE lock < mms < {page cache, swap}
- *       < {tables, frames, VMAs} < {callback list, mmap_lock's queue}
+ *     mmap_lock < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem < page_table_lock < PMD lock < PTE lock < mms
+ *       < {page cache, swap} < {tables, frames, VMAs, deferred split, candidates, userfaultfd queue} < {callback list, a reader-writer lock's queue}
  *
  * A trylock cannot deadlock, so it may go against the order; what it took then counts as held.
  *
@@ -34,9 +34,21 @@ export const LC_MMAP_READ: u32 = 10;
 export const LC_MMAP_WRITE: u32 = 11;
 export const LC_VMA_READ: u32 = 12;
 export const LC_VMA_WRITE: u32 = 13;
-export const LC_MMAP_QUEUE: u32 = 14;
-/** One more than the last class. */
-export const LOCK_CLASSES: u32 = 15;
+export const LC_RWSEM_QUEUE: u32 = 14;
+/** Classes of reader-writer locks come in pairs, readers first. */
+export const LC_PT_READ: u32 = 15;
+export const LC_PT_WRITE: u32 = 16;
+export const LC_I_MMAP_READ: u32 = 17;
+export const LC_I_MMAP_WRITE: u32 = 18;
+export const LC_ANON_VMA_READ: u32 = 19;
+export const LC_ANON_VMA_WRITE: u32 = 20;
+export const LC_FOLIO: u32 = 21;
+export const LC_DEFERRED_SPLIT: u32 = 22;
+export const LC_CANDIDATES: u32 = 23;
+export const LC_UFFD: u32 = 24;
+
+/** Rank of the outermost spinlocks: what comes before may be held across waits. */
+const RANK_SPINLOCKS: u32 = 7;
 
 /** How a lock is taken, for `heldPush`. */
 export const HELD_ORDERED: u32 = 0;
@@ -46,14 +58,19 @@ export const HELD_TRY: u32 = 2;
 /** Place of a class in the lock order, 0 outermost. */
 export function lockRank(cls: u32): u32 {
   if (cls === LC_MMAP_READ || cls === LC_MMAP_WRITE) return 0;
-  if (cls === LC_VMA_READ || cls === LC_VMA_WRITE) return 1;
-  if (cls === LC_PAGE_TABLE) return 2;
-  if (cls === LC_PMD) return 3;
-  if (cls === LC_PTE) return 4;
-  if (cls === LC_MMS) return 5;
-  if (cls === LC_CACHE || cls === LC_SWAP) return 6;
-  if (cls === LC_TABLES || cls === LC_FRAMES || cls === LC_VMAS) return 7;
-  return 8;
+  if (cls === LC_VMA_READ) return 1;
+  if (cls === LC_FOLIO) return 2;
+  if (cls === LC_VMA_WRITE) return 3;
+  if (cls === LC_I_MMAP_READ || cls === LC_I_MMAP_WRITE) return 4;
+  if (cls === LC_ANON_VMA_READ || cls === LC_ANON_VMA_WRITE) return 5;
+  if (cls === LC_PT_READ || cls === LC_PT_WRITE) return 6;
+  if (cls === LC_PAGE_TABLE) return RANK_SPINLOCKS;
+  if (cls === LC_PMD) return 8;
+  if (cls === LC_PTE) return 9;
+  if (cls === LC_MMS) return 10;
+  if (cls === LC_CACHE || cls === LC_SWAP) return 11;
+  if (cls === LC_RCU || cls === LC_RWSEM_QUEUE) return 13;
+  return 12;
 }
 
 /**
@@ -93,13 +110,13 @@ export function heldPop(lock: u32, cls: u32): void {
   else poke(cpu + C_HELD_DEPTH, depth - 1);
 }
 
-/** Whether this CPU holds a lock that may not be held across a wait for readers: any but mmap_lock and VMA locks. */
+/** Whether this CPU holds a lock that may not be held across a wait for readers: a spinlock. */
 export function holdsSpinlock(): boolean {
   const cpu = thisCpu();
   const depth = peek(cpu + C_HELD_DEPTH);
   let found = false;
   for (let i: u32 = 0; i < depth; i++) {
-    if (lockRank(peek(cpu + C_HELD + (i << 3) + 4)) >= 2) found = true;
+    if (lockRank(peek(cpu + C_HELD + (i << 3) + 4)) >= RANK_SPINLOCKS) found = true;
   }
   return found;
 }

@@ -18,12 +18,19 @@ export const LS_WAIT_TOTAL: u32 = 8; // low, high
 export const LS_WAIT_MAX: u32 = 16;
 export const LS_HOLD_TOTAL: u32 = 24; // low, high
 export const LS_HOLD_MAX: u32 = 32;
+/** Clock when this CPU got its lock of the class, for reader-writer locks, when hold times are measured. */
+export const LS_SINCE: u32 = 36;
 /** 32 words: waits whose length in ns has its highest set bit at that place (0 and 1 ns in the first). */
 export const LS_WAIT_HISTOGRAM: u32 = 64;
 
 /** @inline */
 function column(cls: u32): u32 {
   return thisCpu() + C_LOCK_STAT + cls * LOCK_STAT_BYTES;
+}
+
+/** Word at which a hold of a reader-writer lock of class `cls` notes its beginning. */
+export function sinceOf(cls: u32): u32 {
+  return column(cls) + LS_SINCE;
 }
 
 /**

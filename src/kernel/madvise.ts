@@ -46,7 +46,8 @@ import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
-import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { rangeZapped } from './protocol.ts';
+import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
 import { swapFree } from './swap.ts';
@@ -54,7 +55,7 @@ import { findVma } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import { pmdFind } from './walk.ts';
-import { and, exchange, load, or, peek, store } from './word.ts';
+import { and, load, or, peek, store } from './word.ts';
 import { spanEnd, unmapPageRange } from './zap.ts';
 
 /** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
@@ -68,7 +69,7 @@ function dontneed(mm: u32, start: u32, end: u32): void {
 function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): void {
   if (!entryPresent(entry)) {
     if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return;
-    exchange(pte, 0);
+    clearPte(pte);
     rssSub(mm, RSS_SWAP, 1);
     swapFree(entryNumber(entry));
     return;
@@ -196,11 +197,15 @@ export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
       const covered = load(vma + VMA_END) >= end;
       const result = covered ? adviseVma(mm, vma, start, end, advice) : 0;
       vmaReadUnlock(vma);
-      if (covered) return result;
+      if (covered) {
+        if (advice === MADV_DONTNEED) rangeZapped(mm, start, end);
+        return result;
+      }
     }
   }
   mmapReadLock(mm);
   const result = adviseVmas(mm, start, end, advice);
   mmapReadUnlock(mm);
+  if (advice === MADV_DONTNEED) rangeZapped(mm, start, end);
   return result;
 }

@@ -32,6 +32,7 @@ import {
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinLockNested, spinUnlock } from './lock.ts';
 import {
+  clearPte,
   pteLockNested,
   pteOffsetMapLock,
   pteOffsetMapRwNolock,
@@ -46,7 +47,7 @@ import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
 import { findVmaIntersection } from './vma.ts';
 import { pmdAlloc, pmdFind, pmdLock, pmdUnlock, pteAlloc, pudAlloc, pudFind } from './walk.ts';
-import { exchange, load, store } from './word.ts';
+import { load, store } from './word.ts';
 
 /**
  * Pages from `old` and `new_` on that stay within one entry of `size` pages on both sides, `end - old` at most (get_extent).
@@ -95,7 +96,7 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
       violation(ORACLE_LOST_ENTRY, newPte + at, load(newPte + at), new_ + (at >>> 2));
     }
     // Takes accessed and dirty bits along that a walker sets until now.
-    const entry = exchange(oldPte + at, 0);
+    const entry = clearPte(oldPte + at);
     if (entryPresent(entry)) flush = 1;
     setPte(newPte + at, entry);
   }

@@ -40,14 +40,14 @@ import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
-import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssAdd, rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_PAGED_OUT } from './stats.ts';
 import { swapAlloc, swapFree } from './swap.ts';
 import { flushTlbRange } from './tlb.ts';
 import { pmdFind } from './walk.ts';
-import { and, exchange, load, or, peek, poke } from './word.ts';
+import { and, load, or, peek, poke } from './word.ts';
 import { spanEnd } from './zap.ts';
 
 /** Whether a page may be looked at for paging out. PTE lock held. */
@@ -116,7 +116,7 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
       entryNumber(now) === frame &&
       folioMapCount(frame) === 1
     ) {
-      const cleared = exchange(pte, 0);
+      const cleared = clearPte(pte);
       flushTlbRange(mm, vpn, vpn + 1, 0);
       next = cleared;
       // After the flush nobody new can find the page through this entry; a GUP that found it before holds a reference now, or sees the change.

@@ -26,12 +26,13 @@ import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
 import { LC_PTE, spinLock, spinLockNested, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
+import { entriesCleared, entryInstalled } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_PTE_MAP_RETRIES } from './stats.ts';
 import { LEVEL_PTE, PT_LIVE, ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { pteOffset } from './walk.ts';
-import { load, peek, poke, store } from './word.ts';
+import { exchange, load, peek, poke, store } from './word.ts';
 
 /** Notes the generation of the table that the PMD value `value`, read from `pmd`, names. */
 function checkMap(pmd: u32, value: u32): void {
@@ -151,11 +152,22 @@ export function pteUnlock(pte: u32): void {
 }
 
 /**
- * Stores a non-none entry. Precondition: the PTE lock is held, and the entry was none or the caller cleared it. An entry written into a
- * detached table would be lost with it.
+ * Stores a non-none entry. Precondition: the PTE lock is held, and the entry is none: the caller has seen it, or cleared it. An entry written
+ * into a detached table would be lost with it.
  */
 export function setPte(pte: u32, entry: u32): void {
   if (CHECK >= 1 && (load(ptdescOfEntry(pte) + PT_STATE) & 0xff) !== PT_LIVE)
     violation(ORACLE_LOST_ENTRY, pte, entry, load(ptdescOfEntry(pte) + PT_STATE));
+  entryInstalled(pte);
   store(pte, entry);
+}
+
+/**
+ * Sets a non-none entry to none, atomically with respect to walkers that set accessed and dirty, and returns what it was. Precondition: the
+ * PTE lock is held. Pairs with GUP-fast's second look.
+ */
+export function clearPte(pte: u32): u32 {
+  const entry = exchange(pte, 0);
+  entriesCleared(pte, 1);
+  return entry;
 }

@@ -10,9 +10,9 @@
  *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their page and queued in the
  *     gather; others go by kind;
  *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is dropped;
- *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: fast path of ptReclaim.ts, under the lock;
+ *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: the reclaim protocol hears of it under the lock (zapEmptied);
  *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
- *  6. an eligible table that step 4 did not take: slow path of ptReclaim.ts.
+ *  6. the protocol hears that the piece is done (zapDone), and whether step 4 took the table.
  *
  * Lock order: any one of mmap_lock, VMA lock, rmap lock, in any mode; PTE lock (PMD lock by trylock under it).
  * Source: Linux mm/memory.c (unmap_page_range, zap_pte_range, do_zap_pte_range, zap_present_ptes, zap_nonpresent_ptes).
@@ -33,7 +33,7 @@ import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
 import { F_FLAGS } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
-import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
+import { entriesCleared, zapDone, zapEligible, zapEmptied } from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
@@ -97,6 +97,7 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
   const most: u32 = end - vpn;
   let done: u32 = 0;
   let worked: u32 = 0;
+  let cleared: u32 = 0;
   let outcome: u32 = 0;
   while (done < most && worked < ZAP_RESCHED_PERIOD && (outcome & STOPPED_FULL) === 0) {
     done += skipNonePtes(pte + (done << 2), most - done);
@@ -105,13 +106,17 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       const entry = load(at);
       if (entryPresent(entry)) {
         if (zapPresentPte(gather, mm, at, vpn + done)) outcome = outcome | STOPPED_FULL;
-      } else if (!zapNonpresentPte(mm, at, entry)) {
+        cleared += 1;
+      } else if (zapNonpresentPte(mm, at, entry)) {
+        cleared += 1;
+      } else {
         outcome = outcome | ENTRY_LEFT;
       }
       done += 1;
       worked += 1;
     }
   }
+  if (cleared !== 0) entriesCleared(pte, cleared);
   countBy(COUNTER_ZAPPED_PAGES, worked);
   return outcome | done;
 }
@@ -120,7 +125,7 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
  * Zaps [start, end), which one PMD entry, at `pmd`, covers. `reclaim`: 1 when an emptied table is to be detached.
  */
 function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, reclaim: u32): void {
-  let eligible = reclaim !== 0 && reclaimEligible(start, end);
+  let eligible = reclaim !== 0 && zapEligible(start, end);
   let heldThroughout = true;
   let detached = false;
   let vpn = start;
@@ -143,16 +148,14 @@ function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, recla
       heldThroughout = false;
       count(COUNTER_ZAP_BREAKS);
     }
-    if (eligible && heldThroughout) detached = reclaimLocked(pmd);
+    if (eligible && heldThroughout) detached = zapEmptied(pmd);
     if (full) gatherFlushTlb(gather);
     pteUnmapUnlock(first);
     syncPoint();
     if (full) gatherFlush(gather);
     if (vpn !== end) condResched();
   }
-  if (!eligible) return;
-  if (detached) detachedTable(gather, mm, start);
-  else reclaimUnlocked(gather, mm, pmd, start);
+  if (eligible) zapDone(gather, mm, pmd, start, detached);
 }
 
 /** Zaps [start, end) under one PUD entry's PMD table. */

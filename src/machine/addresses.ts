@@ -48,12 +48,9 @@ export function describeAddress(words: Uint32Array, address: number): string | n
     const number = Math.floor((address - base) / 2 ** shift);
     const offset = address - base - number * 2 ** shift;
     if (word === layout.H_PTDESCS && offset < layout.LOCK_BYTES) return `lock of table ${number}`;
-    const inQueue =
-      offset >= layout.MM_LOCK_QUEUE && offset < layout.MM_LOCK_QUEUE + layout.LOCK_BYTES;
-    if (word === layout.H_MM_BASE && inQueue)
-      return `lock of the queue of mmap_lock of address space ${number}`;
-    if (word === layout.H_MM_BASE && offset >= layout.MM_LOCK && offset < layout.MM_LOCK_SEQ)
-      return `mmap_lock of address space ${number}`;
+    const inLock = offset - layout.MM_LOCK;
+    if (word === layout.H_MM_BASE && inLock >= 0 && inLock < layout.RWSEM_BYTES)
+      return `${inLock >= layout.RWSEM_QUEUE ? 'lock of the queue of ' : ''}mmap_lock of address space ${number}`;
     if (word === layout.H_MM_BASE && offset === layout.MM_PAGE_TABLE_LOCK)
       return `page_table_lock of address space ${number}`;
     return `${name} ${number}`;

@@ -99,7 +99,7 @@ function* spinlocks(words: Uint32Array): Generator<Found> {
   for (let i = 0; i < at(layout.H_MMS); i++) {
     const mm = at(layout.H_MM_BASE) + i * layout.MM_BYTES;
     yield [mm + layout.MM_PAGE_TABLE_LOCK, lockOrder.LC_PAGE_TABLE];
-    yield [mm + layout.MM_LOCK_QUEUE, lockOrder.LC_MMAP_QUEUE];
+    yield [mm + layout.MM_LOCK + layout.RWSEM_QUEUE, lockOrder.LC_RWSEM_QUEUE];
   }
   for (let i = 1; i < at(layout.G_TABLE_BUMP); i++) {
     const desc = at(layout.H_PTDESCS) + (i << layout.PTDESC_SHIFT);

@@ -4,7 +4,7 @@ import {
   FRAME_ORDER_MAX,
   FREE_RCU,
   LOCK_ADAPTIVE,
-  PROTOCOL_NONE,
+  ZAP_PAGE,
   SEQ_START,
   TABLE_BYTES,
 } from '../kernel/config.ts';
@@ -17,7 +17,8 @@ import {
   FREE_MODES,
   LOCK_KINDS,
   OptionError,
-  PROTOCOLS,
+  PROTOCOL_CODES,
+  ZAP_MODES,
   type ResolvedOptions,
 } from './options.ts';
 
@@ -129,9 +130,10 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_SWAP_BASE, regions.swap);
   put(layout.H_RING_BASE, regions.rings);
   put(layout.H_END, regions.end);
-  put(layout.H_PROTOCOL, PROTOCOL_NONE + PROTOCOLS.indexOf(options.protocol));
+  put(layout.H_PROTOCOL, PROTOCOL_CODES[options.protocol]);
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(options.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(options.fault));
+  put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(options.zap));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(layout.H_LOCK_STAT, options.lockStat ? 1 : 0);
   put(layout.H_STALL_NS, options.stallMs * 1e6);

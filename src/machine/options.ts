@@ -1,8 +1,20 @@
 import { availableParallelism } from 'node:os';
-import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/config.ts';
+import {
+  CPUS_MAX,
+  GATHER_BATCH_COUNT,
+  GATHER_BATCH_ENTRIES,
+  PROTOCOL_NONE,
+  PROTOCOL_SYNC,
+} from '../kernel/config.ts';
+import { refusalOf } from './refusals.ts';
 
-/** Values of the axes; the position of a name is its code in `src/kernel/config.ts`. */
-export const PROTOCOLS = ['none', 'sync'] as const;
+/** Codes of the reclaim protocols in `src/kernel/config.ts`. */
+export const PROTOCOL_CODES = {
+  none: PROTOCOL_NONE,
+  sync: PROTOCOL_SYNC,
+} as const;
+export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_CODES)[];
+/** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
 export const ZAP_MODES = ['page'] as const;
@@ -234,7 +246,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
   ) as MachineOptions;
   const all = { ...DEFAULTS, ...(given.mutant !== undefined && { execution: 'js' }), ...given };
   const cpus = checkInteger('cpus', all.cpus, 1, CPUS_MAX);
-  return {
+  const resolved: ResolvedOptions = {
     cpus,
     protocol: checkName('protocol', all.protocol, PROTOCOLS),
     free: checkName('free', all.free, FREE_MODES),
@@ -259,4 +271,8 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     inject: resolveInjection(all.inject, cpus),
     mutant: all.mutant === null ? null : checkText('mutant', all.mutant),
   };
+  const refusal = refusalOf(resolved);
+  if (refusal !== null)
+    throw new OptionError(refusal.option, resolved[refusal.option], refusal.reason);
+  return resolved;
 }

@@ -36,7 +36,7 @@ function optionsOf(seed: number): MachineOptions {
   return {
     cpus: 3,
     seed,
-    protocol: seed % 4 === 0 ? 'none' : PROTOCOLS[1],
+    protocol: PROTOCOLS[seed % PROTOCOLS.length]!,
     free: random.pick(['rcu', 'rcu', 'semi-rcu', 'immediate']),
     fault: random.pick(FAULT_PATHS),
     lock: random.pick(LOCK_KINDS),

@@ -406,7 +406,7 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
     await play({ execution, fault: 'mmap-lock' }, async (scene) => {
       const writer = await scene.hold(1, 'stayMmapWriteLocked');
       const faulting = started(scene.machine.cpu(2).access(scene.space, A + PAGE_BYTES, 'w'));
-      await scene.waits(2, layout.cpuArea(2) + layout.C_MMAP_WAIT);
+      await scene.waits(2, layout.cpuArea(2) + layout.C_RWSEM_WAIT);
       expect(scene.space.anonPages).toBe(1);
       await writer.leave();
       expect(await faulting).toBe(null);

@@ -5,12 +5,7 @@
  * all CPUs are idle and all tables free, whose locks, of the kind before, become new.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  FAULT_MMAP_LOCK,
-  FREE_RCU,
-  LOCK_ADAPTIVE,
-  PROTOCOL_NONE,
-} from '../../src/kernel/config.ts';
+import { FAULT_MMAP_LOCK, FREE_RCU, LOCK_ADAPTIVE } from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_TABLES_RECLAIMED_FAST,
@@ -23,7 +18,7 @@ import {
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
-  PROTOCOLS,
+  PROTOCOL_CODES,
 } from '../../src/machine/options.ts';
 import { VARIANTS, variantName, type Variant } from './variants.ts';
 
@@ -36,7 +31,7 @@ function configure(machine: Machine, variant: Variant): void {
   const put = (address: number, value: number): void => {
     machine.words[address >>> 2] = value;
   };
-  put(layout.H_PROTOCOL, PROTOCOL_NONE + PROTOCOLS.indexOf(variant.protocol));
+  put(layout.H_PROTOCOL, PROTOCOL_CODES[variant.protocol]);
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(variant.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(variant.lock));

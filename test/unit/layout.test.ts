@@ -19,6 +19,7 @@ const STRUCTURES: [string, number][] = [
   ['INODE_', 2 ** layout.INODE_SHIFT],
   ['SWAP_', 2 ** layout.SWAP_SHIFT],
   ['LOCK_', layout.LOCK_BYTES],
+  ['RWSEM_', layout.RWSEM_BYTES],
 ];
 
 /** Bytes of what is larger than a word. */
@@ -28,7 +29,8 @@ const SIZES: Record<string, number> = {
   VMA_RCU: layout.RCU_HEAD_BYTES,
   VMA_NEXT: config.VMA_LEVELS * 4,
   MM_PAGE_TABLE_LOCK: layout.LOCK_BYTES,
-  MM_LOCK_QUEUE: layout.LOCK_BYTES,
+  MM_LOCK: layout.RWSEM_BYTES,
+  RWSEM_QUEUE: layout.LOCK_BYTES,
   MM_VMA_HEAD: config.VMA_LEVELS * 4,
   MM_VMA_PATH: config.VMA_LEVELS * 4,
   MM_TABLES_BY_LEVEL: 12,
@@ -45,7 +47,7 @@ const SIZES: Record<string, number> = {
   C_MCS: layout.MCS_NODES * 64,
   C_VIOLATION: layout.VIOLATION_RECORDS * 32,
   C_COUNTERS: 128 * 4,
-  C_LOCK_STAT: 16 * layout.LOCK_STAT_BYTES,
+  C_LOCK_STAT: layout.LOCK_CLASSES_MAX * layout.LOCK_STAT_BYTES,
   C_GATHERS: config.GATHER_NEST * layout.GATHER_BYTES,
   C_PAGEOUT: config.PAGEOUT_BATCH * 8,
   C_IPI_WAIT: config.CPUS_MAX * 4,

@@ -22,7 +22,7 @@ import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 const MM = FREE;
 const sequence = () => peek(MM + layout.MM_LOCK_SEQ);
-const waiting = () => [1, 2, 3].map((cpu) => cpuWord(cpu, layout.C_MMAP_WAIT) !== 0);
+const waiting = () => [1, 2, 3].map((cpu) => cpuWord(cpu, layout.C_RWSEM_WAIT) !== 0);
 const oracles = () => takeViolations().map(({ oracle }) => oracle);
 
 describe('mmap_lock', () => {

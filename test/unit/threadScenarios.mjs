@@ -243,7 +243,7 @@ export const scenarios = {
   mmapTurns(context) {
     const { kernel, words, cpu, mm, log, meeting } = context;
     const waiting = (other) =>
-      Atomics.load(words, (layout.cpuArea(other) + layout.C_MMAP_WAIT) >>> 2) !== 0;
+      Atomics.load(words, (layout.cpuArea(other) + layout.C_RWSEM_WAIT) >>> 2) !== 0;
     const note = () => Atomics.add(words, log >>> 2, 1);
     let turn = 0;
     kernel.rcuIdleExit();

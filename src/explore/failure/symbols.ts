@@ -153,7 +153,7 @@ export class Symbols {
       (mm, field, into) => {
         if (field === 'MM_LOCK' && into === 0)
           return { name: `mmap_lock of mm ${mm}`, kind: 'mmap-lock' };
-        if (field === 'MM_LOCK_QUEUE' && into === 0)
+        if (field === 'MM_LOCK' && into === layout.RWSEM_QUEUE)
           return { name: `queue lock of mmap_lock of mm ${mm}`, kind: 'lock' };
         if (field === 'MM_PAGE_TABLE_LOCK' && into === 0)
           return { name: `page_table_lock of mm ${mm}`, kind: 'page-table-lock' };

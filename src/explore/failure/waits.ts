@@ -57,7 +57,7 @@ function blame(recorder: Recorder, cpu: number, address: number): Blamed {
   if (word.kind === 'lock' || word.kind === 'page-table-lock')
     return holder(recorder, layout, address, word);
   if (word.kind === 'mmap-lock') return mmapHolder(recorder, layout, address);
-  if (address === layout.cpuArea(cpu) + layout.C_MMAP_WAIT) {
+  if (address === layout.cpuArea(cpu) + layout.C_RWSEM_WAIT) {
     const queued = steps.findLast(
       (step) => step.cpu === cpu && symbols.word(step.address).kind === 'mmap-lock',
     );

@@ -72,10 +72,10 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     summary: 'who has joined the queue of mmap_lock does not look whether the lock has become free',
     why: 'an unlock before QUEUED was set grants nothing, and no other will come',
     patch: {
-      module: 'mmapLock',
-      find: `or(mm + MM_LOCK, QUEUED); // pairs with the unlocks' subtractions
-        const parked = grant(mm);`,
-      replace: 'or(mm + MM_LOCK, QUEUED); const parked = 0;',
+      module: 'rwsem',
+      find: `or(sem + RWSEM_STATE, QUEUED); // pairs with the unlocks' subtractions
+        const parked = grant(sem);`,
+      replace: 'or(sem + RWSEM_STATE, QUEUED); const parked = 0;',
     },
     scenarios: ['mmapLock'],
     findings: ['unmet', 'deadlock'],
@@ -87,9 +87,9 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     summary: 'QUEUED is cleared in the state of mmap_lock by reading and storing',
     why: 'an unlock in between is lost: its reader counts for ever',
     patch: {
-      module: 'mmapLock',
-      find: 'and(mm + MM_LOCK, ~QUEUED);',
-      replace: 'store(mm + MM_LOCK, (load(mm + MM_LOCK) & ~QUEUED) >>> 0);',
+      module: 'rwsem',
+      find: 'and(sem + RWSEM_STATE, ~QUEUED);',
+      replace: 'store(sem + RWSEM_STATE, (load(sem + RWSEM_STATE) & ~QUEUED) >>> 0);',
     },
     scenarios: ['mmapLock'],
     findings: ['unmet', 'accounting', 'deadlock'],
@@ -103,11 +103,9 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     patch: {
       module: 'mmapLock',
       find: `endVmaWriteLocks(mm);
-        holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
-        const before = sub(mm + MM_LOCK, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant`,
-      replace: `holdEnds(thisCpu() + C_MMAP_SINCE, LC_MMAP_WRITE);
-        const before = sub(mm + MM_LOCK, ownWriter());
-        endVmaWriteLocks(mm);`,
+        rwsemWriteUnlock(mm + MM_LOCK, LC_MMAP_READ);`,
+      replace: `rwsemWriteUnlock(mm + MM_LOCK, LC_MMAP_READ);
+        store(mm + MM_LOCK_SEQ, (peek(mm + MM_LOCK_SEQ) + 1) >>> 0);`,
     },
     scenarios: ['vmaLock'],
     findings: ['plain race'],

@@ -37,13 +37,13 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     why: 'a GUP-fast in between takes its reference and still finds the entry',
     patch: {
       module: 'pageout',
-      find: `const cleared = exchange(pte, 0);
+      find: `const cleared = clearPte(pte);
                 flushTlbRange(mm, vpn, vpn + 1, 0);
                 next = cleared;
                 // After the flush nobody new can find the page through this entry; a GUP that found it before holds a reference now, or sees the change.
                 if (load(folio + F_REF) === references) {`,
       replace: `const counted = load(folio + F_REF);
-                const cleared = exchange(pte, 0);
+                const cleared = clearPte(pte);
                 flushTlbRange(mm, vpn, vpn + 1, 0);
                 next = cleared;
                 if (counted === references) {`,

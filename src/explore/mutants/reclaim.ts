@@ -110,12 +110,12 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     why: 'the lock is what makes the entries seen none stay none until the PMD is cleared',
     patch: {
       module: 'zap',
-      find: `if (eligible && heldThroughout) detached = reclaimLocked(pmd);
+      find: `if (eligible && heldThroughout) detached = zapEmptied(pmd);
         if (full) gatherFlushTlb(gather);
         pteUnmapUnlock(first);`,
       replace: `if (full) gatherFlushTlb(gather);
         pteUnmapUnlock(first);
-        if (eligible && heldThroughout) detached = reclaimLocked(pmd);`,
+        if (eligible && heldThroughout) detached = zapEmptied(pmd);`,
     },
     scenarios: ['zapFault'],
     findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],

@@ -43,7 +43,11 @@ export function auditSpace(ledger: Ledger, mm: number): void {
     ledger.at(mm + layout.MM_LOCK),
     0,
   );
-  lockFree(ledger, mm + layout.MM_LOCK_QUEUE, `address space ${id} (queue of mmap_lock)`);
+  lockFree(
+    ledger,
+    mm + layout.MM_LOCK + layout.RWSEM_QUEUE,
+    `address space ${id} (queue of mmap_lock)`,
+  );
 }
 
 function auditRss(ledger: Ledger, { mm, id, rss }: Space): void {

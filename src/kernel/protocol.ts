@@ -1,0 +1,56 @@
+/**
+ * The reclaim protocols' hooks: every place where the rest of the kernel asks or tells the protocol of the run something. This
+ * file is the list of protocols; what a protocol does is in its own file. A hook that a protocol does not name does nothing.
+ *
+ *     hook              called                                                       under
+ *     walkBegin, End    around every operation that walks page tables down           mmap_lock, VMA or rmap lock
+ *     entryInstalled    an entry went from none to something                         PTE lock
+ *     entriesCleared    entries went to none                                         PTE lock
+ *     zapEligible       before a zap of a piece that one PMD entry covers            as a zap
+ *     zapEmptied        the piece is zapped, its PTE lock held throughout            PTE lock
+ *     zapDone           the piece is zapped                                          as a zap, no spinlock
+ *     rangeZapped       madvise(MADV_DONTNEED) has zapped a range                    nothing
+ *
+ * What is found by pmdFind or pmdAlloc may not be kept across walkEnd. Walks do not nest. Lockless walks (GUP-fast, pteOffsetMap
+ * without a lock, the hardware) are not announced: RCU and flushes protect them.
+ */
+
+import { PROTOCOL_SYNC } from './config.ts';
+import { H_PROTOCOL } from './layout.ts';
+import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
+import { peek } from './word.ts';
+
+/** An operation that walks the page tables of `mm` begins. No spinlock held, no RCU section. */
+export function walkBegin(_mm: u32): void {}
+
+/** It ends. */
+export function walkEnd(_mm: u32): void {}
+
+/** The entry at `pte` is about to be set; it was none. PTE lock held. */
+export function entryInstalled(_pte: u32): void {}
+
+/** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held. */
+export function entriesCleared(_pte: u32, _entries: u32): void {}
+
+/** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
+export function zapEligible(start: u32, end: u32): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_SYNC && reclaimEligible(start, end);
+}
+
+/**
+ * A zap of an eligible piece leaves nothing in the table of the PMD entry at `pmd`, whose PTE lock it has held since before it looked at the
+ * first entry. Returns whether the table is detached now.
+ */
+export function zapEmptied(pmd: u32): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_SYNC && reclaimLocked(pmd);
+}
+
+/** A zap of an eligible piece from `start` on is done; `detached`: what zapEmptied returned. */
+export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: boolean): void {
+  if (peek(H_PROTOCOL) !== PROTOCOL_SYNC) return;
+  if (detached) detachedTable(gather, mm, start);
+  else reclaimUnlocked(gather, mm, pmd, start);
+}
+
+/** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
+export function rangeZapped(_mm: u32, _start: u32, _end: u32): void {}

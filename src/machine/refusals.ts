@@ -1,0 +1,20 @@
+/**
+ * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot. What is wrong on purpose
+ * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
+ */
+import type { ResolvedOptions } from './options.ts';
+
+export interface Refusal {
+  /** The option that the error names. */
+  option: keyof ResolvedOptions;
+  /** What the others have to do with it, and what is allowed instead. */
+  reason: string;
+  when(options: ResolvedOptions): boolean;
+}
+
+export const REFUSALS: readonly Refusal[] = [];
+
+/** The first refusal that applies, or null. */
+export function refusalOf(options: ResolvedOptions): Refusal | null {
+  return REFUSALS.find((refusal) => refusal.when(options)) ?? null;
+}
