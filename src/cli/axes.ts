@@ -28,7 +28,11 @@ export const AXIS_OPTIONS = {
     help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
-  zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
+  zap: {
+    kind: 'choice',
+    allowed: ZAP_MODES,
+    help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
+  },
   lock: {
     kind: 'choice',
     allowed: LOCK_KINDS,
@@ -50,6 +54,11 @@ export const CPU_OPTION = {
 
 /** Sizes of the machine. */
 export const SIZE_OPTIONS = {
+  mthp: {
+    kind: 'text',
+    value: 'SIZES',
+    help: 'folios that anonymous faults may allocate: never, always, or sizes from 16K to 2M, such as 64K,2M (default never)',
+  },
   tables: {
     kind: 'integer',
     value: 'N',
@@ -132,6 +141,7 @@ const MACHINE_KEYS = [
   'free',
   'fault',
   'zap',
+  'mthp',
   'lock',
   'execution',
   'check',

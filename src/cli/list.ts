@@ -30,7 +30,10 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'mmap-lock': 'faults take mmap_lock for read',
     'vma-lock': 'faults take the lock of the one VMA, found under RCU',
   },
-  zap: { page: 'one page after the other' },
+  zap: {
+    page: 'one page after the other',
+    folio: 'neighbouring pages of one folio at once, as Linux since 6.9',
+  },
   lock: {
     adaptive: 'spins a while, then parks',
     tas: 'test-and-set',

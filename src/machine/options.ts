@@ -6,7 +6,11 @@ import {
   PROTOCOL_NONE,
   PROTOCOL_SYNC,
 } from '../kernel/config.ts';
+import { resolveFolioSizes, type FolioSizes } from './foliosOption.ts';
+import { OptionError } from './optionError.ts';
 import { refusalOf } from './refusals.ts';
+
+export { OptionError };
 
 /** Codes of the reclaim protocols in `src/kernel/config.ts`. */
 export const PROTOCOL_CODES = {
@@ -17,7 +21,7 @@ export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_C
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
-export const ZAP_MODES = ['page'] as const;
+export const ZAP_MODES = ['page', 'folio'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/check.ts`. */
@@ -70,7 +74,10 @@ export interface MachineOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
+  /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
+  /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
+  mthp?: FolioSizes;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -105,33 +112,14 @@ export interface MachineOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject' | 'mutant'>> {
+export interface ResolvedOptions extends Required<
+  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp'>
+> {
+  /** Enabled orders, smallest first. */
+  mthp: readonly number[];
   inject: Injection;
   /** Null: the kernel as it is. */
   mutant: string | null;
-}
-
-/** An option that cannot be used. `message` names the option, its value and what is allowed. */
-export class OptionError extends Error {
-  override readonly name = 'OptionError';
-  readonly option: string;
-  readonly value: unknown;
-  readonly allowed: string;
-
-  constructor(option: string, value: unknown, allowed: string) {
-    super(`option ${option}: ${show(value)} is not allowed; allowed: ${allowed}`);
-    this.option = option;
-    this.value = value;
-    this.allowed = allowed;
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
 }
 
 /** Checks that `value` is a whole number in [least, most]. Throws OptionError. */
@@ -188,6 +176,7 @@ const DEFAULTS: ResolvedOptions = {
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
+  mthp: [],
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -252,6 +241,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
+    mthp: resolveFolioSizes(all.mthp),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
