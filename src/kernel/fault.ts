@@ -4,7 +4,8 @@
  * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
  * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
- *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
+ *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
@@ -17,7 +18,16 @@
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
-import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  EFAULT,
+  ENOMEM,
+  FAULT_SPECULATIVE,
+  FAULT_VMA_LOCK,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -57,6 +67,7 @@ import {
   setPte,
 } from './pteMap.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
+import { faultSpeculatively } from './speculative.ts';
 import {
   count,
   COUNTER_FAULT_RETRIES,
@@ -240,7 +251,12 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
-  if (peek(H_FAULT_PATH) === FAULT_VMA_LOCK) {
+  const path = peek(H_FAULT_PATH);
+  if (path === FAULT_SPECULATIVE) {
+    if (faultSpeculatively(mm, vpn, write)) return 0;
+    count(COUNTER_FAULT_RETRIES);
+  }
+  if (path === FAULT_VMA_LOCK) {
     const vma = lockVmaUnderRcu(mm, vpn);
     if (vma !== 0) {
       let result = EFAULT;
