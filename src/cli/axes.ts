@@ -7,6 +7,7 @@ import {
   FREE_MODES,
   LOCK_KINDS,
   PROTOCOLS,
+  THP_MODES,
   ZAP_MODES,
 } from '../machine/options.ts';
 import type { MachineOptions } from '../machine/options.ts';
@@ -29,6 +30,11 @@ export const AXIS_OPTIONS = {
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
   zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
+  thp: {
+    kind: 'choice',
+    allowed: THP_MODES,
+    help: 'huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere (default never)',
+  },
   lock: {
     kind: 'choice',
     allowed: LOCK_KINDS,
@@ -132,6 +138,7 @@ const MACHINE_KEYS = [
   'free',
   'fault',
   'zap',
+  'thp',
   'lock',
   'execution',
   'check',

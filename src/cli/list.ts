@@ -31,6 +31,11 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'vma-lock': 'faults take the lock of the one VMA, found under RCU',
   },
   zap: { page: 'one page after the other' },
+  thp: {
+    never: 'no huge pages but by MADV_COLLAPSE',
+    madvise: 'huge pages where MADV_HUGEPAGE was given',
+    always: 'huge pages wherever they fit',
+  },
   lock: {
     adaptive: 'spins a while, then parks',
     tas: 'test-and-set',
@@ -58,6 +63,7 @@ function catalogue(): Record<string, Entry[]> {
     free: axis('free'),
     fault: axis('fault'),
     zap: axis('zap'),
+    thp: axis('thp'),
     locks: axis('lock'),
     executions: axis('execution'),
     workloads: entries(Object.keys(MIXES), MIXES),
@@ -88,6 +94,7 @@ const KINDS = [
   'free',
   'fault',
   'zap',
+  'thp',
   'locks',
   'executions',
   'workloads',

@@ -8,6 +8,7 @@
  *  2. Walker: from the paging-structure cache, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
  *     interrupts, so a flush that waits for this CPU waits for the walk.
  *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
+ *     A huge PMD is such an entry, too; the TLB gets the part for the page, as hardware may break a large translation into small ones.
  *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU forget what it has cached for the
  *     page, upper entry included: the tables may be others by now, whose flush is still to come.
  *
@@ -20,13 +21,16 @@ import {
   ORACLE_NO_PROGRESS,
   ORACLE_STALE_TRANSLATION,
   ORACLE_TABLE_USE_AFTER_FREE,
+  PMD_PAGES,
   POISON_TABLE,
   TABLE_BITS,
 } from './config.ts';
 import {
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
+  hugePart,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_SPECIAL,
@@ -85,7 +89,7 @@ function tlbHit(vpn: u32, write: u32): boolean {
   return true;
 }
 
-/** The PMD value for `vpn`, from the paging-structure cache or the tables; 0: the PMD names no table. */
+/** The PMD value for `vpn`, from the paging-structure cache or the tables; 0: the PMD neither names a table nor is huge. */
 function walkUpper(mm: u32, vpn: u32): u32 {
   const slot = pscSlot(vpn);
   const epoch = peek(thisCpu() + C_TLB_EPOCH);
@@ -103,6 +107,7 @@ function walkUpper(mm: u32, vpn: u32): u32 {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return 0;
   const value = load(pmd);
+  if (entryHuge(value)) return value;
   if (!entryNamesTable(value)) return 0;
   poke(slot + PSC_TAG, vpn >>> TABLE_BITS);
   poke(slot + PSC_PMD, value);
@@ -117,25 +122,29 @@ function walkUpper(mm: u32, vpn: u32): u32 {
 export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
   const upper = walkUpper(mm, vpn);
   if (upper === 0) return false;
-  const pte = pteOffset(upper, vpn);
+  const huge = entryHuge(upper);
+  const leaf = huge ? pmdFind(mm, vpn) : pteOffset(upper, vpn);
+  if (leaf === 0) return false;
   const rights = write !== 0 ? PTE_USER | PTE_WRITE : PTE_USER;
   const marks = write !== 0 ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
   let entry: u32 = 0;
   let settled = false;
   while (!settled) {
-    entry = load(pte);
+    entry = load(leaf);
     if (CHECK >= 1 && entry === POISON_TABLE) {
       violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, upper, entry);
       return false;
     }
-    if (!entryPresent(entry) || (entry & rights) !== rights) return false;
+    if (!entryPresent(entry) || (entry & rights) !== rights || entryHuge(entry) !== huge)
+      return false;
     settled = (entry & marks) === marks;
     if (!settled) {
       const marked: u32 = (entry | marks) >>> 0;
-      settled = compareExchange(pte, entry, marked) === entry;
+      settled = compareExchange(leaf, entry, marked) === entry;
       if (settled) entry = marked;
     }
   }
+  if (huge) entry = hugePart(entry, vpn & (PMD_PAGES - 1));
   const frame = entryNumber(entry);
   if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && !folioReferenced(frame))
     violation(ORACLE_FRAME_USE_AFTER_FREE, vpn, entry, frameGeneration(frame));

@@ -5,7 +5,7 @@
  * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
@@ -17,10 +17,20 @@
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
-import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  EFAULT,
+  ENOMEM,
+  FAULT_VMA_LOCK,
+  THP_NEVER,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryNamesTable,
   entryNumber,
@@ -33,9 +43,10 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
 import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, H_THP, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
@@ -187,8 +198,19 @@ function faultPresent(
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
+  let upper = load(pmd);
+  if (upper === 0 && peek(H_THP) !== THP_NEVER) {
+    const result = faultHuge(mm, vma, pmd, vpn, write, locked);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
+  if (entryHuge(upper)) {
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write, locked);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
   let entry: u32 = 0;
-  if (entryNamesTable(load(pmd))) {
+  if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
       entry = load(pte);

@@ -76,6 +76,7 @@ export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
 export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
+export const H_THP: u32 = 0xec; // config: THP_: where faults and khugepaged make huge pages
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -205,7 +206,7 @@ export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, le
 export const PT_MM: u32 = 24; // set before the table is published: address of its mm
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
-export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time

@@ -40,8 +40,15 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+export const COUNTER_HUGE_FAULTS: u32 = 33;
+export const COUNTER_HUGE_FALLBACKS: u32 = 34;
+export const COUNTER_HUGE_ZAPS: u32 = 35;
+export const COUNTER_HUGE_SPLITS: u32 = 36;
+export const COUNTER_COLLAPSED: u32 = 37;
+export const COUNTER_COLLAPSE_FAILED: u32 = 38;
+export const COUNTER_TABLES_RETRACTED: u32 = 39;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 40;
 
 /** Counts one event. */
 export function count(counter: u32): void {

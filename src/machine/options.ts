@@ -18,6 +18,8 @@ export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_C
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
 export const ZAP_MODES = ['page'] as const;
+/** Where faults and khugepaged make huge pages. */
+export const THP_MODES = ['never', 'madvise', 'always'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/check.ts`. */
@@ -28,6 +30,7 @@ export type Protocol = (typeof PROTOCOLS)[number];
 export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
+export type ThpMode = (typeof THP_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -71,6 +74,8 @@ export interface MachineOptions {
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
   zap?: ZapMode;
+  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
+  thp?: ThpMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -188,6 +193,7 @@ const DEFAULTS: ResolvedOptions = {
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
+  thp: 'never',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -252,6 +258,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
+    thp: checkName('thp', all.thp, THP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),

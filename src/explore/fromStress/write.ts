@@ -77,8 +77,8 @@ export interface WrittenScenario {
 }
 
 /** Axes of the recorded machine that the small one shares. */
-function axesOf({ fault, free, lock, protocol }: ResolvedOptions): ScenarioMachine {
-  return { protocol, free, fault, lock };
+function axesOf({ fault, free, lock, protocol, thp }: ResolvedOptions): ScenarioMachine {
+  return { protocol, free, fault, lock, ...(thp !== 'never' && { thp }) };
 }
 
 /** Trouble that the run injected at random: choices here, once on each CPU. */
