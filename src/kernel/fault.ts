@@ -4,7 +4,8 @@
  * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
  * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
- *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
+ *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
@@ -20,6 +21,7 @@ import { anonVmaPrepare } from './anonVma.ts';
 import {
   EFAULT,
   ENOMEM,
+  FAULT_SPECULATIVE,
   FAULT_VMA_LOCK,
   THP_NEVER,
   VM_EXEC,
@@ -58,6 +60,7 @@ import {
   setPte,
 } from './pteMap.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
+import { faultSpeculatively } from './speculative.ts';
 import {
   count,
   COUNTER_FAULT_RETRIES,
@@ -241,7 +244,12 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
-  if (peek(H_FAULT_PATH) === FAULT_VMA_LOCK) {
+  const path = peek(H_FAULT_PATH);
+  if (path === FAULT_SPECULATIVE) {
+    if (faultSpeculatively(mm, vpn, write)) return 0;
+    count(COUNTER_FAULT_RETRIES);
+  }
+  if (path === FAULT_VMA_LOCK) {
     const vma = lockVmaUnderRcu(mm, vpn);
     if (vma !== 0) {
       let result = EFAULT;

@@ -53,7 +53,7 @@ const SIZES: Record<string, number> = {
   C_IPI_WAIT: config.CPUS_MAX * 4,
   C_RCU_HISTOGRAM: 32 * 4,
   C_TLB: 2 ** (config.TLB_BITS + 4),
-  C_PSC: 2 ** (config.PSC_BITS + 4),
+  C_PSC: 3 * layout.PSC_BYTES,
 };
 
 describe.each(STRUCTURES)('offsets %s*', (prefix, bytes) => {
