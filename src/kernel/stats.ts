@@ -49,6 +49,13 @@ export const COUNTER_LARGE_FAULTS: u32 = 51;
 export const COUNTER_LARGE_FALLBACKS: u32 = 52;
 export const COUNTER_FOLIOS_SPLIT: u32 = 53;
 export const COUNTER_SPLITS_FAILED: u32 = 54;
+export const COUNTER_HUGE_FAULTS: u32 = 33;
+export const COUNTER_HUGE_FALLBACKS: u32 = 34;
+export const COUNTER_HUGE_ZAPS: u32 = 35;
+export const COUNTER_HUGE_SPLITS: u32 = 36;
+export const COUNTER_COLLAPSED: u32 = 37;
+export const COUNTER_COLLAPSE_FAILED: u32 = 38;
+export const COUNTER_TABLES_RETRACTED: u32 = 39;
 /** Speculative faults: tried, committed, and ended without effect: why. */
 export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
 export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;
