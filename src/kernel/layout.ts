@@ -293,8 +293,8 @@ export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
 export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
-export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
+export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */
