@@ -21,7 +21,7 @@
  * Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, collapse_huge_page, __collapse_huge_page_isolate, __collapse_huge_page_copy).
  */
 
-import { PMD_PAGES, PMD_SHIFT } from './config.ts';
+import { COLLAPSE_INTERRUPTS, PMD_PAGES, PMD_SHIFT } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -203,7 +203,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   tableSetAside(table);
   flushTlbRange(mm, first, first + PMD_PAGES, 1);
   pmdUnlock(pmd);
-  interruptAll(IPI_SYNC);
+  if (COLLAPSE_INTERRUPTS !== 0) interruptAll(IPI_SYNC);
   syncPoint();
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
