@@ -45,11 +45,21 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
-import { faultHuge, faultOnHuge, HUGE_FALLBACK } from './hugeFault.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import {
+  F_ANON,
+  folioGetMany,
+  folioLarge,
+  folioOf,
+  folioOrder,
+  folioPut,
+  frameAlloc,
+  ZERO_FRAME,
+} from './frame.ts';
 import { F_INDEX, F_OWNER, H_FAULT_PATH, H_THP, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
-import { rmapAddPtes } from './mapcount.ts';
+import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
+import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
   clearPte,
@@ -59,6 +69,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import { faultSpeculatively } from './speculative.ts';
 import {
@@ -66,6 +77,7 @@ import {
   COUNTER_FAULT_RETRIES,
   COUNTER_FAULTS,
   COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { swapFree } from './swap.ts';
@@ -110,32 +122,38 @@ export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   return 0;
 }
 
-/** Makes a frame that nobody else has the anonymous page of (mm, vpn), mapped once and counted. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
-  const folio = folioOf(frame);
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `mm` from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vpn: u32, head: u32, order: u32): void {
+  const folio = folioOf(head);
   poke(folio + F_OWNER, mm);
   poke(folio + F_INDEX, vpn);
-  rmapAddPtes(frame, 1);
-  rssAdd(mm, RSS_ANON, 1);
+  if (order !== 0) folioGetMany(head, (1 << order) - 1);
+  rmapAddNewAnon(head);
+  rssAdd(mm, RSS_ANON, 1 << order);
 }
 
-/** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** As mapAnonFolio, for a single page. */
+export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vpn, frame, 0);
+}
+
+/** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
-    frame = frameAlloc(0, F_ANON);
+    frame = allocAnonFolio(vma, pmd, vpn, 0);
     if (frame === 0) return ENOMEM;
   }
-  const pte = pteOffsetMapLock(pmd, vpn);
+  const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
+  const first = alignDown(vpn, order);
+  const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) {
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (load(pte) !== 0) {
+  if (!pteRangeNone(pte, 1 << order)) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
@@ -143,9 +161,11 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFolio(mm, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
+    for (let i: u32 = 0; i < 1 << order; i += 1)
+      setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY));
+    if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
   return 0;
@@ -181,34 +201,23 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  write: u32,
-  locked: u32,
-): u32 {
-  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
-/**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
- */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
   let upper = load(pmd);
   if (upper === 0 && peek(H_THP) !== THP_NEVER) {
-    const result = faultHuge(mm, vma, pmd, vpn, write, locked);
+    const result = faultHuge(mm, vma, pmd, vpn, write);
     if (result !== HUGE_FALLBACK) return result;
     upper = load(pmd);
   }
   if (entryHuge(upper)) {
-    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write, locked);
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write);
     if (result !== HUGE_FALLBACK) return result;
     upper = load(pmd);
   }
@@ -221,11 +230,34 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     }
   }
   if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write);
+    return faultAnonymous(mm, vma, pmd, vpn, write);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
-  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+  return faultPresent(mm, vma, pmd, vpn, entry, write);
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  // Before the walk, since the locks of rmap come before those of page tables.
+  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+  }
+  walkBegin(mm);
+  let result = faultInTables(mm, vma, vpn, write);
+  walkEnd(mm);
+  while (result === HUGE_NEEDS_ANON) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    walkBegin(mm);
+    result = faultInTables(mm, vma, vpn, write);
+    walkEnd(mm);
+  }
+  return result;
 }
 
 /** The fault on mmap_lock for read. */

@@ -53,7 +53,7 @@ import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
-import { rangeZapped } from './protocol.ts';
+import { rangeZapped, walkBegin, walkEnd } from './protocol.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
@@ -110,6 +110,7 @@ function ageHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, advice: u
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
 function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   const gather = gatherStart(mm);
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -130,6 +131,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
     condResched();
     vpn = next;
   }
+  walkEnd(mm);
   gatherFinish(gather);
 }
 

@@ -13,6 +13,7 @@ import { pmdTransHugeLock } from './hugePmd.ts';
 import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { findVma, vmaLookup } from './vma.ts';
 import { pmdFind, pmdUnlock } from './walk.ts';
@@ -31,17 +32,20 @@ function entrySuffices(entry: u32, write: u32): boolean {
  * any more.
  */
 function suffices(mm: u32, vpn: u32, write: u32): boolean {
+  walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
-  if (pmd === 0) return false;
-  if (pmdTransHugeLock(pmd)) {
-    const enough = entrySuffices(load(pmd), write);
+  let enough = false;
+  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
+    enough = entrySuffices(load(pmd), write);
     pmdUnlock(pmd);
-    return enough;
+  } else {
+    const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+    if (pte !== 0) {
+      enough = entrySuffices(load(pte), write);
+      pteUnmapUnlock(pte);
+    }
   }
-  const pte = pteOffsetMapLock(pmd, vpn);
-  if (pte === 0) return false;
-  const enough = entrySuffices(load(pte), write);
-  pteUnmapUnlock(pte);
+  walkEnd(mm);
   return enough;
 }
 
