@@ -15,6 +15,7 @@
  */
 
 import type { MachineOptions } from '../../machine/options.ts';
+import { FOLIO_MUTANTS } from './folios.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
@@ -41,6 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
+  ...FOLIO_MUTANTS,
   ...SPECULATIVE_MUTANTS,
 ];
 
