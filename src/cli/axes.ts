@@ -2,11 +2,13 @@
 import { CPUS_MAX } from '../kernel/config.ts';
 import {
   CHECK_LEVELS,
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
   PROTOCOLS,
+  THP_MODES,
   ZAP_MODES,
 } from '../machine/options.ts';
 import type { MachineOptions } from '../machine/options.ts';
@@ -28,10 +30,20 @@ export const AXIS_OPTIONS = {
     help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
+  emptiness: {
+    kind: 'choice',
+    allowed: EMPTINESS_MODES,
+    help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+  },
   zap: {
     kind: 'choice',
     allowed: ZAP_MODES,
     help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
+  },
+  thp: {
+    kind: 'choice',
+    allowed: THP_MODES,
+    help: 'huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere (default never)',
   },
   lock: {
     kind: 'choice',
@@ -141,7 +153,9 @@ const MACHINE_KEYS = [
   'free',
   'fault',
   'zap',
+  'emptiness',
   'mthp',
+  'thp',
   'lock',
   'execution',
   'check',

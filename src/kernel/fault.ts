@@ -6,7 +6,7 @@
  *
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
@@ -23,6 +23,7 @@ import {
   ENOMEM,
   FAULT_SPECULATIVE,
   FAULT_VMA_LOCK,
+  THP_NEVER,
   VM_EXEC,
   VM_READ,
   VM_SHARED,
@@ -31,6 +32,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryNamesTable,
   entryNumber,
@@ -43,6 +45,7 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
@@ -54,8 +57,8 @@ import {
   frameAlloc,
   ZERO_FRAME,
 } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE, H_THP } from './layout.ts';
 import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
@@ -66,6 +69,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import { faultSpeculatively } from './speculative.ts';
 import {
@@ -134,13 +138,11 @@ export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
 }
 
 /** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
     frame = allocAnonFolio(vma, pmd, vpn, 0);
     if (frame === 0) return ENOMEM;
   }
@@ -199,28 +201,28 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  write: u32,
-  locked: u32,
-): u32 {
-  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
-/**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
- */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
+  let upper = load(pmd);
+  if (upper === 0 && peek(H_THP) !== THP_NEVER) {
+    const result = faultHuge(mm, vma, pmd, vpn, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
+  if (entryHuge(upper)) {
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
   let entry: u32 = 0;
-  if (entryNamesTable(load(pmd))) {
+  if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
       entry = load(pte);
@@ -228,11 +230,27 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     }
   }
   if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write);
+    return faultAnonymous(mm, vma, pmd, vpn, write);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
-  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+  return faultPresent(mm, vma, pmd, vpn, entry, write);
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  // Before the walk, since the locks of rmap come before those of page tables.
+  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+  }
+  walkBegin(mm);
+  const result = faultInTables(mm, vma, vpn, write);
+  walkEnd(mm);
+  return result;
 }
 
 /** The fault on mmap_lock for read. */
