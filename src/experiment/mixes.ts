@@ -34,6 +34,7 @@ export const MIXES = {
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
   folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
+  huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
   all: 'everything',
 } as const;
 
@@ -146,6 +147,30 @@ const FOLIO: Partial<Record<StepName, number>> = {
   own: 5,
   ownZap: 2,
 };
+const HUGE: Partial<Record<StepName, number>> = {
+  readPage: 10,
+  writePage: 20,
+  fill: 8,
+  readAgain: 8,
+  walk: 10,
+  walkSlowly: 8,
+  pin: 6,
+  collapse: 20,
+  allowHuge: 6,
+  zapSpans: 8,
+  zapPart: 8,
+  free: 2,
+  ageSpan: 4,
+  pageout: 1,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 8,
+  protect: 3,
+  protectSpan: 4,
+  own: 4,
+  ownZap: 2,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -163,22 +188,20 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
 }
 
 const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, folios, all] = [
-    FAULT_HEAVY,
-    ZAP_HEAVY,
-    MAP_HEAVY,
-    WALKERS,
-    FOLIO,
-    ALL,
-  ].map(lots);
+  const [faults, zaps, maps, walkers, all] = [FAULT_HEAVY, ZAP_HEAVY, MAP_HEAVY, WALKERS, ALL].map(
+    lots,
+  );
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
+  const huge = lots(HUGE);
+  const folios = lots(FOLIO);
   return {
     'fault-heavy': () => faults!,
     'zap-heavy': () => zaps!,
     'map-heavy': () => maps!,
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
-    folio: () => folios!,
+    folio: () => folios,
+    huge: () => huge,
     all: () => all!,
   };
 })();

@@ -10,8 +10,11 @@
 import {
   ENOMEM,
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
@@ -174,6 +177,34 @@ const advise =
   (cpu) => {
     cpu.calls.pages.madvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
   };
+
+/** Makes one or two spans huge. */
+const collapse: Step = (cpu) => {
+  const pages = (1 + cpu.random(2)) * PMD_PAGES;
+  cpu.calls.pages.madvise(space(cpu), span(cpu), pages, MADV_COLLAPSE);
+};
+
+/** Allows huge pages in a span, or forbids them in it or in a part of it. */
+const allowHuge: Step = (cpu) => {
+  const advice = cpu.random(4) === 0 ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+  const pages = cpu.random(4) === 0 ? PMD_PAGES / 2 : PMD_PAGES;
+  cpu.calls.pages.madvise(space(cpu), span(cpu), pages, advice);
+};
+
+/** Frees, ages or pages out a whole span. */
+const ageSpan: Step = (cpu) => {
+  cpu.calls.pages.madvise(
+    space(cpu),
+    span(cpu),
+    PMD_PAGES,
+    pick(cpu, [MADV_FREE, MADV_COLD, MADV_PAGEOUT]),
+  );
+};
+
+/** Gives a whole span other rights. */
+const protectSpan: Step = (cpu) => {
+  cpu.calls.pages.mprotect(space(cpu), span(cpu), PMD_PAGES, pick(cpu, [0, VM_READ, WHOLE, WHOLE]));
+};
 
 const populate: Step = (cpu) => {
   const advice = cpu.random(2) === 0 ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
@@ -356,6 +387,10 @@ export const STEPS = {
   cold: advise(MADV_COLD),
   pageout: advise(MADV_PAGEOUT),
   populate,
+  collapse,
+  allowHuge,
+  ageSpan,
+  protectSpan,
   remap,
   replace,
   move,

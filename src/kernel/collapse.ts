@@ -21,7 +21,7 @@
  * Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, collapse_huge_page, __collapse_huge_page_isolate, __collapse_huge_page_copy).
  */
 
-import { PMD_PAGES, PMD_SHIFT } from './config.ts';
+import { COLLAPSE_INTERRUPTS, PMD_PAGES, PMD_SHIFT } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -44,6 +44,14 @@ import { LC_PTE, spinLock, spinUnlock } from './lock.ts';
 import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { clearPte, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from './pteMap.ts';
+import {
+  reshapeBegin,
+  reshapeEnd,
+  upperCleared,
+  upperInstalled,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { RSS_ANON, rssSub } from './rss.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { ptdescOf } from './table.ts';
@@ -155,7 +163,14 @@ function lookAtAll(pte: u32, by: u32, swapped: u32): u32 {
 
 /** Step 1: whether the span at `first` is to be collapsed: SCAN_SUCCEED, or why not. mmap_lock held. */
 function scanSpan(mm: u32, first: u32, by: u32): u32 {
-  const pmd = pmdFind(mm, first);
+  walkBegin(mm);
+  const result = scanPmd(pmdFind(mm, first), first, by);
+  walkEnd(mm);
+  return result;
+}
+
+/** The same for the PMD entry at `pmd` (0: there is none). */
+function scanPmd(pmd: u32, first: u32, by: u32): u32 {
   const state = pmdForCollapse(pmd);
   if (state !== SCAN_SUCCEED) return state;
   const pte = pteOffsetMapLock(pmd, first);
@@ -166,12 +181,18 @@ function scanSpan(mm: u32, first: u32, by: u32): u32 {
 }
 
 /** Step 2: faults in what of the span is swapped out. mmap_lock held for read. Returns SCAN_SUCCEED, or why not. */
-function swapIn(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
+function swapIn(mm: u32, vma: u32, first: u32): u32 {
   for (let vpn = first; vpn !== first + PMD_PAGES; vpn += 1) {
-    const pte = pteOffsetMap(pmd, vpn);
+    walkBegin(mm);
+    const pmd = pmdFind(mm, vpn);
+    const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
+    let entry: u32 = 0;
+    if (pte !== 0) {
+      entry = load(pte);
+      pteUnmap(pte);
+    }
+    walkEnd(mm);
     if (pte === 0) return SCAN_PMD_NULL;
-    const entry = load(pte);
-    pteUnmap(pte);
     const swapped = entry !== 0 && !entryPresent(entry) && (entry & ENTRY_KIND) === ENTRY_SWAP;
     if (swapped && handleMmFault(mm, vma, vpn, 0, ON_MMAP_LOCK) !== 0) return SCAN_FAIL;
   }
@@ -199,11 +220,12 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   pmdLock(pmd);
   // Pairs with GUP-fast's second look at the PMD, and with that of pteOffsetMapLock.
   const upper = exchange(pmd, 0);
+  upperCleared(pmd);
   const table = entryNumber(upper);
   tableSetAside(table);
   flushTlbRange(mm, first, first + PMD_PAGES, 1);
   pmdUnlock(pmd);
-  interruptAll(IPI_SYNC);
+  if (COLLAPSE_INTERRUPTS !== 0) interruptAll(IPI_SYNC);
   syncPoint();
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
@@ -212,6 +234,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   if (result === SCAN_SUCCEED) takePages(mm, pte);
   spinUnlock(lock, LC_PTE);
   pmdLock(pmd);
+  upperInstalled(pmd);
   if (result === SCAN_SUCCEED) {
     mapAnonHuge(mm, first, head);
     deposit(pmd, table);
@@ -228,18 +251,20 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
 function collapseInto(mm: u32, first: u32, head: u32, by: u32): u32 {
   mmapReadLock(mm);
   let vma = revalidate(mm, first, by);
-  let pmd = vma === 0 ? 0 : pmdFind(mm, first);
-  let result = vma === 0 ? SCAN_VMA_CHECK : pmdForCollapse(pmd);
-  if (result === SCAN_SUCCEED) result = swapIn(mm, vma, pmd, first);
+  let result = vma === 0 ? SCAN_VMA_CHECK : swapIn(mm, vma, first);
   mmapReadUnlock(mm);
   if (result !== SCAN_SUCCEED) return result;
   mmapWriteLock(mm);
   vma = revalidate(mm, first, by);
-  pmd = vma === 0 ? 0 : pmdFind(mm, first);
-  result = vma === 0 ? SCAN_VMA_CHECK : pmdForCollapse(pmd);
-  if (result === SCAN_SUCCEED) {
+  if (vma === 0) {
+    result = SCAN_VMA_CHECK;
+  } else {
     vmaStartWrite(vma);
-    result = replaceTable(mm, vma, pmd, first, head, by);
+    reshapeBegin(mm);
+    const pmd = pmdFind(mm, first);
+    result = pmdForCollapse(pmd);
+    if (result === SCAN_SUCCEED) result = replaceTable(mm, vma, pmd, first, head, by);
+    reshapeEnd(mm);
   }
   mmapWriteUnlock(mm);
   return result;

@@ -45,7 +45,7 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
-import { faultHuge, faultOnHuge, HUGE_FALLBACK } from './hugeFault.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
@@ -57,8 +57,8 @@ import {
   frameAlloc,
   ZERO_FRAME,
 } from './frame.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, H_THP, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE, H_THP } from './layout.ts';
 import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
@@ -248,8 +248,15 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     if (refused !== 0) return refused;
   }
   walkBegin(mm);
-  const result = faultInTables(mm, vma, vpn, write);
+  let result = faultInTables(mm, vma, vpn, write);
   walkEnd(mm);
+  while (result === HUGE_NEEDS_ANON) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    walkBegin(mm);
+    result = faultInTables(mm, vma, vpn, write);
+    walkEnd(mm);
+  }
   return result;
 }
 

@@ -224,6 +224,7 @@ export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, le
 export const PT_MM: u32 = 24; // set before the table is published: address of its mm
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table

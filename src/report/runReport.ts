@@ -14,7 +14,7 @@ export function axesLine(options: ResolvedOptions): string {
     options;
   const counts = emptiness === 'count' ? ' by count' : '';
   return (
-    (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
+    (options.mutant === null ? '' : `MUTANT ${options.mutant}, wrong on purpose: `) +
     `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, ` +
     (mthp.length === 0 ? '' : `mthp ${folioSizesText(mthp)}, `) +
     (thp === 'never' ? '' : `thp ${thp}, `) +
