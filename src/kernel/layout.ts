@@ -77,10 +77,10 @@ export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
 export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
-export const H_THP: u32 = 0xec; // config: THP_: where faults and khugepaged make huge pages
 export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
 export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
 export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
+export const H_THP: u32 = 0xec; // config: THP_: where faults and khugepaged make huge pages
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -226,6 +226,7 @@ export const PT_FIRST: u32 = 28; // set before publication, and by mremap under 
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
@@ -293,8 +294,8 @@ export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
 export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
-export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
+export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */

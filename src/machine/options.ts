@@ -26,8 +26,8 @@ export const DEATH_KINDS = ['exit', 'exception', 'memory'] as const;
 export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
-export type ThpMode = (typeof THP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
+export type ThpMode = (typeof THP_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -72,12 +72,12 @@ export interface MachineOptions {
   fault?: FaultPath;
   /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
-  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
-  thp?: ThpMode;
   /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
   emptiness?: EmptinessMode;
   /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
   mthp?: FolioSizes;
+  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
+  thp?: ThpMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -178,9 +178,9 @@ const DEFAULTS: ResolvedOptions = {
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
-  thp: 'never',
   emptiness: 'scan',
   mthp: [],
+  thp: 'never',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -246,9 +246,9 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
-    thp: checkName('thp', all.thp, THP_MODES),
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     mthp: resolveFolioSizes(all.mthp),
+    thp: checkName('thp', all.thp, THP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
