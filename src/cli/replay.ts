@@ -19,7 +19,7 @@ import type { Trace } from '../trace/load.ts';
 import { ADVICE_NUMBERS } from '../trace/operation.ts';
 import { eachLines } from '../trace/replay.ts';
 import type { ReplayProgress } from '../trace/replay.ts';
-import { replaySizes } from '../trace/sizes.ts';
+import { FRAMES_MAX, replayMachine } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
 import {
@@ -40,9 +40,6 @@ import type { CommandSpec } from './options.ts';
 import { commandLine } from './outcome.ts';
 import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
-
-const TABLES_MAX = 1_600_000;
-const FRAMES_MAX = 2 ** 24;
 
 /** Advice that asks for huge pages. */
 const HUGE_ADVICE = ['hugepage', 'collapse'];
@@ -153,12 +150,8 @@ function refuseHugePages(file: string): void {
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
 function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): MachineOptions {
-  const sizes = replaySizes(trace);
   return {
-    tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
-    frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
-    vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
-    inodes: Math.min(65_535, sizes.inodes + 16),
+    ...replayMachine(trace),
     swapPages: (values['swap'] as number | undefined) ?? 0,
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
