@@ -1,5 +1,6 @@
 import {
   CPUS_MAX,
+  EMPTINESS_SCAN,
   FAULT_MMAP_LOCK,
   FRAME_ORDER_MAX,
   FREE_RCU,
@@ -14,6 +15,7 @@ import * as layout from '../kernel/layout.ts';
 import { LOCK_STAT_CONTENTION, LOCK_STAT_HOLDS } from '../kernel/lockStat.ts';
 import {
   DEATH_KINDS,
+  EMPTINESS_MODES,
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
@@ -138,6 +140,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_PROTOCOL, PROTOCOL_CODES[options.protocol]);
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(options.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(options.fault));
+  put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(options.emptiness));
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(options.zap));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
