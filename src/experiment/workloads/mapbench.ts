@@ -84,8 +84,8 @@ function pipeline(cpu: WorkloadCpu): void {
     cpu.iterated(1);
     worked = true;
   }
-  // The CPU before this one can always fill an empty channel, so this wait ends.
-  if (!worked) awaitSignal(cpu, signalWord(cpu.id, PUT), taken);
+  // The CPU before this one can fill an empty channel, unless it has done its operations and left.
+  if (!worked) awaitSignal(cpu, signalWord(cpu.id, PUT), taken, 1);
 }
 
 /** Waits until all CPUs are here; false when the machine stops first. */
