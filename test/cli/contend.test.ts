@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { ptlab, start } from './cli.ts';
+import { Files, ptlab, start } from './cli.ts';
 
 const QUICK = ['--samples', '1', '--sample-seconds', '0.05', '--warmup', '0.02', '-q'];
 const contend = (...args: string[]) => ptlab('contend', ...args, ...QUICK);
+
+/** A workload of a user's own. */
+const OWN_WORKLOAD = `
+  export const prepare = (cpu) => [cpu.calls.pages.mmCreate()];
+  export const run = (cpu) => {
+    cpu.calls.mmap(cpu.shared[0], cpu.id * 2 ** 21, 4096, 3, 0);
+    cpu.calls.munmap(cpu.shared[0], cpu.id * 2 ** 21, 4096);
+  };
+  export const cleanUp = (cpu) => cpu.calls.pages.mmDestroy(cpu.shared[0]);
+`;
 
 interface Document {
   verdict: string;
@@ -190,7 +200,8 @@ describe('the named workloads', () => {
   });
 
   it('stress takes a module of its own', async () => {
-    const file = 'test/machine/fixtures/touches.js';
+    using files = new Files();
+    const file = files.write('own.mjs', OWN_WORKLOAD);
     const { code, stdout } = await ptlab(
       'stress',
       '--workload',
