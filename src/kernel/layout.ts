@@ -226,7 +226,6 @@ export const PT_FIRST: u32 = 28; // set before publication, and by mremap under 
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
-export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
