@@ -60,7 +60,7 @@ export const folio: Suite = {
     const benches = new Benches(setting);
     return benches.closeOnError(async () => {
       const pages = (setting.quick ? QUICK_MEMORY_MIB : MEMORY_MIB) * MIB_PAGES;
-      const bench = await benches.open({ cpus: 1, tables: 4096, frames: pages + 4096 });
+      const bench = await benches.open({ cpus: 1, tables: 4096, frames: pages + 16_384 });
       const { handle } = await bench.space();
       const locks = new Map<string, number>();
       const measurements = ORDERS.flatMap((order) => atOrder(bench, handle, pages, order, locks));
