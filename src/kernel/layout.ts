@@ -21,14 +21,14 @@ const LINE: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
-export const LOCK_LAST: u32 = 12; // the holder, when contention is measured: number + 1 of the CPU that took it last
+export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that took it last, 0: none yet
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
-export const RWSEM_LAST: u32 = 12; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that took it last
+export const RWSEM_LAST: u32 = 12; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that took it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 
@@ -79,6 +79,8 @@ export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations:
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
 export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
 export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
+export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
+export const H_THP: u32 = 0xec; // config: THP_: where faults and khugepaged make huge pages
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -107,6 +109,10 @@ export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK: address spac
 export const G_MM_FREE: u32 = G_MM_BUMP + 4; // G_MM_LOCK: first free address space, linked by MM_NEXT_FREE
 export const G_INODE_BUMP: u32 = G_MM_BUMP + 8; // G_MM_LOCK: inodes ever handed out
 export const G_INODE_FREE: u32 = G_MM_BUMP + 12; // G_MM_LOCK: first free inode, linked by INODE_NEXT
+export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
+export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -192,9 +198,7 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
-export const C_HOLD_LEFT: u32 = 0x5804; // owner: acquisitions until the next one whose hold is timed, when not all are
-export const C_HOLD_SEED: u32 = 0x5808; // owner: generator of those distances; 0 at first
-export const C_WAITED: u32 = 0x580c; // owner: 1 from a wait for a lock until its acquisition is counted, when contention is measured
+export const C_HOLD_SEED: u32 = 0x5804; // owner: generator of the distances between them; 0 at first
 export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
 export const HOLDS_MAX: u32 = 16;
 export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
@@ -218,7 +222,7 @@ export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, le
 export const PT_MM: u32 = 24; // set before the table is published: address of its mm
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
-export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
@@ -226,7 +230,7 @@ export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, 
 
 /**
  * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
- * words, offsets from the first's descriptor as the others, are in the second's.
+ * words, offsets from the first's descriptor as the others, are in the second's and the third's.
  */
 export const FOLIO_SHIFT: u32 = 5;
 export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
@@ -240,6 +244,9 @@ export const F_HEAD: u32 = 28; // stored atomically by the allocator and the spl
 export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
 export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
 export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
+export const LARGE_DEFERRED_NEXT: u32 = (2 << FOLIO_SHIFT) + F_OWNER; // G_DEFERRED_LOCK: next folio of the queue, or 0
+export const LARGE_DEFERRED_PREV: u32 = (2 << FOLIO_SHIFT) + F_INDEX; // G_DEFERRED_LOCK: the one before, or 0
+export const LARGE_DEFERRED: u32 = (2 << FOLIO_SHIFT) + F_NEXT; // G_DEFERRED_LOCK, stored atomically: state (deferredSplit.ts)
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
@@ -259,7 +266,7 @@ export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vm
 export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 72; // an RCU head
 export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
-export const VMA_LAST: u32 = 124; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that read-locked it last
+export const VMA_LAST: u32 = 124; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that locked it last
 export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
 
 /** Address spaces (mm), 4096 bytes. */
