@@ -61,7 +61,7 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     machine: { protocol: 'pt-rwsem' },
     constants: { CHECK: 1 },
     findings: ['accounting', 'plain race', 'bad-upper-entry', 'lost-entry', 'table-use-after-free'],
-    quick: { strategy: 'urw', executions: 500 },
+    quick: { strategy: 'dpor', executions: 300 },
     stress: { mix: 'map-heavy' },
   },
   {
