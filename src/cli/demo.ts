@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { CPUS_MAX } from '../kernel/config.ts';
-import type { MachineOptions, Protocol } from '../machine/options.ts';
+import { PROTOCOLS, type MachineOptions, type Protocol } from '../machine/options.ts';
 import { openScenario } from '../explore/scenario.ts';
 import { exploredLines, type Explored } from '../report/exploreReport.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from '../report/format.ts';
@@ -72,14 +72,13 @@ async function showLoop({ write, quiet }: Screen, stop: Stopper): Promise<Part> 
     '',
   ]);
   const progress = new Progress(process.stderr, { quiet });
-  const protocols: Protocol[] = ['none', 'sync'];
   const shares = new Map<Protocol, string>();
   const view = {
-    block: () => protocols.map((name) => `  ${name.padEnd(6)}${shares.get(name) ?? 'starting'}`),
-    line: () => protocols.map((name) => `${name} ${shares.get(name) ?? '-'}`).join(', '),
+    block: () => PROTOCOLS.map((name) => `  ${name.padEnd(14)}${shares.get(name) ?? 'starting'}`),
+    line: () => PROTOCOLS.map((name) => `${name} ${shares.get(name) ?? '-'}`).join(', '),
   };
   const runs = await Promise.all(
-    protocols.map(async (protocol): Promise<Loop> => {
+    PROTOCOLS.map(async (protocol): Promise<Loop> => {
       const options: MachineOptions = { cpus: 1, protocol, check: 'fast' };
       const onProgress = ({ finished, operations }: ReplayProgress): void => {
         shares.set(protocol, formatShare(finished / operations));

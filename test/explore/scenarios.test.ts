@@ -82,6 +82,8 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
 
 /** Scenarios that take longer than a few seconds of one core; explored by `ptlab explore` in CI, figures in bench/README.md. */
 const SLOW: Readonly<Record<string, string>> = {
+  ptRwsemMunmap: '9015 executions and 0 blocked',
+  ptRwsemTwice: '25968 executions and 0 blocked',
   rcuIdle: '279184 executions and 8291 blocked',
   rcuQueues: '52105 executions and 7 blocked',
   swapIn: '138464 executions and 304 blocked',
