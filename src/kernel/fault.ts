@@ -34,7 +34,7 @@ import {
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
@@ -54,10 +54,10 @@ import {
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { swapFree } from './swap.ts';
-import { vmaLookup } from './vma.ts';
+import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { add, load, peek, poke } from './word.ts';
+import { add, load, peek, store } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
@@ -80,26 +80,24 @@ export function entryFlags(flags: u32): u32 {
 }
 
 /**
- * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held and
- * mmap_lock, which looking at neighbours needs, is busy.
+ * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held
+ * and mmap_lock, which looking at neighbours needs, is busy.
  */
 export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
-  if (locked === ON_MMAP_LOCK) {
-    anonVmaPrepare(mm, vma);
-    return 0;
-  }
+  if (locked === ON_MMAP_LOCK) return anonVmaPrepare(mm, vma);
   if (!mmapReadTrylock(mm)) return FAULT_NEEDS_MMAP_LOCK;
-  anonVmaPrepare(mm, vma);
+  const result = anonVmaPrepare(mm, vma);
   mmapReadUnlock(mm);
-  return 0;
+  return result;
 }
 
-/** Makes a frame that nobody else has the anonymous page of (mm, vpn), mapped once and counted. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
+/** Makes a frame that nobody else has the anonymous page of `vpn` in `vma`, which has an anon_vma, mapped once and counted. */
+export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
   const folio = folioOf(frame);
-  poke(folio + F_OWNER, mm);
-  poke(folio + F_INDEX, vpn);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, vpn));
   add(folio + F_MAP, 1);
   rssAdd(mm, RSS_ANON, 1);
 }
@@ -112,7 +110,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
   if (write !== 0) {
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
-    frame = frameAlloc(0, F_ANON);
+    frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return ENOMEM;
   }
   const pte = pteOffsetMapLock(pmd, vpn);
@@ -128,7 +126,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFrame(mm, vma, vpn, frame);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
   }
@@ -139,7 +137,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
 /** Step 3 for a swap entry: a new frame in its place. */
 function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
-  const frame = frameAlloc(0, F_ANON);
+  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {
@@ -152,7 +150,7 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
     return 0;
   }
   const flags = load(vma + VMA_FLAGS);
-  mapAnonFrame(mm, vpn, frame);
+  mapAnonFrame(mm, vma, vpn, frame);
   rssSub(mm, RSS_SWAP, 1);
   const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
   const dirty = write !== 0 ? PTE_DIRTY : 0;

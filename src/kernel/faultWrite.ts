@@ -24,7 +24,15 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
-import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  folioOf,
+  folioPut,
+  folioTryGet,
+  frameAlloc,
+} from './frame.ts';
 import { F_FLAGS, F_MAP, VMA_FLAGS } from './layout.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
@@ -53,7 +61,7 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
   }
   clearPte(pte);
   flushTlbRange(mm, vpn, vpn + 1, 0);
-  mapAnonFrame(mm, vpn, fresh);
+  mapAnonFrame(mm, vma, vpn, fresh);
   setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));
   const special = (entry & PTE_SPECIAL) !== 0;
   if (!special) {
@@ -88,7 +96,7 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, lo
   const held = !special && folioTryGet(old);
   pteUnmapUnlock(pte);
   let result = anonPrepareForFault(mm, vma, locked);
-  const fresh = result === 0 ? frameAlloc(0, F_ANON) : 0;
+  const fresh = result === 0 ? frameAlloc(0, F_ANON | F_EXCLUSIVE) : 0;
   if (result === 0 && fresh === 0) result = ENOMEM;
   if (result === 0) {
     replacePage(mm, vma, pmd, vpn, entry, fresh);

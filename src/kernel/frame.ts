@@ -57,6 +57,11 @@ export const F_LAZYFREE: u32 = 0x800;
 export const F_DIRTY: u32 = 0x1000;
 /** First frame of a free block. */
 export const F_BUDDY: u32 = 0x4000;
+/** The folio lock, and somebody waits for it (sleepLock.ts). */
+export const F_LOCKED: u32 = 0x10000;
+export const F_WAITERS: u32 = 0x20000;
+/** An anonymous page that only one entry maps, which may be written to and pinned (PageAnonExclusive). Set and cleared under that entry's PTE lock. */
+export const F_EXCLUSIVE: u32 = 0x40000;
 
 /** The zero page: mapped by special entries, never counted, never freed. */
 export const ZERO_FRAME: u32 = 1;

@@ -32,7 +32,6 @@ import {
   INODE_REF,
   INODE_SHIFT,
   INODE_STATE,
-  MM_ANON_NEXT,
   MM_BYTES,
   MM_CPUMASK,
   MM_ID,
@@ -114,11 +113,6 @@ export function mmDestroy(mm: u32): void {
   tableDetach(peek(mm + MM_PGD));
   tableFree(peek(mm + MM_PGD));
   mmFree(mm);
-}
-
-/** The next anon_vma identity of `mm`. */
-export function anonVmaCreate(mm: u32): u32 {
-  return add(mm + MM_ANON_NEXT, 1) + 1;
 }
 
 /**

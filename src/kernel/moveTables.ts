@@ -15,7 +15,10 @@
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
- * Lock order: page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
+ * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
+ * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
+ *
+ * Lock order: i_mmap, anon_vma; page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
  * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
  */
 
@@ -42,6 +45,7 @@ import {
   setPte,
 } from './pteMap.ts';
 import { condResched } from './rcu.ts';
+import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
@@ -108,8 +112,9 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
 }
 
 /** Moves the PTE table that `oldPmd` names to `newPmd`. Returns 1, or 0: there is none, or the destination has one. */
-function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): u32 {
+function moveNormalPmd(mm: u32, oldVma: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): u32 {
   if (load(newPmd) !== 0) return 0;
+  takeRmapLocks(oldVma);
   pmdLock(oldPmd);
   const newLock = ptdescOfEntry(newPmd) + PT_LOCK;
   const nested = tableOfEntry(newPmd) !== tableOfEntry(oldPmd);
@@ -128,12 +133,14 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
   }
   if (nested) spinUnlock(newLock, LC_PMD);
   pmdUnlock(oldPmd);
+  dropRmapLocks(oldVma);
   return moved;
 }
 
 /** Moves the PMD table that `oldPud` names to `newPud`. Returns 1, or 0: the destination has one. */
-function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): u32 {
+function moveNormalPud(mm: u32, oldVma: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): u32 {
   if (load(newPud) !== 0) return 0;
+  takeRmapLocks(oldVma);
   spinLock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   const entry = load(oldPud);
   const table = entryNumber(entry);
@@ -150,11 +157,12 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
+  dropRmapLocks(oldVma);
   return 1;
 }
 
 /**
- * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each. Returns
+ * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each; `needRmapLocks`: above. Returns
  * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
  */
 export function movePageTables(
@@ -164,6 +172,7 @@ export function movePageTables(
   old: u32,
   new_: u32,
   pages: u32,
+  needRmapLocks: boolean,
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
@@ -179,9 +188,9 @@ export function movePageTables(
     if (oldPud !== 0 && load(oldPud) !== 0) {
       const newPud = pudAlloc(mm, to);
       if (newPud === 0) failed = true;
-      else if (extent !== PUD_PAGES || moveNormalPud(mm, oldPud, from, newPud, to) === 0) {
+      else if (extent !== PUD_PAGES || moveNormalPud(mm, oldVma, oldPud, from, newPud, to) === 0) {
         extent = extentWithin(PMD_PAGES, from, end, to);
-        if (movePmdSpan(mm, from, to, extent) === 0) failed = true;
+        if (movePmdSpan(mm, oldVma, from, to, extent, needRmapLocks) === 0) failed = true;
       }
     }
     if (!failed) {
@@ -193,18 +202,27 @@ export function movePageTables(
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
-function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
+function movePmdSpan(
+  mm: u32,
+  oldVma: u32,
+  from: u32,
+  to: u32,
+  extent: u32,
+  needRmapLocks: boolean,
+): u32 {
   const oldPmd = pmdFind(mm, from);
   if (oldPmd === 0 || load(oldPmd) === 0) return 1;
   const newPmd = pmdAlloc(mm, to);
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldVma, oldPmd, from, newPmd, to);
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
+      if (needRmapLocks) takeRmapLocks(oldVma);
       done = movePtes(mm, oldPmd, from, newPmd, to, extent);
+      if (needRmapLocks) dropRmapLocks(oldVma);
     }
   }
   return 1;

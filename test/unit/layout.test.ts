@@ -17,6 +17,8 @@ const STRUCTURES: [string, number][] = [
   ['MM_', layout.MM_BYTES],
   ['INODE_', 2 ** layout.INODE_SHIFT],
   ['SWAP_', 2 ** layout.SWAP_SHIFT],
+  ['AV_', 2 ** layout.ANON_VMA_SHIFT],
+  ['AVC_', 2 ** layout.CHAIN_SHIFT],
   ['LOCK_', layout.LOCK_BYTES],
   ['RWSEM_', layout.RWSEM_BYTES],
 ];
@@ -29,6 +31,9 @@ const SIZES: Record<string, number> = {
   VMA_NEXT: config.VMA_LEVELS * 4,
   MM_PAGE_TABLE_LOCK: layout.LOCK_BYTES,
   MM_LOCK: layout.RWSEM_BYTES,
+  AV_RWSEM: layout.RWSEM_BYTES,
+  INODE_MMAP: layout.RWSEM_BYTES,
+  G_ANON_LOCK: layout.LOCK_BYTES,
   RWSEM_QUEUE: layout.LOCK_BYTES,
   MM_VMA_HEAD: config.VMA_LEVELS * 4,
   MM_VMA_PATH: config.VMA_LEVELS * 4,

@@ -106,6 +106,10 @@ function auditUsedFrames(ledger: Ledger, free: Uint8Array, bump: number): void {
         folio,
         `frame ${number} is ${cached ? '' : 'not '}in the page cache, its flags are ${hex(flags)}`,
       );
+    if ((flags & (frame.F_LOCKED | frame.F_WAITERS)) !== 0)
+      ledger.find('lock-order', folio, `frame ${number} is locked: its flags are ${hex(flags)}`);
+    if ((flags & frame.F_EXCLUSIVE) !== 0 && maps > 1)
+      ledger.find('accounting', folio, `frame ${number} is exclusive and mapped ${maps} times`);
     ledger.equal(
       folio + layout.F_MAP,
       `frame ${number}: map count`,
