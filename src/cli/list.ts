@@ -29,6 +29,8 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   fault: {
     'mmap-lock': 'faults take mmap_lock for read',
     'vma-lock': 'faults take the lock of the one VMA, found under RCU',
+    speculative:
+      'faults on anonymous memory take no lock but the PTE lock, and fall back to mmap_lock',
   },
   zap: { page: 'one page after the other' },
   lock: {

@@ -4,7 +4,8 @@
  * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
  * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
- *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
+ *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
@@ -17,7 +18,16 @@
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
-import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  EFAULT,
+  ENOMEM,
+  FAULT_SPECULATIVE,
+  FAULT_VMA_LOCK,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -35,7 +45,8 @@ import {
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
 import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { rmapAddPtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
   clearPte,
@@ -46,6 +57,7 @@ import {
   setPte,
 } from './pteMap.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
+import { faultSpeculatively } from './speculative.ts';
 import {
   count,
   COUNTER_FAULT_RETRIES,
@@ -57,7 +69,7 @@ import { swapFree } from './swap.ts';
 import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { add, load, peek, store } from './word.ts';
+import { load, peek, store } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
@@ -98,7 +110,7 @@ export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
   // Atomic: whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
   store(folio + F_INDEX, linearPageIndex(vma, vpn));
-  add(folio + F_MAP, 1);
+  rmapAddPtes(frame, 1);
   rssAdd(mm, RSS_ANON, 1);
 }
 
@@ -216,7 +228,12 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
-  if (peek(H_FAULT_PATH) === FAULT_VMA_LOCK) {
+  const path = peek(H_FAULT_PATH);
+  if (path === FAULT_SPECULATIVE) {
+    if (faultSpeculatively(mm, vpn, write)) return 0;
+    count(COUNTER_FAULT_RETRIES);
+  }
+  if (path === FAULT_VMA_LOCK) {
     const vma = lockVmaUnderRcu(mm, vpn);
     if (vma !== 0) {
       let result = EFAULT;

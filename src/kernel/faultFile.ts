@@ -17,17 +17,27 @@ import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './co
 import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
-import { F_ANON, F_DIRTY, F_EXCLUSIVE, F_SHMEM, folioOf, folioPut, frameAlloc } from './frame.ts';
-import { F_FLAGS, F_MAP, INODE_PAGES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  F_SHMEM,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
+import { F_FLAGS, INODE_PAGES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { rmapAddPtes } from './mapcount.ts';
 import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
 import { linearPageIndex } from './vma.ts';
 import { pteAlloc } from './walk.ts';
-import { add, load, or, peek } from './word.ts';
+import { load, or, peek } from './word.ts';
 
 /** Maps the cached page `frame`, whose reference the entry takes over. */
 function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): void {
-  const folio = folioOf(frame);
+  const folio = folioOf(folioHead(frame));
   const kind = load(folio + F_FLAGS);
   const shared = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   let bits = entryFlags(flags);
@@ -36,7 +46,7 @@ function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): 
     bits = bits | PTE_DIRTY;
     or(folio + F_FLAGS, F_DIRTY);
   }
-  add(folio + F_MAP, 1);
+  rmapAddPtes(frame, 1);
   rssAdd(mm, (kind & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE, 1);
   setPte(pte, entryMake(frame, bits));
 }

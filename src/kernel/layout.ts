@@ -13,7 +13,7 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -187,6 +187,7 @@ export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VI
 export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_RECORDS records of 8 words
 export const VIOLATION_RECORDS: u32 = 8;
 export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
+export const C_SPEC_VMA: u32 = 0x800; // owner: a speculative fault's copy of its VMA, 128 bytes
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
@@ -197,7 +198,8 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
-export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
+export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
+export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
@@ -220,16 +222,22 @@ export const PT_UPPER: u32 = 52; // set before publication: address of the upper
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
 
-/** Frame descriptors (folio), 32 bytes. */
+/**
+ * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
+ * words, offsets from the first's descriptor as the others, are in the second's.
+ */
 export const FOLIO_SHIFT: u32 = 5;
-export const F_REF: u32 = 0; // atomic: references; 0: free
+export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
 export const F_MAP: u32 = 4; // atomic: entries that map it
 export const F_FLAGS: u32 = 8; // bits 0-7 order, then F_ flags (frame.ts); allocator before it is given out, then atomic or/and
 export const F_GEN: u32 = 12; // atomic; written by the allocator: odd while in use, even while free
-export const F_OWNER: u32 = 16; // the page cache: inode; anonymous: anon_vma, stored before the first entry is published, then under PTE and folio lock
+export const F_OWNER: u32 = 16; // the page cache: inode; anonymous: anon_vma, stored before the first entry is published, then under PTE and folio lock; free block: G_FRAME_LOCK
 export const F_INDEX: u32 = 20; // page index in the inode; anonymous: page offset in its VMA (linear_page_index), stored as F_OWNER
 export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
-export const F_PREV: u32 = 28; // G_FRAME_LOCK
+export const F_HEAD: u32 = 28; // stored atomically by the allocator and the splitter while the folio has no reference: the head of a folio of several frames; 0: a folio by itself
+export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
+export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
+export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
@@ -300,6 +308,7 @@ export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
 export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
+export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 128 bytes. */

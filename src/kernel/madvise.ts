@@ -39,17 +39,10 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, F_LAZYFREE, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, F_LAZYFREE, F_ORDER, folioFlags, folioOf } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
-import {
-  F_FLAGS,
-  F_MAP,
-  H_FAULT_PATH,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_INODE,
-  VMA_START,
-} from './layout.ts';
+import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
@@ -82,8 +75,10 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
     return;
   }
   if (!entryCounted(entry)) return;
-  const folio = folioOf(entryNumber(entry));
-  if ((load(folio + F_FLAGS) & F_ANON) === 0 || load(folio + F_MAP) !== 1) return;
+  const frame = entryNumber(entry);
+  const flags = folioFlags(frame);
+  if ((flags & F_ANON) === 0 || (flags & F_ORDER) !== 0 || folioMapCount(frame) !== 1) return;
+  const folio = folioOf(frame);
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);

@@ -26,8 +26,8 @@ import {
   VM_WRITE,
 } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
-import { F_ANON, folioOf } from './frame.ts';
-import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { F_ANON, folioFlags } from './frame.ts';
+import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
@@ -142,5 +142,5 @@ function newEntry(entry: u32, flags: u32): u32 {
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
+  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
 }

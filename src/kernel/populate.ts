@@ -8,7 +8,7 @@
 import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { handleMmFault, ON_MMAP_LOCK, populatePermitted, populateWrites, SIGBUS } from './fault.ts';
-import { F_DIRTY, folioOf } from './frame.ts';
+import { F_DIRTY, folioHead, folioOf } from './frame.ts';
 import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -29,7 +29,7 @@ function suffices(mm: u32, vpn: u32, write: u32): boolean {
   const entry = load(pte);
   const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
   if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
-    or(folioOf(entryNumber(entry)) + F_FLAGS, F_DIRTY);
+    or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
   pteUnmapUnlock(pte);
   return enough;
 }

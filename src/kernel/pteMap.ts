@@ -24,7 +24,7 @@ import {
 } from './config.ts';
 import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
-import { LC_PTE, spinLock, spinLockNested, spinUnlock } from './lock.ts';
+import { LC_PTE, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
 import { entriesCleared, entryInstalled } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
@@ -139,6 +139,11 @@ export function mappedPmd(): u32 {
 /** Takes the lock of a mapped table. */
 export function pteLock(pte: u32): void {
   spinLock(pteLockOf(pte), LC_PTE);
+}
+
+/** Takes the lock of a mapped table if it is free; whether it did. */
+export function pteTrylock(pte: u32): boolean {
+  return spinTrylock(pteLockOf(pte), LC_PTE);
 }
 
 /** Takes the lock of a second mapped table while one is held; the caller fixes the order of the two. */

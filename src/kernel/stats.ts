@@ -40,8 +40,25 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+/** Speculative faults: tried, committed, and ended without effect: why. */
+export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
+export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;
+/** A writer held mmap_lock, or came before the commit. */
+export const COUNTER_SPECULATIVE_ABORTS_WRITER: u32 = 62;
+export const COUNTER_SPECULATIVE_ABORTS_SEQUENCE: u32 = 63;
+/** No VMA; one that faults on may not be speculative, or the access is not within its rights. */
+export const COUNTER_SPECULATIVE_ABORTS_VMA: u32 = 64;
+export const COUNTER_SPECULATIVE_ABORTS_KIND: u32 = 65;
+/** A table was missing; the page is in swap. */
+export const COUNTER_SPECULATIVE_ABORTS_TABLE: u32 = 66;
+export const COUNTER_SPECULATIVE_ABORTS_SWAP: u32 = 67;
+/** The PTE lock was not free; the PMD, or the entry, had changed. */
+export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
+export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
+export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
+export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 72;
 
 /** Counts one event. */
 export function count(counter: u32): void {

@@ -27,11 +27,12 @@ import {
   entryPresent,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, folioFlags, folioHead, folioOf } from './frame.ts';
 import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
-import { F_FLAGS, F_MAP } from './layout.ts';
+import { F_FLAGS } from './layout.ts';
+import { rmapRemovePtes } from './mapcount.ts';
 import { entriesCleared, zapDone, zapEligible, zapEmptied } from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
@@ -39,7 +40,7 @@ import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
 import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
 import { swapFree } from './swap.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
-import { exchange, load, or, sub } from './word.ts';
+import { exchange, load, or } from './word.ts';
 
 /** How far one call of `zapEntries` came and why it stopped, in the bits above the page count. */
 const STOPPED_FULL: u32 = 0x10000;
@@ -61,11 +62,10 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
   gatherNoteRange(gather, vpn, vpn + 1);
   if (!entryCounted(entry)) return false;
   const frame = entryNumber(entry);
-  const folio = folioOf(frame);
-  if ((entry & PTE_DIRTY) !== 0 && (load(folio + F_FLAGS) & F_ANON) === 0)
-    or(folio + F_FLAGS, F_DIRTY);
+  if ((entry & PTE_DIRTY) !== 0 && (folioFlags(frame) & F_ANON) === 0)
+    or(folioOf(folioHead(frame)) + F_FLAGS, F_DIRTY);
   rssSub(mm, rssKind(entry), 1);
-  sub(folio + F_MAP, 1);
+  rmapRemovePtes(frame, 1);
   return gatherPage(gather, frame);
 }
 

@@ -16,7 +16,7 @@ export const PROTOCOL_CODES = {
 export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_CODES)[];
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
-export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
+export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;

@@ -13,6 +13,7 @@ const STRUCTURES: [string, number][] = [
   ['C_', layout.CPU_BYTES],
   ['PT_', 2 ** layout.PTDESC_SHIFT],
   ['F_', 2 ** layout.FOLIO_SHIFT],
+  ['LARGE_', 2 * 2 ** layout.FOLIO_SHIFT],
   ['VMA_', 2 ** layout.VMA_SHIFT],
   ['MM_', layout.MM_BYTES],
   ['INODE_', 2 ** layout.INODE_SHIFT],
@@ -57,7 +58,7 @@ const SIZES: Record<string, number> = {
   C_IPI_WAIT: config.CPUS_MAX * 4,
   C_RCU_HISTOGRAM: 32 * 4,
   C_TLB: 2 ** (config.TLB_BITS + 4),
-  C_PSC: 2 ** (config.PSC_BITS + 4),
+  C_PSC: 3 * layout.PSC_BYTES,
 };
 
 describe.each(STRUCTURES)('offsets %s*', (prefix, bytes) => {

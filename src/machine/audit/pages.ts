@@ -55,14 +55,15 @@ export function auditPage(
     return;
   }
   ledger.mapCounts[number]!++;
-  const folio = ledger.folio(number);
+  const head = ledger.head(number);
+  const folio = ledger.folio(head);
   const flags = ledger.at(folio + layout.F_FLAGS);
   if ((ledger.at(folio + layout.F_GEN) & 1) === 0 || ledger.at(folio + layout.F_REF) === 0) {
     ledger.find('frame-use-after-free', at, `${page}: maps frame ${number}, which is free`);
     return;
   }
   const owner = ledger.at(folio + layout.F_OWNER);
-  const index = (vma.pgoff + (vpn - vma.start)) >>> 0;
+  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   if ((flags & frame.F_ANON) !== 0) {
     increment(space, RSS_ANON);
     if (!vma.anonVmas.has(owner))
@@ -77,7 +78,8 @@ export function auditPage(
       ledger.at(folio + layout.F_INDEX),
       index,
     );
-    if ((word & entry.PTE_WRITE) !== 0 && (flags & frame.F_EXCLUSIVE) === 0)
+    const pageFlags = ledger.at(ledger.folio(number) + layout.F_FLAGS);
+    if ((word & entry.PTE_WRITE) !== 0 && (pageFlags & frame.F_EXCLUSIVE) === 0)
       ledger.find('accounting', at, `${page}: writable, and its frame ${number} is not exclusive`);
     return;
   }
