@@ -6,9 +6,9 @@
  *     1     PTE_WRITE                              bits 1-3: kind (ENTRY_)
  *     2     PTE_ACCESSED, set by the walker
  *     3     PTE_DIRTY, set by the walker
- *     4     PTE_HUGE: a PMD entry that maps 2 MiB  bits 4-7: 0
- *     5     PTE_USER; clear: PROT_NONE
- *     6     PTE_UFFD_WP
+ *     4     PTE_HUGE: a PMD entry that maps 2 MiB  migration: MIGRATION_WRITE
+ *     5     PTE_USER; clear: PROT_NONE             migration: MIGRATION_EXCLUSIVE
+ *     6     PTE_UFFD_WP                            PTE_UFFD_WP
  *     7     PTE_SPECIAL: no page behind it to count (zero page)
  *     8-31  frame or table number                  swap slot or frame number
  *
@@ -28,6 +28,9 @@ export const ENTRY_KIND: u32 = 15;
 export const ENTRY_SWAP: u32 = 2;
 export const ENTRY_MIGRATION: u32 = 4;
 export const ENTRY_MARKER: u32 = 6;
+/** Of a migration entry: the page was writable; it was not, but is exclusive to this entry (F_EXCLUSIVE), as a writable one always is. */
+export const MIGRATION_WRITE: u32 = 16;
+export const MIGRATION_EXCLUSIVE: u32 = 32;
 
 /** Flags of an entry that names a table. */
 export const UPPER_FLAGS: u32 = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_USER;
@@ -45,6 +48,11 @@ export function entryMake(number: u32, flags: u32): u32 {
 /** Whether an entry maps a page or names a table. */
 export function entryPresent(entry: u32): boolean {
   return (entry & PTE_PRESENT) !== 0;
+}
+
+/** Whether an entry is a migration entry: its page is being moved, by whoever holds the lock of the page's folio. */
+export function entryMigrating(entry: u32): boolean {
+  return (entry & ENTRY_KIND) === ENTRY_MIGRATION;
 }
 
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */

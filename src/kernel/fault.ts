@@ -32,6 +32,7 @@ import {
   ENTRY_KIND,
   ENTRY_SWAP,
   entryMake,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -44,10 +45,27 @@ import {
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
-import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import {
+  F_ANON,
+  F_EXCLUSIVE,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+  ZERO_FRAME,
+} from './frame.ts';
+import {
+  C_FAULT_FOLIO,
+  F_INDEX,
+  F_OWNER,
+  H_FAULT_PATH,
+  VMA_ANON,
+  VMA_FLAGS,
+  VMA_INODE,
+} from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import {
   clearPte,
   pteOffsetMap,
@@ -65,15 +83,18 @@ import {
   COUNTER_FAULTS_VMA_LOCK,
   COUNTER_SWAP_INS,
 } from './stats.ts';
+import { folioWaitUnlocked } from './sleepLock.ts';
 import { swapFree } from './swap.ts';
 import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { load, peek, store } from './word.ts';
+import { load, peek, poke, store } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
+/** The folio of the frame in C_FAULT_FOLIO is locked: wait for it with no lock held, then try again. */
+export const FAULT_WAITS: u32 = 0x200;
 
 /** Which lock the fault under way holds. */
 export const ON_MMAP_LOCK: u32 = 0;
@@ -146,8 +167,22 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
   return 0;
 }
 
-/** Step 3 for a swap entry: a new frame in its place. */
+/** The fault has to wait for the lock of `frame`'s folio. */
+export function faultWaits(frame: u32): u32 {
+  poke(thisCpu() + C_FAULT_FOLIO, folioHead(frame));
+  return FAULT_WAITS;
+}
+
+/** Result of a fault whose locks are dropped; waits first if it has to (migration_entry_wait). */
+function settled(result: u32): u32 {
+  if (result !== FAULT_WAITS) return result;
+  folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
+  return 0;
+}
+
+/** Step 3 for a swap entry: a new frame in its place, which nobody shares, whoever else has an entry of the slot. */
 function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
   const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
@@ -191,7 +226,7 @@ function faultPresent(
 
 /**
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
@@ -222,7 +257,7 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
   }
   const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   mmapReadUnlock(mm);
-  return result;
+  return settled(result);
 }
 
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
@@ -242,7 +277,7 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);
-        return result;
+        return settled(result);
       }
     }
     count(COUNTER_FAULT_RETRIES);

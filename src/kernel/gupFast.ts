@@ -4,9 +4,13 @@
  * Guarantee: a frame that is returned was mapped at `vpn` with sufficient rights at the moment of the second look, and stays allocated until `gupPut`.
  *
  *  1. Interrupts off: a table that is freed by interrupt (semi-RCU), or by RCU, is not freed before step 6.
- *  2. Read the tables down to the entry. 3. Rights sufficient? 4. Take a reference unless the count is zero.
+ *  2. Read the tables down to the entry, unless fork is write-protecting the address space. 3. Rights sufficient? 4. Take a reference unless the count
+ *     is zero, and make it a pin.
  *  5. Read PMD *and* entry again; on a change drop the reference: a mutator clears first and looks at references afterwards, so one of the two sees
  *     the other. 6. Interrupts on. Whatever fails: the slow path, a fault and a reference under the PTE lock.
+ *
+ * An anonymous page that several entries share since a fork is not pinned, not for reading either: step 5 looks whether the page is exclusive, and
+ * whether fork has begun meanwhile; the slow path copies the page first.
  *
  * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, faultin_page).
  */
@@ -26,14 +30,17 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { userFault } from './fault.ts';
-import { folioGet, folioPut, folioTryGet, frameGeneration } from './frame.ts';
+import { faultUnshare } from './faultWrite.ts';
+import { F_ANON, folioFlags, folioGet, folioTryGet, frameGeneration } from './frame.ts';
 import { irqDisable, irqEnable } from './irq.ts';
 import { syncPoint } from './inject.ts';
-import { PT_GEN } from './layout.ts';
+import { MM_WRITE_PROTECT_SEQ, PT_GEN } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { pinFolio, unpinFolio } from './pin.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { ptdescOf } from './table.ts';
 import { vmaLookup } from './vma.ts';
 import { pmdFind, pteOffset } from './walk.ts';
@@ -50,8 +57,16 @@ function pinnable(entry: u32, write: u32): boolean {
   return entryPresent(entry) && (entry & rights) === rights && (entry & PTE_SPECIAL) === 0;
 }
 
+/** Whether the page is an anonymous one that others share: they would part from whoever pinned it at the first write. */
+function mustUnshare(entry: u32): boolean {
+  const page = entryNumber(entry);
+  return (folioFlags(page) & F_ANON) !== 0 && !pageExclusive(page);
+}
+
 /** Steps 2 to 5, interrupts off. Returns the frame, or 0. */
 function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
+  const seq = load(mm + MM_WRITE_PROTECT_SEQ);
+  if ((seq & 1) !== 0) return 0;
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return 0;
   const upper = load(pmd);
@@ -68,11 +83,38 @@ function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
   if (!pinnable(entry, write)) return 0;
   const frame = entryNumber(entry);
   if (!folioTryGet(frame)) return 0;
+  pinFolio(frame);
   if (load(pmd) !== upper || load(pte) !== entry) {
-    folioPut(frame);
+    unpinFolio(frame);
+    return 0;
+  }
+  // Pairs with copyPageRange, which raises the sequence before it looks for pins.
+  if (mustUnshare(entry) || load(mm + MM_WRITE_PROTECT_SEQ) !== seq) {
+    unpinFolio(frame);
     return 0;
   }
   return frame;
+}
+
+/** Pins the page at `vpn` under its PTE lock, mmap_lock held for read. Returns the frame, or 0; a shared one is copied first, once. */
+function pinLocked(mm: u32, vma: u32, vpn: u32, write: u32, unshare: boolean): u32 {
+  const pmd = pmdFind(mm, vpn);
+  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return 0;
+  const entry = load(pte);
+  let frame: u32 = 0;
+  let shared = false;
+  if (pinnable(entry, write)) {
+    shared = mustUnshare(entry);
+    if (!shared) {
+      frame = entryNumber(entry);
+      folioGet(frame);
+      pinFolio(frame);
+    }
+  }
+  pteUnmapUnlock(pte);
+  if (!shared || !unshare || faultUnshare(mm, vma, pmd, vpn, entry) !== 0) return frame;
+  return pinLocked(mm, vma, vpn, write, false);
 }
 
 /** The slow path: fault, then a reference under the PTE lock. Returns the frame, or 0 when the page cannot be had. */
@@ -80,18 +122,9 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_GUP_SLOW);
   if (userFault(mm, vpn, write) !== 0) return 0;
   mmapReadLock(mm);
-  let frame: u32 = 0;
   // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
-  const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
-  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
-  if (pte !== 0) {
-    const entry = load(pte);
-    if (pinnable(entry, write)) {
-      frame = entryNumber(entry);
-      folioGet(frame);
-    }
-    pteUnmapUnlock(pte);
-  }
+  const vma = vmaLookup(mm, vpn);
+  const frame = vma === 0 ? 0 : pinLocked(mm, vma, vpn, write, true);
   mmapReadUnlock(mm);
   return frame;
 }
@@ -119,5 +152,5 @@ export function gupCheck(frame: u32, generation: u32): void {
 
 /** Releases a pin. */
 export function gupPut(frame: u32): void {
-  folioPut(frame);
+  unpinFolio(frame);
 }

@@ -13,7 +13,15 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import {
+  CPUS_MAX,
+  GATHER_NEST,
+  PAGEOUT_BATCH,
+  PSC_BITS,
+  TABLE_BYTES,
+  TLB_BITS,
+  VMA_LEVELS,
+} from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -190,7 +198,8 @@ export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words 
 export const C_SPEC_VMA: u32 = 0x800; // owner: a speculative fault's copy of its VMA, 128 bytes
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
-export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
+export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: frames of PAGEOUT_BATCH pages being paged out
+export const C_PAGEOUT_NEXT: u32 = C_PAGEOUT + PAGEOUT_BATCH * 4; // owner: page at which looking for them goes on
 export const C_IPI_WAIT: u32 = 0x1c80; // owner: per target, the sequence of the interrupt that it is to acknowledge
 export const C_ALLOCATIONS: u32 = 0x1c78; // owner: allocations counted for H_INJECT_NTH
 export const C_DETACHED: u32 = 0x1c7c; // owner: table that ptReclaim.ts detached last
@@ -200,6 +209,8 @@ export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever w
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
+export const C_FAULT_FOLIO: u32 = 0xc00; // owner: the frame whose folio's lock the fault under way has to wait for
+export const C_FORK_FRAME: u32 = 0xc04; // owner: frame allocated for the copy of a pinned page, or 0
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
@@ -309,6 +320,9 @@ export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES 
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
 export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
+export const MM_WRITE_PROTECT_SEQ: u32 = 0xc00; // mmap_lock for write, stored atomically: odd while fork write-protects this mm (fork.ts), read by GUP-fast
+export const MM_USERS: u32 = 0xc04; // atomic: who uses the address space; 0: it ends, or has ended
+export const MM_COUNT: u32 = 0xc08; // atomic: who holds the mm itself: its users together, and others one each
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 128 bytes. */

@@ -25,12 +25,22 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './config.ts';
-import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
-import { F_ANON, folioFlags } from './frame.ts';
+import {
+  entryMigrating,
+  entryNumber,
+  entryPresent,
+  MIGRATION_EXCLUSIVE,
+  MIGRATION_WRITE,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
 import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { flushTlbRange } from './tlb.ts';
 import { findVma, vmaNext } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
@@ -113,6 +123,7 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   for (let at: u32 = 0; at < pages << 2; at += 4) {
     let entry = load(pte + at);
     let wanted = newEntry(entry, flags);
+    if (entryMigrating(entry) && (flags & VM_WRITE) === 0) protectMigrating(pte + at, entry);
     while (entryPresent(entry) && wanted !== entry) {
       // A walker may set accessed or dirty in between.
       const seen = compareExchange(pte + at, entry, wanted);
@@ -129,6 +140,13 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   return lost;
 }
 
+/** Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now. PTE lock held. */
+function protectMigrating(pte: u32, entry: u32): void {
+  if ((entry & MIGRATION_WRITE) === 0) return;
+  // The same entry with other flags: no walker reads it, and the count of entries stays.
+  store(pte, ((entry & ~MIGRATION_WRITE) | MIGRATION_EXCLUSIVE) >>> 0);
+}
+
 /** A present entry under the rights of `flags`. */
 function newEntry(entry: u32, flags: u32): u32 {
   let result = (entry & ~PTE_USER) >>> 0;
@@ -138,9 +156,9 @@ function newEntry(entry: u32, flags: u32): u32 {
   return result;
 }
 
-/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one, which only this entry has (faultWrite.ts). */
+/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry has. */
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
+  return pageExclusive(entryNumber(entry));
 }

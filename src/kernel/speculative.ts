@@ -170,7 +170,7 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
 function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): boolean {
   let pte = mapLockSame(mm, vpn, seq, entry);
   if (pte === 0) return false;
-  if (mayReuse(load(vma + VMA_FLAGS), entry)) {
+  if (mayReuse(vma, entry)) {
     reusePage(load(vma + VMA_FLAGS), pte, entry);
     pteUnmapUnlock(pte);
     return true;
@@ -185,7 +185,7 @@ function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): bool
     pte = mapLockSame(mm, vpn, seq, entry);
     committed = pte !== 0;
     if (committed) {
-      replaceLocked(mm, vma, pte, vpn, entry, fresh);
+      replaceLocked(mm, vma, pte, vpn, entry, fresh, PTE_WRITE);
       count(COUNTER_COPIES);
     } else {
       folioPut(fresh);

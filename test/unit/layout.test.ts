@@ -54,7 +54,7 @@ const SIZES: Record<string, number> = {
   C_COUNTERS: 128 * 4,
   C_LOCK_STAT: layout.LOCK_CLASSES_MAX * layout.LOCK_STAT_BYTES,
   C_GATHERS: config.GATHER_NEST * layout.GATHER_BYTES,
-  C_PAGEOUT: config.PAGEOUT_BATCH * 8,
+  C_PAGEOUT: config.PAGEOUT_BATCH * 4,
   C_IPI_WAIT: config.CPUS_MAX * 4,
   C_RCU_HISTOGRAM: 32 * 4,
   C_TLB: 2 ** (config.TLB_BITS + 4),
