@@ -74,6 +74,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import { faultSpeculatively } from './speculative.ts';
 import {
@@ -136,13 +137,11 @@ export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
 }
 
 /** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
     frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return ENOMEM;
   }
@@ -211,24 +210,13 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  write: u32,
-  locked: u32,
-): u32 {
-  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
-/**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
- */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
   let entry: u32 = 0;
@@ -240,11 +228,27 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     }
   }
   if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write);
+    return faultAnonymous(mm, vma, pmd, vpn, write);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
-  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+  return faultPresent(mm, vma, pmd, vpn, entry, write);
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  // Before the walk, since the locks of rmap come before those of page tables.
+  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+  }
+  walkBegin(mm);
+  const result = faultInTables(mm, vma, vpn, write);
+  walkEnd(mm);
+  return result;
 }
 
 /** The fault on mmap_lock for read. */

@@ -15,7 +15,7 @@
 
 import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './config.ts';
 import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
+import { entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
 import {
   F_ANON,
@@ -92,15 +92,11 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
 /**
  * A fault on a none entry of a mapping with an inode. Preconditions and results as for handleMmFault.
  */
-export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
   const index = linearPageIndex(vma, vpn);
-  if (copies) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
-  }
   if (write === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;

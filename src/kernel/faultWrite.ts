@@ -23,7 +23,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame, ON_MMAP_LOCK } from './fault.ts';
+import { entryFlags, mapAnonFrame } from './fault.ts';
 import {
   F_ANON,
   F_DIRTY,
@@ -138,7 +138,7 @@ function replacePage(
  * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
  * permits writing.
  */
-export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, locked: u32): u32 {
+export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;
@@ -151,36 +151,25 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, lo
     pteUnmapUnlock(pte);
     return 0;
   }
-  return copyPage(mm, vma, pmd, pte, vpn, entry, PTE_WRITE, locked);
+  return copyPage(mm, vma, pmd, pte, vpn, entry, PTE_WRITE);
 }
 
 /** Copying, from step 1 on: `pte` is mapped and locked and holds `entry`; it is neither on return. Results as for faultWrite. */
-function copyPage(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  pte: u32,
-  vpn: u32,
-  entry: u32,
-  rights: u32,
-  locked: u32,
-): u32 {
+function copyPage(mm: u32, vma: u32, pmd: u32, pte: u32, vpn: u32, entry: u32, rights: u32): u32 {
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
-  let result = anonPrepareForFault(mm, vma, locked);
-  const fresh = result === 0 ? frameAlloc(0, F_ANON | F_EXCLUSIVE) : 0;
-  if (result === 0 && fresh === 0) result = ENOMEM;
-  if (result === 0) {
+  const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
+  if (fresh !== 0) {
     replacePage(mm, vma, pmd, vpn, entry, fresh, rights);
     count(COUNTER_COPIES);
   }
   if (old !== 0) folioPut(old);
-  return result;
+  return fresh === 0 ? ENOMEM : 0;
 }
 
 /**
  * Gives `entry`, which maps an anonymous page that others share, a page of its own without the right to write, for somebody who wants to pin it
- * (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read. Returns 0, also when the entry is another one by now, or ENOMEM.
+ * (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read, a walk of the tables. Returns 0, also when the entry is another one by now, or ENOMEM.
  */
 export function faultUnshare(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
   const pte = pteOffsetMapLock(pmd, vpn);
@@ -189,5 +178,5 @@ export function faultUnshare(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32):
     pteUnmapUnlock(pte);
     return 0;
   }
-  return copyPage(mm, vma, pmd, pte, vpn, entry, 0, ON_MMAP_LOCK);
+  return copyPage(mm, vma, pmd, pte, vpn, entry, 0);
 }

@@ -38,6 +38,7 @@ import { MM_WRITE_PROTECT_SEQ, PT_GEN } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pinFolio, unpinFolio } from './pin.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
 import { pageExclusive } from './rmapEntries.ts';
@@ -124,7 +125,9 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   mmapReadLock(mm);
   // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
   const vma = vmaLookup(mm, vpn);
+  walkBegin(mm);
   const frame = vma === 0 ? 0 : pinLocked(mm, vma, vpn, write, true);
+  walkEnd(mm);
   mmapReadUnlock(mm);
   return frame;
 }

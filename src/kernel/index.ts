@@ -85,6 +85,7 @@ export { drainTableCache, tableAlloc, tableFree } from './table.ts';
 export { flushTlbRange, switchMm } from './tlb.ts';
 export { vmaAudit } from './vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
-export { mmTables, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
+export { walkBegin, walkEnd } from './protocol.ts';
+export { mmTables, pmdFind, pmdLock, pmdOf, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';

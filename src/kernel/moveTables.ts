@@ -44,6 +44,14 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import {
+  reshapeBegin,
+  reshapeEnd,
+  upperCleared,
+  upperInstalled,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
@@ -112,9 +120,8 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
 }
 
 /** Moves the PTE table that `oldPmd` names to `newPmd`. Returns 1, or 0: there is none, or the destination has one. */
-function moveNormalPmd(mm: u32, oldVma: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): u32 {
+function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): u32 {
   if (load(newPmd) !== 0) return 0;
-  takeRmapLocks(oldVma);
   pmdLock(oldPmd);
   const newLock = ptdescOfEntry(newPmd) + PT_LOCK;
   const nested = tableOfEntry(newPmd) !== tableOfEntry(oldPmd);
@@ -124,27 +131,28 @@ function moveNormalPmd(mm: u32, oldVma: u32, oldPmd: u32, old: u32, newPmd: u32,
   if (entryNamesTable(entry)) {
     const descriptor = ptdescOf(entryNumber(entry));
     store(oldPmd, 0);
+    upperCleared(oldPmd);
     store(descriptor + PT_FIRST, new_);
     store(descriptor + PT_UPPER, newPmd);
     // Publishes the table at its new place; pairs with the load of the PMD in pteOffsetMap.
+    upperInstalled(newPmd);
     store(newPmd, entry);
     flushTlbRange(mm, old, old + PMD_PAGES, 1);
     moved = 1;
   }
   if (nested) spinUnlock(newLock, LC_PMD);
   pmdUnlock(oldPmd);
-  dropRmapLocks(oldVma);
   return moved;
 }
 
 /** Moves the PMD table that `oldPud` names to `newPud`. Returns 1, or 0: the destination has one. */
-function moveNormalPud(mm: u32, oldVma: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): u32 {
+function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): u32 {
   if (load(newPud) !== 0) return 0;
-  takeRmapLocks(oldVma);
   spinLock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   const entry = load(oldPud);
   const table = entryNumber(entry);
   store(oldPud, 0);
+  upperCleared(oldPud);
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
@@ -154,10 +162,10 @@ function moveNormalPud(mm: u32, oldVma: u32, oldPud: u32, old: u32, newPud: u32,
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
     }
   }
+  upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
-  dropRmapLocks(oldVma);
   return 1;
 }
 
@@ -179,50 +187,49 @@ export function movePageTables(
   const before = realignBy(mm, oldVma, newVma, old, new_, pages);
   let from = old - before;
   let to = new_ - before;
-  let extent: u32 = 0;
-  let failed = false;
-  while (!failed && from < end) {
+  let extent: u32 = 1;
+  while (extent !== 0 && from < end) {
     condResched();
-    extent = extentWithin(PUD_PAGES, from, end, to);
-    const oldPud = pudFind(mm, from);
-    if (oldPud !== 0 && load(oldPud) !== 0) {
-      const newPud = pudAlloc(mm, to);
-      if (newPud === 0) failed = true;
-      else if (extent !== PUD_PAGES || moveNormalPud(mm, oldVma, oldPud, from, newPud, to) === 0) {
-        extent = extentWithin(PMD_PAGES, from, end, to);
-        if (movePmdSpan(mm, oldVma, from, to, extent, needRmapLocks) === 0) failed = true;
-      }
-    }
-    if (!failed) {
-      from += extent;
-      to += extent;
-    }
+    // Whole tables leave their places; entries alone do not.
+    const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole || needRmapLocks) takeRmapLocks(oldVma);
+    if (whole) reshapeBegin(mm);
+    else walkBegin(mm);
+    extent = movePiece(mm, from, to, end);
+    if (whole) reshapeEnd(mm);
+    else walkEnd(mm);
+    if (whole || needRmapLocks) dropRmapLocks(oldVma);
+    from += extent;
+    to += extent;
   }
   return from < old ? 0 : from - old;
 }
 
+/** Moves what it can at once of [from, end) to `to`. Returns the pages done, 0: no memory for a table. */
+function movePiece(mm: u32, from: u32, to: u32, end: u32): u32 {
+  let extent = extentWithin(PUD_PAGES, from, end, to);
+  const oldPud = pudFind(mm, from);
+  if (oldPud === 0 || load(oldPud) === 0) return extent;
+  const newPud = pudAlloc(mm, to);
+  if (newPud === 0) return 0;
+  if (extent === PUD_PAGES && moveNormalPud(mm, oldPud, from, newPud, to) !== 0) return extent;
+  extent = extentWithin(PMD_PAGES, from, end, to);
+  return movePmdSpan(mm, from, to, extent) === 0 ? 0 : extent;
+}
+
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
-function movePmdSpan(
-  mm: u32,
-  oldVma: u32,
-  from: u32,
-  to: u32,
-  extent: u32,
-  needRmapLocks: boolean,
-): u32 {
+function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
   const oldPmd = pmdFind(mm, from);
   if (oldPmd === 0 || load(oldPmd) === 0) return 1;
   const newPmd = pmdAlloc(mm, to);
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldVma, oldPmd, from, newPmd, to);
+    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
-      if (needRmapLocks) takeRmapLocks(oldVma);
       done = movePtes(mm, oldPmd, from, newPmd, to, extent);
-      if (needRmapLocks) dropRmapLocks(oldVma);
     }
   }
   return 1;

@@ -26,6 +26,7 @@ import { unlinkFileVma } from './iMmap.ts';
 import { VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { reshapeBegin, reshapeEnd } from './protocol.ts';
 import { findVma, findVmaIntersection, vmaFree, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
 import { mapCountAllowsHole, vmaSplit } from './vmaMerge.ts';
@@ -66,23 +67,23 @@ function detachRange(mm: u32, start: u32, end: u32): u32 {
   return head;
 }
 
-/** Hides `vma` from every walk of the rmap. */
-function hide(vma: u32): void {
-  unlinkAnonVmas(vma);
-  unlinkFileVma(vma);
+/** Hides detached VMAs from every walk of the rmap. */
+function hideVmas(head: u32): void {
+  for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
+    unlinkAnonVmas(vma);
+    unlinkFileVma(vma);
+  }
 }
 
-/** Hides detached VMAs from the rmap and frees their tables, run by run (free_pgtables). */
+/** Frees the tables of detached VMAs, run by run (free_pgtables). */
 function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): void {
   let vma = head;
   while (vma !== 0) {
     const start = load(vma + VMA_START);
     let next = peek(vma + VMA_FREE);
-    hide(vma);
     while (next !== 0 && load(next + VMA_START) - load(vma + VMA_END) <= PMD_PAGES) {
       vma = next;
       next = peek(vma + VMA_FREE);
-      hide(vma);
     }
     freePgdRange(
       g,
@@ -102,7 +103,10 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
+  hideVmas(head);
+  reshapeBegin(mm);
   freePgtables(g, mm, head, floor, ceiling);
+  reshapeEnd(mm);
   gatherFinish(g);
 }
 

@@ -35,6 +35,7 @@ const SIZES: Record<string, number> = {
   AV_RWSEM: layout.RWSEM_BYTES,
   INODE_MMAP: layout.RWSEM_BYTES,
   G_ANON_LOCK: layout.LOCK_BYTES,
+  MM_PT_LOCK: layout.RWSEM_BYTES,
   RWSEM_QUEUE: layout.LOCK_BYTES,
   MM_VMA_HEAD: config.VMA_LEVELS * 4,
   MM_VMA_PATH: config.VMA_LEVELS * 4,
