@@ -33,6 +33,7 @@ export const MIXES = {
     'mmap, munmap, mremap and mprotect of the same ranges by all CPUs; tables of every level come and go',
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
+  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, beside faults, zaps and moves',
   all: 'everything',
 } as const;
 
@@ -126,6 +127,28 @@ const ALL: Partial<Record<StepName, number>> = {
   own: 6,
   ownZap: 2,
 };
+const FORK: Partial<Record<StepName, number>> = {
+  readPage: 8,
+  writePage: 20,
+  fill: 8,
+  readAgain: 3,
+  walk: 3,
+  walkSlowly: 3,
+  pin: 6,
+  zapSpans: 8,
+  zapPart: 4,
+  free: 3,
+  pageout: 3,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 5,
+  protect: 4,
+  life: 2,
+  fork: 10,
+  migrate: 10,
+  reclaim: 8,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -143,9 +166,14 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
 }
 
 const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, all] = [FAULT_HEAVY, ZAP_HEAVY, MAP_HEAVY, WALKERS, ALL].map(
-    lots,
-  );
+  const [faults, zaps, maps, walkers, forks, all] = [
+    FAULT_HEAVY,
+    ZAP_HEAVY,
+    MAP_HEAVY,
+    WALKERS,
+    FORK,
+    ALL,
+  ].map(lots);
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
   return {
     'fault-heavy': () => faults!,
@@ -153,6 +181,7 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
     'map-heavy': () => maps!,
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
+    fork: () => forks!,
     all: () => all!,
   };
 })();

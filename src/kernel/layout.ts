@@ -221,6 +221,7 @@ export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
 export const C_FAULT_FOLIO: u32 = 0xc00; // owner: the frame whose folio's lock the fault under way has to wait for
+export const C_PT_WALK_SECOND: u32 = 0xc08; // owner: a second mm whose tables this CPU walks at the same time (fork's child), or 0
 export const C_FORK_FRAME: u32 = 0xc04; // owner: frame allocated for the copy of a pinned page, or 0
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;

@@ -15,7 +15,7 @@
  * (madvise_cold_or_pageout_pte_range), mm/vmscan.c (reclaim_folio_list, shrink_folio_list).
  */
 
-import { PAGEOUT_BATCH, PMD_PAGES } from './config.ts';
+import { EAGAIN, EFAULT, PAGEOUT_BATCH, PMD_PAGES } from './config.ts';
 import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
 import { filemapRemoveUnused } from './filemap.ts';
 import {
@@ -25,12 +25,14 @@ import {
   F_ORDER,
   folioFlags,
   folioGet,
+  folioHead,
   folioOf,
   folioPut,
 } from './frame.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, C_PAGEOUT_NEXT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, folioMapped } from './mapcount.ts';
+import { isolatePage } from './migrate.ts';
 import { thisCpu } from './percpu.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -131,4 +133,16 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
     shrinkIsolated(isolated);
     condResched();
   }
+}
+
+/**
+ * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays
+ * somewhere. No lock held.
+ */
+export function reclaimPage(mm: u32, vpn: u32): u32 {
+  const frame = isolatePage(mm, vpn);
+  if (frame === 0) return EFAULT;
+  const gone = shrinkFolio(folioHead(frame));
+  folioPut(frame);
+  return gone ? 0 : EAGAIN;
 }
