@@ -29,11 +29,15 @@ export const AXIS_OPTIONS = {
     help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
-  zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
   emptiness: {
     kind: 'choice',
     allowed: EMPTINESS_MODES,
     help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+  },
+  zap: {
+    kind: 'choice',
+    allowed: ZAP_MODES,
+    help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
   },
   lock: {
     kind: 'choice',
@@ -56,6 +60,11 @@ export const CPU_OPTION = {
 
 /** Sizes of the machine. */
 export const SIZE_OPTIONS = {
+  mthp: {
+    kind: 'text',
+    value: 'SIZES',
+    help: 'folios that anonymous faults may allocate: never, always, or sizes from 16K to 2M, such as 64K,2M (default never)',
+  },
   tables: {
     kind: 'integer',
     value: 'N',
@@ -139,6 +148,7 @@ const MACHINE_KEYS = [
   'fault',
   'zap',
   'emptiness',
+  'mthp',
   'lock',
   'execution',
   'check',

@@ -36,7 +36,10 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     speculative:
       'faults on anonymous memory take no lock but the PTE lock, and fall back to mmap_lock',
   },
-  zap: { page: 'one page after the other' },
+  zap: {
+    page: 'one page after the other',
+    folio: 'neighbouring pages of one folio at once, as Linux since 6.9',
+  },
   lock: {
     adaptive: 'spins a while, then parks',
     tas: 'test-and-set',

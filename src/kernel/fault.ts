@@ -48,8 +48,11 @@ import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
   F_EXCLUSIVE,
+  folioGetMany,
   folioHead,
+  folioLarge,
   folioOf,
+  folioOrder,
   folioPut,
   frameAlloc,
   ZERO_FRAME,
@@ -63,7 +66,8 @@ import {
   VMA_FLAGS,
   VMA_INODE,
 } from './layout.ts';
-import { rmapAddPtes } from './mapcount.ts';
+import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
+import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import { thisCpu } from './percpu.ts';
 import {
@@ -82,6 +86,7 @@ import {
   COUNTER_FAULT_RETRIES,
   COUNTER_FAULTS,
   COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { folioWaitUnlocked } from './sleepLock.ts';
@@ -126,31 +131,39 @@ export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   return result;
 }
 
-/** Makes a frame that nobody else has the anonymous page of `vpn` in `vma`, which has an anon_vma, mapped once and counted. */
-export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
-  const folio = folioOf(frame);
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32): void {
+  const folio = folioOf(head);
   // Atomic: whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
   store(folio + F_INDEX, linearPageIndex(vma, vpn));
-  rmapAddPtes(frame, 1);
-  rssAdd(mm, RSS_ANON, 1);
+  if (order !== 0) folioGetMany(head, (1 << order) - 1);
+  rmapAddNewAnon(head);
+  rssAdd(mm, RSS_ANON, 1 << order);
 }
 
-/** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
+/** As mapAnonFolio, for a single page. */
+export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vma, vpn, frame, 0);
+}
+
+/** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
 function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
+    frame = allocAnonFolio(vma, pmd, vpn, 0);
     if (frame === 0) return ENOMEM;
   }
-  const pte = pteOffsetMapLock(pmd, vpn);
+  const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
+  const first = alignDown(vpn, order);
+  const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) {
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (load(pte) !== 0) {
+  if (!pteRangeNone(pte, 1 << order)) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
@@ -158,9 +171,11 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vma, vpn, frame);
+    mapAnonFolio(mm, vma, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
+    for (let i: u32 = 0; i < 1 << order; i += 1)
+      setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY));
+    if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
   return 0;

@@ -91,6 +91,7 @@ export const H_ANON_VMAS: u32 = 0x120; // config: anon_vmas there are; numbers s
 export const H_CHAINS: u32 = 0x124; // config: anon_vma_chains there are; numbers start at 1
 export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
 export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
+export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -124,6 +125,10 @@ export const G_ANON_FREE: u32 = G_ANON_LOCK + LOCK_BYTES; // G_ANON_LOCK: first 
 export const G_ANON_BUMP: u32 = G_ANON_FREE + 4; // G_ANON_LOCK: first anon_vma never used yet
 export const G_CHAIN_FREE: u32 = G_ANON_FREE + 8; // G_ANON_LOCK
 export const G_CHAIN_BUMP: u32 = G_ANON_FREE + 12; // G_ANON_LOCK
+export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
+export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -247,7 +252,7 @@ export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, 
 
 /**
  * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
- * words, offsets from the first's descriptor as the others, are in the second's.
+ * words, offsets from the first's descriptor as the others, are in the second's and the third's.
  */
 export const FOLIO_SHIFT: u32 = 5;
 export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
@@ -261,6 +266,9 @@ export const F_HEAD: u32 = 28; // stored atomically by the allocator and the spl
 export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
 export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
 export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
+export const LARGE_DEFERRED_NEXT: u32 = (2 << FOLIO_SHIFT) + F_OWNER; // G_DEFERRED_LOCK: next folio of the queue, or 0
+export const LARGE_DEFERRED_PREV: u32 = (2 << FOLIO_SHIFT) + F_INDEX; // G_DEFERRED_LOCK: the one before, or 0
+export const LARGE_DEFERRED: u32 = (2 << FOLIO_SHIFT) + F_NEXT; // G_DEFERRED_LOCK, stored atomically: state (deferredSplit.ts)
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a

@@ -4,10 +4,15 @@ import { PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
 export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
+import { resolveFolioSizes, type FolioSizes } from './foliosOption.ts';
+import { OptionError } from './optionError.ts';
+
+export { OptionError };
+
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
-export const ZAP_MODES = ['page'] as const;
+export const ZAP_MODES = ['page', 'folio'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
@@ -62,9 +67,12 @@ export interface MachineOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
+  /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
   /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
   emptiness?: EmptinessMode;
+  /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
+  mthp?: FolioSizes;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -105,33 +113,14 @@ export interface MachineOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject' | 'mutant'>> {
+export interface ResolvedOptions extends Required<
+  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp'>
+> {
+  /** Enabled orders, smallest first. */
+  mthp: readonly number[];
   inject: Injection;
   /** Null: the kernel as it is. */
   mutant: string | null;
-}
-
-/** An option that cannot be used. `message` names the option, its value and what is allowed. */
-export class OptionError extends Error {
-  override readonly name = 'OptionError';
-  readonly option: string;
-  readonly value: unknown;
-  readonly allowed: string;
-
-  constructor(option: string, value: unknown, allowed: string) {
-    super(`option ${option}: ${show(value)} is not allowed; allowed: ${allowed}`);
-    this.option = option;
-    this.value = value;
-    this.allowed = allowed;
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
 }
 
 /** Checks that `value` is a whole number in [least, most]. Throws OptionError. */
@@ -189,6 +178,7 @@ const DEFAULTS: ResolvedOptions = {
   fault: 'vma-lock',
   zap: 'page',
   emptiness: 'scan',
+  mthp: [],
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -257,6 +247,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
+    mthp: resolveFolioSizes(all.mthp),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
