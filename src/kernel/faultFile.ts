@@ -17,26 +17,23 @@ import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './co
 import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import { entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
-import { F_ANON, F_DIRTY, F_SHMEM, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
-  F_FLAGS,
-  INODE_PAGES,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_INODE,
-  VMA_PGOFF,
-  VMA_START,
-} from './layout.ts';
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  F_SHMEM,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
+import { F_FLAGS, INODE_PAGES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
+import { linearPageIndex } from './vma.ts';
 import { pteAlloc } from './walk.ts';
 import { load, or, peek } from './word.ts';
-
-/** Page index, in its inode, of `vpn` in `vma`. */
-export function pageIndex(vma: u32, vpn: u32): u32 {
-  return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
-}
 
 /** Maps the cached page `frame`, whose reference the entry takes over. */
 function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): void {
@@ -75,7 +72,7 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
   let pages: u32 = PMD_PAGES - (from & (PMD_PAGES - 1));
   if (pages > FAULT_AROUND_PAGES) pages = FAULT_AROUND_PAGES;
   if (pages > load(vma + VMA_END) - from) pages = load(vma + VMA_END) - from;
-  const first = pageIndex(vma, from);
+  const first = linearPageIndex(vma, from);
   let result: u32 = 0;
   for (let i: u32 = 0; i < pages; i += 1) {
     const index: u32 = (first + i) >>> 0;
@@ -99,7 +96,7 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
-  const index = pageIndex(vma, vpn);
+  const index = linearPageIndex(vma, vpn);
   if (write === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;
@@ -109,7 +106,7 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   if (frame === 0) return ENOMEM;
   if (copies) {
     folioPut(frame);
-    frame = frameAlloc(0, F_ANON);
+    frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return ENOMEM;
   }
   if (pteAlloc(mm, pmd, vpn) === 0) {
@@ -127,7 +124,7 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
     return 0;
   }
   if (copies) {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFrame(mm, vma, vpn, frame);
     setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
   } else {
     mapCachedFrame(mm, pte, frame, flags, write);

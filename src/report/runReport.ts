@@ -10,7 +10,7 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, emptiness, free, fault, zap, mthp, thp, lock, execution, check, cpus, mutant } =
+  const { protocol, emptiness, free, fault, zap, mthp, thp, lock, execution, check, cpus } =
     options;
   const counts = emptiness === 'count' ? ' by count' : '';
   return (
