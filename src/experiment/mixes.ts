@@ -34,7 +34,7 @@ export const MIXES = {
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
   huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
-  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, beside faults, zaps and moves',
+  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
   all: 'everything',
 } as const;
 
@@ -173,6 +173,7 @@ const FORK: Partial<Record<StepName, number>> = {
   fork: 10,
   migrate: 10,
   reclaim: 8,
+  truncate: 4,
 };
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,

@@ -322,6 +322,15 @@ const reclaim: Step = (cpu) => {
   for (let i = 0; i < 2; i++) cpu.calls.pages.reclaim(space(cpu), page(cpu));
 };
 
+/** Cuts a file off somewhere, and as a rule lets it grow again at once. */
+const truncate: Step = (cpu) => {
+  const { pages } = cpu.calls;
+  const inode = file(cpu);
+  pages.truncate(inode, cpu.random(2) === 0 ? cpu.random(HOT_PAGES) : cpu.random(FILE_PAGES));
+  pages.access(space(cpu), page(cpu, FILE_SHARED), 1);
+  if (cpu.random(4) !== 0) pages.truncate(inode, FILE_PAGES);
+};
+
 const ownFirst = (cpu: WorkloadCpu): number => OWN_FIRST + cpu.id * PUD_PAGES;
 
 /** Writes an own page and notes its frame, or looks whether a noted one is still there. */
@@ -388,6 +397,7 @@ export const STEPS = {
   fork,
   migrate,
   reclaim,
+  truncate,
   own,
   ownZap,
 } satisfies Record<string, Step>;

@@ -32,7 +32,9 @@ import {
   INODE_STATE,
 } from './layout.ts';
 import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
+import { folioMapped } from './mapcount.ts';
 import { violation } from './report.ts';
+import { tryToUnmap } from './rmap.ts';
 import { folioLock, folioUnlock } from './sleepLock.ts';
 import { add, and, load, or, peek, poke, store, sub } from './word.ts';
 
@@ -191,40 +193,52 @@ function firstInBucket(inode: u32, bucket: u32, first: u32): u32 {
   return frame;
 }
 
-/** Drops every page of `inode` in one bucket, each under its folio lock: a walk of the rmap that has it keeps the inode until it unlocks. */
-function dropFromBucket(inode: u32, bucket: u32): void {
-  let victim = firstInBucket(inode, bucket, 0);
+/**
+ * Drops the pages of `inode` from index `first` on in one bucket, each under its folio lock: a walk of the rmap that has it keeps the inode until it unlocks.
+ * What a fault has mapped before it could see the new size is unmapped.
+ */
+function dropFromBucket(inode: u32, bucket: u32, first: u32): void {
+  let victim = firstInBucket(inode, bucket, first);
   while (victim !== 0) {
     folioLock(victim);
-    if (filemapHolds(victim, inode, peek(folioOf(victim) + F_INDEX))) filemapRemove(victim);
+    if (filemapHolds(victim, inode, load(folioOf(victim) + F_INDEX))) {
+      if (folioMapped(victim)) tryToUnmap(victim, 0);
+      filemapRemove(victim);
+    }
     folioUnlock(victim);
     folioPut(victim);
-    victim = firstInBucket(inode, bucket, 0);
+    victim = firstInBucket(inode, bucket, first);
   }
 }
 
-/** Drops every page of `inode` in buckets `first` to `end` - 1. */
-function dropFromGroup(inode: u32, first: u32, end: u32): void {
-  for (let i = first; i < end; i += 1) {
+/** Drops the pages of `inode` from index `first` on in buckets `from` to `end` - 1. */
+function dropFromGroup(inode: u32, from: u32, end: u32, first: u32): void {
+  for (let i = from; i < end; i += 1) {
     const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
-    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket);
+    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket, first);
   }
 }
 
 /**
- * Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. So a bucket found empty without its
- * lock has no page of the inode, and gets none.
+ * Drops the cached pages of `inode` from index `first` on. Precondition: the object is no larger any more, so that whoever adds such a page afterwards takes
+ * it out again: a bucket found empty without its lock is done.
  */
-export function filemapDropInode(inode: u32): void {
+export function filemapTruncate(inode: u32, first: u32): void {
   const shift = groupShift();
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1) {
     let groups = load(inode + INODE_BUCKETS + (at << 2));
     let group: u32 = at << 5;
     while (groups !== 0) {
-      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift);
+      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift, first);
       groups = groups >>> 1;
       group += 1;
     }
-    store(inode + INODE_BUCKETS + (at << 2), 0);
   }
+}
+
+/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. */
+export function filemapDropInode(inode: u32): void {
+  filemapTruncate(inode, 0);
+  for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1)
+    store(inode + INODE_BUCKETS + (at << 2), 0);
 }

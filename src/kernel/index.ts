@@ -98,6 +98,7 @@ export { detachedTable, reclaimLocked } from './ptReclaim.ts';
 export { anonPages, rssTotal } from './rss.ts';
 export { drainTableCache, tableAlloc, tableFree } from './table.ts';
 export { flushTlbRange, switchMm } from './tlb.ts';
+export { doTruncate } from './truncate.ts';
 export { vmaAudit } from './vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 export { walkBegin, walkEnd } from './protocol.ts';

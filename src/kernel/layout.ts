@@ -226,6 +226,7 @@ export const WORKLOAD_LINES_MAX: u32 = 4;
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
+export const C_FAULT_RESULT: u32 = 0xc0c; // owner: why the fault under way gets no page of its inode (faultFile.ts)
 export const C_FAULT_FOLIO: u32 = 0xc00; // owner: the frame whose folio's lock the fault under way has to wait for
 export const C_PT_WALK_SECOND: u32 = 0xc08; // owner: a second mm whose tables this CPU walks at the same time (fork's child), or 0
 export const C_FORK_FRAME: u32 = 0xc04; // owner: frame allocated for the copy of a pinned page, or 0
@@ -351,7 +352,7 @@ export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS
 /** Inodes, 128 bytes. */
 export const INODE_SHIFT: u32 = 7;
 export const INODE_STATE: u32 = 0; // G_MM_LOCK, stored atomically: 0 free, 1 file, 2 anonymous shared memory
-export const INODE_PAGES: u32 = 4; // config for files; set at creation: size in pages
+export const INODE_PAGES: u32 = 4; // atomic; INODE_LOCK: size in pages
 export const INODE_REF: u32 = 8; // atomic: VMAs and holders
 export const INODE_NR_CACHED: u32 = 12; // atomic: pages in the page cache
 export const INODE_NEXT: u32 = 16; // G_MM_LOCK: link in the free list

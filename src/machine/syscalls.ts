@@ -26,6 +26,7 @@ import {
   OP_MUNMAP,
   OP_RECLAIM,
   OP_TOUCH,
+  OP_TRUNCATE,
   OP_WALK,
 } from '../kernel/report.ts';
 import type { Kernel } from './kernel.ts';
@@ -197,6 +198,11 @@ export class PageCalls {
   /** Takes a page out of every address space that maps it, as memory pressure would: 0, EFAULT or EAGAIN. */
   reclaim(mm: number, vpn: number): number {
     return this.#as(OP_RECLAIM, mm, vpn, 0, 0, (k) => k.reclaimPage(mm, vpn));
+  }
+
+  /** Gives a file a new size in pages. */
+  truncate(inode: number, pages: number): void {
+    this.#as(OP_TRUNCATE, 0, 0, inode, pages, (k) => k.doTruncate(inode, pages));
   }
 
   mmDestroy(mm: number): void {

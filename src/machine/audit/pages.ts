@@ -103,6 +103,8 @@ export function auditPage(
     ledger.at(folio + layout.F_INDEX),
     index,
   );
+  if (index >= ledger.at(vma.inode + layout.INODE_PAGES))
+    ledger.find('accounting', at, `${page}: page ${index} of its inode, which is shorter`);
 }
 
 /** Audits an entry that is neither none nor present. */
