@@ -33,6 +33,7 @@ export const MIXES = {
     'mmap, munmap, mremap and mprotect of the same ranges by all CPUs; tables of every level come and go',
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
+  folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
   huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
   fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
   all: 'everything',
@@ -128,6 +129,25 @@ const ALL: Partial<Record<StepName, number>> = {
   own: 6,
   ownZap: 2,
 };
+const FOLIO: Partial<Record<StepName, number>> = {
+  fillLarge: 30,
+  writePage: 8,
+  readPage: 4,
+  zapLarge: 14,
+  zapSpans: 6,
+  movePart: 8,
+  unmapPart: 4,
+  protectPart: 6,
+  freeLarge: 3,
+  coldLarge: 1,
+  pageoutLarge: 4,
+  pinPart: 8,
+  walk: 3,
+  walkSlowly: 2,
+  life: 1,
+  own: 5,
+  ownZap: 2,
+};
 const HUGE: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 20,
@@ -202,12 +222,14 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
   ].map(lots);
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
   const huge = lots(HUGE);
+  const folios = lots(FOLIO);
   return {
     'fault-heavy': () => faults!,
     'zap-heavy': () => zaps!,
     'map-heavy': () => maps!,
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
+    folio: () => folios,
     huge: () => huge,
     fork: () => forks!,
     all: () => all!,

@@ -15,6 +15,7 @@
  */
 
 import type { MachineOptions } from '../../machine/options.ts';
+import { FOLIO_MUTANTS } from './folios.ts';
 import { HUGE_MUTANTS } from './huge.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
@@ -44,6 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOCK_MUTANTS,
   ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
+  ...FOLIO_MUTANTS,
   ...SPECULATIVE_MUTANTS,
 ];
 
