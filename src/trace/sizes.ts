@@ -101,6 +101,8 @@ export function replayMachine(list: OperationList): ReplaySizes {
     tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
     frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
     vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmaChains: Math.min(TABLES_MAX, 2 * Math.max(65_536, sizes.vmas + 4096)),
     inodes: Math.min(65_535, sizes.inodes + 16),
   };
 }
