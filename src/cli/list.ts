@@ -20,6 +20,8 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   protocol: {
     none: 'empty tables stay until munmap or exit, as in Linux before 6.14',
     sync: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+    'pte-refcount':
+      'each table counts its entries and visitors; whoever drops the last count frees it (v3 of November 2021)',
   },
   free: {
     rcu: 'a grace period before every table is freed, batch or single',

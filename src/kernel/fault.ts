@@ -45,6 +45,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { installsDone } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import {
   count,
@@ -195,8 +196,12 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     }
   }
   if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    const result =
+      peek(vma + VMA_INODE) !== 0
+        ? faultFile(mm, vma, pmd, vpn, write, locked)
+        : faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    installsDone();
+    return result;
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
   return faultPresent(mm, vma, pmd, vpn, entry, write, locked);

@@ -14,6 +14,7 @@
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
+import { tableUnlink } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load, store } from './word.ts';
@@ -30,15 +31,22 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   return last < ceiling;
 }
 
-/** Clears the upper entry at `entry`, if it names a table, and hands the table of `level` over. */
+/** Clears the PMD entry at `pmd`, and hands the table that it names, for `first` and what follows, over. */
+function freePteTable(gather: u32, mm: u32, pmd: u32, first: u32): void {
+  const table = tableUnlink(pmd);
+  if (table === 0) return;
+  mmDecTables(mm, LEVEL_PTE);
+  pteFreeTlb(gather, table, first);
+}
+
+/** Clears the PUD or PGD entry at `entry` and hands the table of `level` that it names over. */
 function freeEntry(gather: u32, mm: u32, entry: u32, level: u32, first: u32, pages: u32): void {
   const table = entryNumber(load(entry));
   // Pairs with the loads of lockless walkers.
   store(entry, 0);
   tableDetach(table);
   mmDecTables(mm, level);
-  if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);
-  else gatherTable(gather, table, first, pages);
+  gatherTable(gather, table, first, pages);
 }
 
 function freePteTables(
@@ -54,7 +62,7 @@ function freePteTables(
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
     if (entryPresent(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
-      freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+      freePteTable(gather, mm, pmd, (vpn & ~(PMD_PAGES - 1)) >>> 0);
     vpn = spanEnd(vpn, PMD_PAGES, end);
   }
 }

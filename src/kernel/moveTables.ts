@@ -41,6 +41,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { installsDone } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
@@ -102,8 +103,10 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
+  pteUnlock(oldPte);
+  // With both locks dropped: the end of a mapping may take the PMD lock.
   pteUnmap(newPte);
-  pteUnmapUnlock(oldPte);
+  pteUnmap(oldPte);
   return 1;
 }
 
@@ -189,6 +192,7 @@ export function movePageTables(
       to += extent;
     }
   }
+  installsDone();
   return from < old ? 0 : from - old;
 }
 

@@ -40,8 +40,10 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 33;
+export const COUNTER_COUNT_ZERO_MET: u32 = 34;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 35;
 
 /** Counts one event. */
 export function count(counter: u32): void {

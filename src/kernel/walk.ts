@@ -29,6 +29,7 @@ import {
   tableAddress,
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
+import { installsDone, tableInstalled } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, ptdescOfEntry, tableAlloc, tableFree } from './table.ts';
 import { count, COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from './stats.ts';
 import { add, compareExchange, load, peek, store, sub } from './word.ts';
@@ -121,10 +122,13 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
   if (load(entry) !== 0) return 1;
   const table = tableAlloc(level, mm, first, entry);
   if (table === 0) return 0;
+  // A walk that installs several tables is done with the one before.
+  if (level === LEVEL_PTE) installsDone();
   spinLock(lock, lockClass);
   const won = load(entry) === 0;
   if (won) {
     mmIncTables(mm, level);
+    if (level === LEVEL_PTE) tableInstalled(table);
     store(entry, entryMake(table, UPPER_FLAGS));
   }
   spinUnlock(lock, lockClass);

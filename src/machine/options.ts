@@ -4,6 +4,7 @@ import {
   GATHER_BATCH_COUNT,
   GATHER_BATCH_ENTRIES,
   PROTOCOL_NONE,
+  PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_SYNC,
 } from '../kernel/config.ts';
 import { refusalOf } from './refusals.ts';
@@ -12,6 +13,7 @@ import { refusalOf } from './refusals.ts';
 export const PROTOCOL_CODES = {
   none: PROTOCOL_NONE,
   sync: PROTOCOL_SYNC,
+  'pte-refcount': PROTOCOL_PTE_REFCOUNT,
 } as const;
 export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_CODES)[];
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */

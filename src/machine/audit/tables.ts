@@ -3,6 +3,7 @@ import {
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
+  PROTOCOL_PTE_REFCOUNT,
   PUD_SHIFT,
   TABLE_BYTES,
   TABLE_ENTRIES,
@@ -69,7 +70,8 @@ export function auditTable(
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
   if (level === table.LEVEL_PTE) {
-    auditEntries(ledger, space, name, address, first);
+    const entries = auditEntries(ledger, space, name, address, first);
+    auditCount(ledger, desc, name, entries);
     return;
   }
   const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
@@ -85,19 +87,21 @@ export function auditTable(
   }
 }
 
-/** Audits the entries of the PTE table at `address`, which maps from page `first` on. */
+/** Audits the entries of the PTE table at `address`, which maps from page `first` on. Returns how many are not none. */
 function auditEntries(
   ledger: Ledger,
   space: Space,
   name: string,
   address: number,
   first: number,
-): void {
+): number {
   const { vmas } = space;
   let next = lowerBound(vmas, first);
+  let entries = 0;
   for (let i = 0; i < TABLE_ENTRIES; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
+    entries++;
     const vpn = first + i;
     while (next < vmas.length && vmas[next]!.end <= vpn) next++;
     const vma = next < vmas.length && vmas[next]!.start <= vpn ? vmas[next]! : null;
@@ -112,6 +116,19 @@ function auditEntries(
     if (entry.entryPresent(word)) auditPage(ledger, space, name, address + i * 4, vpn, word, vma);
     else auditNonpresent(ledger, space, name, address + i * 4, vpn, word);
   }
+  return entries;
+}
+
+/** Where PTE tables are counted, the count is that of the entries: nobody visits now, and a table without entries would be gone. */
+function auditCount(ledger: Ledger, desc: number, name: string, entries: number): void {
+  if (ledger.at(layout.H_PROTOCOL) !== PROTOCOL_PTE_REFCOUNT) return;
+  ledger.equal(
+    desc + layout.PT_COUNT,
+    `${name}: count`,
+    ledger.at(desc + layout.PT_COUNT),
+    entries,
+  );
+  if (entries === 0) ledger.find('accounting', desc, `${name}: is linked without an entry`);
 }
 
 /** Index of the first of `vmas` that ends behind `vpn`. */
