@@ -9,7 +9,8 @@
  * locks, hence the usual pteOffsetMapLock with its retry.
  *
  * Protocol, for each piece that lies within one table on both sides:
- *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
+ *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
+ *    covers the descriptors below;
  *  - a whole PMD entry's span: the same under the locks of both PMD tables;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
@@ -144,12 +145,15 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
+  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry (pteRefcount.ts).
+  pmdLock(first);
   for (let index: u32 = 0; index < TABLE_ENTRIES; index += 1) {
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
     }
   }
+  pmdUnlock(first);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);

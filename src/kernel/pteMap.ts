@@ -58,6 +58,12 @@ function checkMap(pmd: u32, value: u32): void {
   poke(cpu + C_MAP + (depth << 3) + 4, generation);
 }
 
+/** Takes back the newest note of checkMap: the table was not mapped. */
+function forgetMap(): void {
+  const depth = thisCpu() + C_MAP_DEPTH;
+  poke(depth, peek(depth) - 1);
+}
+
 /** Compares the generation of the table mapped last. */
 function checkUnmap(pte: u32): void {
   const cpu = thisCpu();
@@ -72,6 +78,17 @@ function checkUnmap(pte: u32): void {
 }
 
 /**
+ * Asks the protocol for the table that `value`, read from `pmd` in this RCU section, names. Its generation is noted as of that reading, so that a table
+ * freed before the protocol has it is noticed, too.
+ */
+function getMapped(pmd: u32, value: u32): boolean {
+  if (CHECK >= 1) checkMap(pmd, value);
+  if (tableGet(value)) return true;
+  if (CHECK >= 1) forgetMap();
+  return false;
+}
+
+/**
  * Maps the PTE table that the PMD entry at `pmd` names and returns the address of the entry of `vpn`; the caller is then inside an
  * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating, or when the protocol says that the table,
  * which is empty, is on its way out.
@@ -79,11 +96,10 @@ function checkUnmap(pte: u32): void {
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
   rcuReadLock();
   const value = load(pmd);
-  if (!entryNamesTable(value) || !tableGet(value)) {
+  if (!entryNamesTable(value) || !getMapped(pmd, value)) {
     rcuReadUnlock();
     return 0;
   }
-  if (CHECK >= 1) checkMap(pmd, value);
   return pteOffset(value, vpn);
 }
 
@@ -126,7 +142,7 @@ export function pteUnmapUnlock(pte: u32): void {
 export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
   rcuReadLock();
   let value = load(pmd);
-  while (entryNamesTable(value) && !tableGet(value)) {
+  while (entryNamesTable(value) && !getMapped(pmd, value)) {
     // Still in the section, so that the table cannot come back here meanwhile: the PMD entry is sure to be seen changed.
     spinFor(pmd, AWAIT_DIFFERS, value);
     value = load(pmd);
@@ -135,7 +151,6 @@ export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
     rcuReadUnlock();
     return 0;
   }
-  if (CHECK >= 1) checkMap(pmd, value);
   poke(thisCpu() + C_MAPPED_PMD, value);
   return pteOffset(value, vpn);
 }

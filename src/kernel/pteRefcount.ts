@@ -105,8 +105,7 @@ function freeEmptyTable(table: u32): void {
     store(upper, 0);
     tableDetach(table);
   }
-  // After the entry was cleared: a whole PMD table that mremap moves takes the lock of neither place. Either it was moved before, and this is its new
-  // range, or no walker has found the table at the new one.
+  // mremap changes it under this lock, and moves a table that it finds linked only.
   const first = load(desc + PT_FIRST);
   pmdUnlock(upper);
   if (!linked) return;

@@ -20,6 +20,7 @@ import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
+import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 
 export type { Finding, HuntStrategy, Mutant, QuickSearch, StressAdvice } from './mutant.ts';
@@ -29,6 +30,7 @@ export const RACES: Readonly<Record<number, string>> = {
   1: 'a table freed with no grace period under a lockless walker',
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
+  8: 'a refcounted table freed while a visitor counts itself into it',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
 };
@@ -39,6 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
+  ...REFCOUNT_MUTANTS,
 ];
 
 /** Names of all mutants, in the catalogue's order. */
