@@ -36,7 +36,7 @@ export const PCP_HIGH: u32 = 93;
 /** Tables moved between a CPU's list and the global one at a time, and the list's limit. */
 export const TABLE_CACHE_BATCH: u32 = 16;
 export const TABLE_CACHE_HIGH: u32 = 48;
-/** Entries of the software TLB and of the paging-structure cache: 2^n, direct-mapped. */
+/** Entries of the software TLB and, per level, of the paging-structure cache: 2^n, direct-mapped. */
 export const TLB_BITS: u32 = 8;
 export const PSC_BITS: u32 = 5;
 /** More pages than this are not flushed one by one (tlb_single_page_flush_ceiling). */
@@ -94,6 +94,9 @@ export const PROTOCOL_ASYNC: u32 = 2;
 export const PROTOCOL_PTE_REFCOUNT: u32 = 3;
 export const PROTOCOL_PT_RWSEM: u32 = 4;
 export const PROTOCOL_MMAP_WRITE: u32 = 5;
+/** How protocol `pt-rwsem` knows that a table is empty (emptiness.ts). */
+export const EMPTINESS_SCAN: u32 = 0;
+export const EMPTINESS_COUNT: u32 = 1;
 /** Axis `how tables are freed`. */
 export const FREE_RCU: u32 = 0;
 export const FREE_SEMI_RCU: u32 = 1;
@@ -130,15 +133,22 @@ export const EBUSY: u32 = 16;
 export const EEXIST: u32 = 17;
 export const EINVAL: u32 = 22;
 
+/** Axis `thp`: where faults and khugepaged make huge pages. */
+export const THP_NEVER: u32 = 0;
+export const THP_MADVISE: u32 = 1;
+export const THP_ALWAYS: u32 = 2;
+
 /** madvise advice, Linux's numbers. */
 export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
+export const MADV_HUGEPAGE: u32 = 14;
 export const MADV_NOHUGEPAGE: u32 = 15;
 export const MADV_COLD: u32 = 20;
 export const MADV_PAGEOUT: u32 = 21;
 export const MADV_POPULATE_READ: u32 = 22;
 export const MADV_POPULATE_WRITE: u32 = 23;
+export const MADV_COLLAPSE: u32 = 25;
 
 /** Protection and kind of a VMA (VMA_FLAGS). Bits 0 to 2 are the PROT_ bits. */
 export const VM_READ: u32 = 1;
@@ -148,8 +158,13 @@ export const VM_SHARED: u32 = 8;
 export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
-/** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
+/** By madvise: no huge pages, or huge pages with `thp` madvise, too. */
 export const VM_NOHUGEPAGE: u32 = 64;
+export const VM_HUGEPAGE: u32 = 128;
+
+/** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
+export const VM_UFFD_MISSING: u32 = 0x1000;
+export const VM_UFFD_WP: u32 = 0x2000;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

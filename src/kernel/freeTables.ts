@@ -12,12 +12,12 @@
  */
 
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
-import { entryNumber, entryPresent } from './entry.ts';
+import { entryNamesTable, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
 import { tableUnlink } from './protocol.ts';
-import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
+import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
-import { load, store } from './word.ts';
+import { load } from './word.ts';
 import { spanEnd } from './zap.ts';
 
 /**
@@ -31,22 +31,20 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   return last < ceiling;
 }
 
-/** Clears the PMD entry at `pmd`, and hands the table that it names, for `first` and what follows, over. */
-function freePteTable(gather: u32, mm: u32, pmd: u32, first: u32): void {
-  const table = tableUnlink(pmd);
+/** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */
+export function freeEntry(
+  gather: u32,
+  mm: u32,
+  entry: u32,
+  level: u32,
+  first: u32,
+  pages: u32,
+): void {
+  const table = tableUnlink(entry, level);
   if (table === 0) return;
-  mmDecTables(mm, LEVEL_PTE);
-  pteFreeTlb(gather, table, first);
-}
-
-/** Clears the PUD or PGD entry at `entry` and hands the table of `level` that it names over. */
-function freeEntry(gather: u32, mm: u32, entry: u32, level: u32, first: u32, pages: u32): void {
-  const table = entryNumber(load(entry));
-  // Pairs with the loads of lockless walkers.
-  store(entry, 0);
-  tableDetach(table);
   mmDecTables(mm, level);
-  gatherTable(gather, table, first, pages);
+  if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);
+  else gatherTable(gather, table, first, pages);
 }
 
 function freePteTables(
@@ -61,8 +59,8 @@ function freePteTables(
   let vpn = start;
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
-    if (entryPresent(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
-      freePteTable(gather, mm, pmd, (vpn & ~(PMD_PAGES - 1)) >>> 0);
+    if (entryNamesTable(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
+      freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
     vpn = spanEnd(vpn, PMD_PAGES, end);
   }
 }

@@ -11,7 +11,8 @@
  * Protocol, for each piece that lies within one table on both sides:
  *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
  *    covers the descriptors below;
- *  - a whole PMD entry's span: the same under the locks of both PMD tables;
+ *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
+ *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
@@ -22,7 +23,8 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_LOST_ENTRY, PMD_PAGES, PUD_PAGES, TABLE_ENTRIES } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { entryHuge, entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { moveHugePmd, splitHugePmd } from './hugePmd.ts';
 import {
   MM_PAGE_TABLE_LOCK,
   PT_FIRST,
@@ -42,7 +44,14 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
-import { installsDone } from './protocol.ts';
+import {
+  reshapeBegin,
+  reshapeEnd,
+  upperCleared,
+  upperInstalled,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
@@ -123,9 +132,11 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
   if (entryNamesTable(entry)) {
     const descriptor = ptdescOf(entryNumber(entry));
     store(oldPmd, 0);
+    upperCleared(oldPmd);
     store(descriptor + PT_FIRST, new_);
     store(descriptor + PT_UPPER, newPmd);
     // Publishes the table at its new place; pairs with the load of the PMD in pteOffsetMap.
+    upperInstalled(newPmd);
     store(newPmd, entry);
     flushTlbRange(mm, old, old + PMD_PAGES, 1);
     moved = 1;
@@ -142,6 +153,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   const entry = load(oldPud);
   const table = entryNumber(entry);
   store(oldPud, 0);
+  upperCleared(oldPud);
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
@@ -154,6 +166,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
     }
   }
   pmdUnlock(first);
+  upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
@@ -177,27 +190,32 @@ export function movePageTables(
   const before = realignBy(mm, oldVma, newVma, old, new_, pages);
   let from = old - before;
   let to = new_ - before;
-  let extent: u32 = 0;
-  let failed = false;
-  while (!failed && from < end) {
+  let extent: u32 = 1;
+  while (extent !== 0 && from < end) {
     condResched();
-    extent = extentWithin(PUD_PAGES, from, end, to);
-    const oldPud = pudFind(mm, from);
-    if (oldPud !== 0 && load(oldPud) !== 0) {
-      const newPud = pudAlloc(mm, to);
-      if (newPud === 0) failed = true;
-      else if (extent !== PUD_PAGES || moveNormalPud(mm, oldPud, from, newPud, to) === 0) {
-        extent = extentWithin(PMD_PAGES, from, end, to);
-        if (movePmdSpan(mm, from, to, extent) === 0) failed = true;
-      }
-    }
-    if (!failed) {
-      from += extent;
-      to += extent;
-    }
+    // Whole tables leave their places; entries alone do not.
+    const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole) reshapeBegin(mm);
+    else walkBegin(mm);
+    extent = movePiece(mm, from, to, end);
+    if (whole) reshapeEnd(mm);
+    else walkEnd(mm);
+    from += extent;
+    to += extent;
   }
-  installsDone();
   return from < old ? 0 : from - old;
+}
+
+/** Moves what it can at once of [from, end) to `to`. Returns the pages done, 0: no memory for a table. */
+function movePiece(mm: u32, from: u32, to: u32, end: u32): u32 {
+  let extent = extentWithin(PUD_PAGES, from, end, to);
+  const oldPud = pudFind(mm, from);
+  if (oldPud === 0 || load(oldPud) === 0) return extent;
+  const newPud = pudAlloc(mm, to);
+  if (newPud === 0) return 0;
+  if (extent === PUD_PAGES && moveNormalPud(mm, oldPud, from, newPud, to) !== 0) return extent;
+  extent = extentWithin(PMD_PAGES, from, end, to);
+  return movePmdSpan(mm, from, to, extent) === 0 ? 0 : extent;
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
@@ -208,7 +226,12 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (entryHuge(load(oldPmd))) {
+      if (extent === PMD_PAGES) done = moveHugePmd(mm, oldPmd, from, newPmd);
+      if (done === 0) splitHugePmd(mm, oldPmd, from);
+    } else if (extent === PMD_PAGES) {
+      done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    }
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;

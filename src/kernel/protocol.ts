@@ -4,24 +4,33 @@
  *
  *     hook              called                                                       under
  *     walkBegin, End    around every operation that walks page tables down           mmap_lock, VMA or rmap lock
+ *     reshapeBegin, End around what takes tables out that need not be empty          mmap_lock (munmap, exit, mremap)
  *     tableInstalled    a new PTE table is about to be published                     PMD lock
- *     installsDone      whoever may have installed tables is done with them          as a walk, no spinlock
- *     tableUnlink       munmap or exit takes a PMD entry's table away                as munmap, no spinlock
- *     tableGet, Put     around every mapping of a PTE table (pteMap.ts)              RCU section; no spinlock
+ *     tableUnlink       munmap or exit takes a table away                            reshapeBegin's, no spinlock
+ *     tableGet, Put     around every mapping of a PTE table (pteMap.ts)              RCU section; Put: no spinlock
  *     entryInstalled    an entry went from none to something                         PTE lock
  *     entriesCleared    entries went to none                                         PTE lock
+ *     upperInstalled    an upper entry went from none to something                   its table's lock, or reshapeBegin's
+ *     upperCleared      an upper entry went to none                                  the same
  *     zapEligible       before a zap of a piece that one PMD entry covers            as a zap
  *     zapEmptied        the piece is zapped, its PTE lock held throughout            PTE lock
  *     zapDone           the piece is zapped                                          as a zap, no spinlock
  *     rangeZapped       madvise(MADV_DONTNEED) has zapped a range                    nothing
  *
  * What is found by pmdFind or pmdAlloc may not be kept across walkEnd. Walks do not nest. Lockless walks (GUP-fast, pteOffsetMap
- * without a lock, the hardware) are not announced by walkBegin: RCU and flushes protect them.
+ * without a lock, the hardware) are not announced: RCU and flushes protect them.
  */
 
-import { PROTOCOL_PTE_REFCOUNT, PROTOCOL_SYNC } from './config.ts';
+import {
+  PROTOCOL_MMAP_WRITE,
+  PROTOCOL_PT_RWSEM,
+  PROTOCOL_PTE_REFCOUNT,
+  PROTOCOL_SYNC,
+} from './config.ts';
+import { countCleared, countInstalled } from './emptiness.ts';
 import { entryNumber } from './entry.ts';
-import { H_PROTOCOL } from './layout.ts';
+import { H_PROTOCOL, PT_MM } from './layout.ts';
+import { reclaimUnderMmapWrite } from './mmapWriteReclaim.ts';
 import {
   refcountCleared,
   refcountInstall,
@@ -32,20 +41,50 @@ import {
   refcountUnlink,
 } from './pteRefcount.ts';
 import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
-import { tableDetach } from './table.ts';
+import {
+  checkPtLock,
+  ptReadLock,
+  ptReadUnlock,
+  ptWriteLock,
+  ptWriteUnlock,
+  reclaimUnderPtLock,
+} from './ptRwsem.ts';
+import { LEVEL_PTE, ptdescOfEntry, tableDetach } from './table.ts';
 import { load, peek, store } from './word.ts';
 
-/** An operation that walks the page tables of `mm` begins. No spinlock held, no RCU section. */
-export function walkBegin(_mm: u32): void {}
+function ptRwsem(): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_PT_RWSEM;
+}
 
-/** It ends. */
-export function walkEnd(_mm: u32): void {
+function counted(): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+}
+
+/** An operation that walks the page tables of `mm` begins. No lock held that comes after the rmap locks, no RCU section. */
+export function walkBegin(mm: u32): void {
+  if (ptRwsem()) ptReadLock(mm);
+}
+
+/** It ends. No spinlock held. */
+export function walkEnd(mm: u32): void {
+  if (ptRwsem()) ptReadUnlock(mm);
   installsDone();
 }
 
-/** Whether PTE tables are counted (pteRefcount.ts). */
-function counted(): boolean {
-  return peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+/** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */
+export function reshapeBegin(mm: u32): void {
+  if (ptRwsem()) ptWriteLock(mm);
+}
+
+/** They have been. */
+export function reshapeEnd(mm: u32): void {
+  if (ptRwsem()) ptWriteUnlock(mm);
+  installsDone();
+}
+
+/** This CPU has mapped, or will not map, the PTE table that it installed last. In the walk that did, no spinlock held. */
+export function installsDone(): void {
+  if (counted()) refcountPutInstalled();
 }
 
 /** The new PTE table `table` is about to be published. PMD lock held. */
@@ -53,20 +92,16 @@ export function tableInstalled(table: u32): void {
   if (counted()) refcountInstall(table);
 }
 
-/** This CPU has mapped, or will not map, what it installed. No spinlock held; whatever lock let it install is. */
-export function installsDone(): void {
-  if (counted()) refcountPutInstalled();
-}
-
 /**
- * Clears the PMD entry at `pmd`, whose whole span nobody uses any more, and detaches the table that it names. Returns the table, 0: it names none by
- * now. Precondition: that of freeTables.ts.
+ * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it names. Returns the table, 0: it
+ * names none by now. Precondition: that of freeTables.ts.
  */
-export function tableUnlink(pmd: u32): u32 {
-  if (counted()) return refcountUnlink(pmd);
-  const table = entryNumber(load(pmd));
+export function tableUnlink(entry: u32, level: u32): u32 {
+  if (level === LEVEL_PTE && counted()) return refcountUnlink(entry);
+  const table = entryNumber(load(entry));
   // Pairs with the loads of lockless walkers.
-  store(pmd, 0);
+  store(entry, 0);
+  upperCleared(entry);
   tableDetach(table);
   return table;
 }
@@ -84,14 +119,36 @@ export function tablePut(pte: u32): void {
   if (counted()) refcountPut(pte);
 }
 
+/** Full checks: a locked or an allocating walk of the tables of `mm` is under way here. */
+export function checkWalk(mm: u32): void {
+  if (ptRwsem()) checkPtLock(mm);
+}
+
+/** Full checks: the same, at the PMD entry at `pmd`. */
+export function checkWalkFrom(pmd: u32): void {
+  if (ptRwsem()) checkPtLock(peek(ptdescOfEntry(pmd) + PT_MM));
+}
+
 /** The entry at `pte` is about to be set; it was none. PTE lock held. */
 export function entryInstalled(pte: u32): void {
-  if (counted()) refcountInstalled(pte);
+  if (ptRwsem()) countInstalled(pte);
+  else if (counted()) refcountInstalled(pte);
 }
 
 /** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held, the table is mapped. */
 export function entriesCleared(pte: u32, entries: u32): void {
-  if (counted()) refcountCleared(pte, entries);
+  if (ptRwsem()) countCleared(pte, entries);
+  else if (counted()) refcountCleared(pte, entries);
+}
+
+/** The upper entry at `entry` is about to be set; it was none. */
+export function upperInstalled(entry: u32): void {
+  if (ptRwsem()) countInstalled(entry);
+}
+
+/** The upper entry at `entry` was set to none. */
+export function upperCleared(entry: u32): void {
+  if (ptRwsem()) countCleared(entry, 1);
 }
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
@@ -115,4 +172,8 @@ export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: bo
 }
 
 /** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
-export function rangeZapped(_mm: u32, _start: u32, _end: u32): void {}
+export function rangeZapped(mm: u32, start: u32, end: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) reclaimUnderPtLock(mm, start, end);
+  else if (protocol === PROTOCOL_MMAP_WRITE) reclaimUnderMmapWrite(mm, start, end);
+}

@@ -25,9 +25,9 @@ import {
 } from './config.ts';
 import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
-import { LC_PTE, spinLock, spinLockNested, spinUnlock } from './lock.ts';
+import { LC_PTE, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
-import { entriesCleared, entryInstalled, tableGet, tablePut } from './protocol.ts';
+import { checkWalkFrom, entriesCleared, entryInstalled, tableGet, tablePut } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_PTE_MAP_RETRIES } from './stats.ts';
@@ -94,6 +94,7 @@ function getMapped(pmd: u32, value: u32): boolean {
  * which is empty, is on its way out.
  */
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
   if (!entryNamesTable(value) || !getMapped(pmd, value)) {
@@ -140,6 +141,7 @@ export function pteUnmapUnlock(pte: u32): void {
 
 /** As pteOffsetMap, but waits for a table on its way out to be gone, so not under the PMD lock; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
 export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   let value = load(pmd);
   while (entryNamesTable(value) && !getMapped(pmd, value)) {
@@ -163,6 +165,11 @@ export function mappedPmd(): u32 {
 /** Takes the lock of a mapped table. */
 export function pteLock(pte: u32): void {
   spinLock(pteLockOf(pte), LC_PTE);
+}
+
+/** Takes the lock of a mapped table if it is free; whether it did. */
+export function pteTrylock(pte: u32): boolean {
+  return spinTrylock(pteLockOf(pte), LC_PTE);
 }
 
 /** Takes the lock of a second mapped table while one is held; the caller fixes the order of the two. */

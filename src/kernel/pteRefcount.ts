@@ -1,8 +1,8 @@
 /**
  * Reclaim protocol `pte-refcount`: a PTE table counts what it is needed for, and whoever drops the last count frees it.
  *
- * Guarantee: a table that a visitor maps stays linked until the visitor has left, unless the whole range is being unmapped; a table whose
- * count is zero has no entry, never gets one again, is unlinked exactly once, and is freed after a flush of its range and a grace period.
+ * Guarantee: a table that a visitor maps stays linked until the visitor has left, unless the whole range is being unmapped or collapsed; a linked
+ * table whose count is zero has no entry, never gets one again, is unlinked exactly once, and is freed after a flush of its range and a grace period.
  *
  * PT_COUNT of a linked table = its non-none entries + visitors: mappings (pteMap.ts), and the CPU that installed it until its walk ends.
  * PT_UPPER is the way back to the PMD entry. GUP-fast and the hardware count nothing: the grace period and the flush are for them.
@@ -12,10 +12,12 @@
  *  entry   one more when an entry goes from none to anything, under the PTE lock. Entries cleared are gathered under the PTE lock.
  *  put     with the PTE lock dropped, one atomic for the visit and the entries that it cleared.
  *  zero    the PMD lock that PT_UPPER leads to, and PT_UPPER again, as mremap may have moved the table; clear the PMD entry, if it still
- *          names the table. Zero is final: nobody looks at the count or at the entries a second time.
- *          Then, with no lock held: into the gather of the zap under way; without one, flush the range and hand the table to RCU by its own head.
+ *          names the table. Zero is final for as long as a table is linked: nobody looks at the entries. Then, with no lock held: into the gather of the zap under way; without one, flush the range and hand the table to RCU by its own head.
  *  unmap   munmap and exit, which nobody but lockless readers can meet, do not ask for the count. Whoever clears the PMD entry, under the PMD lock,
  *          frees the table: the last put of a reader, or the CPU whose put it is that has not come to the PMD lock yet, finds it unlinked and is done.
+ *  deposit A collapse unlinks a table as a visitor, clears its entries and deposits it, perhaps with readers inside, whose puts then find it unlinked. A
+ *          split fills and links it again: a reader whose put made the count zero while the table was deposited, and which comes to the PMD lock now, would
+ *          take it away with its entries. Hence one second look, at the count, under the PMD lock. (The series needed none: all its visitors held locks.)
  *
  * Why the RCU section: the get touches a descriptor found through the PMD entry, the put at zero one whose table munmap may have unlinked: neither
  * is another table's meanwhile. A locker waits inside its section, too: else the table could come back at the same place, and the PMD never seem to change.
@@ -100,7 +102,9 @@ function freeEmptyTable(table: u32): void {
   const upper = lockUpper(desc);
   const value = load(upper);
   const linked = entryNamesTable(value) && entryNumber(value) === table;
-  if (linked) {
+  // A table that was deposited when its last visit ended may have come back, with entries.
+  const dead = linked && load(desc + PT_COUNT) === 0;
+  if (dead) {
     // Pairs with the waiters in pteOffsetMapRwNolock, and with the loads of lockless walkers.
     store(upper, 0);
     tableDetach(table);
@@ -108,7 +112,7 @@ function freeEmptyTable(table: u32): void {
   // mremap changes it under this lock, and moves a table that it finds linked only.
   const first = load(desc + PT_FIRST);
   pmdUnlock(upper);
-  if (!linked) return;
+  if (!dead) return;
   mmDecTables(mm, LEVEL_PTE);
   count(COUNTER_TABLES_FREED_BY_COUNT);
   const gather = gatherOf(mm);
@@ -173,10 +177,11 @@ export function refcountPut(pte: u32): void {
 export function refcountUnlink(pmd: u32): u32 {
   pmdLock(pmd);
   const value = load(pmd);
-  if (value !== 0) {
+  const table = entryNamesTable(value) ? entryNumber(value) : 0;
+  if (table !== 0) {
     store(pmd, 0);
-    tableDetach(entryNumber(value));
+    tableDetach(table);
   }
   pmdUnlock(pmd);
-  return entryNumber(value);
+  return table;
 }

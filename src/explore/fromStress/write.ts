@@ -77,8 +77,16 @@ export interface WrittenScenario {
 }
 
 /** Axes of the recorded machine that the small one shares. */
-function axesOf({ fault, free, lock, protocol }: ResolvedOptions): ScenarioMachine {
-  return { protocol, free, fault, lock };
+function axesOf(options: ResolvedOptions): ScenarioMachine {
+  const { emptiness, fault, free, lock, protocol, thp } = options;
+  return {
+    protocol,
+    free,
+    fault,
+    lock,
+    ...(emptiness !== 'scan' && { emptiness }),
+    ...(thp !== 'never' && { thp }),
+  };
 }
 
 /** Trouble that the run injected at random: choices here, once on each CPU. */

@@ -21,6 +21,7 @@ import { PAGE_MUTANTS } from './pages.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
 import { REFCOUNT_MUTANTS } from './refcount.ts';
+import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 
 export type { Finding, HuntStrategy, Mutant, QuickSearch, StressAdvice } from './mutant.ts';
@@ -31,6 +32,7 @@ export const RACES: Readonly<Record<number, string>> = {
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
   8: 'a refcounted table freed while a visitor counts itself into it',
+  6: 'a speculative fault committed without the PMD check while `sync` reclaims',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
 };
@@ -42,6 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
   ...REFCOUNT_MUTANTS,
+  ...SPECULATIVE_MUTANTS,
 ];
 
 /** Names of all mutants, in the catalogue's order. */

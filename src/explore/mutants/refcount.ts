@@ -15,6 +15,21 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     stress: { mix: 'walkers', machine: { protocol: 'pte-refcount' } },
   },
   {
+    name: 'no-second-look',
+    summary: 'who made a count zero takes the table although it has come back with entries',
+    why: 'zero is final only while a table is linked: a deposited one is filled and linked again by a split',
+    patch: {
+      module: 'pteRefcount',
+      find: 'const dead = linked && load(desc + PT_COUNT) === 0;',
+      replace: 'const dead = linked;',
+    },
+    scenarios: ['countPutSplit'],
+    controls: ['countPutFault', 'countPutPut', 'countPutMove', 'countPutMunmap'],
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting', 'expectation'],
+    quick: { strategy: 'dpor', executions: 200 },
+    stress: { mix: 'all', machine: { protocol: 'pte-refcount' } },
+  },
+  {
     name: 'way-back-read-once',
     summary: 'who frees a table does not look at its way back again under the PMD lock',
     why: "mremap may have moved the table between the look and the lock, which is then another PMD table's",
@@ -61,15 +76,17 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
       module: 'pteRefcount',
       find: `pmdLock(pmd);
         const value = load(pmd);
-        if (value !== 0) {
+        const table = entryNamesTable(value) ? entryNumber(value) : 0;
+        if (table !== 0) {
             store(pmd, 0);
-            tableDetach(entryNumber(value));
+            tableDetach(table);
         }
         pmdUnlock(pmd);`,
       replace: `const value = load(pmd);
-        if (value !== 0) {
+        const table = entryNamesTable(value) ? entryNumber(value) : 0;
+        if (table !== 0) {
             store(pmd, 0);
-            tableDetach(entryNumber(value));
+            tableDetach(table);
         }`,
     },
     scenarios: ['countPutMunmap'],
@@ -83,7 +100,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     why: "mremap or munmap may come in between: the entry is another table's by then, or the table is elsewhere",
     patch: {
       module: 'pteRefcount',
-      find: `if (linked) {
+      find: `if (dead) {
             // Pairs with the waiters in pteOffsetMapRwNolock, and with the loads of lockless walkers.
             store(upper, 0);
             tableDetach(table);
@@ -93,7 +110,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
         pmdUnlock(upper);`,
       replace: `const first = load(desc + PT_FIRST);
         pmdUnlock(upper);
-        if (linked) {
+        if (dead) {
             store(upper, 0);
             tableDetach(table);
         }`,
@@ -131,12 +148,12 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'installer-keeps-its-count',
-    summary: 'a walk that installs a second table forgets its count of the first',
+    summary: 'a walk that installs a table keeps its count of it',
     why: 'the count never becomes zero: a table that is empty stays until munmap',
     patch: {
-      module: 'walk',
-      find: `if (level === LEVEL_PTE)
-            installsDone();`,
+      module: 'protocol',
+      find: `if (counted())
+        refcountPutInstalled();`,
       replace: '',
     },
     scenarios: ['countMoveEntries'],

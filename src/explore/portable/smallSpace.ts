@@ -11,7 +11,7 @@ import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
 import { pteOffsetMap } from '../../kernel/pteMap.ts';
-import { pmdFind, pteOffset } from '../../kernel/walk.ts';
+import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
 
@@ -46,7 +46,7 @@ export function touchOnCpu(cpu: u32, mm: u32, vpn: u32): void {
 /** Has `cpu` map the PTE table of `vpn` without a lock and stay in it. Returns the entry's address, for pteUnmap on that CPU. */
 export function visitOnCpu(cpu: u32, mm: u32, vpn: u32): u32 {
   setThisCpu(cpu);
-  const pte = pteOffsetMap(pmdFind(mm, vpn), vpn);
+  const pte = pteOffsetMap(pmdOf(mm, vpn), vpn);
   expect(pte !== 0, 'set-up: visited');
   setThisCpu(0);
   return pte;
@@ -59,7 +59,7 @@ export function scratchWord(index: u32): u32 {
 
 /** The page-table entry of `vpn`, 0 when it is none or a table is missing. For `finish`: no check, no lock. */
 export function entryAt(mm: u32, vpn: u32): u32 {
-  const pmd = pmdFind(mm, vpn);
+  const pmd = pmdOf(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
 }

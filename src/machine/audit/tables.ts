@@ -1,5 +1,6 @@
 /** The table tree of an address space, from its PGD to the entries of its PTE tables. */
 import {
+  EMPTINESS_COUNT,
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
@@ -11,6 +12,7 @@ import {
 import * as entry from '../../kernel/entry.ts';
 import * as layout from '../../kernel/layout.ts';
 import * as table from '../../kernel/table.ts';
+import { auditDeposits, auditHuge } from './huge.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 import { tableLockFree } from './locks.ts';
 import { auditNonpresent, auditPage, type Space } from './pages.ts';
@@ -69,15 +71,26 @@ export function auditTable(
   }
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
+  const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
+  const visits =
+    level === table.LEVEL_PTE && ledger.at(layout.H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+  if (visits || ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT)
+    auditCount(ledger, desc, address, entries);
+  if (visits && ledger.at(desc + layout.PT_COUNT) === 0)
+    ledger.find('accounting', desc, `${name}: nothing counts for it, and it is linked`);
   if (level === table.LEVEL_PTE) {
-    const entries = auditEntries(ledger, space, name, address, first);
-    auditCount(ledger, desc, name, entries);
+    auditEntries(ledger, space, name, address, first);
     return;
   }
-  const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
+  let deposits = 0;
   for (let i = 0; i < entries; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
+    if (level === table.LEVEL_PMD && entry.entryHuge(word)) {
+      const page = (first + i * 2 ** PMD_SHIFT) >>> 0;
+      if (auditHuge(ledger, space, name, address + i * 4, page, word)) deposits++;
+      continue;
+    }
     if (!entry.entryNamesTable(word) || (word & 0xff) !== entry.UPPER_FLAGS) {
       ledger.find('bad-upper-entry', address + i * 4, `${name}: entry ${i} is ${hex(word)}`);
       continue;
@@ -85,23 +98,30 @@ export function auditTable(
     const below = (first + i * 2 ** SHIFTS[level]!) >>> 0;
     auditTable(ledger, space, word >>> 8, level - 1, below, address + i * 4);
   }
+  if (level === table.LEVEL_PMD) auditDeposits(ledger, space, number, name, deposits);
 }
 
-/** Audits the entries of the PTE table at `address`, which maps from page `first` on. Returns how many are not none. */
+/** Audits the count of entries of the table at `address`, whose descriptor is at `desc`. */
+function auditCount(ledger: Ledger, desc: number, address: number, entries: number): void {
+  let sum = 0;
+  for (let i = 0; i < entries; i++) if (ledger.at(address + i * 4) !== 0) sum++;
+  const word = desc + layout.PT_COUNT;
+  ledger.equal(word, `entries of the table at ${hex(address)}`, ledger.at(word), sum);
+}
+
+/** Audits the entries of the PTE table at `address`, which maps from page `first` on. */
 function auditEntries(
   ledger: Ledger,
   space: Space,
   name: string,
   address: number,
   first: number,
-): number {
+): void {
   const { vmas } = space;
   let next = lowerBound(vmas, first);
-  let entries = 0;
   for (let i = 0; i < TABLE_ENTRIES; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
-    entries++;
     const vpn = first + i;
     while (next < vmas.length && vmas[next]!.end <= vpn) next++;
     const vma = next < vmas.length && vmas[next]!.start <= vpn ? vmas[next]! : null;
@@ -116,19 +136,6 @@ function auditEntries(
     if (entry.entryPresent(word)) auditPage(ledger, space, name, address + i * 4, vpn, word, vma);
     else auditNonpresent(ledger, space, name, address + i * 4, vpn, word);
   }
-  return entries;
-}
-
-/** Where PTE tables are counted, the count is that of the entries: nobody visits now, and a table without entries would be gone. */
-function auditCount(ledger: Ledger, desc: number, name: string, entries: number): void {
-  if (ledger.at(layout.H_PROTOCOL) !== PROTOCOL_PTE_REFCOUNT) return;
-  ledger.equal(
-    desc + layout.PT_COUNT,
-    `${name}: count`,
-    ledger.at(desc + layout.PT_COUNT),
-    entries,
-  );
-  if (entries === 0) ledger.find('accounting', desc, `${name}: is linked without an entry`);
 }
 
 /** Index of the first of `vmas` that ends behind `vpn`. */
