@@ -73,12 +73,19 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+/** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
+export const COUNTER_MIGRATIONS: u32 = 72;
+export const COUNTER_FORKS: u32 = 73;
+export const COUNTER_FORK_COPIES: u32 = 74;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** PTE tables freed by a count that became zero, and visitors that met such a count. */
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
+export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
 export const COUNTERS: u32 = 102;
 
