@@ -29,14 +29,14 @@ const LINE: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
-export const LOCK_LAST: u32 = 12; // the holder, when contention is measured: number + 1 of the CPU that took it last
+export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that took it last, 0: none yet
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
-export const RWSEM_LAST: u32 = 12; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that took it last
+export const RWSEM_LAST: u32 = 12; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that took it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 
@@ -217,9 +217,7 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
-export const C_HOLD_LEFT: u32 = 0x5804; // owner: acquisitions until the next one whose hold is timed, when not all are
-export const C_HOLD_SEED: u32 = 0x5808; // owner: generator of those distances; 0 at first
-export const C_WAITED: u32 = 0x580c; // owner: 1 from a wait for a lock until its acquisition is counted, when contention is measured
+export const C_HOLD_SEED: u32 = 0x5804; // owner: generator of the distances between them; 0 at first
 export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
 export const HOLDS_MAX: u32 = 16;
 export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
@@ -292,7 +290,7 @@ export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vm
 export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 72; // an RCU head
 export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
-export const VMA_LAST: u32 = 124; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that read-locked it last
+export const VMA_LAST: u32 = 124; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that locked it last
 export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
 export const VMA_CHAIN: u32 = 96; // mmap_lock for write, or for read with page_table_lock, stored atomically: newest of its anon_vma_chains, or 0
 export const VMA_CHAIN_OLDEST: u32 = 100; // as VMA_CHAIN: the oldest

@@ -26,6 +26,7 @@ import {
   THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
+import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */
 export const MAGIC = 0x70746c62;
@@ -196,6 +197,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     put(area + layout.C_IPI_REQ, SEQ_START);
     put(area + layout.C_IPI_ACK, SEQ_START);
   }
+  timeFirstHolds(words);
   return memory;
 }
 
