@@ -302,7 +302,6 @@ describe('demo', () => {
         { protocol: 'none', vmpteKb: 102_604, violations: [], audit: { ok: true } },
         { protocol: 'sync', vmpteKb: 204, violations: [], audit: { ok: true } },
         { protocol: 'pt-rwsem', vmpteKb: 0, violations: [], audit: { ok: true } },
-        { protocol: 'mmap-write', vmpteKb: 204, violations: [], audit: { ok: true } },
       ],
       recording: { comparison: { agreeingPercent: 100 }, audit: { ok: true } },
       stress: { workload: 'all', violations: [], audit: { ok: true } },
