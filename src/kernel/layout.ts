@@ -206,6 +206,7 @@ export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_
 export const VIOLATION_RECORDS: u32 = 8;
 export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
 export const C_SPEC_VMA: u32 = 0x800; // owner: a speculative fault's copy of its VMA, 128 bytes
+export const C_SPLIT_NEXT: u32 = 0x1000; // owner: where splitRange.ts goes on
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: frames of PAGEOUT_BATCH pages being paged out
