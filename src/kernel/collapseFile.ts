@@ -34,7 +34,7 @@ import {
   collapsibleVma,
   pmdForCollapse,
 } from './collapse.ts';
-import { PMD_PAGES, PMD_SHIFT } from './config.ts';
+import { PMD_PAGES, PMD_SHIFT, PROTOCOL_PTE_REFCOUNT } from './config.ts';
 import { entryNumber, entryPresent, PTE_SPECIAL } from './entry.ts';
 import { setFilePmd } from './hugeFile.ts';
 import {
@@ -61,16 +61,33 @@ import {
 } from './frame.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { freeDeposited } from './hugeDeposit.ts';
-import { C_COLLAPSE, F_FLAGS, F_NEXT, INODE_PAGES, INODE_STATE, VMA_INODE } from './layout.ts';
+import {
+  C_COLLAPSE,
+  F_FLAGS,
+  F_NEXT,
+  H_PROTOCOL,
+  INODE_PAGES,
+  INODE_STATE,
+  VMA_INODE,
+} from './layout.ts';
 import { folioMapped, rmapRemovePtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
 import { reshapeBegin, reshapeEnd, walkBegin, walkEnd } from './protocol.ts';
-import { clearPte, pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
+import {
+  clearPte,
+  pteLockNested,
+  pteOffsetMapLock,
+  pteOffsetMapRwNolock,
+  pteUnlock,
+  pteUnmap,
+  pteUnmapUnlock,
+} from './pteMap.ts';
 import { retractPageTables, takeTableOut } from './retract.ts';
 import { tryToUnmap } from './rmap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
+import { flushTlbRange } from './tlb.ts';
 import { linearPageIndex } from './vma.ts';
 import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, poke } from './word.ts';
@@ -224,6 +241,21 @@ function emptyTable(mm: u32, pmd: u32, first: u32, head: u32): u32 {
   return table;
 }
 
+/** As emptyTable where tables are freed by their counts (pte-refcount): clears the entries, and the table goes. Returns whether it did. */
+function emptyCounted(mm: u32, pmd: u32, first: u32, head: u32): boolean {
+  const pte = pteOffsetMapLock(pmd, first);
+  if (pte === 0) return true;
+  const fits = mapsOnly(pte, head);
+  let pages: u32 = 0;
+  if (fits) {
+    pages = clearMapped(mm, pte);
+    flushTlbRange(mm, first, first + PMD_PAGES, 0);
+  }
+  pteUnmapUnlock(pte);
+  if (pages !== 0) folioPutMany(head, pages);
+  return fits;
+}
+
 /** Step 5 with the locked folio. */
 function mapFolio(mm: u32, vma: u32, first: u32, head: u32): u32 {
   const gather = gatherStart(mm);
@@ -231,7 +263,9 @@ function mapFolio(mm: u32, vma: u32, first: u32, head: u32): u32 {
   const pmd = pmdFind(mm, first);
   let result = pmdForCollapse(pmd);
   let table: u32 = 0;
-  if (result === SCAN_SUCCEED) {
+  if (result === SCAN_SUCCEED && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
+    if (!emptyCounted(mm, pmd, first, head)) result = SCAN_FAIL;
+  } else if (result === SCAN_SUCCEED) {
     table = emptyTable(mm, pmd, first, head);
     if (table === 0) result = SCAN_FAIL;
   } else if (result === SCAN_PMD_NONE) {

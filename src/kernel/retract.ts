@@ -16,18 +16,26 @@
  * retract_page_tables()", 2024.
  */
 
-import { PMD_PAGES, VM_UFFD_WP } from './config.ts';
+import { PMD_PAGES, PROTOCOL_PTE_REFCOUNT, VM_UFFD_WP } from './config.ts';
 import { entryNamesTable, entryNumber } from './entry.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { freeDeposited } from './hugeDeposit.ts';
 import { iMmapFirst, iMmapLockRead, iMmapNext, iMmapUnlockRead } from './iMmap.ts';
-import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_MM, VMA_PGOFF, VMA_START } from './layout.ts';
+import {
+  H_PROTOCOL,
+  VMA_ANON,
+  VMA_END,
+  VMA_FLAGS,
+  VMA_MM,
+  VMA_PGOFF,
+  VMA_START,
+} from './layout.ts';
 import { reshapeBegin, reshapeEnd, upperCleared } from './protocol.ts';
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import { count, COUNTER_TABLES_RETRACTED } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
 import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
-import { exchange, load } from './word.ts';
+import { exchange, load, peek } from './word.ts';
 
 /** Whether entries of `vma` may be other than those of the object's pages. */
 function mayHaveOwnEntries(vma: u32): boolean {
@@ -88,8 +96,9 @@ function retractFrom(vma: u32, index: u32): void {
   gatherFinish(gather);
 }
 
-/** Retracts the tables that map the span of `inode` from `index` on. Precondition: the folio there is locked and nothing maps the span. */
+/** Retracts the tables that map the span of `inode` from `index` on. Protocol pte-refcount has freed them as they became empty. Precondition: the folio there is locked and nothing maps the span. */
 export function retractPageTables(inode: u32, index: u32): void {
+  if (peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) return;
   iMmapLockRead(inode);
   for (let vma = iMmapFirst(inode); vma !== 0; vma = iMmapNext(vma)) retractFrom(vma, index);
   iMmapUnlockRead(inode);
