@@ -20,6 +20,7 @@ import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
+import { RMAP_MUTANTS } from './rmap.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 
@@ -41,6 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
+  ...RMAP_MUTANTS,
   ...SPECULATIVE_MUTANTS,
 ];
 
