@@ -6,7 +6,7 @@
  *
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
@@ -23,6 +23,7 @@ import {
   ENOMEM,
   FAULT_SPECULATIVE,
   FAULT_VMA_LOCK,
+  THP_NEVER,
   VM_EXEC,
   VM_READ,
   VM_SHARED,
@@ -31,6 +32,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryMigrating,
   entryNamesTable,
@@ -44,6 +46,7 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
@@ -62,6 +65,7 @@ import {
   F_INDEX,
   F_OWNER,
   H_FAULT_PATH,
+  H_THP,
   VMA_ANON,
   VMA_FLAGS,
   VMA_INODE,
@@ -234,8 +238,19 @@ function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: 
 function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
+  let upper = load(pmd);
+  if (upper === 0 && peek(H_THP) !== THP_NEVER) {
+    const result = faultHuge(mm, vma, pmd, vpn, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
+  if (entryHuge(upper)) {
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
   let entry: u32 = 0;
-  if (entryNamesTable(load(pmd))) {
+  if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
       entry = load(pte);
@@ -261,8 +276,15 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     if (refused !== 0) return refused;
   }
   walkBegin(mm);
-  const result = faultInTables(mm, vma, vpn, write);
+  let result = faultInTables(mm, vma, vpn, write);
   walkEnd(mm);
+  while (result === HUGE_NEEDS_ANON) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    walkBegin(mm);
+    result = faultInTables(mm, vma, vpn, write);
+    walkEnd(mm);
+  }
   return result;
 }
 

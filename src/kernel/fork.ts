@@ -13,6 +13,7 @@
  *       swap entry       one more count of its slot
  *       migration entry  the same entry, for reading only on both sides; the rmap walk that ends the migration comes to the child after the parent
  *       uffd-wp          dropped: the child is not registered
+ *       huge PMD         split first, so that its folio is shared page by page
  *  4. Flush the parent's translations, release both locks.
  *
  * Against GUP-fast: MM_WRITE_PROTECT_SEQ is odd while 3 is under way. GUP-fast pins, then reads it: either it sees the sequence move and gives the pin
@@ -59,6 +60,7 @@ import {
   folioPut,
   frameAlloc,
 } from './frame.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import {
   C_FORK_FRAME,
@@ -203,6 +205,7 @@ function copyPteRange(child: u32, copy: u32, toPmd: u32, fromPmd: u32, start: u3
 /** Step 3 for [start, end), which one PMD entry covers, within one walk of both. Returns COPIED, NEEDS_FRAME, TABLE_GONE or ENOMEM. */
 function copySpan(child: u32, mm: u32, copy: u32, start: u32, end: u32): u32 {
   const fromPmd = pmdFind(mm, start);
+  if (fromPmd !== 0) splitHugePmd(mm, fromPmd, start);
   if (fromPmd === 0 || !entryNamesTable(load(fromPmd))) return COPIED;
   const toPmd = pmdAlloc(child, start);
   if (toPmd === 0 || pteAlloc(child, toPmd, start) === 0) return ENOMEM;

@@ -9,8 +9,10 @@
  * locks, hence the usual pteOffsetMapLock with its retry.
  *
  * Protocol, for each piece that lies within one table on both sides:
- *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
- *  - a whole PMD entry's span: the same under the locks of both PMD tables;
+ *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
+ *    covers the descriptors below;
+ *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
+ *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
@@ -24,7 +26,8 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_LOST_ENTRY, PMD_PAGES, PUD_PAGES, TABLE_ENTRIES } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { entryHuge, entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { moveHugePmd, splitHugePmd } from './hugePmd.ts';
 import {
   MM_PAGE_TABLE_LOCK,
   PT_FIRST,
@@ -114,8 +117,10 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
+  pteUnlock(oldPte);
+  // With both locks dropped: the end of a mapping may take the PMD lock.
   pteUnmap(newPte);
-  pteUnmapUnlock(oldPte);
+  pteUnmap(oldPte);
   return 1;
 }
 
@@ -156,12 +161,15 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
+  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry (pteRefcount.ts).
+  pmdLock(first);
   for (let index: u32 = 0; index < TABLE_ENTRIES; index += 1) {
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
     }
   }
+  pmdUnlock(first);
   upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
@@ -226,7 +234,12 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (entryHuge(load(oldPmd))) {
+      if (extent === PMD_PAGES) done = moveHugePmd(mm, oldPmd, from, newPmd);
+      if (done === 0) splitHugePmd(mm, oldPmd, from);
+    } else if (extent === PMD_PAGES) {
+      done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    }
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;

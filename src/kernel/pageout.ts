@@ -29,6 +29,7 @@ import {
   folioOf,
   folioPut,
 } from './frame.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, C_PAGEOUT_NEXT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, folioMapped } from './mapcount.ts';
@@ -117,6 +118,7 @@ function shrinkIsolated(isolated: u32): void {
 function isolateSpan(mm: u32, start: u32, end: u32): u32 {
   walkBegin(mm);
   const pmd = pmdFind(mm, start);
+  if (pmd !== 0) splitHugePmd(mm, pmd, start);
   poke(thisCpu() + C_PAGEOUT_NEXT, end);
   const isolated = pmd !== 0 && entryNamesTable(load(pmd)) ? isolate(pmd, start, end) : 0;
   walkEnd(mm);

@@ -9,7 +9,7 @@
  *  1. The folio is locked, so F_OWNER and its place stay. Anonymous: get the anon_vma while an entry maps the page (`folioGetAnonVma`), then its
  *     root's rwsem for read; of an inode: i_mmap for read.
  *  2. For each VMA of the list that holds pages of the folio, in the list's order; table by table: find the PMD, map and lock the PTE table
- *     (pteOffsetMapLock: the table may be reclaimed meanwhile, then nothing is in it), look whether the entries are those of the folio.
+ *     (pteOffsetMapLock: the table may be reclaimed meanwhile, then nothing is in it; a huge PMD is split first), look whether the entries are those of the folio.
  *  3. Change the entries under the PTE lock, and flush before it is dropped.
  *
  * What keeps things alive: a VMA in the list has its tables and its mm (munmap and exit take it out before they free tables). An empty PTE table may
@@ -24,8 +24,9 @@ import { anonVmaLockRead, anonVmaUnlockRead } from './anonVma.ts';
 import { anonVmaPut, anonVmaTryGet } from './anonVmaAlloc.ts';
 import { CHECK } from './check.ts';
 import { ORACLE_LOCK_ORDER, PMD_PAGES } from './config.ts';
-import { entryNamesTable } from './entry.ts';
+import { entryHuge, entryNamesTable, hugePart } from './entry.ts';
 import { F_ANON, F_CACHED, F_LOCKED, F_ORDER, folioFlags, folioOf } from './frame.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { iMmapFirst, iMmapLockRead, iMmapNext, iMmapUnlockRead } from './iMmap.ts';
 import {
   AVC_NEXT,
@@ -65,11 +66,20 @@ export function folioGetAnonVma(head: u32): u32 {
   return 0;
 }
 
+/** Splits the entry at `pmd`, that of `vpn`, if it is huge and maps `page` there (TTU_SPLIT_HUGE_PMD). */
+function splitIfMaps(mm: u32, pmd: u32, vpn: u32, page: u32): void {
+  const value = load(pmd);
+  if (!entryHuge(value)) return;
+  const part = hugePart(value, vpn & (PMD_PAGES - 1));
+  if (entryMapsPage(part, page)) splitHugePmd(mm, pmd, vpn);
+}
+
 /** Steps 2 and 3 for the `pages` entries from that of `vpn` on, all in one PTE table, which may map the pages from `page` on. */
 function walkTable(vma: u32, vpn: u32, page: u32, pages: u32, what: u32, argument: u32): void {
   const mm = load(vma + VMA_MM);
   walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
+  if (pmd !== 0 && what !== WALK_RESTORE) splitIfMaps(mm, pmd, vpn, page);
   const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, vpn) : 0;
   if (pte !== 0) {
     if (what === WALK_UNMAP) unmapEntries(vma, pte, vpn, page, pages, argument);

@@ -49,6 +49,13 @@ export const COUNTER_LARGE_FAULTS: u32 = 51;
 export const COUNTER_LARGE_FALLBACKS: u32 = 52;
 export const COUNTER_FOLIOS_SPLIT: u32 = 53;
 export const COUNTER_SPLITS_FAILED: u32 = 54;
+export const COUNTER_HUGE_FAULTS: u32 = 33;
+export const COUNTER_HUGE_FALLBACKS: u32 = 34;
+export const COUNTER_HUGE_ZAPS: u32 = 35;
+export const COUNTER_HUGE_SPLITS: u32 = 36;
+export const COUNTER_COLLAPSED: u32 = 37;
+export const COUNTER_COLLAPSE_FAILED: u32 = 38;
+export const COUNTER_TABLES_RETRACTED: u32 = 39;
 /** Speculative faults: tried, committed, and ended without effect: why. */
 export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
 export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;
@@ -76,6 +83,9 @@ export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** PTE tables freed by a count that became zero, and visitors that met such a count. */
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
+export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
 export const COUNTERS: u32 = 102;
 

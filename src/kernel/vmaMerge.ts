@@ -10,12 +10,14 @@
  * takes over a range with an anon_vma while it has none enters the same lists first.
  * Private anonymous memory has the page offset it was made at, so a moved mapping merges only with what moved along.
  *
+ * A huge PMD across a new bound is split before the bound moves (hugePmd.ts).
+ *
  * Order of changes, for lockless readers (vma.ts): whoever shrinks or leaves goes first, whoever grows or enters comes last.
  *
  * Bounds and page offsets change, and VMAs enter and leave lists, with i_mmap and the anon_vma's rwsem held for write: a walk of the
  * rmap finds each page of the range in one VMA or in both.
  *
- * Lock order: mmap_lock for write is held; VMA write locks, i_mmap and anon_vma are taken here.
+ * Lock order: mmap_lock for write is held; VMA write locks, i_mmap and anon_vma are taken here, PMD locks by a split.
  * Source: Linux 6.18 mm/vma.c (is_mergeable_vma, is_mergeable_anon_vma, can_vma_merge_left, can_vma_merge_right,
  * vma_merge_existing_range, vma_merge_new_range, __split_vma, vma_modify, vma_prepare, vma_complete).
  */
@@ -32,6 +34,7 @@ import {
   VMA_START,
 } from './layout.ts';
 import { anonVmaClone, unlinkAnonVmas, vmaIsForkChild } from './anonVma.ts';
+import { splitAtBoundary } from './hugePmd.ts';
 import { iMmapInsert, iMmapRemove, vmaLinkFile } from './iMmap.ts';
 import { inodeGet, inodePut } from './mm.ts';
 import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
@@ -231,6 +234,7 @@ export function vmaSplit(vma: u32, at: u32): u32 {
   }
   if (inode !== 0) inodeGet(inode);
   vmaStartWrite(vma);
+  splitAtBoundary(vma, at);
   takeRmapLocks(vma);
   store(vma + VMA_END, at);
   enterList(mm, above);
@@ -280,6 +284,7 @@ function mergeIntoPrev(mm: u32, middle: u32, start: u32, end: u32, prev: u32, ne
   vmaStartWrite(prev);
   if (next !== 0) vmaStartWrite(next);
   if (dupAnonVma(prev, next !== 0 && load(next + VMA_ANON) !== 0 ? next : middle) !== 0) return 0;
+  if (!whole) splitAtBoundary(middle, end);
   let grown = end;
   takeRmapLocks(prev);
   if (whole) leaveLists(mm, middle);
@@ -301,6 +306,7 @@ function mergeIntoNext(mm: u32, middle: u32, start: u32, end: u32, next: u32): u
   vmaStartWrite(middle);
   vmaStartWrite(next);
   if (dupAnonVma(next, middle) !== 0) return 0;
+  if (!whole) splitAtBoundary(middle, start);
   takeRmapLocks(next);
   if (whole) leaveLists(mm, middle);
   else store(middle + VMA_END, start);

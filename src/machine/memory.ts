@@ -8,6 +8,7 @@ import {
   ZAP_PAGE,
   SEQ_START,
   TABLE_BYTES,
+  THP_NEVER,
 } from '../kernel/config.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
@@ -22,8 +23,10 @@ import {
   OptionError,
   PROTOCOL_CODES,
   ZAP_MODES,
+  THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
+import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */
 export const MAGIC = 0x70746c62;
@@ -155,6 +158,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     layout.H_MTHP,
     options.mthp.reduce((bits, order) => bits | (1 << order), 0),
   );
+  put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
     layout.H_LOCK_STAT,
@@ -193,6 +197,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     put(area + layout.C_IPI_REQ, SEQ_START);
     put(area + layout.C_IPI_ACK, SEQ_START);
   }
+  timeFirstHolds(words);
   return memory;
 }
 

@@ -13,6 +13,8 @@ export { OptionError };
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page', 'folio'] as const;
+/** Where faults and khugepaged make huge pages. */
+export const THP_MODES = ['never', 'madvise', 'always'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
@@ -25,6 +27,7 @@ export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
+export type ThpMode = (typeof THP_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -73,6 +76,8 @@ export interface MachineOptions {
   emptiness?: EmptinessMode;
   /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
   mthp?: FolioSizes;
+  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
+  thp?: ThpMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -179,6 +184,7 @@ const DEFAULTS: ResolvedOptions = {
   zap: 'page',
   emptiness: 'scan',
   mthp: [],
+  thp: 'never',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -248,6 +254,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     zap: checkName('zap', all.zap, ZAP_MODES),
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     mthp: resolveFolioSizes(all.mthp),
+    thp: checkName('thp', all.thp, THP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),

@@ -4,12 +4,14 @@
  */
 
 import { access } from '../../kernel/access.ts';
-import { VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { entryHuge, hugePart } from '../../kernel/entry.ts';
 import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
 import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
+import { pteOffsetMap } from '../../kernel/pteMap.ts';
 import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
@@ -42,14 +44,24 @@ export function touchOnCpu(cpu: u32, mm: u32, vpn: u32): void {
   setThisCpu(0);
 }
 
+/** Has `cpu` map the PTE table of `vpn` without a lock and stay in it. Returns the entry's address, for pteUnmap on that CPU. */
+export function visitOnCpu(cpu: u32, mm: u32, vpn: u32): u32 {
+  setThisCpu(cpu);
+  const pte = pteOffsetMap(pmdOf(mm, vpn), vpn);
+  expect(pte !== 0, 'set-up: visited');
+  setThisCpu(0);
+  return pte;
+}
+
 /** Address of word `index` of memory that nothing else uses, zero at the start: scenarios' own data. */
 export function scratchWord(index: u32): u32 {
   return tableAddress(peek(H_TABLES) - SCRATCH_TABLES) + (index << 2);
 }
 
-/** The page-table entry of `vpn`, 0 when it is none or a table is missing. For `finish`: no check, no lock. */
+/** The page-table entry of `vpn`, of a huge PMD what a PTE would be; 0 when it is none or a table is missing. For `finish`: no check, no lock. */
 export function entryAt(mm: u32, vpn: u32): u32 {
   const pmd = pmdOf(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
+  if (entryHuge(upper)) return hugePart(upper, vpn & (PMD_PAGES - 1));
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
 }

@@ -4,6 +4,7 @@ import {
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
+  PROTOCOL_PTE_REFCOUNT,
   PUD_SHIFT,
   TABLE_BYTES,
   TABLE_ENTRIES,
@@ -11,6 +12,7 @@ import {
 import * as entry from '../../kernel/entry.ts';
 import * as layout from '../../kernel/layout.ts';
 import * as table from '../../kernel/table.ts';
+import { auditDeposits, auditHuge } from './huge.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 import { tableLockFree } from './locks.ts';
 import { auditNonpresent, auditPage, type Space } from './pages.ts';
@@ -70,14 +72,25 @@ export function auditTable(
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
   const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
-  if (ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT) auditCount(ledger, desc, address, entries);
+  const visits =
+    level === table.LEVEL_PTE && ledger.at(layout.H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+  if (visits || ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT)
+    auditCount(ledger, desc, address, entries);
+  if (visits && ledger.at(desc + layout.PT_COUNT) === 0)
+    ledger.find('accounting', desc, `${name}: nothing counts for it, and it is linked`);
   if (level === table.LEVEL_PTE) {
     auditEntries(ledger, space, name, address, first);
     return;
   }
+  let deposits = 0;
   for (let i = 0; i < entries; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
+    if (level === table.LEVEL_PMD && entry.entryHuge(word)) {
+      const page = (first + i * 2 ** PMD_SHIFT) >>> 0;
+      if (auditHuge(ledger, space, name, address + i * 4, page, word)) deposits++;
+      continue;
+    }
     if (!entry.entryNamesTable(word) || (word & 0xff) !== entry.UPPER_FLAGS) {
       ledger.find('bad-upper-entry', address + i * 4, `${name}: entry ${i} is ${hex(word)}`);
       continue;
@@ -85,6 +98,7 @@ export function auditTable(
     const below = (first + i * 2 ** SHIFTS[level]!) >>> 0;
     auditTable(ledger, space, word >>> 8, level - 1, below, address + i * 4);
   }
+  if (level === table.LEVEL_PMD) auditDeposits(ledger, space, number, name, deposits);
 }
 
 /** Audits the count of entries of the table at `address`, whose descriptor is at `desc`. */
