@@ -53,11 +53,11 @@ import { load, or, store } from './word.ts';
 function canReuseAnon(vma: u32, page: u32): boolean {
   const folio = folioOf(page);
   if (folioLarge(page) || load(folio + F_REF) !== 1) return false;
+  // Nobody gets a further reference: that takes an entry, a place in the page cache, or a reference.
   if (!folioTrylock(page)) return false;
-  const alone = load(folio + F_REF) === 1;
-  if (alone) store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_OWNER, load(vma + VMA_ANON));
   folioUnlock(page);
-  return alone;
+  return true;
 }
 
 /** Whether the write to a page of `vma` needs no copy. `entry` is present and write-protected; its PTE lock is held. */

@@ -90,7 +90,7 @@ export { doMmap, mapImplicit } from './mmap.ts';
 export { doMprotect } from './mprotect.ts';
 export { doMremap } from './mremap.ts';
 export { doMunmap } from './munmap.ts';
-export { reclaimPage } from './pageout.ts';
+export { reclaimPage, shrinkFolio } from './pageout.ts';
 export { populateRange } from './populate.ts';
 export { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
 export { removeMigrationPtes, tryToMigrate, tryToUnmap } from './rmap.ts';

@@ -200,13 +200,14 @@ export function movePageTables(
     condResched();
     // Whole tables leave their places; entries alone do not.
     const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
-    if (whole || needRmapLocks) takeRmapLocks(oldVma);
+    const locked = whole || needRmapLocks;
+    if (locked) takeRmapLocks(oldVma);
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
     extent = movePiece(mm, from, to, end);
     if (whole) reshapeEnd(mm);
     else walkEnd(mm);
-    if (whole || needRmapLocks) dropRmapLocks(oldVma);
+    if (locked) dropRmapLocks(oldVma);
     from += extent;
     to += extent;
   }

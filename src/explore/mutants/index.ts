@@ -23,6 +23,7 @@ import { PAGE_MUTANTS } from './pages.ts';
 import { SHAPE_MUTANTS } from './shape.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
+import { RMAP_MUTANTS } from './rmap.ts';
 import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
@@ -50,6 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
   ...SHAPE_MUTANTS,
+  ...RMAP_MUTANTS,
   ...FOLIO_MUTANTS,
   ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
