@@ -54,7 +54,7 @@ import {
 import { addLong, countWait, LOCK_STAT_CONTENTION } from './lockStat.ts';
 import { cpuId, thisCpu } from './percpu.ts';
 import { EVENT_LOCK_WAITED, event } from './report.ts';
-import { clockNs, load, peek, poke } from './word.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Whom a waiter saw: 0 nobody, a CPU's number + 1, or readers. */
 export const HOLDER_NOBODY: u32 = 0;
@@ -109,11 +109,10 @@ export function measureDuration(kind: u32, ns: u32): void {
 }
 
 /**
- * This CPU has just got the lock at `lock` of class `cls` after a wait that began at `startNs`, when it saw `holder` (HOLDER_, or a CPU's
+ * This CPU has just got the lock at `lock` of class `cls` after a wait of `ns`, at the beginning of which it saw `holder` (HOLDER_, or a CPU's
  * number + 1). The lock's last holder stands at `last` still.
  */
-export function lockWaited(lock: u32, cls: u32, last: u32, startNs: u32, holder: u32): void {
-  const ns = (clockNs() - startNs) >>> 0;
+export function lockWaited(lock: u32, cls: u32, last: u32, ns: u32, holder: u32): void {
   countWait(cls, ns, last);
   event(EVENT_LOCK_WAITED, lock, ns);
   if (contentionMeasured()) noteContention(lock, cls, ns, holder);
