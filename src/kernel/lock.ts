@@ -59,8 +59,10 @@ import { awaitNamed, spinFor, waitLasts } from './wait.ts';
 import { clockNs, compareExchange, exchange, load, notify, peek, poke, takeWord } from './word.ts';
 
 export {
+  LC_ANON_VMA_READ,
   LC_CACHE,
   LC_FRAMES,
+  LC_I_MMAP_READ,
   LC_RWSEM_QUEUE,
   LC_MMAP_READ,
   LC_MMAP_WRITE,

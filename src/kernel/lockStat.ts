@@ -56,8 +56,8 @@ function column(cls: u32): u32 {
 }
 
 /**
- * This CPU has just taken the lock at `lock`, which remembers its last holder in the word at `last`: counts that and, if asked for, what
- * else there is to count. The lock is named by its address until `lockReleases`.
+ * This CPU has just taken the lock at `lock`, which remembers its last holder in the word at `last` (0: nowhere): counts that and, if asked for,
+ * what else there is to count. The lock is named by its address until `lockReleases`.
  * @inline
  */
 export function lockAcquired(lock: u32, cls: u32, last: u32): void {
@@ -67,7 +67,7 @@ export function lockAcquired(lock: u32, cls: u32, last: u32): void {
   const nextHold = peek(at + LS_NEXT_HOLD);
   if (nextHold !== 0) {
     if (acquired === nextHold) holdBegins(lock, cls);
-    if (peek(last) !== thisCpu()) countBounce(cls, last);
+    if (last !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
   }
 }
 
@@ -75,7 +75,7 @@ export function lockAcquired(lock: u32, cls: u32, last: u32): void {
 export function lockPassed(cls: u32, last: u32): void {
   const at = column(cls) + LS_ACQUIRED;
   poke(at, peek(at) + 1);
-  if (peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
+  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
 }
 
 /**
@@ -138,10 +138,10 @@ function holdEnds(lock: u32, cls: u32): void {
   }
 }
 
-/** Counts one acquisition that had to wait `ns`, of a lock that remembers its last holder at `last`. */
+/** Counts one acquisition that had to wait `ns`, of a lock that remembers its last holder at `last` (0: nowhere). */
 export function countWait(cls: u32, ns: u32, last: u32): void {
   const at = column(cls);
-  if (peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu())
+  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu())
     poke(at + LS_CONTENDED_BOUNCES, peek(at + LS_CONTENDED_BOUNCES) + 1);
   const before = peek(at + LS_CONTENDED);
   poke(at + LS_CONTENDED, before + 1);

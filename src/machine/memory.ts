@@ -8,6 +8,7 @@ import {
   ZAP_PAGE,
   SEQ_START,
   TABLE_BYTES,
+  THP_NEVER,
 } from '../kernel/config.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
@@ -22,6 +23,7 @@ import {
   OptionError,
   PROTOCOL_CODES,
   ZAP_MODES,
+  THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
 import { timeFirstHolds } from './statistics.ts';
@@ -40,6 +42,8 @@ export interface Regions {
   ptdescs: number;
   folios: number;
   vmas: number;
+  anonVmas: number;
+  chains: number;
   mms: number;
   inodes: number;
   cache: number;
@@ -69,6 +73,8 @@ export function layOut(options: ResolvedOptions): Regions {
     ptdescs: region(options.tables, layout.PTDESC_SHIFT),
     folios: region(options.frames, layout.FOLIO_SHIFT),
     vmas: region(options.vmas, layout.VMA_SHIFT),
+    anonVmas: region(options.anonVmas, layout.ANON_VMA_SHIFT),
+    chains: region(options.anonVmaChains, layout.CHAIN_SHIFT),
     mms: region(options.addressSpaces, Math.log2(layout.MM_BYTES)),
     inodes: region(options.inodes, layout.INODE_SHIFT),
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
@@ -87,6 +93,8 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
     ['tables', options.tables, TABLE_BYTES + 2 ** layout.PTDESC_SHIFT],
     ['frames', options.frames, 2 ** layout.FOLIO_SHIFT],
     ['vmas', options.vmas, 2 ** layout.VMA_SHIFT],
+    ['anonVmas', options.anonVmas, 2 ** layout.ANON_VMA_SHIFT],
+    ['anonVmaChains', options.anonVmaChains, 2 ** layout.CHAIN_SHIFT],
     ['swapPages', options.swapPages, 2 ** layout.SWAP_SHIFT],
     ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * options.cpus],
   ];
@@ -130,6 +138,10 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_PTDESCS, regions.ptdescs);
   put(layout.H_FOLIOS, regions.folios);
   put(layout.H_VMA_BASE, regions.vmas);
+  put(layout.H_ANON_VMAS, options.anonVmas);
+  put(layout.H_ANON_VMA_BASE, regions.anonVmas);
+  put(layout.H_CHAINS, options.anonVmaChains);
+  put(layout.H_CHAIN_BASE, regions.chains);
   put(layout.H_MM_BASE, regions.mms);
   put(layout.H_INODE_BASE, regions.inodes);
   put(layout.H_CACHE_BASE, regions.cache);
@@ -142,6 +154,11 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(options.fault));
   put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(options.emptiness));
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(options.zap));
+  put(
+    layout.H_MTHP,
+    options.mthp.reduce((bits, order) => bits | (1 << order), 0),
+  );
+  put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
     layout.H_LOCK_STAT,

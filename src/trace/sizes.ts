@@ -31,6 +31,9 @@ export interface ReplaySizes {
   inodes: number;
 }
 
+/** Sizes of a machine for a replay. */
+export type ReplayMachine = ReplaySizes & { anonVmas: number; anonVmaChains: number };
+
 /** Upper bounds for a list, from the ranges of its operations alone. */
 export function replaySizes(list: OperationList): ReplaySizes {
   const { operations, count } = list;
@@ -95,12 +98,14 @@ export function replaySizes(list: OperationList): ReplaySizes {
 }
 
 /** The same for a machine, with room to spare, and never below its defaults. */
-export function replayMachine(list: OperationList): ReplaySizes {
+export function replayMachine(list: OperationList): ReplayMachine {
   const sizes = replaySizes(list);
   return {
     tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
     frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
     vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmaChains: Math.min(TABLES_MAX, 2 * Math.max(65_536, sizes.vmas + 4096)),
     inodes: Math.min(65_535, sizes.inodes + 16),
   };
 }
