@@ -4,7 +4,7 @@
  *
  * All of it is in the CPU's own measuring region, which nobody else writes; reports add the regions up. Memory is bounded:
  *   - Who waited for whom: a cell for each holder that the waiter saw when it began to wait: a CPU, the readers of a reader-writer lock, or
- *     nobody, when the lock was free again by then.
+ *     nobody, when the lock was free again by then or does not say whose it is.
  *   - Points: waits by the operation of the waiter and of the holder, for each class (lock_stat's contention points are call sites).
  *   - Worst locks: a table of INSTANCE_SETS sets of INSTANCE_WAYS. A lock that finds its set full takes the place of the one with the least
  *     total and begins with that total, kept as its error: a lock's true total is between total - error and total, and one that was waited for
