@@ -83,6 +83,9 @@ export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** PTE tables freed by a count that became zero, and visitors that met such a count. */
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
+export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
 export const COUNTERS: u32 = 102;
 
