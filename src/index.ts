@@ -38,6 +38,18 @@ export type {
 export { errnoName } from './machine/errno.ts';
 export { MIXES, MIX_NAMES, type MixName } from './experiment/mixes.ts';
 export type { Workload, WorkloadCpu, WorkloadSpec } from './experiment/workload.ts';
+export { WORKLOAD_NAMES } from './experiment/workloads/index.ts';
+export {
+  MeasuredWorkload,
+  measureInTurn,
+  measureWorkload,
+  type MeasureOptions,
+  type Sample,
+  type Samples,
+} from './experiment/measure.ts';
+export { measureCost, type Cost } from './experiment/cost.ts';
+export type { Contention, HeatRow, LockInstance, WaitsOfCpu } from './machine/contention.ts';
+export { quantile, QUANTILE_ERROR, quantilesOf, type Quantiles } from './machine/histogram.ts';
 export type { Kernel } from './machine/kernel.ts';
 export type { SystemCalls } from './machine/syscalls.ts';
 export { loadTrace, type Trace } from './trace/load.ts';

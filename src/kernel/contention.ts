@@ -4,7 +4,7 @@
  *
  * All of it is in the CPU's own measuring region, which nobody else writes; reports add the regions up. Memory is bounded:
  *   - Who waited for whom: a cell for each holder that the waiter saw when it began to wait: a CPU, the readers of a reader-writer lock, or
- *     nobody, when the lock was free again by then.
+ *     nobody, when the lock was free again by then or does not say whose it is.
  *   - Points: waits by the operation of the waiter and of the holder, for each class (lock_stat's contention points are call sites).
  *   - Worst locks: a table of INSTANCE_SETS sets of INSTANCE_WAYS. A lock that finds its set full takes the place of the one with the least
  *     total and begins with that total, kept as its error: a lock's true total is between total - error and total, and one that was waited for
@@ -54,7 +54,7 @@ import {
 import { addLong, countWait, LOCK_STAT_CONTENTION } from './lockStat.ts';
 import { cpuId, thisCpu } from './percpu.ts';
 import { EVENT_LOCK_WAITED, event } from './report.ts';
-import { clockNs, load, peek, poke } from './word.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Whom a waiter saw: 0 nobody, a CPU's number + 1, or readers. */
 export const HOLDER_NOBODY: u32 = 0;
@@ -109,11 +109,10 @@ export function measureDuration(kind: u32, ns: u32): void {
 }
 
 /**
- * This CPU has just got the lock at `lock` of class `cls` after a wait that began at `startNs`, when it saw `holder` (HOLDER_, or a CPU's
+ * This CPU has just got the lock at `lock` of class `cls` after a wait of `ns`, at the beginning of which it saw `holder` (HOLDER_, or a CPU's
  * number + 1). The lock's last holder stands at `last` still.
  */
-export function lockWaited(lock: u32, cls: u32, last: u32, startNs: u32, holder: u32): void {
-  const ns = (clockNs() - startNs) >>> 0;
+export function lockWaited(lock: u32, cls: u32, last: u32, ns: u32, holder: u32): void {
   countWait(cls, ns, last);
   event(EVENT_LOCK_WAITED, lock, ns);
   if (contentionMeasured()) noteContention(lock, cls, ns, holder);

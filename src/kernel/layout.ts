@@ -28,7 +28,7 @@ const LINE: u32 = 64;
 /** A lock: 16 bytes, meaning per kind (lock.ts). */
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
-export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
+export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (lockOwner.ts; read by reports)
 export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that took it last, 0: none yet
 export const LOCK_BYTES: u32 = 16;
 
@@ -222,6 +222,9 @@ export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (r
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
 export const C_HOLD_SEED: u32 = 0x5804; // owner: generator of the distances between them; 0 at first
+export const C_WAIT_TIMED: u32 = 0x5808; // owner: whether the wait for a spinlock under way is timed, since C_WAIT_SINCE
+export const C_WAIT_SINCE: u32 = 0x580c; // owner: clock
+export const C_WAIT_HOLDER: u32 = 0x5810; // owner: whom it waits for, when contention is measured (contention.ts)
 export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
 export const HOLDS_MAX: u32 = 16;
 export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them

@@ -32,7 +32,15 @@ import {
 import { injectDeath } from './inject.ts';
 import { pollInterrupts } from './irq.ts';
 import { contentionMeasured, HOLDER_NOBODY, lockWaited } from './contention.ts';
-import { H_LOCK_KIND, LOCK_LAST, LOCK_OWNER, LOCK_WORD } from './layout.ts';
+import {
+  C_WAIT_HOLDER,
+  C_WAIT_SINCE,
+  C_WAIT_TIMED,
+  H_LOCK_KIND,
+  LOCK_LAST,
+  LOCK_OWNER,
+  LOCK_WORD,
+} from './layout.ts';
 import {
   HELD_NESTED,
   HELD_ORDERED,
@@ -43,12 +51,12 @@ import {
 } from './lockOrder.ts';
 import { lockAcquired, lockReleases } from './lockStat.ts';
 import { mcsLock, mcsTrylock, mcsUnlock } from './mcsLock.ts';
-import { cpuId } from './percpu.ts';
-import { violation } from './report.ts';
+import { cpuId, thisCpu } from './percpu.ts';
+import { eventsRecorded, violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
-import { awaitNamed, spinFor } from './wait.ts';
-import { clockNs, compareExchange, exchange, load, notify, peek, takeWord } from './word.ts';
+import { awaitNamed, spinFor, waitLasts } from './wait.ts';
+import { clockNs, compareExchange, exchange, load, notify, peek, poke, takeWord } from './word.ts';
 
 export {
   LC_ANON_VMA_READ,
@@ -165,24 +173,37 @@ function tryOther(lock: u32, kind: u32): boolean {
   return mcsTrylock(lock);
 }
 
-/** Whom this CPU is about to wait for, if that is measured. */
-function holderSeen(lock: u32, cls: u32): u32 {
-  return contentionMeasured() ? lockOwner(lock, cls) : HOLDER_NOBODY;
+/**
+ * This CPU is about to wait. Measured, the wait is timed from here on, and whom it waits for is noted; otherwise only from the moment when a
+ * few looks have not been enough (`waitLasts`): handing a lock over takes less time than looking at the clock.
+ */
+function waitBegins(lock: u32, cls: u32): void {
+  const cpu = thisCpu();
+  const measured = contentionMeasured();
+  poke(cpu + C_WAIT_HOLDER, measured ? lockOwner(lock, cls) : HOLDER_NOBODY);
+  poke(cpu + C_WAIT_TIMED, 0);
+  if (measured || eventsRecorded()) waitLasts();
+}
+
+/** It has got the lock. */
+function waitEnds(lock: u32, cls: u32): void {
+  const cpu = thisCpu();
+  const timed = peek(cpu + C_WAIT_TIMED) !== 0;
+  const ns = timed ? (clockNs() - peek(cpu + C_WAIT_SINCE)) >>> 0 : 0;
+  lockWaited(lock, cls, lock + LOCK_LAST, ns, peek(cpu + C_WAIT_HOLDER));
 }
 
 function acquireOther(lock: u32, cls: u32, kind: u32): void {
   if (tryOther(lock, kind)) return;
-  const startNs = clockNs();
-  const holder = holderSeen(lock, cls);
+  waitBegins(lock, cls);
   if (kind === LOCK_TAS) tasLockSlow(lock);
   else if (kind === LOCK_TICKET) ticketLock(lock);
   else mcsLock(lock);
-  lockWaited(lock, cls, lock + LOCK_LAST, startNs, holder);
+  waitEnds(lock, cls);
 }
 
 function adaptiveLockSlow(lock: u32, cls: u32): void {
-  const startNs = clockNs();
-  const holder = holderSeen(lock, cls);
+  waitBegins(lock, cls);
   const mine = cpuId() + 1;
   let taken = false;
   while (PARKING === 0 && !taken) {
@@ -195,6 +216,7 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
     else pollInterrupts();
     left -= 1;
   }
+  if (!taken) waitLasts();
   while (!taken) {
     const seen = load(lock + LOCK_WORD);
     const marked = (seen | WAITERS) >>> 0;
@@ -202,5 +224,5 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
     else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
       awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
   }
-  lockWaited(lock, cls, lock + LOCK_LAST, startNs, holder);
+  waitEnds(lock, cls);
 }

@@ -2,8 +2,9 @@
  * The columns of Linux's lock_stat, per lock class and CPU: words of the CPU's own area that nobody else writes, added up
  * by reports. Times are nanoseconds; a total is two words, low then high, because 2^32 ns pass in 4.3 s.
  *
- * Acquisitions, contentions and waiting times are always kept, since only a contended lock pays for the clock. The rest is kept when
- * H_LOCK_STAT asks for it:
+ * Acquisitions, contentions and waiting times are always kept. A spinlock that is handed over within a few looks (LOCK_SPINS, about a microsecond)
+ * counts as a wait of 0 ns then: two looks at the clock take longer than handing a lock over, and the second one would be under the lock. Once
+ * contention is measured or events are recorded every wait is timed from its beginning. The rest is kept when H_LOCK_STAT asks for it:
  *   LOCK_STAT_CONTENTION  bounces, what contention.ts remembers, and how long one acquisition of a class in about HOLD_EVERY is held: the
  *                         first, then at distances drawn at random from 1 to 2 * HOLD_EVERY - 1, so that a loop that takes its locks in turn hides none.
  *   LOCK_STAT_HOLDS       bounces, and how long each acquisition is held, which costs two looks at the clock each.
@@ -45,7 +46,7 @@ export const LS_HOLD_MIN: u32 = 36;
 export const LS_HOLDS: u32 = 40; // holds timed
 export const LS_BOUNCES: u32 = 44; // acquisitions by another CPU than the last
 export const LS_CONTENDED_BOUNCES: u32 = 48; // those of them that had to wait
-export const LS_NEXT_HOLD: u32 = 52; // LS_ACQUIRED as of the next acquisition whose hold is timed; 0: none
+export const LS_NEXT_HOLD: u32 = 52; // LS_ACQUIRED as of the next acquisition whose hold is timed; 0: H_LOCK_STAT is 0
 /** 32 words: waits whose length in ns has its highest set bit at that place (0 and 1 ns in the first). */
 export const LS_WAIT_HISTOGRAM: u32 = 64;
 
@@ -63,8 +64,11 @@ export function lockAcquired(lock: u32, cls: u32, last: u32): void {
   const at = column(cls);
   const acquired = peek(at + LS_ACQUIRED) + 1;
   poke(at + LS_ACQUIRED, acquired);
-  if (acquired === peek(at + LS_NEXT_HOLD)) holdBegins(lock, cls);
-  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
+  const nextHold = peek(at + LS_NEXT_HOLD);
+  if (nextHold !== 0) {
+    if (acquired === nextHold) holdBegins(lock, cls);
+    if (last !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
+  }
 }
 
 /** The same for a lock whose hold ends with another one's, and is not timed. */
@@ -94,7 +98,8 @@ function holdBegins(lock: u32, cls: u32): void {
   const cpu = thisCpu();
   const at = column(cls);
   const every = (peek(H_LOCK_STAT) & LOCK_STAT_HOLDS) !== 0;
-  poke(at + LS_NEXT_HOLD, peek(at + LS_ACQUIRED) + (every ? 1 : nextDistance()));
+  const next = (peek(at + LS_ACQUIRED) + (every ? 1 : nextDistance())) >>> 0;
+  poke(at + LS_NEXT_HOLD, next === 0 ? 1 : next);
   const depth = peek(cpu + C_HOLD_DEPTH);
   if (depth === HOLDS_MAX) return;
   poke(cpu + C_HOLDS + (depth << 3), lock);

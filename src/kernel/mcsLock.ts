@@ -16,7 +16,8 @@
 
 import { AWAIT_DIFFERS } from './config.ts';
 import { HOST_BROKEN } from './irq.ts';
-import { C_MCS, C_MCS_USED, LOCK_AUX, LOCK_OWNER, LOCK_WORD, MCS_NODES } from './layout.ts';
+import { C_MCS, C_MCS_USED, LOCK_AUX, LOCK_WORD, MCS_NODES } from './layout.ts';
+import { noteOwner } from './lockOwner.ts';
 import { cpuId, thisCpu } from './percpu.ts';
 import { spinFor } from './wait.ts';
 import { compareExchange, endCpu, exchange, load, peek, poke, store } from './word.ts';
@@ -46,7 +47,7 @@ function freeNode(node: u32): void {
 
 function hold(lock: u32, node: u32): void {
   store(lock + LOCK_WORD, node);
-  store(lock + LOCK_OWNER, cpuId() + 1);
+  noteOwner(lock, cpuId() + 1);
 }
 
 /** One attempt. */
@@ -74,7 +75,7 @@ export function mcsLock(lock: u32): void {
 
 export function mcsUnlock(lock: u32): void {
   const node = load(lock + LOCK_WORD);
-  store(lock + LOCK_OWNER, 0);
+  noteOwner(lock, 0);
   let next = load(node + NODE_NEXT);
   if (next === 0 && compareExchange(lock + LOCK_AUX, node, 0) !== node)
     next = spinFor(node + NODE_NEXT, AWAIT_DIFFERS, 0);

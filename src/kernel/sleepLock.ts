@@ -16,13 +16,14 @@
 
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, RWSEM_SPINS, ORACLE_LOCK_ORDER } from './config.ts';
+import { HOLDER_NOBODY, lockWaited } from './contention.ts';
 import { F_LOCKED, F_WAITERS, folioOf } from './frame.ts';
 import { pollInterrupts } from './irq.ts';
 import { F_FLAGS, INODE_LOCK } from './layout.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush, LC_FOLIO, LC_INODE } from './lockOrder.ts';
-import { countWait, lockAcquired, lockReleases } from './lockStat.ts';
+import { lockAcquired, lockReleases } from './lockStat.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
-import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
+import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
 import { and, clockNs, compareExchange, load, notify, or } from './word.ts';
 
@@ -46,8 +47,7 @@ function waitUnlocked(word: u32, cls: u32): void {
   }
   rcuIdleExit();
   const ns = (clockNs() - startNs) >>> 0;
-  countWait(cls, ns, 0);
-  event(EVENT_LOCK_WAITED, word, ns);
+  lockWaited(word, cls, 0, ns, HOLDER_NOBODY);
 }
 
 function take(word: u32): boolean {

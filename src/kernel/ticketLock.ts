@@ -9,7 +9,8 @@
  */
 
 import { AWAIT_EQUALS } from './config.ts';
-import { LOCK_AUX, LOCK_OWNER, LOCK_WORD } from './layout.ts';
+import { LOCK_AUX, LOCK_WORD } from './layout.ts';
+import { noteOwner } from './lockOwner.ts';
 import { cpuId } from './percpu.ts';
 import { spinFor } from './wait.ts';
 import { add, compareExchange, load, store } from './word.ts';
@@ -20,7 +21,7 @@ export function ticketTrylock(lock: u32): boolean {
   if (load(lock + LOCK_WORD) !== next) return false;
   // The tickets cannot have moved on in between unless LOCK_AUX changed: nobody serves a ticket that was not drawn.
   if (compareExchange(lock + LOCK_AUX, next, (next + 1) >>> 0) !== next) return false;
-  store(lock + LOCK_OWNER, cpuId() + 1);
+  noteOwner(lock, cpuId() + 1);
   return true;
 }
 
@@ -28,10 +29,10 @@ export function ticketTrylock(lock: u32): boolean {
 export function ticketLock(lock: u32): void {
   const mine = add(lock + LOCK_AUX, 1);
   spinFor(lock + LOCK_WORD, AWAIT_EQUALS, mine); // pairs with the store in ticketUnlock
-  store(lock + LOCK_OWNER, cpuId() + 1);
+  noteOwner(lock, cpuId() + 1);
 }
 
 export function ticketUnlock(lock: u32): void {
-  store(lock + LOCK_OWNER, 0);
+  noteOwner(lock, 0);
   store(lock + LOCK_WORD, (load(lock + LOCK_WORD) + 1) >>> 0);
 }

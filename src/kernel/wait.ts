@@ -16,9 +16,9 @@ import {
   QUEUE_SPINS,
 } from './config.ts';
 import { pollInterrupts } from './irq.ts';
-import { C_WAITING_FOR } from './layout.ts';
+import { C_WAIT_SINCE, C_WAIT_TIMED, C_WAITING_FOR } from './layout.ts';
 import { thisCpu } from './percpu.ts';
-import { add, awaitWord, load, notify, store, sub } from './word.ts';
+import { add, awaitWord, clockNs, load, notify, peek, poke, store, sub } from './word.ts';
 
 /** Whether sequence number `value` is at `target` or past it, modulo 2^32. */
 export function reaches(value: u32, target: u32): boolean {
@@ -67,7 +67,16 @@ export function spinFor(address: u32, condition: u32, operand: u32): u32 {
     left -= 1;
   }
   if (holds(value, condition, operand)) return value;
+  waitLasts();
   return awaitNamed(address, 0xffffffff, condition, operand, QUEUE_SPINS);
+}
+
+/** A wait for a spinlock has outlasted its quick looks: from now on it is timed, unless it is already. */
+export function waitLasts(): void {
+  const cpu = thisCpu();
+  if (peek(cpu + C_WAIT_TIMED) !== 0) return;
+  poke(cpu + C_WAIT_TIMED, 1);
+  poke(cpu + C_WAIT_SINCE, clockNs());
 }
 
 /** `awaitWord`, with the word named to reports and to senders of interrupts for as long as it lasts. */

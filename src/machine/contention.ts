@@ -52,7 +52,7 @@ export interface WaitsOfCpu {
   forCpus: Waits[];
   /** For readers of a reader-writer lock. */
   forReaders: Waits;
-  /** The lock had been released by the time the waiter looked. */
+  /** The lock had been released by the time the waiter looked, or does not say who holds it. */
   forNobody: Waits;
 }
 

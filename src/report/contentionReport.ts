@@ -140,7 +140,7 @@ export function matrixTable({ matrix }: Contention): string[] {
       { title: '' },
       ...Array.from({ length: cpus }, (_, cpu) => ({ title: `for CPU ${cpu}`, align: right })),
       ...(readers ? [{ title: 'for readers', align: right }] : []),
-      ...(nobody ? [{ title: 'free by then', align: right }] : []),
+      ...(nobody ? [{ title: 'nobody seen', align: right }] : []),
     ],
     rows,
     '  ',

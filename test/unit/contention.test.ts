@@ -13,7 +13,7 @@ import {
   rwsemReadUnlock,
   rwsemWriteLock,
 } from '../../src/kernel/rwsem.ts';
-import { attachMemory, clockNs, peek, poke } from '../../src/kernel/word.ts';
+import { attachMemory, peek, poke } from '../../src/kernel/word.ts';
 import { readContention } from '../../src/machine/contention.ts';
 import { readStatistics } from '../../src/machine/statistics.ts';
 import { alignHeat, heatLines } from '../../src/report/heatMap.ts';
@@ -48,9 +48,7 @@ function measuring(lockStatBits: number): void {
 /** CPU `cpu` has waited `ns` for a lock. */
 function waited(cpu: number, lock: number, cls: number, ns: number, holder: number): void {
   as(cpu, () => {
-    const startNs = clockNs();
-    now += ns;
-    contention.lockWaited(lock, cls, lock + layout.LOCK_LAST, startNs, holder);
+    contention.lockWaited(lock, cls, lock + layout.LOCK_LAST, ns, holder);
   });
 }
 

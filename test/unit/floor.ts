@@ -43,7 +43,7 @@ export function floorMemory(options: FloorOptions): WebAssembly.Memory {
     put(layout.cpuArea(cpu) + layout.C_SEED, 12_345 + cpu);
     for (const counter of [layout.C_RCU_QUEUED, layout.C_RCU_INVOKED])
       put(layout.cpuArea(cpu) + counter, SEQ_START);
-    for (let cls = 0; cls < layout.LOCK_CLASSES_MAX && options.lockStat !== undefined; cls++) {
+    for (let cls = 0; cls < layout.LOCK_CLASSES_MAX && (options.lockStat ?? 0) !== 0; cls++) {
       const at = layout.cpuArea(cpu) + layout.C_LOCK_STAT + cls * layout.LOCK_STAT_BYTES;
       put(at + LS_NEXT_HOLD, 1);
     }
