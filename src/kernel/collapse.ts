@@ -6,7 +6,8 @@
  *
  *  1. mmap_lock for read: look whether the span is worth it (`scanSpan`); then no lock: allocate the folio.
  *  2. mmap_lock for read again: swap in what is swapped out. The VMA may have changed: `revalidate` after every lock.
- *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span, and no rmap walk (the anon_vma's lock).
+ *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span. The anon_vma's lock for write, to the end: a walk of the rmap
+ *     that did not find the table would leave a migration entry in it for ever.
  *  4. PMD lock: clear the PMD, flush, upper entries included. So the MMU is out of the table, and nobody new comes in.
  *  5. Interrupt every CPU (tlb_remove_table_sync_one): GUP-fast, which holds no lock, runs with interrupts off. One that read the PMD before
  *     step 4 has taken its reference by now, or sees the PMD changed and lets go. The table is kept, so no grace period would do instead.
@@ -21,7 +22,8 @@
  * Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, collapse_huge_page, __collapse_huge_page_isolate, __collapse_huge_page_copy).
  */
 
-import { PMD_PAGES, PMD_SHIFT } from './config.ts';
+import { anonVmaLockWrite, anonVmaUnlockWrite } from './anonVma.ts';
+import { COLLAPSE_INTERRUPTS, PMD_PAGES, PMD_SHIFT } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -34,7 +36,15 @@ import {
   PTE_UFFD_WP,
 } from './entry.ts';
 import { handleMmFault, ON_MMAP_LOCK } from './fault.ts';
-import { F_ANON, folioFlags, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
+import {
+  F_ANON,
+  F_EXCLUSIVE,
+  folioFlags,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
 import { deposit, tableResume, tableSetAside } from './hugeDeposit.ts';
 import { hugeAllowed, hugeAnonEntry, mapAnonHuge, spanSuitable } from './hugeFault.ts';
 import { syncPoint } from './inject.ts';
@@ -44,7 +54,16 @@ import { LC_PTE, spinLock, spinUnlock } from './lock.ts';
 import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { clearPte, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from './pteMap.ts';
-import { tableGet, tablePut } from './protocol.ts';
+import {
+  reshapeBegin,
+  reshapeEnd,
+  tableGet,
+  tablePut,
+  upperCleared,
+  upperInstalled,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { RSS_ANON, rssSub } from './rss.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
@@ -157,7 +176,14 @@ function lookAtAll(pte: u32, by: u32, swapped: u32): u32 {
 
 /** Step 1: whether the span at `first` is to be collapsed: SCAN_SUCCEED, or why not. mmap_lock held. */
 function scanSpan(mm: u32, first: u32, by: u32): u32 {
-  const pmd = pmdFind(mm, first);
+  walkBegin(mm);
+  const result = scanPmd(pmdFind(mm, first), first, by);
+  walkEnd(mm);
+  return result;
+}
+
+/** The same for the PMD entry at `pmd` (0: there is none). */
+function scanPmd(pmd: u32, first: u32, by: u32): u32 {
   const state = pmdForCollapse(pmd);
   if (state !== SCAN_SUCCEED) return state;
   const pte = pteOffsetMapLock(pmd, first);
@@ -168,12 +194,18 @@ function scanSpan(mm: u32, first: u32, by: u32): u32 {
 }
 
 /** Step 2: faults in what of the span is swapped out. mmap_lock held for read. Returns SCAN_SUCCEED, or why not. */
-function swapIn(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
+function swapIn(mm: u32, vma: u32, first: u32): u32 {
   for (let vpn = first; vpn !== first + PMD_PAGES; vpn += 1) {
-    const pte = pteOffsetMap(pmd, vpn);
+    walkBegin(mm);
+    const pmd = pmdFind(mm, vpn);
+    const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
+    let entry: u32 = 0;
+    if (pte !== 0) {
+      entry = load(pte);
+      pteUnmap(pte);
+    }
+    walkEnd(mm);
     if (pte === 0) return SCAN_PMD_NULL;
-    const entry = load(pte);
-    pteUnmap(pte);
     const swapped = entry !== 0 && !entryPresent(entry) && (entry & ENTRY_KIND) === ENTRY_SWAP;
     if (swapped && handleMmFault(mm, vma, vpn, 0, ON_MMAP_LOCK) !== 0) return SCAN_FAIL;
   }
@@ -206,11 +238,12 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   }
   // Pairs with GUP-fast's second look at the PMD, and with that of pteOffsetMapLock.
   const upper = exchange(pmd, 0);
+  upperCleared(pmd);
   const table = entryNumber(upper);
   tableSetAside(table);
   flushTlbRange(mm, first, first + PMD_PAGES, 1);
   pmdUnlock(pmd);
-  interruptAll(IPI_SYNC);
+  if (COLLAPSE_INTERRUPTS !== 0) interruptAll(IPI_SYNC);
   syncPoint();
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
@@ -219,8 +252,9 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   if (result === SCAN_SUCCEED) takePages(mm, pte);
   spinUnlock(lock, LC_PTE);
   pmdLock(pmd);
+  upperInstalled(pmd);
   if (result === SCAN_SUCCEED) {
-    mapAnonHuge(mm, first, head);
+    mapAnonHuge(mm, vma, first, head);
     deposit(pmd, table);
     store(pmd, hugeAnonEntry(load(vma + VMA_FLAGS), head));
   } else {
@@ -238,18 +272,23 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
 function collapseInto(mm: u32, first: u32, head: u32, by: u32): u32 {
   mmapReadLock(mm);
   let vma = revalidate(mm, first, by);
-  let pmd = vma === 0 ? 0 : pmdFind(mm, first);
-  let result = vma === 0 ? SCAN_VMA_CHECK : pmdForCollapse(pmd);
-  if (result === SCAN_SUCCEED) result = swapIn(mm, vma, pmd, first);
+  let result = vma === 0 ? SCAN_VMA_CHECK : swapIn(mm, vma, first);
   mmapReadUnlock(mm);
   if (result !== SCAN_SUCCEED) return result;
   mmapWriteLock(mm);
   vma = revalidate(mm, first, by);
-  pmd = vma === 0 ? 0 : pmdFind(mm, first);
-  result = vma === 0 ? SCAN_VMA_CHECK : pmdForCollapse(pmd);
-  if (result === SCAN_SUCCEED) {
+  if (vma === 0) {
+    result = SCAN_VMA_CHECK;
+  } else {
     vmaStartWrite(vma);
-    result = replaceTable(mm, vma, pmd, first, head, by);
+    const anon = load(vma + VMA_ANON);
+    anonVmaLockWrite(anon);
+    reshapeBegin(mm);
+    const pmd = pmdFind(mm, first);
+    result = pmdForCollapse(pmd);
+    if (result === SCAN_SUCCEED) result = replaceTable(mm, vma, pmd, first, head, by);
+    reshapeEnd(mm);
+    anonVmaUnlockWrite(anon);
   }
   mmapWriteUnlock(mm);
   return result;
@@ -263,7 +302,7 @@ export function collapseAnon(mm: u32, first: u32, by: u32): u32 {
   let result = scanSpan(mm, first, by);
   mmapReadUnlock(mm);
   if (result !== SCAN_SUCCEED) return result;
-  const head = frameAlloc(PMD_SHIFT, F_ANON);
+  const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (head === 0) return SCAN_ALLOC_HUGE_PAGE_FAIL;
   result = collapseInto(mm, first, head, by);
   if (result === SCAN_SUCCEED) count(COUNTER_COLLAPSED);

@@ -74,6 +74,11 @@ export const RWSEM_SPINS: u32 = 300;
 export const PARKING: u32 = 1;
 /** 1: grace periods are timed, for the histogram of latencies and the stall detector. 0: where there is no clock. */
 export const TIMED_GRACE_PERIODS: u32 = 1;
+/**
+ * 1: collapse interrupts every CPU once it has cleared the PMD (collapse.ts). 0: a machine whose flushes send no interrupts, before Linux 6.1: GUP-fast's
+ * second look at the PMD is all there is.
+ */
+export const COLLAPSE_INTERRUPTS: u32 = 1;
 /** Callbacks invoked between two quiescent states. */
 export const RCU_BATCH: u32 = 16;
 

@@ -38,7 +38,7 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { entryFlags } from './fault.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
 import {
@@ -46,19 +46,23 @@ import {
   F_INDEX,
   F_OWNER,
   H_THP,
+  VMA_ANON,
   VMA_END,
   VMA_FLAGS,
   VMA_INODE,
   VMA_START,
 } from './layout.ts';
 import { rmapAddPmd } from './mapcount.ts';
+import { upperInstalled } from './protocol.ts';
 import { RSS_ANON, rssAdd } from './rss.ts';
 import { count, COUNTER_HUGE_FALLBACKS, COUNTER_HUGE_FAULTS } from './stats.ts';
+import { linearPageIndex } from './vma.ts';
 import { pmdLock, pmdUnlock } from './walk.ts';
-import { load, or, peek, poke, store } from './word.ts';
+import { load, or, peek, store } from './word.ts';
 
-/** A fault goes on with PTEs. */
+/** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
 export const HUGE_FALLBACK: u32 = 0x200;
+export const HUGE_NEEDS_ANON: u32 = 0x300;
 
 /** Whether the span of `first` lies within `vma`. */
 export function spanSuitable(vma: u32, first: u32): boolean {
@@ -81,27 +85,28 @@ export function hugeAnonEntry(flags: u32, head: u32): u32 {
   return entryMake(head, entryFlags(flags) | writable | PTE_DIRTY | PTE_HUGE);
 }
 
-/** Makes a folio that nobody else has the anonymous memory of the span at `first`, mapped once and counted. */
-export function mapAnonHuge(mm: u32, first: u32, head: u32): void {
+/** Makes a folio that nobody else has the anonymous memory of `vma`, which has an anon_vma, in the span at `first`, mapped once and counted. */
+export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
   const folio = folioOf(head);
-  poke(folio + F_OWNER, mm);
-  poke(folio + F_INDEX, first);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, first));
   rmapAddPmd(head);
   rssAdd(mm, RSS_ANON, PMD_PAGES);
 }
 
 /**
- * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, FAULT_NEEDS_MMAP_LOCK, or HUGE_FALLBACK. The VMA is
- * locked, and has its anon_vma.
+ * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON, or HUGE_FALLBACK. The VMA is locked.
  */
 export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const first = hugeFirst(vpn);
   if (peek(vma + VMA_INODE) !== 0 || !hugeAllowed(flags, 0)) return HUGE_FALLBACK;
   if (!spanSuitable(vma, first)) return HUGE_FALLBACK;
+  if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
   let head: u32 = 0;
   if (write !== 0) {
-    head = frameAlloc(PMD_SHIFT, F_ANON);
+    head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
     if (head === 0) {
       count(COUNTER_HUGE_FALLBACKS);
       return HUGE_FALLBACK;
@@ -116,10 +121,11 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   const won = load(pmd) === 0;
   if (won) {
     depositNew(mm, pmd, table);
+    upperInstalled(pmd);
     if (head === 0) {
       store(pmd, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | PTE_HUGE));
     } else {
-      mapAnonHuge(mm, first, head);
+      mapAnonHuge(mm, vma, first, head);
       store(pmd, hugeAnonEntry(flags, head));
     }
     count(COUNTER_HUGE_FAULTS);
@@ -134,7 +140,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
 
 /** A write to the huge zero page: replaces it by a folio, or splits it when there is none. Results as for faultOnHuge. */
 function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
-  const head = frameAlloc(PMD_SHIFT, F_ANON);
+  const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (!pmdTransHugeLock(pmd)) {
     if (head !== 0) folioPut(head);
     return 0;
@@ -143,7 +149,7 @@ function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
   if (still && head !== 0) {
     // No CPU may read the zero page after another has written to the folio.
     pmdInvalidate(mm, pmd, first);
-    mapAnonHuge(mm, first, head);
+    mapAnonHuge(mm, vma, first, head);
     store(pmd, hugeAnonEntry(load(vma + VMA_FLAGS), head));
     count(COUNTER_HUGE_FAULTS);
   } else if (still) {
@@ -156,8 +162,8 @@ function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
 }
 
 /**
- * A fault at `vpn` on the huge PMD value `seen`, read from `pmd`. Preconditions as for handleMmFault. Returns 0 (try the access again),
- * FAULT_NEEDS_MMAP_LOCK, or HUGE_FALLBACK: the entry has been split.
+ * A fault at `vpn` on the huge PMD value `seen`, read from `pmd`. The VMA is locked and, for a write, has an anon_vma. Returns 0 (try the access
+ * again), or HUGE_FALLBACK: the entry has been split.
  */
 export function faultOnHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, seen: u32, write: u32): u32 {
   const first = hugeFirst(vpn);

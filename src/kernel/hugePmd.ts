@@ -42,6 +42,7 @@ import { deposit, freeDeposited, tableResume, withdraw } from './hugeDeposit.ts'
 import { F_FLAGS, PT_LOCK, tableAddress, VMA_END, VMA_MM, VMA_START } from './layout.ts';
 import { LC_PMD, spinLockNested, spinUnlock } from './lock.ts';
 import { folioMapCount, rmapAddPtes, rmapRemovePmd } from './mapcount.ts';
+import { upperCleared, upperInstalled, walkBegin, walkEnd } from './protocol.ts';
 import { setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_HUGE_SPLITS, COUNTER_HUGE_ZAPS } from './stats.ts';
@@ -94,6 +95,7 @@ export function zapHugePmd(gather: u32, mm: u32, pmd: u32, first: u32): u32 {
   if (!pmdTransHugeLock(pmd)) return HUGE_NONE;
   // Pairs with the second look of GUP-fast: it sees the entry change, or this CPU sees its reference.
   const old = exchange(pmd, 0);
+  upperCleared(pmd);
   gatherNoteRange(gather, first, first + PMD_PAGES);
   const table = hasDeposit(old) ? withdraw(pmd) : 0;
   countOff(mm, old);
@@ -118,6 +120,7 @@ export function pmdInvalidate(mm: u32, pmd: u32, first: u32): u32 {
 /** Clears a file's huge entry: faults bring its pages back. PMD lock held. */
 function clearFileHugePmd(mm: u32, pmd: u32, first: u32): void {
   const old = exchange(pmd, 0);
+  upperCleared(pmd);
   flushTlbRange(mm, first, first + PMD_PAGES, 0);
   countOff(mm, old);
   folioPut(entryNumber(old));
@@ -163,8 +166,10 @@ export function splitAtBoundary(vma: u32, vpn: u32): void {
   if (first === vpn || first < load(vma + VMA_START)) return;
   if (load(vma + VMA_END) - first < PMD_PAGES || load(vma + VMA_END) < first) return;
   const mm = load(vma + VMA_MM);
+  walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
   if (pmd !== 0) splitHugePmd(mm, pmd, vpn);
+  walkEnd(mm);
 }
 
 /** Moves the huge entry at `oldPmd` to `newPmd`, which is none. Returns 1, or 0: it is not huge any more, or the destination has a table. */
@@ -175,6 +180,8 @@ export function moveHugePmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32): u32 {
   const nested = tableOfEntry(newPmd) !== tableOfEntry(oldPmd);
   if (nested) spinLockNested(newLock, LC_PMD);
   const entry = exchange(oldPmd, 0);
+  upperCleared(oldPmd);
+  upperInstalled(newPmd);
   if (nested && hasDeposit(entry)) deposit(newPmd, withdraw(oldPmd));
   store(newPmd, entry);
   flushTlbRange(mm, old, old + PMD_PAGES, 0);

@@ -2,8 +2,8 @@
  * madvise(MADV_COLLAPSE): makes every whole span of a range huge, now.
  *
  * The axis `thp` does not matter; only MADV_NOHUGEPAGE forbids it. Spans are collapsed from left to right; one that cannot be for a reason of its
- * own (a page that is pinned, say) is passed over, any other reason ends the call (`passedOver`). 0 if every span is huge at the end, or there is none; else
- * the last reason as an error: ENOMEM no folio, EBUSY too many entries are none, EAGAIN it may work later, EINVAL it will not.
+ * own (a page that is pinned, say) is passed over, any other reason ends the call (`passedOver`). 0 if every span is huge at the end, or there is none (but
+ * EINVAL for a range strictly inside of one); else the last reason as an error: ENOMEM no folio, EBUSY too many entries are none, EAGAIN it may work later, EINVAL it will not.
  *
  * Each collapse drops mmap_lock, so nothing found before it is used after it.
  *
@@ -73,7 +73,8 @@ export function madviseCollapse(mm: u32, vma: u32, start: u32, end: u32): u32 {
   if (!eligible(vma)) return EINVAL;
   const before = start - hugeFirst(start);
   const skip: u32 = before === 0 ? 0 : PMD_PAGES - before;
-  if (skip >= end - start) return 0;
+  // As Linux, whose first whole span then starts behind the end of the last.
+  if (skip > end - start) return EINVAL;
   let at = start + skip;
   let failed = SCAN_SUCCEED;
   let goOn = true;

@@ -17,7 +17,10 @@
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
- * Lock order: page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
+ * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
+ * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
+ *
+ * Lock order: i_mmap, anon_vma; page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
  * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
  */
 
@@ -53,6 +56,7 @@ import {
   walkEnd,
 } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
@@ -174,7 +178,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
 }
 
 /**
- * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each. Returns
+ * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each; `needRmapLocks`: above. Returns
  * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
  */
 export function movePageTables(
@@ -184,6 +188,7 @@ export function movePageTables(
   old: u32,
   new_: u32,
   pages: u32,
+  needRmapLocks: boolean,
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
@@ -195,11 +200,13 @@ export function movePageTables(
     condResched();
     // Whole tables leave their places; entries alone do not.
     const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole || needRmapLocks) takeRmapLocks(oldVma);
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
     extent = movePiece(mm, from, to, end);
     if (whole) reshapeEnd(mm);
     else walkEnd(mm);
+    if (whole || needRmapLocks) dropRmapLocks(oldVma);
     from += extent;
     to += extent;
   }

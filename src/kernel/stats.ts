@@ -73,6 +73,10 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+/** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
+export const COUNTER_MIGRATIONS: u32 = 72;
+export const COUNTER_FORKS: u32 = 73;
+export const COUNTER_FORK_COPIES: u32 = 74;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;

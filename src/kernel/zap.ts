@@ -25,6 +25,7 @@ import {
   ENTRY_KIND,
   ENTRY_SWAP,
   entryHuge,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -86,6 +87,12 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
  * for reclaim. PTE lock held.
  */
 function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
+  if (entryMigrating(entry)) {
+    // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until all are gone.
+    exchange(pte, 0);
+    rssSub(mm, rssKind(entry), 1);
+    return true;
+  }
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return false;
   // Only the holder of the PTE lock changes a non-present entry, so it is still the one read.
   exchange(pte, 0);
