@@ -57,8 +57,6 @@ import { clearPte, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } fr
 import {
   reshapeBegin,
   reshapeEnd,
-  tableGet,
-  tablePut,
   upperCleared,
   upperInstalled,
   walkBegin,

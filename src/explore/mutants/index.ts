@@ -48,8 +48,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOCK_MUTANTS,
   ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
-  ...REFCOUNT_MUTANTS,
   ...FOLIO_MUTANTS,
+  ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
 ];
 
