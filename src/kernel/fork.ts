@@ -197,8 +197,10 @@ function copyPteRange(child: u32, copy: u32, toPmd: u32, fromPmd: u32, start: u3
     }
   }
   pteUnlock(from);
+  pteUnlock(to);
+  // With both locks dropped: the end of a mapping may take the PMD lock.
   pteUnmap(from);
-  pteUnmapUnlock(to);
+  pteUnmap(to);
   return result;
 }
 

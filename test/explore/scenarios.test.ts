@@ -23,7 +23,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   countInstallZap: [2556, 0],
   countMoveEntries: [1488, 80],
   countPageout: [1259, 0],
-  countPutCollapse: [188, 0],
+  countPutCollapse: [204, 0],
   countPutFault: [103, 2],
   countPutMove: [71, 0],
   countPutMoveUpper: [96, 0],
