@@ -35,9 +35,9 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     patch: {
       module: 'fault',
       find: `walkBegin(mm);
-        const result = faultInTables(mm, vma, vpn, write);
+        let result = faultInTables(mm, vma, vpn, write);
         walkEnd(mm);`,
-      replace: 'const result = faultInTables(mm, vma, vpn, write);',
+      replace: 'let result = faultInTables(mm, vma, vpn, write);',
     },
     scenarios: ['ptRwsemFault'],
     machine: { protocol: 'pt-rwsem' },
