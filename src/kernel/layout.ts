@@ -129,7 +129,7 @@ export const G_CHAIN_BUMP: u32 = G_ANON_FREE + 12; // G_ANON_LOCK
 export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
 export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
-export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, stored atomically, read by passes and reports: folios on the queue
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -210,7 +210,6 @@ export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BY
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: frames of PAGEOUT_BATCH pages being paged out
 export const C_PAGEOUT_NEXT: u32 = C_PAGEOUT + PAGEOUT_BATCH * 4; // owner: page at which looking for them goes on
-export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
 export const C_INSTALLED: u32 = 0x1c60; // owner: PTE table whose installer's count this CPU still has, or 0 (pteRefcount.ts)
 export const C_CLEARED: u32 = 0x1c64; // owner: entries that were cleared and are not off their table's count yet
 export const C_CLEARED_TABLE: u32 = 0x1c68; // owner: that table
@@ -251,7 +250,6 @@ export const PT_FIRST: u32 = 28; // set before publication, and by mremap under 
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none; with protocol pte-refcount, of a PTE table, atomic: the same and visitors (pteRefcount.ts)
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
-export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
