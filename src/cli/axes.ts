@@ -33,7 +33,7 @@ export const AXIS_OPTIONS = {
   emptiness: {
     kind: 'choice',
     allowed: EMPTINESS_MODES,
-    help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+    help: 'how protocol pt-rwsem knows that a table is empty; refused with the others: count (default scan)',
   },
   zap: {
     kind: 'choice',

@@ -3,6 +3,7 @@ import { MUTANTS } from '../explore/mutants/index.ts';
 import { readAbout, scenarioNames } from '../explore/scenario.ts';
 import { STRATEGIES } from '../explore/search.ts';
 import { PROTOCOL_LIST } from '../machine/protocols.ts';
+import { REFUSALS } from '../machine/refusals.ts';
 import { ORACLE_NAMES } from '../machine/oracles.ts';
 import { table } from '../report/table.ts';
 import { AXIS_OPTIONS } from './axes.ts';
@@ -80,6 +81,7 @@ function catalogue(): Record<string, Entry[]> {
     mixes: entries(Object.keys(MIXES), MIXES),
     workloads: WORKLOADS.map(({ name, summary }) => ({ name, summary })),
     injections: entries(Object.keys(INJECTIONS), INJECTIONS),
+    refusals: REFUSALS.map(({ option, reason }) => ({ name: option, summary: reason })),
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
     scenarios: scenarioNames().map((name) => ({ name, summary: readAbout(name).summary })),
     strategies: entries(Object.keys(STRATEGIES), STRATEGIES),
@@ -113,6 +115,7 @@ const KINDS = [
   'mixes',
   'workloads',
   'injections',
+  'refusals',
   'oracles',
   'scenarios',
   'strategies',

@@ -20,6 +20,7 @@ import { CHECK } from './check.ts';
 import {
   EMPTINESS_COUNT,
   ORACLE_ACCOUNTING,
+  ORACLE_TABLE_USE_AFTER_FREE,
   PGD_PAGES,
   PMD_PAGES,
   PUD_PAGES,
@@ -27,10 +28,10 @@ import {
 } from './config.ts';
 import { entryNamesTable, entryNumber } from './entry.ts';
 import { pteFreeTlb } from './gather.ts';
-import { H_EMPTINESS, PT_COUNT, tableAddress } from './layout.ts';
+import { H_EMPTINESS, PT_COUNT, PT_STATE, tableAddress } from './layout.ts';
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import { violation } from './report.ts';
-import { LEVEL_PTE, ptdescOfEntry, tableDetach } from './table.ts';
+import { LEVEL_PTE, PT_LIVE, ptdescOfEntry, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdLock, pmdOffset, pmdUnlock, pudOffset } from './walk.ts';
 import { load, peek, store } from './word.ts';
 import { spanEnd } from './zap.ts';
@@ -58,8 +59,15 @@ function scanEmpty(address: u32): boolean {
   return i === TABLE_ENTRIES;
 }
 
-/** Whether the table at `address`, below the PGD, seems empty: without its lock a hint. */
+/** Complains if the table at `address`, which somebody keeps or so the caller thinks, is detached or free. */
+function checkStays(address: u32): void {
+  const state = load(ptdescOfEntry(address) + PT_STATE);
+  if ((state & 0xff) !== PT_LIVE) violation(ORACLE_TABLE_USE_AFTER_FREE, address, state, 0);
+}
+
+/** Whether the table at `address`, below the PGD, seems empty: without its lock a hint. Precondition: the table stays. */
 export function looksEmpty(address: u32): boolean {
+  if (CHECK >= 2) checkStays(address);
   if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return scanEmpty(address);
   return load(ptdescOfEntry(address) + PT_COUNT) === 0;
 }

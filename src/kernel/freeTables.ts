@@ -11,10 +11,11 @@
  * Source: Linux mm/memory.c (free_pgd_range, free_pud_range, free_pmd_range, free_pte_range).
  */
 
+import { CHECK } from './check.ts';
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNamesTable, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { tableUnlink } from './protocol.ts';
+import { checkWalk, tableUnlink } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load } from './word.ts';
@@ -97,6 +98,7 @@ export function freePgdRange(
   floor: u32,
   ceiling: u32,
 ): void {
+  if (CHECK >= 2) checkWalk(mm);
   const stop = end > TASK_END ? TASK_END : end;
   let vpn = start;
   while (vpn < stop) {

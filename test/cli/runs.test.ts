@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Files, ptlab, start } from './cli.ts';
+import { PROTOCOLS } from '../../src/machine/protocols.ts';
 
 const files = new Files();
 afterAll(() => files[Symbol.dispose]());
@@ -49,7 +50,7 @@ describe('list', () => {
         expect(text.stdout).toContain(name);
       }
     }
-    expect(document['protocols']?.map((entry) => entry.name)).toEqual(['none', 'sync']);
+    expect(document['protocols']?.map((entry) => entry.name)).toEqual([...PROTOCOLS]);
   });
 
   it('shows one kind', async () => {
@@ -300,6 +301,7 @@ describe('demo', () => {
       loop: [
         { protocol: 'none', vmpteKb: 102_604, violations: [], audit: { ok: true } },
         { protocol: 'sync', vmpteKb: 204, violations: [], audit: { ok: true } },
+        { protocol: 'pt-rwsem', vmpteKb: 0, violations: [], audit: { ok: true } },
       ],
       recording: { comparison: { agreeingPercent: 100 }, audit: { ok: true } },
       stress: { workload: 'all', violations: [], audit: { ok: true } },

@@ -46,6 +46,9 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   lockTas: [384, 0],
   lockTicket: [684, 0],
   mmapLock: [12494, 49],
+  mmapWriteFault: [313, 0],
+  mmapWriteLocker: [208, 0],
+  mmapWriteMunmap: [1307, 0],
   mremapAccess: [2, 1],
   mremapFails: [107, 9],
   mremapFault: [143, 0],
@@ -58,6 +61,10 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   pinOrFault: [543, 0],
   protectFault: [51, 0],
   protectWrite: [35, 2],
+  ptRwsemAccess: [16, 1],
+  ptRwsemFault: [146, 0],
+  ptRwsemGup: [69, 0],
+  ptRwsemMremap: [3339, 0],
   rcuAdopted: [13170, 819],
   rcuBarrier: [15656, 5],
   rcuCallbacks: [20015, 921],
@@ -89,6 +96,8 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
 
 /** Scenarios that take longer than a few seconds of one core; explored by `ptlab explore` in CI, figures in bench/README.md. */
 const SLOW: Readonly<Record<string, string>> = {
+  ptRwsemMunmap: '9015 executions and 0 blocked',
+  ptRwsemTwice: '25968 executions and 0 blocked',
   rcuIdle: '279184 executions and 8291 blocked',
   rcuQueues: '52105 executions and 7 blocked',
   swapIn: '138464 executions and 304 blocked',

@@ -41,5 +41,8 @@ export const cpus = [zap, zap];
 
 export function finish(): void {
   expect(anonPages(mm) === 0, 'no page is mapped');
-  expect(mmTables(mm) === upperTables, 'the empty table is gone');
+  expect(
+    mmTables(mm) <= upperTables,
+    'the empty table is gone, and whatever else the protocol frees',
+  );
 }

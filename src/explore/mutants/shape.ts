@@ -1,0 +1,123 @@
+/** Mutants of the protocols that keep walkers out while they take tables away: `mmap-write` and `pt-rwsem`. */
+
+import type { Mutant } from './mutant.ts';
+
+export const SHAPE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'vmas-of-a-table-unlocked',
+    summary: 'mmap-write unlinks a table without write-locking the VMAs that it maps',
+    why: 'faults and madvise on VMA locks do not take mmap_lock: whoever trusts the VMA’s lock is still at work in the table',
+    patch: { module: 'mmapWriteReclaim', find: 'vmaStartWrite(vma);', replace: '' },
+    scenarios: ['mmapWriteLocker'],
+    controls: ['mmapWriteFault'],
+    findings: ['lost-entry', 'nonempty-table-freed'],
+    quick: { strategy: 'dpor', executions: 300 },
+    stress: { mix: 'zap-heavy', machine: { protocol: 'mmap-write' } },
+  },
+  {
+    name: 'candidates-beside-mappings',
+    summary: 'mmap-write looks for empty tables where nothing is mapped any more',
+    why: 'munmap frees tables with mmap_lock held for reading; only a VMA keeps the tables on the way to it',
+    patch: {
+      module: 'mmapWriteReclaim',
+      find: 'vpn = nextCandidate(mm, vpn, end);',
+      replace: 'vpn = nextEmpty(mm, vpn, end, 0);',
+    },
+    scenarios: ['mmapWriteMunmap'],
+    findings: ['table-use-after-free'],
+    quick: { strategy: 'urw', executions: 300 },
+    stress: { mix: 'map-heavy', machine: { protocol: 'mmap-write' } },
+  },
+  {
+    name: 'fault-unannounced',
+    summary: 'a fault walks the tables without the lock of pt-rwsem',
+    why: 'mmap_lock and VMA locks do not keep upper tables any more: the PMD table may go between finding an entry in it and storing a table there',
+    patch: {
+      module: 'fault',
+      find: `walkBegin(mm);
+        const result = faultInTables(mm, vma, vpn, write);
+        walkEnd(mm);`,
+      replace: 'const result = faultInTables(mm, vma, vpn, write);',
+    },
+    scenarios: ['ptRwsemFault'],
+    machine: { protocol: 'pt-rwsem' },
+    constants: { CHECK: 1 },
+    findings: ['lost-entry', 'accounting', 'plain race', 'bad-upper-entry', 'nonempty-table-freed'],
+    quick: { strategy: 'dpor', executions: 300 },
+    stress: { mix: 'fault-heavy' },
+  },
+  {
+    name: 'munmap-unannounced',
+    summary: 'munmap frees tables without the lock of pt-rwsem',
+    why: 'a zap of the neighbour may be at the same upper tables: mmap_lock, which munmap has, is not what it holds',
+    patch: {
+      module: 'munmap',
+      find: `reshapeBegin(mm);
+        freePgtables(g, mm, head, floor, ceiling);
+        reshapeEnd(mm);`,
+      replace: 'freePgtables(g, mm, head, floor, ceiling);',
+    },
+    scenarios: ['ptRwsemMunmap'],
+    machine: { protocol: 'pt-rwsem' },
+    constants: { CHECK: 1 },
+    findings: ['accounting', 'plain race', 'bad-upper-entry', 'lost-entry', 'table-use-after-free'],
+    quick: { strategy: 'dpor', executions: 300 },
+    stress: { mix: 'map-heavy' },
+  },
+  {
+    name: 'upper-table-unproved',
+    summary: 'pt-rwsem frees a PMD table on the word of a look from before it had its lock',
+    why: 'between the two looks a fault may have installed a table there',
+    patch: {
+      module: 'ptRwsem',
+      find: 'if (!tableEmpty(tableAddress(entryNumber(pmds)))) return;',
+      replace: '',
+    },
+    scenarios: ['ptRwsemFault', 'ptRwsemTwice'],
+    findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'zap-heavy', machine: { protocol: 'pt-rwsem' } },
+  },
+  {
+    name: 'count-not-lowered',
+    summary: 'entries that are cleared stay in the count of their table',
+    why: 'a table counts as used for ever and is never freed',
+    patch: { module: 'emptiness', find: 'store(word, before - n);', replace: '' },
+    scenarios: ['ptRwsemFault', 'ptRwsemTwice'],
+    machine: { protocol: 'pt-rwsem', emptiness: 'count' },
+    findings: ['accounting', 'expectation'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'zap-heavy' },
+  },
+  {
+    name: 'upper-entry-uncounted',
+    summary: 'a table that is installed does not count in the table above it',
+    why: 'the table above counts as empty while it names one',
+    patch: { module: 'walk', find: 'upperInstalled(entry);', replace: '' },
+    scenarios: ['ptRwsemFault', 'ptRwsemTwice'],
+    machine: { protocol: 'pt-rwsem', emptiness: 'count' },
+    findings: ['accounting', 'nonempty-table-freed'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'zap-heavy' },
+  },
+  {
+    name: 'upper-entry-cached-on',
+    summary: 'a flush of freed tables leaves PUD entries in the paging-structure caches',
+    why: 'the hardware goes on walking from the lowest entry that it has cached, through a table that is another’s by now',
+    patch: { module: 'tlb', find: 'forgetUpper(vpn, PUD_SHIFT);', replace: '' },
+    scenarios: ['ptRwsemAccess'],
+    findings: ['stale-translation', 'table-use-after-free', 'endless'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'walkers', machine: { protocol: 'pt-rwsem' } },
+  },
+  {
+    name: 'freed-tables-unmarked',
+    summary: 'a gather does not say that upper entries were cleared',
+    why: 'the flush leaves the paging-structure caches as they are, and the tables that they name are freed after it',
+    patch: { module: 'gather', find: 'poke(gather + GATHER_TABLES, 1);', replace: '' },
+    scenarios: ['ptRwsemAccess'],
+    findings: ['stale-translation', 'table-use-after-free'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'walkers', machine: { protocol: 'pt-rwsem' } },
+  },
+];
