@@ -68,7 +68,7 @@ function append(head: u32): void {
   if (last === 0) poke(G_DEFERRED_HEAD, head);
   else poke(folioOf(last) + LARGE_DEFERRED_NEXT, head);
   poke(G_DEFERRED_TAIL, head);
-  poke(G_DEFERRED_LENGTH, peek(G_DEFERRED_LENGTH) + 1);
+  store(G_DEFERRED_LENGTH, peek(G_DEFERRED_LENGTH) + 1);
   store(folio + LARGE_DEFERRED, QUEUED);
   count(COUNTER_DEFERRED_QUEUED);
 }
@@ -84,7 +84,7 @@ function unlink(head: u32, next: u32): void {
   else poke(folioOf(after) + LARGE_DEFERRED_PREV, before);
   poke(folio + LARGE_DEFERRED_NEXT, 0);
   poke(folio + LARGE_DEFERRED_PREV, 0);
-  poke(G_DEFERRED_LENGTH, peek(G_DEFERRED_LENGTH) - 1);
+  store(G_DEFERRED_LENGTH, peek(G_DEFERRED_LENGTH) - 1);
   store(folio + LARGE_DEFERRED, next);
   count(COUNTER_DEFERRED_REMOVED);
 }

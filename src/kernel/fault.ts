@@ -52,11 +52,11 @@ import {
   F_ANON,
   F_EXCLUSIVE,
   folioGetMany,
-  folioHead,
   folioLarge,
   folioOf,
   folioOrder,
   folioPut,
+  migratingHead,
   frameAlloc,
   ZERO_FRAME,
 } from './frame.ts';
@@ -187,7 +187,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
 
 /** The fault has to wait for the lock of `frame`'s folio. */
 export function faultWaits(frame: u32): u32 {
-  poke(thisCpu() + C_FAULT_FOLIO, folioHead(frame));
+  poke(thisCpu() + C_FAULT_FOLIO, migratingHead(frame));
   return FAULT_WAITS;
 }
 

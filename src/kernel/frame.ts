@@ -106,6 +106,16 @@ export function folioFlags(frame: u32): u32 {
   return load(folioOf(folioHead(frame)) + F_FLAGS);
 }
 
+/**
+ * As folioHead, for a page that a migration entry stands for, which holds no reference: whoever splits the folio meanwhile takes F_HEAD away,
+ * after the page's own flags are written. Precondition: the lock of that entry's table for what is done with the head, since its folio
+ * outlives the entry.
+ */
+export function migratingHead(frame: u32): u32 {
+  const head = load(folioOf(frame) + F_HEAD);
+  return head !== NO_FRAME ? head : frame;
+}
+
 /** log2 of the frames in the folio whose first is `head`. */
 export function folioOrder(head: u32): u32 {
   return load(folioOf(head) + F_FLAGS) & F_ORDER;

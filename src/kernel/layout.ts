@@ -129,7 +129,7 @@ export const G_CHAIN_BUMP: u32 = G_ANON_FREE + 12; // G_ANON_LOCK
 export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
 export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
-export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, stored atomically, read by passes and reports: folios on the queue
 export const G_CACHE_HUGE_SEQ: u32 = GLOBALS + LINE * 16; // atomic: huge folios ever put into the page cache (filemap.ts)
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 

@@ -5,9 +5,9 @@
  * Source: Linux mm/memory.c (add_mm_rss_vec), include/linux/mm.h (mm_counter).
  */
 
-import { entryNumber, PTE_SPECIAL } from './entry.ts';
-import { F_ANON, F_SHMEM, folioFlags } from './frame.ts';
-import { H_CPUS, MM_RSS } from './layout.ts';
+import { entryMigrating, entryNumber, PTE_SPECIAL } from './entry.ts';
+import { F_ANON, F_SHMEM, folioFlags, folioOf, migratingHead } from './frame.ts';
+import { F_FLAGS, H_CPUS, MM_RSS } from './layout.ts';
 import { cpuId } from './percpu.ts';
 import { load, peek, poke } from './word.ts';
 
@@ -31,7 +31,10 @@ export function rssSub(mm: u32, kind: u32, pages: u32): void {
 
 /** Kind under which an entry is counted that is present, not special, or a migration entry. */
 export function rssKind(entry: u32): u32 {
-  const flags = folioFlags(entryNumber(entry));
+  const frame = entryNumber(entry);
+  const flags = entryMigrating(entry)
+    ? load(folioOf(migratingHead(frame)) + F_FLAGS)
+    : folioFlags(frame);
   if ((flags & F_ANON) !== 0) return RSS_ANON;
   return (flags & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE;
 }
