@@ -45,6 +45,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { tableLeft } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import {
   count,
@@ -113,7 +114,10 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
     frame = frameAlloc(0, F_ANON);
-    if (frame === 0) return ENOMEM;
+    if (frame === 0) {
+      tableLeft(pmd);
+      return ENOMEM;
+    }
   }
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {

@@ -14,6 +14,7 @@
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
+import { tableLeft, upperCleared } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load, store } from './word.ts';
@@ -53,8 +54,11 @@ function freePteTables(
   let vpn = start;
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
-    if (entryPresent(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
-      freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+    if (entryPresent(load(pmd))) {
+      if (spanFree(vpn, PMD_PAGES, floor, ceiling))
+        freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+      else tableLeft(pmd);
+    }
     vpn = spanEnd(vpn, PMD_PAGES, end);
   }
 }
@@ -77,6 +81,7 @@ function freePmdTables(
       freePteTables(gather, mm, value, vpn, next, floor, ceiling);
       if (spanFree(vpn, PUD_PAGES, floor, ceiling))
         freeEntry(gather, mm, pud, LEVEL_PMD, (vpn & ~(PUD_PAGES - 1)) >>> 0, PUD_PAGES);
+      else upperCleared(pmdOffset(value, vpn));
     }
     vpn = next;
   }
@@ -102,7 +107,7 @@ export function freePgdRange(
       if (spanFree(vpn, PGD_PAGES, floor, ceiling)) {
         const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
         freeEntry(gather, mm, pgd, LEVEL_PUD, first, PGD_PAGES);
-      }
+      } else upperCleared(pudOffset(value, vpn));
     }
     vpn = next;
   }

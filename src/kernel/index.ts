@@ -73,3 +73,5 @@ export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 export { mmTables, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';
+export { drainDaemons, runDaemons } from './daemons.ts';
+export { setDaemonClock } from './daemonClock.ts';

@@ -40,11 +40,13 @@ import {
   MM_LOCK_SEQ,
   MM_NEXT_FREE,
   MM_PGD,
+  MM_PINS,
   MM_STATE,
   MM_TLB_GEN,
 } from './layout.ts';
 import { LC_MMS, spinLock, spinUnlock } from './lock.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { mmBeginPins, mmEndPins } from './mmPin.ts';
 import { unmapEverything } from './munmap.ts';
 import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
@@ -76,9 +78,11 @@ export function mmCreate(): u32 {
   // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
   const tlbGen = load(mm + MM_TLB_GEN);
   const cpuMask = load(mm + MM_CPUMASK);
+  const pins = load(mm + MM_PINS);
   fillWords(mm, MM_BYTES >>> 2, 0);
   store(mm + MM_TLB_GEN, tlbGen);
   store(mm + MM_CPUMASK, cpuMask);
+  store(mm + MM_PINS, pins);
   poke(mm + MM_ID, number);
   poke(mm + MM_LEVEL_SEED, 0x2545f491 + number);
   store(mm + MM_LOCK_SEQ, SEQ_START);
@@ -89,6 +93,7 @@ export function mmCreate(): u32 {
   }
   poke(mm + MM_PGD, pgd);
   store(mm + MM_STATE, 1);
+  mmBeginPins(mm);
   return mm;
 }
 
@@ -107,6 +112,7 @@ function mmFree(mm: u32): void {
 export function mmDestroy(mm: u32): void {
   if (CHECK >= 1 && load(mm + MM_STATE) !== 1)
     violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
+  mmEndPins(mm);
   mmapWriteLock(mm);
   unmapEverything(mm);
   mmapWriteUnlock(mm);

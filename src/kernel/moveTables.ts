@@ -41,6 +41,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { tableLeft, upperCleared, upperMoved } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
@@ -124,6 +125,8 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
     // Publishes the table at its new place; pairs with the load of the PMD in pteOffsetMap.
     store(newPmd, entry);
     flushTlbRange(mm, old, old + PMD_PAGES, 1);
+    upperMoved(entryNumber(entry));
+    upperCleared(oldPmd);
     moved = 1;
   }
   if (nested) spinUnlock(newLock, LC_PMD);
@@ -145,10 +148,13 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
+      upperMoved(entryNumber(pmd));
     }
   }
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
+  upperMoved(table);
+  upperCleared(oldPud);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   return 1;
 }
@@ -201,7 +207,10 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
   let done: u32 = 0;
   while (done === 0) {
     if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
-    if (done === 0 && load(oldPmd) === 0) done = 1;
+    if (done === 0 && load(oldPmd) === 0) {
+      tableLeft(newPmd);
+      done = 1;
+    }
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
       done = movePtes(mm, oldPmd, from, newPmd, to, extent);

@@ -20,9 +20,10 @@
 import { EINVAL, ENOMEM, PMD_PAGES, TASK_END } from './config.ts';
 import { freePgdRange } from './freeTables.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
-import { VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
+import { C_UNMAPPING, VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import { findVma, findVmaIntersection, vmaFree, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
 import { mapCountAllowsHole, vmaSplit } from './vmaMerge.ts';
@@ -88,9 +89,11 @@ function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): voi
 /** Step 5. `ceiling` 0: the top. */
 function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   const g = gatherStart(mm);
+  poke(thisCpu() + C_UNMAPPING, 1);
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
+  poke(thisCpu() + C_UNMAPPING, 0);
   freePgtables(g, mm, head, floor, ceiling);
   gatherFinish(g);
 }

@@ -17,11 +17,11 @@
  * try_to_free_pte, free_pte).
  */
 
-import { PMD_PAGES, PROTOCOL_SYNC, TABLE_ENTRIES } from './config.ts';
+import { PMD_PAGES, TABLE_ENTRIES } from './config.ts';
 import { entryNumber } from './entry.ts';
 import { pteFreeTlb } from './gather.ts';
 import { syncPoint } from './inject.ts';
-import { C_DETACHED, H_PROTOCOL } from './layout.ts';
+import { C_DETACHED } from './layout.ts';
 import { thisCpu } from './percpu.ts';
 import { mappedPmd, pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import {
@@ -32,15 +32,16 @@ import {
 } from './stats.ts';
 import { LEVEL_PTE, tableDetach } from './table.ts';
 import { mmDecTables, pmdLock, pmdTrylock, pmdUnlock } from './walk.ts';
+import { noteTableReclaimed } from './wastedFrees.ts';
 import { load, peek, poke, store } from './word.ts';
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table. */
 export function reclaimEligible(start: u32, end: u32): boolean {
-  return peek(H_PROTOCOL) === PROTOCOL_SYNC && end - start >= PMD_PAGES;
+  return end - start >= PMD_PAGES;
 }
 
 /** Clears the PMD entry and marks the table that it named. PMD and PTE lock held, the table known to be empty. */
-function detach(pmd: u32): void {
+export function detachTable(pmd: u32): void {
   const table = entryNumber(load(pmd));
   // Pairs with the second look of pteOffsetMapLock and with the loads of lockless walkers.
   store(pmd, 0);
@@ -54,7 +55,7 @@ function detach(pmd: u32): void {
  */
 export function reclaimLocked(pmd: u32): boolean {
   if (!pmdTrylock(pmd)) return false;
-  detach(pmd);
+  detachTable(pmd);
   pmdUnlock(pmd);
   count(COUNTER_TABLES_RECLAIMED_FAST);
   return true;
@@ -63,6 +64,7 @@ export function reclaimLocked(pmd: u32): boolean {
 /** Hands the table that this CPU detached last, which mapped from `first` on, to the gather. No spinlock held. */
 export function detachedTable(gather: u32, mm: u32, first: u32): void {
   mmDecTables(mm, LEVEL_PTE);
+  noteTableReclaimed(mm, first);
   pteFreeTlb(gather, peek(thisCpu() + C_DETACHED), first);
 }
 
@@ -85,7 +87,7 @@ export function reclaimUnlocked(gather: u32, mm: u32, pmd: u32, first: u32): voi
   pteLockNested(pte);
   // The PMD lock keeps the PMD at the value that was mapped.
   const empty = mappedPmd() === load(pmd) && tableEmpty(pte);
-  if (empty) detach(pmd);
+  if (empty) detachTable(pmd);
   pteUnlock(pte);
   pteUnmap(pte);
   pmdUnlock(pmd);

@@ -40,6 +40,7 @@ export const OP_SYNCHRONIZE_RCU: u32 = 14;
 export const OP_RCU_BARRIER: u32 = 15;
 export const OP_AUDIT: u32 = 16;
 export const OP_TEST: u32 = 17;
+export const OP_SCAN: u32 = 24;
 
 /** Kinds of ring events, with their two words. */
 export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page

@@ -40,8 +40,19 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+/** Asynchronous reclaim (asyncReclaim.ts). */
+export const COUNTER_CANDIDATES_NOTED: u32 = 64;
+export const COUNTER_CANDIDATES_LOST: u32 = 65;
+export const COUNTER_CANDIDATES_SCANNED: u32 = 66;
+export const COUNTER_CANDIDATES_GONE: u32 = 67;
+export const COUNTER_CANDIDATES_KEPT: u32 = 68;
+export const COUNTER_CANDIDATES_POSTPONED: u32 = 69;
+export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 70;
+export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 71;
+export const COUNTER_ZERO_PAGES_DROPPED: u32 = 72;
+export const COUNTER_TABLES_WASTED: u32 = 73;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 33;
+export const COUNTERS: u32 = 74;
 
 /** Counts one event. */
 export function count(counter: u32): void {

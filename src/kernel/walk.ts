@@ -31,6 +31,7 @@ import {
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, ptdescOfEntry, tableAlloc, tableFree } from './table.ts';
 import { count, COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from './stats.ts';
+import { noteTableAllocated } from './wastedFrees.ts';
 import { add, compareExchange, load, peek, store, sub } from './word.ts';
 
 /** Address of the PGD entry of `vpn`. */
@@ -126,6 +127,7 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
   if (won) {
     mmIncTables(mm, level);
     store(entry, entryMake(table, UPPER_FLAGS));
+    if (level === LEVEL_PTE) noteTableAllocated(mm, first);
   }
   spinUnlock(lock, lockClass);
   if (!won) tableFree(table);

@@ -8,9 +8,11 @@ import {
   SEQ_START,
   TABLE_BYTES,
 } from '../kernel/config.ts';
+import { CANDIDATE_SHIFT } from '../kernel/candidates.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
 import * as layout from '../kernel/layout.ts';
+import { WASTE_SHIFT } from '../kernel/wastedFrees.ts';
 import {
   DEATH_KINDS,
   FAULT_PATHS,
@@ -41,8 +43,20 @@ export interface Regions {
   cache: number;
   swap: number;
   rings: number;
+  candidates: number;
+  waste: number;
   /** First byte after everything. */
   end: number;
+}
+
+/** CPUs of the machine: those of workloads, then the daemons'. */
+export function cpusOf(options: ResolvedOptions): number {
+  return options.cpus + (options.daemonCpu ? 1 : 0);
+}
+
+/** Entries of each CPU's ring of candidates; none for protocols that note no tables. */
+function candidateSlots({ protocol, candidates }: ResolvedOptions): number {
+  return protocol === 'async' ? candidates : 0;
 }
 
 /** Bytes of one event of a ring. */
@@ -68,7 +82,9 @@ export function layOut(options: ResolvedOptions): Regions {
     inodes: region(options.inodes, layout.INODE_SHIFT),
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
     swap: region(options.swapPages, layout.SWAP_SHIFT),
-    rings: region(options.eventsPerCpu * options.cpus, layout.EVENT_SHIFT),
+    rings: region(options.eventsPerCpu * cpusOf(options), layout.EVENT_SHIFT),
+    candidates: region(candidateSlots(options) * cpusOf(options), CANDIDATE_SHIFT),
+    waste: region(options.wasteSlots, WASTE_SHIFT),
     end: 0,
   };
   regions.end = at;
@@ -82,7 +98,8 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
     ['frames', options.frames, 2 ** layout.FOLIO_SHIFT],
     ['vmas', options.vmas, 2 ** layout.VMA_SHIFT],
     ['swapPages', options.swapPages, 2 ** layout.SWAP_SHIFT],
-    ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * options.cpus],
+    ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * cpusOf(options)],
+    ['candidates', candidateSlots(options), 2 ** CANDIDATE_SHIFT * cpusOf(options)],
   ];
   const [name, count, each] = parts.toSorted((a, b) => b[1] * b[2] - a[1] * a[2])[0]!;
   const over = bytes - (MEMORY_BYTES_MAX - WASM_PAGE_BYTES);
@@ -112,7 +129,8 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     words[address >>> 2] = value;
   };
   put(layout.H_MAGIC, MAGIC);
-  put(layout.H_CPUS, options.cpus);
+  put(layout.H_CPUS, cpusOf(options));
+  put(layout.H_DAEMON_CPUS, options.daemonCpu ? 1 : 0);
   put(layout.H_TABLES, options.tables);
   put(layout.H_FRAMES, options.frames);
   put(layout.H_VMAS, options.vmas);
@@ -129,6 +147,13 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_CACHE_BASE, regions.cache);
   put(layout.H_SWAP_BASE, regions.swap);
   put(layout.H_RING_BASE, regions.rings);
+  put(layout.H_CANDIDATE_BASE, regions.candidates);
+  put(layout.H_CANDIDATE_SLOTS, candidateSlots(options));
+  put(layout.H_ASYNC_DELAY_NS, Math.round(options.asyncDelayMs * 1e6));
+  put(layout.H_ASYNC_EAGER, options.asyncEager ? 1 : 0);
+  put(layout.H_WASTE_BASE, regions.waste);
+  put(layout.H_WASTE_SLOTS, options.wasteSlots);
+  put(layout.H_WASTE_NS, Math.round(options.wasteMs * 1e6));
   put(layout.H_END, regions.end);
   put(layout.H_PROTOCOL, PROTOCOL_CODES[options.protocol]);
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(options.free));

@@ -2,6 +2,7 @@
  * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot. What is wrong on purpose
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
+import { CPUS_MAX } from '../kernel/config.ts';
 import type { ResolvedOptions } from './options.ts';
 
 export interface Refusal {
@@ -12,7 +13,13 @@ export interface Refusal {
   when(options: ResolvedOptions): boolean;
 }
 
-export const REFUSALS: readonly Refusal[] = [];
+export const REFUSALS: readonly Refusal[] = [
+  {
+    option: 'daemonCpu',
+    reason: `false with ${CPUS_MAX} CPUs: there is no further one`,
+    when: ({ cpus, daemonCpu }) => daemonCpu && cpus === CPUS_MAX,
+  },
+];
 
 /** The first refusal that applies, or null. */
 export function refusalOf(options: ResolvedOptions): Refusal | null {

@@ -12,7 +12,7 @@
  */
 import type { WorkloadCpu } from '../experiment/workload.ts';
 import { STOP_NO } from '../kernel/config.ts';
-import { C_COUNTERS, cpuArea, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
+import { C_COUNTERS, cpuArea, H_CPUS, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
 import { RSS_ANON } from '../kernel/rss.ts';
 import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.ts';
 import {
@@ -87,7 +87,7 @@ class Gauges {
   constructor(cpu: WorkloadCpu, mm: number) {
     const counters = cpuArea(cpu.id) + C_COUNTERS;
     this.#words = cpu.words;
-    this.#cpus = cpu.cpus;
+    this.#cpus = cpu.words[H_CPUS >>> 2]!;
     this.#linked = (counters + COUNTER_TABLES_LINKED * 4) >>> 2;
     this.#unlinked = (counters + COUNTER_TABLES_UNLINKED * 4) >>> 2;
     this.#tables = (mm + MM_TABLES) >>> 2;
