@@ -252,22 +252,17 @@ function dealWith(what: u32, generation: u32, first: u32): void {
   }
 }
 
-/**
- * Looks at candidates of the ring of CPU `cpu`, those that were there at the call, oldest first, until one is not due or `most` are done.
- * Returns how many.
- */
-function scanRing(cpu: u32, most: u32, all: u32): u32 {
-  const waiting = candidatesOf(cpu);
-  const limit: u32 = waiting < most ? waiting : most;
+/** Looks at candidates of the ring of CPU `cpu`, oldest first, until one is not due (but for `all`) or `limit` are done. Returns how many. */
+function scanRing(cpu: u32, limit: u32, all: u32): u32 {
   const delay = peek(H_ASYNC_DELAY_NS);
   const now = daemonClock();
   let done: u32 = 0;
   while (done < limit) {
     const at = candidateAt(cpu);
-    if (all === 0 && (now - load(at + CANDIDATE_AT)) >>> 0 < delay) return done;
-    const what = load(at + CANDIDATE_MM);
-    const generation = load(at + CANDIDATE_GENERATION);
-    const first = load(at + CANDIDATE_FIRST);
+    if (all === 0 && (now - peek(at + CANDIDATE_AT)) >>> 0 < delay) return done;
+    const what = peek(at + CANDIDATE_MM);
+    const generation = peek(at + CANDIDATE_GENERATION);
+    const first = peek(at + CANDIDATE_FIRST);
     candidateTaken(cpu);
     scanCandidate(what, generation, first);
     condResched();
@@ -284,17 +279,20 @@ export function asyncReclaimPass(most: u32, all: u32): u32 {
   if (peek(H_PROTOCOL) !== PROTOCOL_ASYNC) return 0;
   if (compareExchange(G_SCAN_OWNER, 0, cpuId() + 1) !== 0) return 0;
   const cpus = peek(H_CPUS);
-  let waiting: u32 = 0;
-  for (let cpu: u32 = 0; cpu < cpus; cpu += 1) waiting += candidatesOf(cpu);
-  if (waiting > load(G_SCAN_PEAK)) store(G_SCAN_PEAK, waiting);
   // This CPU's own ring first: what is put off goes there, and is not to be met again.
-  let done = scanRing(cpuId(), most, all);
-  let next = peek(G_SCAN_NEXT);
-  for (let rings: u32 = 0; rings < cpus && done < most; rings += 1) {
-    next = next + 1 >= cpus ? 0 : next + 1;
-    if (next !== cpuId()) done += scanRing(next, most - done, all);
+  let found = candidatesOf(cpuId());
+  let waiting = found;
+  let done = scanRing(cpuId(), found < most ? found : most, all);
+  const start = peek(G_SCAN_NEXT);
+  for (let ring: u32 = 0; ring < cpus; ring += 1) {
+    const cpu: u32 = (start + ring) % cpus;
+    if (cpu === cpuId()) continue;
+    found = candidatesOf(cpu);
+    waiting += found;
+    done += scanRing(cpu, found < most - done ? found : most - done, all);
   }
-  poke(G_SCAN_NEXT, next);
+  if (waiting > peek(G_SCAN_PEAK)) store(G_SCAN_PEAK, waiting);
+  poke(G_SCAN_NEXT, (start + 1) % cpus);
   leaveMm();
   store(G_SCAN_OWNER, 0);
   return done;

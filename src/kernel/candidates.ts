@@ -177,11 +177,11 @@ export function candidatesOf(cpu: u32): u32 {
 
 /** Address of the oldest entry of the ring of CPU `cpu`, which is not empty; it stays until `candidateTaken`. Only the pass under way. */
 export function candidateAt(cpu: u32): u32 {
-  return ringEntry(cpu, load(cpuArea(cpu) + C_CANDIDATE_HEAD));
+  return ringEntry(cpu, peek(cpuArea(cpu) + C_CANDIDATE_HEAD));
 }
 
 /** The oldest entry has been read. */
 export function candidateTaken(cpu: u32): void {
   const head = cpuArea(cpu) + C_CANDIDATE_HEAD;
-  store(head, (load(head) + 1) >>> 0);
+  store(head, (peek(head) + 1) >>> 0);
 }

@@ -78,11 +78,11 @@ export function mmCreate(): u32 {
   // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
   const tlbGen = load(mm + MM_TLB_GEN);
   const cpuMask = load(mm + MM_CPUMASK);
-  const pins = load(mm + MM_PINS);
-  fillWords(mm, MM_BYTES >>> 2, 0);
+  // Who has kept the name of the address space that was here compares it with MM_PINS at any time.
+  fillWords(mm, MM_PINS >>> 2, 0);
+  fillWords(mm + MM_PINS + 4, (MM_BYTES - MM_PINS - 4) >>> 2, 0);
   store(mm + MM_TLB_GEN, tlbGen);
   store(mm + MM_CPUMASK, cpuMask);
-  store(mm + MM_PINS, pins);
   poke(mm + MM_ID, number);
   poke(mm + MM_LEVEL_SEED, 0x2545f491 + number);
   store(mm + MM_LOCK_SEQ, SEQ_START);

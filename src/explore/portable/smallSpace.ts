@@ -5,11 +5,13 @@
 
 import { access } from '../../kernel/access.ts';
 import { VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { drainDaemons } from '../../kernel/daemons.ts';
 import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
 import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
+import { rcuIdleEnter, rcuIdleExit } from '../../kernel/rcu.ts';
 import { pmdFind, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
@@ -52,4 +54,11 @@ export function entryAt(mm: u32, vpn: u32): u32 {
   const pmd = pmdFind(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
+}
+
+/** Has the daemons do all that is left to do. For `finish`, where every CPU is idle. */
+export function finishDaemons(): void {
+  rcuIdleExit();
+  drainDaemons();
+  rcuIdleEnter();
 }
