@@ -2,6 +2,7 @@
 import { CPUS_MAX } from '../kernel/config.ts';
 import {
   CHECK_LEVELS,
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
@@ -28,7 +29,16 @@ export const AXIS_OPTIONS = {
     help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
-  zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
+  emptiness: {
+    kind: 'choice',
+    allowed: EMPTINESS_MODES,
+    help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+  },
+  zap: {
+    kind: 'choice',
+    allowed: ZAP_MODES,
+    help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
+  },
   lock: {
     kind: 'choice',
     allowed: LOCK_KINDS,
@@ -41,6 +51,28 @@ export const AXIS_OPTIONS = {
   },
 } as const;
 
+/** How protocol `async` goes about it. */
+export const ASYNC_OPTIONS = {
+  'async-delay-ms': {
+    kind: 'number',
+    value: 'MS',
+    min: 0,
+    max: 2000,
+    help: 'protocol async: how long a table waits before it is looked at (default 10)',
+  },
+  'async-eager': {
+    kind: 'flag',
+    help: 'protocol async: madvise dontneed of a whole span frees its table at once, as sync does',
+  },
+  'waste-ms': {
+    kind: 'number',
+    value: 'MS',
+    min: 1,
+    max: 4000,
+    help: 'a table freed less than this before its span gets another one was freed for nothing (default 100)',
+  },
+} as const;
+
 export const CPU_OPTION = {
   kind: 'integer',
   value: 'N',
@@ -50,6 +82,11 @@ export const CPU_OPTION = {
 
 /** Sizes of the machine. */
 export const SIZE_OPTIONS = {
+  mthp: {
+    kind: 'text',
+    value: 'SIZES',
+    help: 'folios that anonymous faults may allocate: never, always, or sizes from 16K to 2M, such as 64K,2M (default never)',
+  },
   tables: {
     kind: 'integer',
     value: 'N',
@@ -132,6 +169,8 @@ const MACHINE_KEYS = [
   'free',
   'fault',
   'zap',
+  'emptiness',
+  'mthp',
   'lock',
   'execution',
   'check',
@@ -143,6 +182,9 @@ const MACHINE_KEYS = [
 const MACHINE_NAMES = {
   'lock-stat': 'lockStat',
   events: 'eventsPerCpu',
+  'async-delay-ms': 'asyncDelayMs',
+  'async-eager': 'asyncEager',
+  'waste-ms': 'wasteMs',
 } as const satisfies Readonly<Record<string, keyof MachineOptions>>;
 
 /** The given values that are options of the machine; what was not given is left to its defaults. */

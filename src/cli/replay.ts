@@ -23,6 +23,7 @@ import { replaySizes } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
 import {
+  ASYNC_OPTIONS,
   AXIS_OPTIONS,
   CHECK_OPTION,
   CPU_OPTION,
@@ -43,6 +44,7 @@ import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
 const FRAMES_MAX = 2 ** 24;
+const WASTE_SLOTS = 65_536;
 
 /** Advice that asks for huge pages. */
 const HUGE_ADVICE = ['hugepage', 'collapse'];
@@ -60,6 +62,7 @@ const SPEC = {
       help: `CPUs (default: those that a script names; one for each thread of a recorded program, at most ${CPUS_MAX}); threads are spread over them`,
     },
     ...AXIS_OPTIONS,
+    ...ASYNC_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     each: {
       kind: 'flag',
@@ -160,6 +163,9 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
     vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
     inodes: Math.min(65_535, sizes.inodes + 16),
     swapPages: (values['swap'] as number | undefined) ?? 0,
+    // Daemons run between operations, by the recording's time.
+    daemonCpu: false,
+    wasteSlots: WASTE_SLOTS,
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
   };

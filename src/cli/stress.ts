@@ -15,6 +15,7 @@ import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../repo
 import { StressMonitor } from '../report/stressView.ts';
 import { violationCount, violationsReport } from '../report/violationReport.ts';
 import {
+  ASYNC_OPTIONS,
   AXIS_OPTIONS,
   CHECK_OPTION,
   CPU_OPTION,
@@ -66,6 +67,7 @@ const SPEC = {
     seed: SEED_OPTION,
     mix: { kind: 'choice', allowed: MIX_NAMES, help: 'what the CPUs do (default all)' },
     ...AXIS_OPTIONS,
+    ...ASYNC_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     inject: {
       kind: 'text',

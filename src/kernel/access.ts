@@ -5,11 +5,11 @@
  * one that was cached.
  *
  *  1. TLB hit with sufficient rights: done. A write through an entry that is not dirty yet goes to the walker.
- *  2. Walker: from the paging-structure cache, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
+ *  2. Walker: from the lowest upper entry that the paging-structure cache has, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
  *     interrupts, so a flush that waits for this CPU waits for the walk.
  *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
  *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU forget what it has cached for the
- *     page, upper entry included: the tables may be others by now, whose flush is still to come.
+ *     page, upper entries included: the tables may be others by now, whose flush is still to come.
  *
  * Source: Intel SDM 3A, 4.7 to 4.10 (4.10.4.1: page faults invalidate); Linux Documentation/mm/ (walks by hardware obey no lock).
  */
@@ -20,8 +20,10 @@ import {
   ORACLE_NO_PROGRESS,
   ORACLE_STALE_TRANSLATION,
   ORACLE_TABLE_USE_AFTER_FREE,
+  PGD_SHIFT,
+  PMD_SHIFT,
   POISON_TABLE,
-  TABLE_BITS,
+  PUD_SHIFT,
 } from './config.ts';
 import {
   entryNamesTable,
@@ -34,17 +36,18 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { userFault } from './fault.ts';
-import { folioOf, frameGeneration } from './frame.ts';
-import { F_REF, C_TLB_EPOCH, PT_GEN } from './layout.ts';
+import { folioReferenced, frameGeneration } from './frame.ts';
+import { C_TLB_EPOCH, PT_GEN } from './layout.ts';
 import { thisCpu } from './percpu.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_ACCESSES, COUNTER_TLB_MISSES } from './stats.ts';
 import { ptdescOf } from './table.ts';
 import {
+  forgetTranslation,
+  PSC_ENTRY,
   PSC_EPOCH,
   PSC_GENERATION,
-  PSC_PMD,
   PSC_TAG,
   pscSlot,
   switchMm,
@@ -54,7 +57,7 @@ import {
   TLB_VPN,
   tlbSlot,
 } from './tlb.ts';
-import { pmdFind, pteOffset } from './walk.ts';
+import { pgdOffset, pmdOffset, pteOffset, pudOffset } from './walk.ts';
 import { compareExchange, load, peek, poke } from './word.ts';
 
 /** Faults of one access after which it counts as livelocked. */
@@ -85,30 +88,49 @@ function tlbHit(vpn: u32, write: u32): boolean {
   return true;
 }
 
-/** The PMD value for `vpn`, from the paging-structure cache or the tables; 0: the PMD names no table. */
-function walkUpper(mm: u32, vpn: u32): u32 {
-  const slot = pscSlot(vpn);
-  const epoch = peek(thisCpu() + C_TLB_EPOCH);
-  const cached = peek(slot + PSC_PMD);
+/** The upper entry for `vpn` at the level of `shift` that the paging-structure cache has, or 0; checks what it uses. */
+function cachedUpper(vpn: u32, shift: u32): u32 {
+  const slot = pscSlot(vpn, shift);
+  const cached = peek(slot + PSC_ENTRY);
   if (
-    cached !== 0 &&
-    peek(slot + PSC_TAG) === vpn >>> TABLE_BITS &&
-    peek(slot + PSC_EPOCH) === epoch
-  ) {
+    cached === 0 ||
+    peek(slot + PSC_TAG) !== vpn >>> shift ||
+    peek(slot + PSC_EPOCH) !== peek(thisCpu() + C_TLB_EPOCH)
+  )
+    return 0;
+  if (CHECK >= 1) {
     const generation = load(ptdescOf(entryNumber(cached)) + PT_GEN);
-    if (CHECK >= 1 && generation !== peek(slot + PSC_GENERATION))
+    if (generation !== peek(slot + PSC_GENERATION))
       violation(ORACLE_STALE_TRANSLATION, vpn, cached, generation);
-    return cached;
   }
-  const pmd = pmdFind(mm, vpn);
-  if (pmd === 0) return 0;
-  const value = load(pmd);
+  return cached;
+}
+
+/** The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names none. */
+function readUpper(address: u32, vpn: u32, shift: u32): u32 {
+  const value = load(address);
   if (!entryNamesTable(value)) return 0;
-  poke(slot + PSC_TAG, vpn >>> TABLE_BITS);
-  poke(slot + PSC_PMD, value);
-  poke(slot + PSC_GENERATION, load(ptdescOf(entryNumber(value)) + PT_GEN));
-  poke(slot + PSC_EPOCH, epoch);
+  const slot = pscSlot(vpn, shift);
+  poke(slot + PSC_TAG, vpn >>> shift);
+  poke(slot + PSC_ENTRY, value);
+  if (CHECK >= 1) poke(slot + PSC_GENERATION, load(ptdescOf(entryNumber(value)) + PT_GEN));
+  poke(slot + PSC_EPOCH, peek(thisCpu() + C_TLB_EPOCH));
   return value;
+}
+
+/** The PMD value for `vpn`, from as far down as the paging-structure cache goes; 0: none names a PTE table. */
+function walkUpper(mm: u32, vpn: u32): u32 {
+  const pmd = cachedUpper(vpn, PMD_SHIFT);
+  if (pmd !== 0) return pmd;
+  let pud = cachedUpper(vpn, PUD_SHIFT);
+  if (pud === 0) {
+    let pgd = cachedUpper(vpn, PGD_SHIFT);
+    if (pgd === 0) pgd = readUpper(pgdOffset(mm, vpn), vpn, PGD_SHIFT);
+    if (pgd === 0) return 0;
+    pud = readUpper(pudOffset(pgd, vpn), vpn, PUD_SHIFT);
+    if (pud === 0) return 0;
+  }
+  return readUpper(pmdOffset(pud, vpn), vpn, PMD_SHIFT);
 }
 
 /**
@@ -137,7 +159,7 @@ export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
     }
   }
   const frame = entryNumber(entry);
-  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && load(folioOf(frame) + F_REF) === 0)
+  if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && !folioReferenced(frame))
     violation(ORACLE_FRAME_USE_AFTER_FREE, vpn, entry, frameGeneration(frame));
   const slot = tlbSlot(vpn);
   poke(slot + TLB_VPN, vpn);
@@ -145,12 +167,6 @@ export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
   poke(slot + TLB_STAMP, frameGeneration(frame));
   poke(slot + TLB_EPOCH, peek(thisCpu() + C_TLB_EPOCH));
   return true;
-}
-
-/** What a page fault does to this CPU's caches: nothing is left of what was used for `vpn`. */
-function forgetTranslation(vpn: u32): void {
-  poke(tlbSlot(vpn) + TLB_ENTRY, 0);
-  poke(pscSlot(vpn) + PSC_PMD, 0);
 }
 
 /**

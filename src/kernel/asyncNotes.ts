@@ -6,7 +6,7 @@
  *     a table left                     munmap of a part of what it maps; a fault that allocated it and then got no page
  *     an upper entry cleared           a PTE table was freed, by whomever, or moved
  *
- * Not noted: what munmap and exit zap (C_UNMAPPING), whose tables are freed next, but for those that a neighbour shares, which are "left".
+ * Not noted: what munmap and exit clear (C_UNMAPPING), whose tables are freed next, but for those that a neighbour shares, which are "left".
  */
 
 import { noteIfEmptied } from './candidates.ts';
@@ -35,8 +35,13 @@ export function asyncTableLeft(pmd: u32): void {
   pteUnmap(pte);
 }
 
-/** Entries of the upper table that holds the one at `upper` may have been cleared. What keeps that table is held. */
+/** The upper entry at `upper` was cleared. What keeps the table that holds it is held. */
 export function asyncUpperCleared(upper: u32): void {
+  if (peek(thisCpu() + C_UNMAPPING) === 0) asyncUpperLeft(upper);
+}
+
+/** The upper table that holds the entry at `upper` may be empty. What keeps that table is held. */
+export function asyncUpperLeft(upper: u32): void {
   const table = tableOfEntry(upper);
   noteIfEmptied(table, load(ptdescOf(table) + PT_STATE) >>> 8);
 }

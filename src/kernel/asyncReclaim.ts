@@ -75,7 +75,7 @@ import { mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import { mmGeneration, mmPin, mmUnpin } from './mmPin.ts';
 import { cpuId } from './percpu.ts';
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
-import { detachedTable, detachTable } from './ptReclaim.ts';
+import { detachLocked, handOver } from './emptiness.ts';
 import { condResched } from './rcu.ts';
 import { beginOperation, endOperation, OP_SCAN } from './report.ts';
 import {
@@ -176,7 +176,7 @@ function scanLocked(mm: u32, pmd: u32, pte: u32, first: u32, tries: u32): u32 {
     return SCAN_DONE;
   }
   dropZeroPages(mm, pte, first);
-  detachTable(pmd);
+  detachLocked(pmd);
   return SCAN_DETACHED;
 }
 
@@ -203,7 +203,7 @@ function scanPteTable(mm: u32, what: u32, generation: u32, first: u32): void {
   pteUnmap(pte);
   if (result !== SCAN_DETACHED) return;
   if (peek(G_SCAN_GATHER) === 0) poke(G_SCAN_GATHER, gatherStart(mm));
-  detachedTable(peek(G_SCAN_GATHER), mm, first);
+  handOver(peek(G_SCAN_GATHER), mm, tableOfEntry(pte), first);
   noteIfEmptied(tableOfEntry(pmd), LEVEL_PMD);
   count(COUNTER_TABLES_RECLAIMED_ASYNC);
 }

@@ -36,7 +36,7 @@ export const PCP_HIGH: u32 = 93;
 /** Tables moved between a CPU's list and the global one at a time, and the list's limit. */
 export const TABLE_CACHE_BATCH: u32 = 16;
 export const TABLE_CACHE_HIGH: u32 = 48;
-/** Entries of the software TLB and of the paging-structure cache: 2^n, direct-mapped. */
+/** Entries of the software TLB and, per level, of the paging-structure cache: 2^n, direct-mapped. */
 export const TLB_BITS: u32 = 8;
 export const PSC_BITS: u32 = 5;
 /** More pages than this are not flushed one by one (tlb_single_page_flush_ceiling). */
@@ -100,6 +100,9 @@ export const PROTOCOL_ASYNC: u32 = 2;
 export const PROTOCOL_PTE_REFCOUNT: u32 = 3;
 export const PROTOCOL_PT_RWSEM: u32 = 4;
 export const PROTOCOL_MMAP_WRITE: u32 = 5;
+/** How protocol `pt-rwsem` knows that a table is empty (emptiness.ts). */
+export const EMPTINESS_SCAN: u32 = 0;
+export const EMPTINESS_COUNT: u32 = 1;
 /** Axis `how tables are freed`. */
 export const FREE_RCU: u32 = 0;
 export const FREE_SEMI_RCU: u32 = 1;
@@ -156,6 +159,10 @@ export const VM_GROWSDOWN: u32 = 16;
 export const VM_IMPLICIT: u32 = 32;
 /** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
 export const VM_NOHUGEPAGE: u32 = 64;
+
+/** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
+export const VM_UFFD_MISSING: u32 = 0x1000;
+export const VM_UFFD_WP: u32 = 0x2000;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

@@ -7,14 +7,15 @@
  */
 
 import { G_CLOCK_NS, G_CLOCK_RECORDED } from './layout.ts';
+import { reaches } from './wait.ts';
 import { clockNs, load, store } from './word.ts';
 
 export function daemonClock(): u32 {
   return load(G_CLOCK_RECORDED) !== 0 ? load(G_CLOCK_NS) : clockNs();
 }
 
-/** From here on the time is what this call and later ones say. */
+/** From here on the time is what this call and later ones say; it does not go back, so calls by CPUs that are behind do nothing. */
 export function setDaemonClock(ns: u32): void {
-  store(G_CLOCK_NS, ns);
+  if (load(G_CLOCK_RECORDED) === 0 || reaches(ns, load(G_CLOCK_NS))) store(G_CLOCK_NS, ns);
   store(G_CLOCK_RECORDED, 1);
 }

@@ -4,7 +4,8 @@
  * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
  * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
- *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read.
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
+ *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
@@ -17,7 +18,16 @@
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
-import { EFAULT, ENOMEM, FAULT_VMA_LOCK, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './config.ts';
+import {
+  EFAULT,
+  ENOMEM,
+  FAULT_SPECULATIVE,
+  FAULT_VMA_LOCK,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -34,8 +44,19 @@ import {
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_MAP, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import {
+  F_ANON,
+  folioGetMany,
+  folioLarge,
+  folioOf,
+  folioOrder,
+  folioPut,
+  frameAlloc,
+  ZERO_FRAME,
+} from './frame.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
+import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
   clearPte,
@@ -45,20 +66,22 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
-import { tableLeft } from './protocol.ts';
+import { tableLeft, walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
+import { faultSpeculatively } from './speculative.ts';
 import {
   count,
   COUNTER_FAULT_RETRIES,
   COUNTER_FAULTS,
   COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { swapFree } from './swap.ts';
 import { vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { add, load, peek, poke } from './word.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
@@ -96,35 +119,41 @@ export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   return 0;
 }
 
-/** Makes a frame that nobody else has the anonymous page of (mm, vpn), mapped once and counted. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
-  const folio = folioOf(frame);
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `mm` from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vpn: u32, head: u32, order: u32): void {
+  const folio = folioOf(head);
   poke(folio + F_OWNER, mm);
   poke(folio + F_INDEX, vpn);
-  add(folio + F_MAP, 1);
-  rssAdd(mm, RSS_ANON, 1);
+  if (order !== 0) folioGetMany(head, (1 << order) - 1);
+  rmapAddNewAnon(head);
+  rssAdd(mm, RSS_ANON, 1 << order);
 }
 
-/** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** As mapAnonFolio, for a single page. */
+export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vpn, frame, 0);
+}
+
+/** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
-    frame = frameAlloc(0, F_ANON);
+    frame = allocAnonFolio(vma, pmd, vpn, 0);
     if (frame === 0) {
       tableLeft(pmd);
       return ENOMEM;
     }
   }
-  const pte = pteOffsetMapLock(pmd, vpn);
+  const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
+  const first = alignDown(vpn, order);
+  const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) {
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (load(pte) !== 0) {
+  if (!pteRangeNone(pte, 1 << order)) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
@@ -132,9 +161,11 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locke
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFolio(mm, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
+    for (let i: u32 = 0; i < 1 << order; i += 1)
+      setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY));
+    if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
   return 0;
@@ -170,24 +201,13 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  write: u32,
-  locked: u32,
-): u32 {
-  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
-/**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
- */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
   let entry: u32 = 0;
@@ -199,11 +219,27 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     }
   }
   if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write);
+    return faultAnonymous(mm, vma, pmd, vpn, write);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
-  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+  return faultPresent(mm, vma, pmd, vpn, entry, write);
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  // Before the walk, since the locks of rmap come before those of page tables.
+  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+  }
+  walkBegin(mm);
+  const result = faultInTables(mm, vma, vpn, write);
+  walkEnd(mm);
+  return result;
 }
 
 /** The fault on mmap_lock for read. */
@@ -222,7 +258,12 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
-  if (peek(H_FAULT_PATH) === FAULT_VMA_LOCK) {
+  const path = peek(H_FAULT_PATH);
+  if (path === FAULT_SPECULATIVE) {
+    if (faultSpeculatively(mm, vpn, write)) return 0;
+    count(COUNTER_FAULT_RETRIES);
+  }
+  if (path === FAULT_VMA_LOCK) {
     const vma = lockVmaUnderRcu(mm, vpn);
     if (vma !== 0) {
       let result = EFAULT;

@@ -15,12 +15,11 @@
 
 import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './config.ts';
 import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
+import { entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
-import { F_ANON, F_DIRTY, F_SHMEM, folioOf, folioPut, frameAlloc } from './frame.ts';
+import { F_ANON, F_DIRTY, F_SHMEM, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
   F_FLAGS,
-  F_MAP,
   INODE_PAGES,
   VMA_END,
   VMA_FLAGS,
@@ -28,10 +27,11 @@ import {
   VMA_PGOFF,
   VMA_START,
 } from './layout.ts';
+import { rmapAddPtes } from './mapcount.ts';
 import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
 import { pteAlloc } from './walk.ts';
-import { add, load, or, peek } from './word.ts';
+import { load, or, peek } from './word.ts';
 
 /** Page index, in its inode, of `vpn` in `vma`. */
 export function pageIndex(vma: u32, vpn: u32): u32 {
@@ -40,7 +40,7 @@ export function pageIndex(vma: u32, vpn: u32): u32 {
 
 /** Maps the cached page `frame`, whose reference the entry takes over. */
 function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): void {
-  const folio = folioOf(frame);
+  const folio = folioOf(folioHead(frame));
   const kind = load(folio + F_FLAGS);
   const shared = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   let bits = entryFlags(flags);
@@ -49,7 +49,7 @@ function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): 
     bits = bits | PTE_DIRTY;
     or(folio + F_FLAGS, F_DIRTY);
   }
-  add(folio + F_MAP, 1);
+  rmapAddPtes(frame, 1);
   rssAdd(mm, (kind & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE, 1);
   setPte(pte, entryMake(frame, bits));
 }
@@ -95,15 +95,11 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
 /**
  * A fault on a none entry of a mapping with an inode. Preconditions and results as for handleMmFault.
  */
-export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
   const index = pageIndex(vma, vpn);
-  if (copies) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
-  }
   if (write === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;

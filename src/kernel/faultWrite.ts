@@ -23,20 +23,58 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
-import { F_ANON, F_DIRTY, folioOf, folioPut, folioTryGet, frameAlloc } from './frame.ts';
-import { F_FLAGS, F_MAP, VMA_FLAGS } from './layout.ts';
+import { entryFlags, mapAnonFrame } from './fault.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  folioOf,
+  folioPut,
+  folioTryGet,
+  frameAlloc,
+  folioFlags,
+  folioHead,
+} from './frame.ts';
+import { F_FLAGS, VMA_FLAGS } from './layout.ts';
+import { rmapRemovePtes } from './mapcount.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
-import { load, or, sub } from './word.ts';
+import { load, or } from './word.ts';
 
 /** Whether the write needs no copy. `entry` is present and write-protected; its PTE lock is held. */
-function mayReuse(flags: u32, entry: u32): boolean {
+export function mayReuse(flags: u32, entry: u32): boolean {
   if ((flags & VM_SHARED) !== 0) return true;
   if ((entry & PTE_SPECIAL) !== 0) return false;
-  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
+  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
+}
+
+/** Makes the entry at `pte`, which is still `entry`, writable. PTE lock held; `mayReuse` said that it may be. */
+export function reusePage(flags: u32, pte: u32, entry: u32): void {
+  if ((flags & VM_SHARED) !== 0) or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
+  // Atomic: a walker may set accessed or dirty at the same time. Rights only grow, so no flush is needed.
+  or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
+}
+
+/** Step 1 of copying: a reference on the page of `entry`, the PTE lock held. Returns the frame, 0 for the zero page, which needs none. */
+export function pinForCopy(entry: u32): u32 {
+  const old = entryNumber(entry);
+  return (entry & PTE_SPECIAL) === 0 && folioTryGet(old) ? old : 0;
+}
+
+/** Steps 3 and 4 of copying, the PTE lock held, the entry unchanged. Takes over the reference on `fresh`; drops the lock, ends the mapping. */
+export function replaceLocked(mm: u32, vma: u32, pte: u32, vpn: u32, entry: u32, fresh: u32): void {
+  clearPte(pte);
+  flushTlbRange(mm, vpn, vpn + 1, 0);
+  mapAnonFrame(mm, vpn, fresh);
+  setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));
+  const special = (entry & PTE_SPECIAL) !== 0;
+  if (!special) {
+    rssSub(mm, rssKind(entry), 1);
+    rmapRemovePtes(entryNumber(entry), 1);
+  }
+  pteUnmapUnlock(pte);
+  if (!special) folioPut(entryNumber(entry));
 }
 
 /** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */
@@ -51,24 +89,14 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
     folioPut(fresh);
     return;
   }
-  clearPte(pte);
-  flushTlbRange(mm, vpn, vpn + 1, 0);
-  mapAnonFrame(mm, vpn, fresh);
-  setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));
-  const special = (entry & PTE_SPECIAL) !== 0;
-  if (!special) {
-    rssSub(mm, rssKind(entry), 1);
-    sub(folioOf(entryNumber(entry)) + F_MAP, 1);
-  }
-  pteUnmapUnlock(pte);
-  if (!special) folioPut(entryNumber(entry));
+  replaceLocked(mm, vma, pte, vpn, entry, fresh);
 }
 
 /**
  * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
  * permits writing.
  */
-export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, locked: u32): u32 {
+export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;
@@ -77,23 +105,17 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, lo
     return 0;
   }
   if (mayReuse(flags, entry)) {
-    if ((flags & VM_SHARED) !== 0) or(folioOf(entryNumber(entry)) + F_FLAGS, F_DIRTY);
-    // Atomic: a walker may set accessed or dirty at the same time. Rights only grow, so no flush is needed.
-    or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
+    reusePage(flags, pte, entry);
     pteUnmapUnlock(pte);
     return 0;
   }
-  const old = entryNumber(entry);
-  const special = (entry & PTE_SPECIAL) !== 0;
-  const held = !special && folioTryGet(old);
+  const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
-  let result = anonPrepareForFault(mm, vma, locked);
-  const fresh = result === 0 ? frameAlloc(0, F_ANON) : 0;
-  if (result === 0 && fresh === 0) result = ENOMEM;
-  if (result === 0) {
+  const fresh = frameAlloc(0, F_ANON);
+  if (fresh !== 0) {
     replacePage(mm, vma, pmd, vpn, entry, fresh);
     count(COUNTER_COPIES);
   }
-  if (held) folioPut(old);
-  return result;
+  if (old !== 0) folioPut(old);
+  return fresh === 0 ? ENOMEM : 0;
 }

@@ -1,17 +1,26 @@
 /**
  * Data frames: a buddy allocator of orders 0 to FRAME_ORDER_MAX, with a list of single frames per CPU. Frames have descriptors
- * (folio) and no bytes; the generation is the stamp by which an access through a stale translation is noticed.
+ * and no bytes; the generation is the stamp by which an access through a stale translation is noticed.
  *
  * Guarantee: a frame handed out belongs to nobody else, has one reference, no mapping, and an odd generation until it is freed.
  *
- *  - A free block of order k is named by its first frame, which carries F_BUDDY, the order, and links in the list of its order.
+ * What is allocated at once is one folio: its first frame, the head, has the references, the flags and the order, the owner and
+ * the index of all of them. The other frames, tails, have no references, and count only who maps them; words of theirs that a single
+ * frame needs for itself hold the folio's other counts (mapcount.ts, deferredSplit.ts). Every frame of a folio of several names the head in
+ * F_HEAD, a frame alone has 0 there. It stays the same for as long as the folio has a reference: splitting takes all of them away first.
+ *
+ *  - A free block of order k is named by its first frame, which carries F_BUDDY, the order, and links in the list of its order
+ *    (F_NEXT, F_OWNER).
  *  - Allocation takes the smallest block that is large enough and gives the halves it does not need back.
  *  - Freeing merges a block with its buddy (number xor size) for as long as that one is free and of the same order.
  *  - Frames at and above G_FRAME_BUMP have never been used; they are taken a block of the greatest order at a time.
  *
- * A reference is held by each entry that maps the frame, by the page cache, by a gather that has yet to flush, and by
+ * The smallest folio of several frames that anything but tests asks for has four: the descriptors of three hold its counts.
+ *
+ * A reference on the folio is held by each entry that maps one of its frames, by the page cache, by a gather that has yet to flush, and by
  * whoever pinned it (GUP). Lock order: G_FRAME_LOCK is innermost. Source: Knuth, TAOCP 1, section 2.5; Linux mm/page_alloc.c
- * (__rmqueue_smallest, __free_one_page, the per-CPU page lists).
+ * (__rmqueue_smallest, __free_one_page, prep_compound_page,
+ * the per-CPU page lists), mm/gup.c (try_get_folio).
  */
 
 import { CHECK } from './check.ts';
@@ -22,17 +31,18 @@ import {
   PCP_BATCH,
   PCP_HIGH,
 } from './config.ts';
+import { unqueueDeferredSplit } from './deferredSplit.ts';
 import { injectFailure, injectNth } from './inject.ts';
 import {
   C_PCP_COUNT,
   C_PCP_HEAD,
   F_FLAGS,
   F_GEN,
+  F_HEAD,
   F_INDEX,
   F_MAP,
   F_NEXT,
   F_OWNER,
-  F_PREV,
   F_REF,
   FOLIO_SHIFT,
   G_FRAME_AREAS,
@@ -57,6 +67,10 @@ export const F_LAZYFREE: u32 = 0x800;
 export const F_DIRTY: u32 = 0x1000;
 /** First frame of a free block. */
 export const F_BUDDY: u32 = 0x4000;
+/** A frame of a larger folio that is not its first; all other flags are the head's. */
+export const F_TAIL: u32 = 0x8000;
+/** Pages of the folio have lost their last mapping while others had one: it is, or has been, queued to be split (deferredSplit.ts). */
+export const F_PARTIALLY_MAPPED: u32 = 0x100000;
 
 /** The zero page: mapped by special entries, never counted, never freed. */
 export const ZERO_FRAME: u32 = 1;
@@ -66,6 +80,30 @@ const NO_FRAME: u32 = 0;
 /** Address of a frame's descriptor. */
 export function folioOf(frame: u32): u32 {
   return peek(H_FOLIOS) + (frame << FOLIO_SHIFT);
+}
+
+/**
+ * The first frame of the folio that `frame` belongs to. Precondition: the folio is referenced, or mapped where a held lock keeps it
+ * mapped; so nobody splits it.
+ */
+export function folioHead(frame: u32): u32 {
+  const head = peek(folioOf(frame) + F_HEAD);
+  return head !== NO_FRAME ? head : frame;
+}
+
+/** Whether `frame` belongs to a folio of several frames. Precondition as for folioHead. */
+export function folioLarge(frame: u32): boolean {
+  return peek(folioOf(frame) + F_HEAD) !== NO_FRAME;
+}
+
+/** Flags of the folio that `frame` belongs to. Precondition as for folioHead. */
+export function folioFlags(frame: u32): u32 {
+  return load(folioOf(folioHead(frame)) + F_FLAGS);
+}
+
+/** log2 of the frames in the folio whose first is `head`. */
+export function folioOrder(head: u32): u32 {
+  return load(folioOf(head) + F_FLAGS) & F_ORDER;
 }
 
 function areaOf(order: u32): u32 {
@@ -78,8 +116,8 @@ function pushBlock(frame: u32, order: u32): void {
   const area = areaOf(order);
   const next = peek(area);
   poke(folio + F_NEXT, next);
-  poke(folio + F_PREV, NO_FRAME);
-  if (next !== NO_FRAME) poke(folioOf(next) + F_PREV, frame);
+  poke(folio + F_OWNER, NO_FRAME);
+  if (next !== NO_FRAME) poke(folioOf(next) + F_OWNER, frame);
   store(folio + F_FLAGS, F_BUDDY | order);
   poke(area, frame);
   poke(area + 4, peek(area + 4) + 1);
@@ -90,8 +128,8 @@ function removeBlock(frame: u32, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
   const next = peek(folio + F_NEXT);
-  const previous = peek(folio + F_PREV);
-  if (next !== NO_FRAME) poke(folioOf(next) + F_PREV, previous);
+  const previous = peek(folio + F_OWNER);
+  if (next !== NO_FRAME) poke(folioOf(next) + F_OWNER, previous);
   if (previous !== NO_FRAME) poke(folioOf(previous) + F_NEXT, next);
   else poke(area, next);
   store(folio + F_FLAGS, 0);
@@ -167,7 +205,16 @@ export function drainFrameCache(keep: u32): void {
   poke(cpu + C_PCP_COUNT, left);
 }
 
-/** Makes the frames of a block that was just taken somebody's: one reference on the first, odd generations, `flags`. */
+/** Makes `frame` a tail, and clears what its folio counts in it. */
+function prepareTail(frame: u32): void {
+  const folio = folioOf(frame);
+  store(folio + F_FLAGS, F_TAIL);
+  poke(folio + F_OWNER, 0);
+  poke(folio + F_INDEX, 0);
+  poke(folio + F_NEXT, 0);
+}
+
+/** Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. */
 function prepareFrames(frame: u32, order: u32, flags: u32): void {
   const pages: u32 = 1 << order;
   for (let i: u32 = 0; i < pages; i += 1) {
@@ -179,6 +226,8 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
     )
       violation(ORACLE_FRAME_USE_AFTER_FREE, frame + i, generation, load(folio + F_REF));
     store(folio + F_GEN, (generation + 1) >>> 0);
+    if (i !== 0) prepareTail(frame + i);
+    if (order !== 0) store(folio + F_HEAD, frame);
   }
   const folio = folioOf(frame);
   store(folio + F_FLAGS, flags | order);
@@ -188,8 +237,8 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
 }
 
 /**
- * Allocates 2^order frames with `flags` (F_). Returns the first, with one reference; 0 when there are none, or an injected failure
- * asks for one.
+ * Allocates 2^order frames as one folio with `flags` (F_). Returns the first, with one reference; 0 when there are none, or an
+ * injected failure asks for one.
  */
 export function frameAlloc(order: u32, flags: u32): u32 {
   if (injectNth() || injectFailure(H_INJECT_FRAME)) return 0;
@@ -211,21 +260,39 @@ export function frameAlloc(order: u32, flags: u32): u32 {
   return frame;
 }
 
-/** Frees the block whose first frame is `frame`. Precondition: its last reference is gone. */
+/** A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. */
+function retireFrame(frame: u32, flags: u32): void {
+  const folio = folioOf(frame);
+  const generation = load(folio + F_GEN);
+  if (CHECK >= 1 && load(folio + F_MAP) !== 0)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, load(folio + F_MAP), flags);
+  if (CHECK >= 1 && (generation & 1) === 0) violation(ORACLE_ACCOUNTING, frame, generation, flags);
+  store(folio + F_GEN, (generation + 1) >>> 0);
+  if ((flags & F_ORDER) !== 0) store(folio + F_HEAD, NO_FRAME);
+}
+
+/** As retireFrame, a tail: what the folio counts in it must have come to zero. */
+function retireTail(frame: u32, flags: u32): void {
+  const folio = folioOf(frame);
+  if (CHECK >= 1) {
+    const counts = load(folio + F_OWNER) | load(folio + F_INDEX) | load(folio + F_NEXT);
+    if (counts !== 0) violation(ORACLE_ACCOUNTING, frame, counts >>> 0, flags);
+  }
+  retireFrame(frame, flags);
+  store(folio + F_FLAGS, 0);
+}
+
+/** Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. */
 function frameFree(frame: u32): void {
   const head = folioOf(frame);
   const flags = load(head + F_FLAGS);
   const order = flags & F_ORDER;
-  if (CHECK >= 1 && (load(head + F_MAP) !== 0 || (flags & (F_CACHED | F_BUDDY)) !== 0))
+  if (CHECK >= 1 && (flags & (F_CACHED | F_BUDDY | F_TAIL)) !== 0)
     violation(ORACLE_FRAME_USE_AFTER_FREE, frame, load(head + F_MAP), flags);
+  if (order > 1) unqueueDeferredSplit(frame);
+  retireFrame(frame, flags);
   const pages: u32 = 1 << order;
-  for (let i: u32 = 0; i < pages; i += 1) {
-    const folio = folioOf(frame + i);
-    const generation = load(folio + F_GEN);
-    if (CHECK >= 1 && (generation & 1) === 0)
-      violation(ORACLE_ACCOUNTING, frame + i, generation, flags);
-    store(folio + F_GEN, (generation + 1) >>> 0);
-  }
+  for (let i: u32 = 1; i < pages; i += 1) retireTail(frame + i, flags);
   store(head + F_FLAGS, 0);
   if (order !== 0) {
     spinLock(G_FRAME_LOCK, LC_FRAMES);
@@ -240,19 +307,22 @@ function frameFree(frame: u32): void {
   if (peek(cpu + C_PCP_COUNT) > PCP_HIGH) drainFrameCache(PCP_HIGH - PCP_BATCH);
 }
 
-/** Takes one more reference on a frame that the caller knows to be referenced. */
+/** Takes one more reference on the folio of a frame that the caller knows to be referenced. */
 export function folioGet(frame: u32): void {
-  const old = add(folioOf(frame) + F_REF, 1);
-  if (CHECK >= 1 && old === 0)
-    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
+  folioGetMany(frame, 1);
 }
 
-/**
- * Takes a reference unless the count is zero; whether it did. Pairs with folioPut: whoever brings the count to zero owns
- * the frame alone. The frame may be another one by now: the caller checks that afterwards.
- */
-export function folioTryGet(frame: u32): boolean {
-  const word = folioOf(frame) + F_REF;
+/** As folioGet, `n` references. */
+export function folioGetMany(frame: u32, n: u32): void {
+  const head = folioHead(frame);
+  const old = add(folioOf(head) + F_REF, n);
+  if (CHECK >= 1 && old === 0)
+    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(head) + F_FLAGS));
+}
+
+/** Takes a reference on a folio's head unless its count is zero; whether it did. */
+function tryGetHead(head: u32): boolean {
+  const word = folioOf(head) + F_REF;
   let seen = load(word);
   while (seen !== 0) {
     const old = compareExchange(word, seen, seen + 1);
@@ -262,14 +332,49 @@ export function folioTryGet(frame: u32): boolean {
   return false;
 }
 
-/** Drops a reference; the last one frees the frame. */
-export function folioPut(frame: u32): void {
-  const old = sub(folioOf(frame) + F_REF, 1);
-  if (CHECK >= 1 && old === 0) {
-    violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(frame) + F_FLAGS));
+/**
+ * Takes a reference on the folio of `frame` unless the count is zero; whether it did. Pairs with folioPut: whoever brings the count to
+ * zero owns the folio alone. Nothing keeps `frame` in its folio before the reference does: if it is in another one afterwards, the reference is
+ * given back and the new head tried. The frame may belong to somebody else by now: the caller checks that afterwards.
+ */
+export function folioTryGet(frame: u32): boolean {
+  const word = folioOf(frame) + F_HEAD;
+  let head = load(word);
+  while (tryGetHead(head !== NO_FRAME ? head : frame)) {
+    // Once a frame that was alone is a tail, it has no references of its own to take.
+    if (head === NO_FRAME) return true;
+    const now = load(word);
+    if (now === head) return true;
+    putHead(head, 1);
+    head = now;
+  }
+  return false;
+}
+
+/** Drops `n` references on a folio's head. */
+function putHead(head: u32, n: u32): void {
+  const old = sub(folioOf(head) + F_REF, n);
+  if (CHECK >= 1 && old < n) {
+    violation(ORACLE_FRAME_USE_AFTER_FREE, head, old, load(folioOf(head) + F_FLAGS));
     return;
   }
-  if (old === 1) frameFree(frame);
+  if (old === n) frameFree(head);
+}
+
+/** Drops a reference on the folio of `frame`; the last one frees the folio. */
+export function folioPut(frame: u32): void {
+  putHead(folioHead(frame), 1);
+}
+
+/** As folioPut, `n` references. */
+export function folioPutMany(frame: u32, n: u32): void {
+  putHead(folioHead(frame), n);
+}
+
+/** Whether the folio of `frame` has a reference, for checks by hardware walkers, which hold none: nothing keeps the frame in its folio. */
+export function folioReferenced(frame: u32): boolean {
+  const head = load(folioOf(frame) + F_HEAD);
+  return load(folioOf(head !== NO_FRAME ? head : frame) + F_REF) !== 0;
 }
 
 /** Generation of a frame: its stamp. */

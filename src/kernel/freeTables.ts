@@ -14,7 +14,7 @@
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { tableLeft, upperCleared } from './protocol.ts';
+import { tableLeft, upperCleared, upperLeft } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load, store } from './word.ts';
@@ -31,11 +31,19 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   return last < ceiling;
 }
 
-/** Clears the upper entry at `entry`, if it names a table, and hands the table of `level` over. */
-function freeEntry(gather: u32, mm: u32, entry: u32, level: u32, first: u32, pages: u32): void {
+/** Clears the upper entry at `entry` and hands the table of `level` that it names, which maps `pages` pages from `first` on, over. */
+export function freeEntry(
+  gather: u32,
+  mm: u32,
+  entry: u32,
+  level: u32,
+  first: u32,
+  pages: u32,
+): void {
   const table = entryNumber(load(entry));
   // Pairs with the loads of lockless walkers.
   store(entry, 0);
+  upperCleared(entry);
   tableDetach(table);
   mmDecTables(mm, level);
   if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);
@@ -81,7 +89,7 @@ function freePmdTables(
       freePteTables(gather, mm, value, vpn, next, floor, ceiling);
       if (spanFree(vpn, PUD_PAGES, floor, ceiling))
         freeEntry(gather, mm, pud, LEVEL_PMD, (vpn & ~(PUD_PAGES - 1)) >>> 0, PUD_PAGES);
-      else upperCleared(pmdOffset(value, vpn));
+      else upperLeft(pmdOffset(value, vpn));
     }
     vpn = next;
   }
@@ -107,7 +115,7 @@ export function freePgdRange(
       if (spanFree(vpn, PGD_PAGES, floor, ceiling)) {
         const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
         freeEntry(gather, mm, pgd, LEVEL_PUD, first, PGD_PAGES);
-      } else upperCleared(pudOffset(value, vpn));
+      } else upperLeft(pudOffset(value, vpn));
     }
     vpn = next;
   }

@@ -53,11 +53,26 @@ export {
 export { access, hardwareWalk } from './access.ts';
 export { doBrk } from './brk.ts';
 export { userFault } from './fault.ts';
-export { drainFrameCache, frameAlloc, frameGeneration, folioPut } from './frame.ts';
+export {
+  drainFrameCache,
+  folioGet,
+  folioHead,
+  folioPut,
+  folioTryGet,
+  frameAlloc,
+  frameGeneration,
+} from './frame.ts';
 export { gatherFinish, gatherStart } from './gather.ts';
 export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
 export { doMadvise } from './madvise.ts';
 export { inodeCreate, inodePut, mmCreate, mmDestroy } from './mm.ts';
+export {
+  folioMapCount,
+  rmapAddPmd,
+  rmapAddPtes,
+  rmapRemovePmd,
+  rmapRemovePtes,
+} from './mapcount.ts';
 export { doMmap, mapImplicit } from './mmap.ts';
 export { doMprotect } from './mprotect.ts';
 export { doMremap } from './mremap.ts';
@@ -70,7 +85,8 @@ export { drainTableCache, tableAlloc, tableFree } from './table.ts';
 export { flushTlbRange, switchMm } from './tlb.ts';
 export { vmaAudit } from './vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
-export { mmTables, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
+export { walkBegin, walkEnd } from './protocol.ts';
+export { mmTables, pmdFind, pmdLock, pmdOf, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';
 export { drainDaemons, runDaemons } from './daemons.ts';

@@ -13,7 +13,7 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -21,13 +21,14 @@ const LINE: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
-export const LOCK_SINCE: u32 = 12; // the holder: clock at acquisition, when hold times are measured
+export const LOCK_LAST: u32 = 12; // the holder, when contention is measured: number + 1 of the CPU that took it last
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
+export const RWSEM_LAST: u32 = 12; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that took it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 
@@ -61,7 +62,7 @@ export const H_PROTOCOL: u32 = 0x90; // config: PROTOCOL_
 export const H_FREE_MODE: u32 = 0x94; // config: FREE_
 export const H_FAULT_PATH: u32 = 0x98; // config: FAULT_
 export const H_LOCK_KIND: u32 = 0x9c; // config: LOCK_
-export const H_LOCK_STAT: u32 = 0xa0; // config: 1: measure hold times as well
+export const H_LOCK_STAT: u32 = 0xa0; // config: LOCK_STAT_ bits (lockStat.ts): what is measured beside acquisitions and waits
 export const H_STALL_NS: u32 = 0xa4; // config: the longest that one wait or grace period may last, at most 4e9
 export const H_BATCH_ENTRIES: u32 = 0xa8; // config: entries used of a batch page, at most GATHER_BATCH_ENTRIES
 export const H_BATCH_COUNT: u32 = 0xac; // config: batch pages per gather
@@ -84,6 +85,9 @@ export const H_WASTE_BASE: u32 = 0x124; // config: base (wastedFrees.ts)
 export const H_WASTE_SLOTS: u32 = 0x128; // config: a power of two, or 0
 export const H_WASTE_NS: u32 = 0x12c; // config: between a reclaim and an allocation of the same span that count as wasted, less than this
 export const H_DAEMON_CPUS: u32 = 0x130; // config: CPUs, the last ones of H_CPUS, that run daemons and no workload: 0 or 1
+export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
+export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
+export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 export const H_DAEMON_STOP: u32 = 0x1c0; // atomic: 1: the daemons' CPU ends its loop; written by the main thread
@@ -120,6 +124,10 @@ export const G_SCAN_GATHER: u32 = G_SCAN_OWNER + 12; // G_SCAN_OWNER's CPU: gath
 export const G_SCAN_PEAK: u32 = G_SCAN_OWNER + 16; // G_SCAN_OWNER's CPU, read by reports: most candidates that a pass has found waiting
 export const G_CLOCK_NS: u32 = GLOBALS + LINE * 15; // atomic, written by a replay: the recording's time (daemonClock.ts)
 export const G_CLOCK_RECORDED: u32 = G_CLOCK_NS + 4; // atomic, written by a replay: 1: daemons go by G_CLOCK_NS
+export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
+export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -186,14 +194,15 @@ export const C_TABLE_HEAD: u32 = LINE * 16 + 8; // owner: list of free tables
 export const C_TABLE_COUNT: u32 = LINE * 16 + 12; // owner
 export const C_TLB_EPOCH: u32 = LINE * 16 + 16; // owner: TLB and paging-structure-cache entries of other epochs are invalid
 export const C_MMAP_READ: u32 = LINE * 16 + 20; // owner, read by reports: mm whose mmap_lock this CPU holds for reading, or 0
+export const C_PT_WALK: u32 = LINE * 16 + 28; // owner, read by reports: mm whose page-table lock this CPU holds for reading (ptRwsem.ts), or 0
 export const C_VMA_READ: u32 = LINE * 16 + 24; // owner, read by reports: VMA that this CPU holds for reading, or 0
-export const C_VMA_SINCE: u32 = LINE * 15 + 8; // owner: clock when this CPU got its VMA lock, when hold times are measured
 export const C_MAP: u32 = LINE * 16 + 32; // owner, checks: table and generation of each PTE table mapped, oldest first
 export const MAPS_MAX: u32 = 4;
 export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VIOLATIONS: number of records below ever written
 export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_RECORDS records of 8 words
 export const VIOLATION_RECORDS: u32 = 8;
 export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
+export const C_SPEC_VMA: u32 = 0x800; // owner: a speculative fault's copy of its VMA, 128 bytes
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
@@ -206,8 +215,17 @@ export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever w
 export const C_UNMAPPING: u32 = 0x1e04; // owner: 1: what this CPU zaps is followed by freeing the tables of the range (munmap.ts)
 export const C_CANDIDATE_TAIL: u32 = 0x1e40; // owner, read by the pass under way and by reports: candidates ever added to this CPU's ring
 export const C_CANDIDATE_HEAD: u32 = 0x1e80; // G_SCAN_OWNER's CPU, read by the owner and by reports: candidates ever taken from this CPU's ring
+export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
+export const C_HOLD_LEFT: u32 = 0x5804; // owner: acquisitions until the next one whose hold is timed, when not all are
+export const C_HOLD_SEED: u32 = 0x5808; // owner: generator of those distances; 0 at first
+export const C_WAITED: u32 = 0x580c; // owner: 1 from a wait for a lock until its acquisition is counted, when contention is measured
+export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
+export const HOLDS_MAX: u32 = 16;
+export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
+export const WORKLOAD_LINES_MAX: u32 = 4;
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
-export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: 2^PSC_BITS entries of 16 bytes
+export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
+export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
@@ -225,21 +243,30 @@ export const PT_MM: u32 = 24; // set before the table is published: address of i
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
-export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; a live table under `async`, atomic: its watched entry (candidates.ts)
+export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none; under `async`, of any other table, atomic: its watched entry (candidates.ts)
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
 
-/** Frame descriptors (folio), 32 bytes. */
+/**
+ * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
+ * words, offsets from the first's descriptor as the others, are in the second's and the third's.
+ */
 export const FOLIO_SHIFT: u32 = 5;
-export const F_REF: u32 = 0; // atomic: references; 0: free
+export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
 export const F_MAP: u32 = 4; // atomic: entries that map it
 export const F_FLAGS: u32 = 8; // bits 0-7 order, then F_ flags (frame.ts); allocator before it is given out, then atomic or/and
 export const F_GEN: u32 = 12; // atomic; written by the allocator: odd while in use, even while free
-export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address
+export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address; free block: G_FRAME_LOCK
 export const F_INDEX: u32 = 20; // the same: vpn, or page index in the file
 export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
-export const F_PREV: u32 = 28; // G_FRAME_LOCK
+export const F_HEAD: u32 = 28; // stored atomically by the allocator and the splitter while the folio has no reference: the head of a folio of several frames; 0: a folio by itself
+export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
+export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
+export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
+export const LARGE_DEFERRED_NEXT: u32 = (2 << FOLIO_SHIFT) + F_OWNER; // G_DEFERRED_LOCK: next folio of the queue, or 0
+export const LARGE_DEFERRED_PREV: u32 = (2 << FOLIO_SHIFT) + F_INDEX; // G_DEFERRED_LOCK: the one before, or 0
+export const LARGE_DEFERRED: u32 = (2 << FOLIO_SHIFT) + F_NEXT; // G_DEFERRED_LOCK, stored atomically: state (deferredSplit.ts)
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
@@ -259,6 +286,7 @@ export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vm
 export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 72; // an RCU head
 export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
+export const VMA_LAST: u32 = 124; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that read-locked it last
 export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
 
 /** Address spaces (mm), 4096 bytes. */
@@ -284,6 +312,8 @@ export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES 
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_PINS: u32 = 0x300; // atomic: pins, and a generation that is odd while the address space lives (mmPin.ts)
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
+export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
+export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */
@@ -305,6 +335,20 @@ export const BUCKET_HEAD: u32 = LOCK_BYTES; // the bucket's lock, stored atomica
 export const SWAP_SHIFT: u32 = 3;
 export const SWAP_REF: u32 = 0; // atomic: entries that name the slot
 export const SWAP_NEXT: u32 = 4; // G_SWAP_LOCK: link in the free list
+
+/**
+ * A CPU's measuring region (contention.ts), at H_MEASURE_BASE when contention is measured. All of it: owner, read by reports, which may be
+ * one wait behind.
+ */
+export const MEASURE_SHIFT: u32 = 18;
+export const MEASURE_BYTES: u32 = 1 << MEASURE_SHIFT;
+export const M_WAITED: u32 = 0; // HOLDERS cells {waits, ns low, ns high, -}: how long this CPU waited for each holder
+export const M_HEAT_ROWS: u32 = 0x400; // HEAT_ROWS rows {used, first bucket's number, log2 of a bucket's pages, -}
+export const M_HISTOGRAMS: u32 = 0x1000; // MEASURED histograms (histogram.ts), M_HISTOGRAM_BYTES each
+export const M_HISTOGRAM_BYTES: u32 = 0x800;
+export const M_POINTS: u32 = 0x16000; // per lock class: waits by the waiter's operation, then by the holder's: POINT_OPS words each
+export const M_INSTANCES: u32 = 0x18000; // INSTANCE_SETS sets of INSTANCE_WAYS locks, INSTANCE_BYTES each
+export const M_HEAT: u32 = 0x20000; // HEAT_ROWS rows of HEAT_COLUMNS cells {waits, ns low, ns high, -}
 
 /** Address of a CPU's area. */
 export function cpuArea(cpu: u32): u32 {

@@ -39,21 +39,14 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, F_LAZYFREE, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, F_LAZYFREE, F_ORDER, folioFlags, folioOf } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
-import {
-  F_FLAGS,
-  F_MAP,
-  H_FAULT_PATH,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_INODE,
-  VMA_START,
-} from './layout.ts';
+import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
-import { rangeZapped } from './protocol.ts';
+import { rangeZapped, walkBegin, walkEnd } from './protocol.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
@@ -82,8 +75,10 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
     return;
   }
   if (!entryCounted(entry)) return;
-  const folio = folioOf(entryNumber(entry));
-  if ((load(folio + F_FLAGS) & F_ANON) === 0 || load(folio + F_MAP) !== 1) return;
+  const frame = entryNumber(entry);
+  const flags = folioFlags(frame);
+  if ((flags & F_ANON) === 0 || (flags & F_ORDER) !== 0 || folioMapCount(frame) !== 1) return;
+  const folio = folioOf(frame);
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);
@@ -101,6 +96,7 @@ function coolEntry(gather: u32, pte: u32, vpn: u32, entry: u32): void {
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
 function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   const gather = gatherStart(mm);
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -120,6 +116,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
     condResched();
     vpn = next;
   }
+  walkEnd(mm);
   gatherFinish(gather);
 }
 

@@ -41,6 +41,7 @@ import {
   MM_NEXT_FREE,
   MM_PGD,
   MM_PINS,
+  MM_SEQ,
   MM_STATE,
   MM_TLB_GEN,
 } from './layout.ts';
@@ -86,6 +87,7 @@ export function mmCreate(): u32 {
   poke(mm + MM_ID, number);
   poke(mm + MM_LEVEL_SEED, 0x2545f491 + number);
   store(mm + MM_LOCK_SEQ, SEQ_START);
+  store(mm + MM_SEQ, SEQ_START);
   const pgd = tableAlloc(LEVEL_PGD, mm, 0, 0);
   if (pgd === 0) {
     mmFree(mm);

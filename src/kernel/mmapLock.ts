@@ -2,13 +2,15 @@
  * mmap_lock: the reader-writer lock of an address space (rwsem.ts). Whoever holds it for reading sees no VMA come, go or
  * change; whoever holds it for writing is alone, but for what is on VMA locks, and for lockless walkers.
  *
+ * With speculative faults MM_SEQ is odd from when a writer has got the lock until just before it releases or downgrades it.
  * Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
  *
  * Lock order: outermost. Never inside a read-side section.
  * Source: Linux include/linux/mmap_lock.h (mmap_write_unlock, mm_lock_seqcount_end).
  */
 
-import { C_MMAP_READ, MM_LOCK, MM_LOCK_SEQ } from './layout.ts';
+import { FAULT_SPECULATIVE } from './config.ts';
+import { C_MMAP_READ, H_FAULT_PATH, MM_LOCK, MM_LOCK_SEQ, MM_SEQ } from './layout.ts';
 import { LC_MMAP_READ } from './lock.ts';
 import { thisCpu } from './percpu.ts';
 import {
@@ -46,11 +48,14 @@ export function mmapReadUnlock(mm: u32): void {
 /** Takes the lock for writing. */
 export function mmapWriteLock(mm: u32): void {
   rwsemWriteLock(mm + MM_LOCK, LC_MMAP_READ);
+  moveSequence(mm);
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function mmapWriteTrylock(mm: u32): boolean {
-  return rwsemWriteTrylock(mm + MM_LOCK, LC_MMAP_READ);
+  if (!rwsemWriteTrylock(mm + MM_LOCK, LC_MMAP_READ)) return false;
+  moveSequence(mm);
+  return true;
 }
 
 export function mmapWriteUnlock(mm: u32): void {
@@ -80,7 +85,14 @@ export function mmapReaders(mm: u32): u32 {
   return rwsemReaders(mm + MM_LOCK);
 }
 
+/** Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins while it is odd. */
+function moveSequence(mm: u32): void {
+  // Pairs with sequenceHolds in speculative.ts.
+  if (peek(H_FAULT_PATH) === FAULT_SPECULATIVE) store(mm + MM_SEQ, (peek(mm + MM_SEQ) + 1) >>> 0);
+}
+
 /** Under the write lock. Skips nothing: the sequence wraps through 0 like any other value. */
 function endVmaWriteLocks(mm: u32): void {
+  moveSequence(mm);
   store(mm + MM_LOCK_SEQ, (peek(mm + MM_LOCK_SEQ) + 1) >>> 0);
 }

@@ -26,10 +26,11 @@ import {
   VM_WRITE,
 } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
-import { F_ANON, folioOf } from './frame.ts';
-import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { F_ANON, folioFlags } from './frame.ts';
+import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { flushTlbRange } from './tlb.ts';
 import { findVma, vmaNext } from './vma.ts';
@@ -85,6 +86,7 @@ function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
 function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
   let at = start;
   let lost: u32 = 0;
+  walkBegin(mm);
   while (at < end) {
     condResched();
     let step = PMD_PAGES;
@@ -100,6 +102,7 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     if (left >= end - at) at = end;
     else at += left;
   }
+  walkEnd(mm);
   if (lost !== 0) flushTlbRange(mm, start, end, 0);
 }
 
@@ -142,5 +145,5 @@ function newEntry(entry: u32, flags: u32): u32 {
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  return (load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0;
+  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
 }

@@ -24,6 +24,7 @@ import { C_UNMAPPING, VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.t
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { thisCpu } from './percpu.ts';
+import { reshapeBegin, reshapeEnd } from './protocol.ts';
 import { findVma, findVmaIntersection, vmaFree, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
 import { mapCountAllowsHole, vmaSplit } from './vmaMerge.ts';
@@ -93,8 +94,10 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
-  poke(thisCpu() + C_UNMAPPING, 0);
+  reshapeBegin(mm);
   freePgtables(g, mm, head, floor, ceiling);
+  reshapeEnd(mm);
+  poke(thisCpu() + C_UNMAPPING, 0);
   gatherFinish(g);
 }
 

@@ -25,26 +25,43 @@ import {
   PTE_DIRTY,
 } from './entry.ts';
 import { filemapRemoveUnused } from './filemap.ts';
-import { F_ANON, F_CACHED, F_DIRTY, F_LAZYFREE, folioGet, folioOf, folioPut } from './frame.ts';
+import {
+  F_ANON,
+  F_CACHED,
+  F_DIRTY,
+  F_LAZYFREE,
+  F_ORDER,
+  folioFlags,
+  folioGet,
+  folioOf,
+  folioPut,
+} from './frame.ts';
 import { syncPoint } from './inject.ts';
-import { C_PAGEOUT, F_FLAGS, F_MAP, F_REF } from './layout.ts';
+import { C_PAGEOUT, F_FLAGS, F_REF } from './layout.ts';
+import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssAdd, rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_PAGED_OUT } from './stats.ts';
 import { swapAlloc, swapFree } from './swap.ts';
 import { flushTlbRange } from './tlb.ts';
 import { pmdFind } from './walk.ts';
-import { and, load, or, peek, poke, sub } from './word.ts';
+import { and, load, or, peek, poke } from './word.ts';
 import { spanEnd } from './zap.ts';
 
 /** Whether a page may be looked at for paging out. PTE lock held. */
 function isolatable(entry: u32): boolean {
   if (!entryPresent(entry) || !entryCounted(entry)) return false;
-  const folio = folioOf(entryNumber(entry));
-  const references: u32 = (load(folio + F_FLAGS) & F_CACHED) !== 0 ? 2 : 1;
-  return load(folio + F_MAP) === 1 && load(folio + F_REF) === references;
+  const frame = entryNumber(entry);
+  const flags = folioFlags(frame);
+  const references: u32 = (flags & F_CACHED) !== 0 ? 2 : 1;
+  return (
+    (flags & F_ORDER) === 0 &&
+    folioMapCount(frame) === 1 &&
+    load(folioOf(frame) + F_REF) === references
+  );
 }
 
 /** Step 1: isolates pages of [start, end), at most PAGEOUT_BATCH. Returns how many; the words of C_PAGEOUT hold vpn and entry of each. */
@@ -98,7 +115,7 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
       entryPresent(now) &&
       entryCounted(now) &&
       entryNumber(now) === frame &&
-      load(folio + F_MAP) === 1
+      folioMapCount(frame) === 1
     ) {
       const cleared = clearPte(pte);
       flushTlbRange(mm, vpn, vpn + 1, 0);
@@ -113,7 +130,7 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
         if (!anon && (cleared & PTE_DIRTY) !== 0) or(folio + F_FLAGS, F_DIRTY);
         rssSub(mm, rssKind(cleared), 1);
         if (next !== 0) rssAdd(mm, RSS_SWAP, 1);
-        sub(folio + F_MAP, 1);
+        rmapRemovePtes(frame, 1);
       }
     }
     pteUnmapUnlock(pte);
@@ -142,6 +159,7 @@ function unmapIsolated(mm: u32, pmd: u32, isolated: u32): void {
 
 /** MADV_PAGEOUT on [start, end) of one VMA. Precondition: mmap_lock for read; no spinlock. */
 export function pageoutRange(mm: u32, start: u32, end: u32): void {
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -157,4 +175,5 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
     }
     vpn = next;
   }
+  walkEnd(mm);
 }

@@ -4,15 +4,18 @@
  *
  *     hook              called                                                       under
  *     walkBegin, End    around every operation that walks page tables down           mmap_lock, VMA or rmap lock
+ *     reshapeBegin, End around what takes tables out that need not be empty          mmap_lock (munmap, exit, mremap)
  *     entryInstalled    an entry goes from none to something                         PTE lock
  *     entriesCleared    entries went to none                                         PTE lock
+ *     upperInstalled    an upper entry went from none to something                   its table's lock, or reshapeBegin's
+ *     upperCleared      an upper entry went to none                                  the same
  *     zapEligible       before a zap of a piece that one PMD entry covers            as a zap
  *     zapEmptied        the piece is zapped, its PTE lock held throughout            PTE lock
  *     zapDone           the piece is zapped                                          as a zap, no spinlock
  *     rangeZapped       madvise(MADV_DONTNEED) has zapped a range                    nothing
- *     upperCleared      entries of an upper table may have gone to none              what keeps that table
  *     upperMoved        mremap has moved a table, PT_FIRST says where                the locks of both entries
  *     tableLeft         a PTE table may be empty though no entry was cleared now     mmap_lock or VMA lock
+ *     upperLeft         the same of an upper table                                   mmap_lock
  *
  * What is found by pmdFind or pmdAlloc may not be kept across walkEnd. Walks do not nest. Lockless walks (GUP-fast, pteOffsetMap
  * without a lock, the hardware) are not announced: RCU and flushes protect them.
@@ -23,27 +26,83 @@ import {
   asyncEntryInstalled,
   asyncTableLeft,
   asyncUpperCleared,
+  asyncUpperLeft,
 } from './asyncNotes.ts';
 import { tableMoved } from './candidates.ts';
-import { PROTOCOL_ASYNC, PROTOCOL_SYNC } from './config.ts';
-import { H_ASYNC_EAGER, H_PROTOCOL } from './layout.ts';
+import { PROTOCOL_ASYNC, PROTOCOL_MMAP_WRITE, PROTOCOL_PT_RWSEM, PROTOCOL_SYNC } from './config.ts';
+import { countCleared, countInstalled } from './emptiness.ts';
+import { H_ASYNC_EAGER, H_PROTOCOL, PT_MM } from './layout.ts';
+import { reclaimUnderMmapWrite } from './mmapWriteReclaim.ts';
 import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
+import {
+  checkPtLock,
+  ptReadLock,
+  ptReadUnlock,
+  ptWriteLock,
+  ptWriteUnlock,
+  reclaimUnderPtLock,
+} from './ptRwsem.ts';
+import { ptdescOfEntry } from './table.ts';
 import { peek } from './word.ts';
 
-/** An operation that walks the page tables of `mm` begins. No spinlock held, no RCU section. */
-export function walkBegin(_mm: u32): void {}
+function ptRwsem(): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_PT_RWSEM;
+}
+
+/** An operation that walks the page tables of `mm` begins. No lock held that comes after the rmap locks, no RCU section. */
+export function walkBegin(mm: u32): void {
+  if (ptRwsem()) ptReadLock(mm);
+}
 
 /** It ends. */
-export function walkEnd(_mm: u32): void {}
+export function walkEnd(mm: u32): void {
+  if (ptRwsem()) ptReadUnlock(mm);
+}
 
-/** The entry at `pte` is about to become `entry`; it was none. PTE lock held. */
-export function entryInstalled(pte: u32, entry: u32): void {
-  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncEntryInstalled(pte, entry);
+/** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */
+export function reshapeBegin(mm: u32): void {
+  if (ptRwsem()) ptWriteLock(mm);
+}
+
+/** They have been. */
+export function reshapeEnd(mm: u32): void {
+  if (ptRwsem()) ptWriteUnlock(mm);
+}
+
+/** Full checks: a locked or an allocating walk of the tables of `mm` is under way here. */
+export function checkWalk(mm: u32): void {
+  if (ptRwsem()) checkPtLock(mm);
+}
+
+/** Full checks: the same, at the PMD entry at `pmd`. */
+export function checkWalkFrom(pmd: u32): void {
+  if (ptRwsem()) checkPtLock(peek(ptdescOfEntry(pmd) + PT_MM));
+}
+
+/** The entry at `pte` is about to become `value`; it was none. PTE lock held. */
+export function entryInstalled(pte: u32, value: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) countInstalled(pte);
+  else if (protocol === PROTOCOL_ASYNC) asyncEntryInstalled(pte, value);
 }
 
 /** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held. */
-export function entriesCleared(pte: u32, _entries: u32): void {
-  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncEntriesCleared(pte);
+export function entriesCleared(pte: u32, entries: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) countCleared(pte, entries);
+  else if (protocol === PROTOCOL_ASYNC) asyncEntriesCleared(pte);
+}
+
+/** The upper entry at `entry` is about to be set; it was none. */
+export function upperInstalled(entry: u32): void {
+  if (ptRwsem()) countInstalled(entry);
+}
+
+/** The upper entry at `entry` was set to none. */
+export function upperCleared(entry: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) countCleared(entry, 1);
+  else if (protocol === PROTOCOL_ASYNC) asyncUpperCleared(entry);
 }
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
@@ -70,20 +129,24 @@ export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: bo
   if (!detachesWhenZapped()) return;
   if (detached) detachedTable(gather, mm, start);
   else reclaimUnlocked(gather, mm, pmd, start);
-  upperCleared(pmd);
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncUpperCleared(pmd);
 }
 
 /** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
-export function rangeZapped(_mm: u32, _start: u32, _end: u32): void {}
-
-/** Entries of the upper table that holds the one at `upper` may have been cleared. What keeps that table is held. */
-export function upperCleared(upper: u32): void {
-  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncUpperCleared(upper);
+export function rangeZapped(mm: u32, start: u32, end: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) reclaimUnderPtLock(mm, start, end);
+  else if (protocol === PROTOCOL_MMAP_WRITE) reclaimUnderMmapWrite(mm, start, end);
 }
 
 /** mremap has moved table number `table`. The locks of both upper entries are held. */
 export function upperMoved(table: u32): void {
   if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) tableMoved(table);
+}
+
+/** munmap leaves the upper table that holds the entry at `upper` to a neighbour; it may be empty. mmap_lock held. */
+export function upperLeft(upper: u32): void {
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncUpperLeft(upper);
 }
 
 /**

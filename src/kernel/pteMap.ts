@@ -24,9 +24,9 @@ import {
 } from './config.ts';
 import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
-import { LC_PTE, spinLock, spinLockNested, spinUnlock } from './lock.ts';
+import { LC_PTE, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
-import { entriesCleared, entryInstalled } from './protocol.ts';
+import { checkWalkFrom, entriesCleared, entryInstalled } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_PTE_MAP_RETRIES } from './stats.ts';
@@ -74,6 +74,7 @@ function checkUnmap(pte: u32): void {
  * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating.
  */
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
   if (!entryNamesTable(value)) {
@@ -120,6 +121,7 @@ export function pteUnmapUnlock(pte: u32): void {
 
 /** As pteOffsetMap; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
 export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
   if (!entryNamesTable(value)) {
@@ -139,6 +141,11 @@ export function mappedPmd(): u32 {
 /** Takes the lock of a mapped table. */
 export function pteLock(pte: u32): void {
   spinLock(pteLockOf(pte), LC_PTE);
+}
+
+/** Takes the lock of a mapped table if it is free; whether it did. */
+export function pteTrylock(pte: u32): boolean {
+  return spinTrylock(pteLockOf(pte), LC_PTE);
 }
 
 /** Takes the lock of a second mapped table while one is held; the caller fixes the order of the two. */

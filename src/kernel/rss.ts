@@ -6,8 +6,8 @@
  */
 
 import { entryNumber, PTE_SPECIAL } from './entry.ts';
-import { F_ANON, F_SHMEM, folioOf } from './frame.ts';
-import { F_FLAGS, H_CPUS, MM_RSS } from './layout.ts';
+import { F_ANON, F_SHMEM, folioFlags } from './frame.ts';
+import { H_CPUS, MM_RSS } from './layout.ts';
 import { cpuId } from './percpu.ts';
 import { load, peek, poke } from './word.ts';
 
@@ -31,7 +31,7 @@ export function rssSub(mm: u32, kind: u32, pages: u32): void {
 
 /** Kind under which a present, not special entry is counted. */
 export function rssKind(entry: u32): u32 {
-  const flags = load(folioOf(entryNumber(entry)) + F_FLAGS);
+  const flags = folioFlags(entryNumber(entry));
   if ((flags & F_ANON) !== 0) return RSS_ANON;
   return (flags & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE;
 }

@@ -40,19 +40,50 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
-/** Asynchronous reclaim (asyncReclaim.ts). */
-export const COUNTER_CANDIDATES_NOTED: u32 = 64;
-export const COUNTER_CANDIDATES_LOST: u32 = 65;
-export const COUNTER_CANDIDATES_SCANNED: u32 = 66;
-export const COUNTER_CANDIDATES_GONE: u32 = 67;
-export const COUNTER_CANDIDATES_KEPT: u32 = 68;
-export const COUNTER_CANDIDATES_POSTPONED: u32 = 69;
-export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 70;
-export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 71;
-export const COUNTER_ZERO_PAGES_DROPPED: u32 = 72;
-export const COUNTER_TABLES_WASTED: u32 = 73;
+/** The deferred-split queue: acquisitions of its lock, additions, removals. */
+export const COUNTER_DEFERRED_LOCKS: u32 = 48;
+export const COUNTER_DEFERRED_QUEUED: u32 = 49;
+export const COUNTER_DEFERRED_REMOVED: u32 = 50;
+/** Folios of several pages: faulted in; asked for and not to be had; split; splits given up. */
+export const COUNTER_LARGE_FAULTS: u32 = 51;
+export const COUNTER_LARGE_FALLBACKS: u32 = 52;
+export const COUNTER_FOLIOS_SPLIT: u32 = 53;
+export const COUNTER_SPLITS_FAILED: u32 = 54;
+/** Speculative faults: tried, committed, and ended without effect: why. */
+export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
+export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;
+/** A writer held mmap_lock, or came before the commit. */
+export const COUNTER_SPECULATIVE_ABORTS_WRITER: u32 = 62;
+export const COUNTER_SPECULATIVE_ABORTS_SEQUENCE: u32 = 63;
+/** No VMA; one that faults on may not be speculative, or the access is not within its rights. */
+export const COUNTER_SPECULATIVE_ABORTS_VMA: u32 = 64;
+export const COUNTER_SPECULATIVE_ABORTS_KIND: u32 = 65;
+/** A table was missing; the page is in swap. */
+export const COUNTER_SPECULATIVE_ABORTS_TABLE: u32 = 66;
+export const COUNTER_SPECULATIVE_ABORTS_SWAP: u32 = 67;
+/** The PTE lock was not free; the PMD, or the entry, had changed. */
+export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
+export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
+export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
+export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
+export const COUNTER_INTERRUPTS_SENT: u32 = 97;
+export const COUNTER_ITERATIONS: u32 = 98;
+/** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
+export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
+export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** Candidates for asynchronous reclaim (candidates.ts), what came of them, and tables freed for nothing (wastedFrees.ts). */
+export const COUNTER_CANDIDATES_NOTED: u32 = 112;
+export const COUNTER_CANDIDATES_LOST: u32 = 113;
+export const COUNTER_CANDIDATES_SCANNED: u32 = 114;
+export const COUNTER_CANDIDATES_GONE: u32 = 115;
+export const COUNTER_CANDIDATES_KEPT: u32 = 116;
+export const COUNTER_CANDIDATES_POSTPONED: u32 = 117;
+export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 118;
+export const COUNTER_ZERO_PAGES_DROPPED: u32 = 119;
+export const COUNTER_TABLES_WASTED: u32 = 120;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 74;
+export const COUNTERS: u32 = 121;
 
 /** Counts one event. */
 export function count(counter: u32): void {

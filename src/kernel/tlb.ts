@@ -22,7 +22,15 @@
  * translation information).
  */
 
-import { PSC_BITS, TABLE_BITS, TLB_BITS, TLB_FLUSH_CEILING } from './config.ts';
+import {
+  PGD_SHIFT,
+  PMD_SHIFT,
+  PSC_BITS,
+  PUD_SHIFT,
+  TABLE_BITS,
+  TLB_BITS,
+  TLB_FLUSH_CEILING,
+} from './config.ts';
 import { sendTlbInterrupt, waitInterrupt } from './irq.ts';
 import {
   C_FLUSH_END,
@@ -40,6 +48,7 @@ import {
   C_IPI_WAIT,
   MM_CPUMASK,
   MM_TLB_GEN,
+  PSC_BYTES,
 } from './layout.ts';
 import { cpuId, thisCpu } from './percpu.ts';
 import { EVENT_FLUSH, event } from './report.ts';
@@ -57,9 +66,12 @@ export const TLB_ENTRY: u32 = 4;
 export const TLB_STAMP: u32 = 8;
 export const TLB_EPOCH: u32 = 12;
 
-/** Words of a paging-structure-cache entry: vpn >>> TABLE_BITS, the PMD value (0: invalid), the table's generation, the epoch. */
+/**
+ * Words of a paging-structure-cache entry, of which each level (PMD_SHIFT, PUD_SHIFT, PGD_SHIFT) has its own: vpn >>> shift, the upper entry
+ * (0: invalid), the generation of the table that it names, the epoch.
+ */
 export const PSC_TAG: u32 = 0;
-export const PSC_PMD: u32 = 4;
+export const PSC_ENTRY: u32 = 4;
 export const PSC_GENERATION: u32 = 8;
 export const PSC_EPOCH: u32 = 12;
 
@@ -68,9 +80,25 @@ export function tlbSlot(vpn: u32): u32 {
   return thisCpu() + C_TLB + ((vpn & ((1 << TLB_BITS) - 1)) << 4);
 }
 
-/** Address of the paging-structure-cache entry in which the PMD value for `vpn` is cached, if at all. */
-export function pscSlot(vpn: u32): u32 {
-  return thisCpu() + C_PSC + (((vpn >>> TABLE_BITS) & ((1 << PSC_BITS) - 1)) << 4);
+/** Address of the paging-structure-cache entry in which the upper entry for `vpn` at the level of `shift` is cached, if at all. */
+export function pscSlot(vpn: u32, shift: u32): u32 {
+  const level = thisCpu() + C_PSC + (shift / TABLE_BITS - 1) * PSC_BYTES;
+  return level + (((vpn >>> shift) & ((1 << PSC_BITS) - 1)) << 4);
+}
+
+/** Invalidates the upper entry for `vpn` that is cached here at the level of `shift`, if one is. */
+function forgetUpper(vpn: u32, shift: u32): void {
+  const slot = pscSlot(vpn, shift);
+  if (peek(slot + PSC_TAG) === vpn >>> shift) poke(slot + PSC_ENTRY, 0);
+}
+
+/** Invalidates everything that is cached here on the way to page `vpn`. */
+export function forgetTranslation(vpn: u32): void {
+  const slot = tlbSlot(vpn);
+  if (peek(slot + TLB_VPN) === vpn) poke(slot + TLB_ENTRY, 0);
+  forgetUpper(vpn, PMD_SHIFT);
+  forgetUpper(vpn, PUD_SHIFT);
+  forgetUpper(vpn, PGD_SHIFT);
 }
 
 /** Invalidates every translation and upper entry cached here. */
@@ -87,10 +115,8 @@ function tlbFlushLocal(start: u32, end: u32, tables: u32): void {
     return;
   }
   for (let vpn = start; vpn !== end; vpn += 1) {
-    const slot = tlbSlot(vpn);
-    if (peek(slot + TLB_VPN) === vpn) poke(slot + TLB_ENTRY, 0);
-    const upper = pscSlot(vpn);
-    if (tables !== 0 && peek(upper + PSC_TAG) === vpn >>> TABLE_BITS) poke(upper + PSC_PMD, 0);
+    if (tables !== 0) forgetTranslation(vpn);
+    else if (peek(tlbSlot(vpn) + TLB_VPN) === vpn) poke(tlbSlot(vpn) + TLB_ENTRY, 0);
   }
 }
 

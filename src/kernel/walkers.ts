@@ -23,7 +23,7 @@ import { load } from './word.ts';
  * Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU section.
  * @inline
  */
-function findPmdPolling(mm: u32, vpn: u32): u32 {
+export function findPmdPolling(mm: u32, vpn: u32): u32 {
   const pgd = load(pgdOffset(mm, vpn));
   if (!entryPresent(pgd)) return 0;
   pollInterrupts();

@@ -8,7 +8,7 @@
  * Per PMD entry (`zapPteRange`):
  *  1. map and lock the PTE table;
  *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their page and queued in the
- *     gather; others go by kind;
+ *     gather, one by one or in runs of one folio (zapFolio.ts); others go by kind;
  *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is dropped;
  *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: the reclaim protocol hears of it under the lock (zapEmptied);
  *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
@@ -18,7 +18,7 @@
  * Source: Linux mm/memory.c (unmap_page_range, zap_pte_range, do_zap_pte_range, zap_present_ptes, zap_nonpresent_ptes).
  */
 
-import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_RESCHED_PERIOD } from './config.ts';
+import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_FOLIO, ZAP_RESCHED_PERIOD } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
@@ -27,22 +27,31 @@ import {
   entryPresent,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, folioFlags, folioHead, folioLarge, folioOf } from './frame.ts';
 import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
-import { F_FLAGS, F_MAP } from './layout.ts';
-import { entriesCleared, zapDone, zapEligible, zapEmptied } from './protocol.ts';
+import { F_FLAGS, H_ZAP } from './layout.ts';
+import { rmapRemovePtes } from './mapcount.ts';
+import {
+  entriesCleared,
+  zapDone,
+  zapEligible,
+  zapEmptied,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
 import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
 import { swapFree } from './swap.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
-import { exchange, load, or, sub } from './word.ts';
+import { exchange, load, or, peek } from './word.ts';
+import { RUN_FULL, zapPresentFolioPtes } from './zapFolio.ts';
 
 /** How far one call of `zapEntries` came and why it stopped, in the bits above the page count. */
-const STOPPED_FULL: u32 = 0x10000;
+const STOPPED_FULL: u32 = RUN_FULL;
 const ENTRY_LEFT: u32 = 0x20000;
 const PAGES_MASK: u32 = 0xffff;
 
@@ -61,11 +70,10 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
   gatherNoteRange(gather, vpn, vpn + 1);
   if (!entryCounted(entry)) return false;
   const frame = entryNumber(entry);
-  const folio = folioOf(frame);
-  if ((entry & PTE_DIRTY) !== 0 && (load(folio + F_FLAGS) & F_ANON) === 0)
-    or(folio + F_FLAGS, F_DIRTY);
+  if ((entry & PTE_DIRTY) !== 0 && (folioFlags(frame) & F_ANON) === 0)
+    or(folioOf(folioHead(frame)) + F_FLAGS, F_DIRTY);
   rssSub(mm, rssKind(entry), 1);
-  sub(folio + F_MAP, 1);
+  rmapRemovePtes(frame, 1);
   return gatherPage(gather, frame);
 }
 
@@ -80,6 +88,11 @@ function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
   rssSub(mm, RSS_SWAP, 1);
   swapFree(entryNumber(entry));
   return true;
+}
+
+/** Whether a present entry is taken out together with those after it that map the same folio. */
+function zapsFolio(entry: u32): boolean {
+  return peek(H_ZAP) === ZAP_FOLIO && entryCounted(entry) && folioLarge(entryNumber(entry));
 }
 
 /** Number of none entries from `pte` on, at most `most`. PTE lock held. */
@@ -105,15 +118,23 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       const at = pte + (done << 2);
       const entry = load(at);
       if (entryPresent(entry)) {
-        if (zapPresentPte(gather, mm, at, vpn + done)) outcome = outcome | STOPPED_FULL;
-        cleared += 1;
-      } else if (zapNonpresentPte(mm, at, entry)) {
-        cleared += 1;
+        let run: u32 = 1;
+        if (zapsFolio(entry)) {
+          run = zapPresentFolioPtes(gather, mm, at, vpn + done, entry, most - done);
+          outcome = outcome | (run & STOPPED_FULL);
+          run = run & PAGES_MASK;
+        } else if (zapPresentPte(gather, mm, at, vpn + done)) {
+          outcome = outcome | STOPPED_FULL;
+        }
+        cleared += run;
+        done += run;
+        worked += run;
       } else {
-        outcome = outcome | ENTRY_LEFT;
+        if (zapNonpresentPte(mm, at, entry)) cleared += 1;
+        else outcome = outcome | ENTRY_LEFT;
+        done += 1;
+        worked += 1;
       }
-      done += 1;
-      worked += 1;
     }
   }
   if (cleared !== 0) entriesCleared(pte, cleared);
@@ -186,6 +207,7 @@ function zapPudRange(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, recla
  * or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
  */
 export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayReclaim: u32): void {
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PGD_PAGES, end);
@@ -193,6 +215,7 @@ export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayRe
     if (entryPresent(pgd)) zapPudRange(gather, mm, pgd, vpn, next, mayReclaim);
     vpn = next;
   }
+  walkEnd(mm);
 }
 
 /** Zaps the part of a VMA that munmap or exit takes away. */

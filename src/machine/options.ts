@@ -1,35 +1,30 @@
 import { availableParallelism } from 'node:os';
-import {
-  CPUS_MAX,
-  GATHER_BATCH_COUNT,
-  GATHER_BATCH_ENTRIES,
-  PROTOCOL_ASYNC,
-  PROTOCOL_NONE,
-  PROTOCOL_SYNC,
-} from '../kernel/config.ts';
+import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/config.ts';
+import { PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
-/** Codes of the reclaim protocols in `src/kernel/config.ts`. */
-export const PROTOCOL_CODES = {
-  none: PROTOCOL_NONE,
-  sync: PROTOCOL_SYNC,
-  async: PROTOCOL_ASYNC,
-} as const;
-export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_CODES)[];
+export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
+import { resolveFolioSizes, type FolioSizes } from './foliosOption.ts';
+import { OptionError } from './optionError.ts';
+
+export { OptionError };
+
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
-export const FAULT_PATHS = ['mmap-lock', 'vma-lock'] as const;
-export const ZAP_MODES = ['page'] as const;
+export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
+export const ZAP_MODES = ['page', 'folio'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
+/** How protocol `pt-rwsem` knows that a table is empty. */
+export const EMPTINESS_MODES = ['scan', 'count'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/check.ts`. */
 export const CHECK_LEVELS = ['off', 'fast', 'full'] as const;
 export const DEATH_KINDS = ['exit', 'exception', 'memory'] as const;
 
-export type Protocol = (typeof PROTOCOLS)[number];
 export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
+export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -72,7 +67,12 @@ export interface MachineOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
+  /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
+  /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
+  emptiness?: EmptinessMode;
+  /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
+  mthp?: FolioSizes;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -91,8 +91,10 @@ export interface MachineOptions {
   swapPages?: number;
   /** Buckets of the page cache; a power of two. */
   cacheBuckets?: number;
-  /** Measure how long locks are held, too. */
+  /** Measure how long locks are held, too: every hold. */
   lockStat?: boolean;
+  /** Measure contention: who waits for whom, for which locks, where; of holds only some unless `lockStat`. */
+  contention?: boolean;
   /** Events each CPU remembers; 0 or a power of two. */
   eventsPerCpu?: number;
   /** Protocol `async`: milliseconds that a table waits before it is looked at, 0 to 2,000; default 10. */
@@ -103,7 +105,7 @@ export interface MachineOptions {
   candidates?: number;
   /** A further CPU that runs daemons, beside `cpus`; default: true where the protocol needs it. */
   daemonCpu?: boolean;
-  /** Spans remembered to count tables that were freed for nothing, 0 (none are counted) or a power of two; default 0. */
+  /** Spans remembered to count tables that were freed for nothing, 0 (none are counted) or a power of two; default 4,096 with protocol `async`, else 0. */
   wasteSlots?: number;
   /** Milliseconds from a reclaim within which an allocation for the same span makes it one for nothing, 1 to 4,000; default 100. */
   wasteMs?: number;
@@ -119,33 +121,14 @@ export interface MachineOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject' | 'mutant'>> {
+export interface ResolvedOptions extends Required<
+  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp'>
+> {
+  /** Enabled orders, smallest first. */
+  mthp: readonly number[];
   inject: Injection;
   /** Null: the kernel as it is. */
   mutant: string | null;
-}
-
-/** An option that cannot be used. `message` names the option, its value and what is allowed. */
-export class OptionError extends Error {
-  override readonly name = 'OptionError';
-  readonly option: string;
-  readonly value: unknown;
-  readonly allowed: string;
-
-  constructor(option: string, value: unknown, allowed: string) {
-    super(`option ${option}: ${show(value)} is not allowed; allowed: ${allowed}`);
-    this.option = option;
-    this.value = value;
-    this.allowed = allowed;
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
 }
 
 /** Checks that `value` is a whole number in [least, most]. Throws OptionError. */
@@ -209,6 +192,8 @@ const DEFAULTS: ResolvedOptions = {
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
+  emptiness: 'scan',
+  mthp: [],
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -221,6 +206,7 @@ const DEFAULTS: ResolvedOptions = {
   swapPages: 16_384,
   cacheBuckets: 4096,
   lockStat: false,
+  contention: false,
   eventsPerCpu: 0,
   asyncDelayMs: 10,
   asyncEager: false,
@@ -279,6 +265,8 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
+    emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
+    mthp: resolveFolioSizes(all.mthp),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
@@ -291,12 +279,18 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     swapPages: checkInteger('swapPages', all.swapPages, 0, NUMBERS_MAX),
     cacheBuckets: checkPowerOfTwo('cacheBuckets', all.cacheBuckets, 1, 1 << 20),
     lockStat: checkBoolean('lockStat', all.lockStat),
+    contention: checkBoolean('contention', all.contention),
     eventsPerCpu: checkPowerOfTwo('eventsPerCpu', all.eventsPerCpu, 0, 1 << 20),
     asyncDelayMs: checkNumber('asyncDelayMs', all.asyncDelayMs, 0, 2000),
     asyncEager: checkBoolean('asyncEager', all.asyncEager),
     candidates: checkPowerOfTwo('candidates', all.candidates, 1, 1 << 20),
     daemonCpu: checkBoolean('daemonCpu', given.daemonCpu ?? all.protocol === 'async'),
-    wasteSlots: checkPowerOfTwo('wasteSlots', all.wasteSlots, 0, 1 << 20),
+    wasteSlots: checkPowerOfTwo(
+      'wasteSlots',
+      given.wasteSlots ?? (all.protocol === 'async' ? 4096 : 0),
+      0,
+      1 << 20,
+    ),
     wasteMs: checkNumber('wasteMs', all.wasteMs, 1, 4000),
     stallMs: checkInteger('stallMs', all.stallMs, 1, 4000),
     batchEntries: checkInteger('batchEntries', all.batchEntries, 1, GATHER_BATCH_ENTRIES),

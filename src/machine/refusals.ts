@@ -4,6 +4,7 @@
  */
 import { CPUS_MAX } from '../kernel/config.ts';
 import type { ResolvedOptions } from './options.ts';
+import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
 
 export interface Refusal {
   /** The option that the error names. */
@@ -14,10 +15,16 @@ export interface Refusal {
 }
 
 export const REFUSALS: readonly Refusal[] = [
+  ...Object.values<ProtocolEntry>(PROTOCOL_LIST).flatMap(({ refusals = [] }) => refusals),
   {
     option: 'daemonCpu',
     reason: `false with ${CPUS_MAX} CPUs: there is no further one`,
     when: ({ cpus, daemonCpu }) => daemonCpu && cpus === CPUS_MAX,
+  },
+  {
+    option: 'emptiness',
+    reason: 'scan: only protocol pt-rwsem keeps counts of entries to tell an empty table by',
+    when: ({ emptiness, protocol }) => emptiness === 'count' && protocol !== 'pt-rwsem',
   },
 ];
 

@@ -1,5 +1,6 @@
 /** Parts that the reports of all runs have: the axes, what the machine counted, what was checked. */
 import type { AuditReport } from '../machine/audit/index.ts';
+import { folioSizesText } from '../machine/foliosOption.ts';
 import type { ResolvedOptions } from '../machine/options.ts';
 import type { LockStatistics, MachineStatistics } from '../machine/statistics.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
@@ -9,10 +10,14 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, free, fault, zap, lock, execution, check, cpus, mutant } = options;
+  const { protocol, emptiness, free, fault, zap, mthp, lock, execution, check, cpus, mutant } =
+    options;
+  const counts = emptiness === 'count' ? ' by count' : '';
   return (
     (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
-    `protocol ${protocol}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
+    `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, ` +
+    (mthp.length === 0 ? '' : `mthp ${folioSizesText(mthp)}, `) +
+    `lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );
 }
@@ -25,6 +30,19 @@ export function totalsLines(statistics: MachineStatistics): string[] {
     `tables  ${count('tablesAllocated')} allocated out of ${formatCount(tables.everUsed)} ever used, ${count('tablesFreed')} freed ` +
       `(${count('tablesReclaimedFast')} reclaimed on the fast path, ${count('tablesReclaimedSlow')} on the slow), ` +
       `${formatCount(tables.heldBack)} held back; ${count('gracePeriods')} grace periods`,
+    ...candidateLines(statistics),
+  ];
+}
+
+/** What came of the tables that were noted as perhaps empty, if any were. */
+function candidateLines({ counters, candidates }: MachineStatistics): string[] {
+  const count = (name: string): string => formatCount(counters[name] ?? 0);
+  if ((counters['candidatesNoted'] ?? 0) === 0) return [];
+  return [
+    `daemon  ${count('candidatesNoted')} tables noted as perhaps empty (${count('candidatesLost')} more lost), ${count('candidatesScanned')} looked at: ` +
+      `${count('tablesReclaimedAsync')} freed, ${count('candidatesKept')} in use again, ${count('candidatesGone')} gone, ${count('candidatesPostponed')} put off; ` +
+      `${count('upperTablesReclaimed')} upper tables freed, ${count('zeroPagesDropped')} zero pages dropped`,
+    `        ${formatCount(candidates.heldBackKb)} kB at most held back now, ${formatCount(candidates.heldBackPeakKb)} kB at the peak; ${count('tablesWasted')} tables freed for nothing`,
   ];
 }
 
@@ -38,7 +56,7 @@ export function cpuTable(
   const rows = statistics.cpus.map((cpu, at) => {
     const done = operations[at] ?? cpu.counters['ops'] ?? NaN;
     return [
-      String(at),
+      at < operations.length ? String(at) : `${at} daemons`,
       formatCount(done),
       formatCount((done / durationMs) * 1000),
       formatCount(cpu.counters['faults'] ?? 0),

@@ -5,7 +5,13 @@
  * all CPUs are idle and all tables free, whose locks, of the kind before, become new.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAULT_MMAP_LOCK, FREE_RCU, LOCK_ADAPTIVE } from '../../src/kernel/config.ts';
+import {
+  EMPTINESS_SCAN,
+  FAULT_MMAP_LOCK,
+  FREE_RCU,
+  LOCK_ADAPTIVE,
+  ZAP_PAGE,
+} from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_TABLES_RECLAIMED_FAST,
@@ -14,11 +20,13 @@ import {
 import { MIX_NAMES } from '../../src/experiment/mixes.ts';
 import { boot, type Machine } from '../../src/machine/machine.ts';
 import {
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
   PROTOCOL_CODES,
+  ZAP_MODES,
 } from '../../src/machine/options.ts';
 import { VARIANTS, variantName, type Variant } from './variants.ts';
 
@@ -32,8 +40,10 @@ function configure(machine: Machine, variant: Variant): void {
     machine.words[address >>> 2] = value;
   };
   put(layout.H_PROTOCOL, PROTOCOL_CODES[variant.protocol]);
+  put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(variant.emptiness));
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(variant.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
+  put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(variant.zap));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(variant.lock));
   const descriptors = machine.words[layout.H_PTDESCS >>> 2]!;
   for (let table = 1; table < machine.words[layout.G_TABLE_BUMP >>> 2]!; table++) {

@@ -13,6 +13,7 @@ const STRUCTURES: [string, number][] = [
   ['C_', layout.CPU_BYTES],
   ['PT_', 2 ** layout.PTDESC_SHIFT],
   ['F_', 2 ** layout.FOLIO_SHIFT],
+  ['LARGE_', 3 * 2 ** layout.FOLIO_SHIFT],
   ['VMA_', 2 ** layout.VMA_SHIFT],
   ['MM_', layout.MM_BYTES],
   ['INODE_', 2 ** layout.INODE_SHIFT],
@@ -29,6 +30,7 @@ const SIZES: Record<string, number> = {
   VMA_NEXT: config.VMA_LEVELS * 4,
   MM_PAGE_TABLE_LOCK: layout.LOCK_BYTES,
   MM_LOCK: layout.RWSEM_BYTES,
+  MM_PT_LOCK: layout.RWSEM_BYTES,
   RWSEM_QUEUE: layout.LOCK_BYTES,
   MM_VMA_HEAD: config.VMA_LEVELS * 4,
   MM_VMA_PATH: config.VMA_LEVELS * 4,
@@ -37,6 +39,7 @@ const SIZES: Record<string, number> = {
   G_TABLE_LOCK: layout.LOCK_BYTES,
   G_FRAME_LOCK: layout.LOCK_BYTES,
   G_VMA_LOCK: layout.LOCK_BYTES,
+  G_DEFERRED_LOCK: layout.LOCK_BYTES,
   G_SWAP_LOCK: layout.LOCK_BYTES,
   G_MM_LOCK: layout.LOCK_BYTES,
   G_FRAME_AREAS: (config.FRAME_ORDER_MAX + 1) * 8,
@@ -52,7 +55,7 @@ const SIZES: Record<string, number> = {
   C_IPI_WAIT: config.CPUS_MAX * 4,
   C_RCU_HISTOGRAM: 32 * 4,
   C_TLB: 2 ** (config.TLB_BITS + 4),
-  C_PSC: 2 ** (config.PSC_BITS + 4),
+  C_PSC: 3 * layout.PSC_BYTES,
 };
 
 describe.each(STRUCTURES)('offsets %s*', (prefix, bytes) => {

@@ -2,6 +2,7 @@
 import { FRAME_ORDER_MAX } from '../../kernel/config.ts';
 import * as frame from '../../kernel/frame.ts';
 import * as layout from '../../kernel/layout.ts';
+import { ENTIRELY_MAPPED } from '../../kernel/mapcount.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Follows the free lists, then looks at every frame that is on none. Preconditions: entries and page cache are counted. */
@@ -39,9 +40,9 @@ export function auditFrames(ledger: Ledger): void {
         frame.F_BUDDY | order,
       );
       ledger.equal(
-        folio + layout.F_PREV,
+        folio + layout.F_OWNER,
         `free block ${number}: the one before`,
-        ledger.at(folio + layout.F_PREV),
+        ledger.at(folio + layout.F_OWNER),
         previous,
       );
       previous = number;
@@ -69,6 +70,50 @@ export function auditFrames(ledger: Ledger): void {
     );
   }
   auditUsedFrames(ledger, free, Math.min(bump, limit));
+}
+
+/** The folio of `pages` frames from `head` on: what it is made of, and its map counts. Returns the entries that map it. */
+function auditFolio(ledger: Ledger, head: number, pages: number): number {
+  let ptes = 0;
+  let mapped = 0;
+  for (let number = head; number < head + pages; number++) {
+    const folio = ledger.folio(number);
+    const maps = ledger.mapCounts[number]!;
+    ptes += maps;
+    if (maps > 0) mapped++;
+    ledger.equal(
+      folio + layout.F_MAP,
+      `frame ${number}: map count`,
+      ledger.at(folio + layout.F_MAP),
+      maps,
+    );
+    ledger.equal(
+      folio + layout.F_HEAD,
+      `frame ${number}: first frame of its folio`,
+      ledger.at(folio + layout.F_HEAD),
+      pages === 1 ? 0 : head,
+    );
+    if (number === head) continue;
+    ledger.equal(
+      folio + layout.F_REF,
+      `frame ${number}, not the first of its folio: references`,
+      ledger.at(folio + layout.F_REF),
+      0,
+    );
+    if ((ledger.at(folio + layout.F_FLAGS) & frame.F_TAIL) === 0)
+      ledger.find('accounting', folio, `frame ${number} of folio ${head} is not marked as a tail`);
+  }
+  if (pages === 1) return ptes;
+  const folio = ledger.folio(head);
+  const huge = ledger.hugeMaps.get(head) ?? 0;
+  const counts: [number, string, number][] = [
+    [layout.LARGE_MAPCOUNT, 'entries that map it', ptes + huge],
+    [layout.LARGE_ENTIRE_MAPCOUNT, 'huge PMDs that map it', huge],
+    [layout.LARGE_PAGES_MAPPED, 'pages mapped', mapped + (huge > 0 ? ENTIRELY_MAPPED : 0)],
+  ];
+  for (const [word, what, expected] of counts)
+    ledger.equal(folio + word, `folio ${head}: ${what}`, ledger.at(folio + word), expected);
+  return ptes + huge;
 }
 
 /** Frames up to `bump`: those not `free` are in use and balance, free ones are not mapped. */
@@ -106,18 +151,14 @@ function auditUsedFrames(ledger: Ledger, free: Uint8Array, bump: number): void {
         folio,
         `frame ${number} is ${cached ? '' : 'not '}in the page cache, its flags are ${hex(flags)}`,
       );
-    ledger.equal(
-      folio + layout.F_MAP,
-      `frame ${number}: map count`,
-      ledger.at(folio + layout.F_MAP),
-      maps,
-    );
+    const pages = 2 ** (flags & frame.F_ORDER);
+    const mappings = auditFolio(ledger, number, pages);
     ledger.equal(
       folio + layout.F_REF,
       `frame ${number}: references`,
       ledger.at(folio + layout.F_REF),
-      maps + (cached ? 1 : 0),
+      mappings + (cached ? 1 : 0),
     );
-    number += 2 ** (flags & frame.F_ORDER);
+    number += pages;
   }
 }

@@ -32,8 +32,10 @@ export class Ledger {
   readonly tables = new Map<number, string>();
   /** Addresses of the VMAs in lists of address spaces. */
   readonly vmas = new Set<number>();
-  /** Entries that map each frame. */
+  /** PTEs that map each frame. */
   readonly mapCounts: Uint32Array;
+  /** Huge PMDs that map a folio, by its first frame. */
+  readonly hugeMaps = new Map<number, number>();
   /** Entries that name each swap slot. */
   readonly swapRefs: Uint32Array;
   /** VMAs that map each inode. */
@@ -72,5 +74,10 @@ export class Ledger {
   /** Address of a frame's descriptor. */
   folio(number: number): number {
     return this.at(layout.H_FOLIOS) + (number << layout.FOLIO_SHIFT);
+  }
+
+  /** First frame of the folio that a frame belongs to. */
+  head(number: number): number {
+    return this.at(this.folio(number) + layout.F_HEAD) || number;
   }
 }

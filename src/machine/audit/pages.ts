@@ -55,7 +55,8 @@ export function auditPage(
     return;
   }
   ledger.mapCounts[number]!++;
-  const folio = ledger.folio(number);
+  const head = ledger.head(number);
+  const folio = ledger.folio(head);
   const flags = ledger.at(folio + layout.F_FLAGS);
   if ((ledger.at(folio + layout.F_GEN) & 1) === 0 || ledger.at(folio + layout.F_REF) === 0) {
     ledger.find('frame-use-after-free', at, `${page}: maps frame ${number}, which is free`);
@@ -74,7 +75,7 @@ export function auditPage(
   }
   increment(space, (flags & frame.F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE);
   ledger.equal(folio + layout.F_OWNER, `${page}: owner of its frame ${number}`, owner, vma.inode);
-  const index = (vma.pgoff + (vpn - vma.start)) >>> 0;
+  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   ledger.equal(
     folio + layout.F_INDEX,
     `${page}: place in the file of frame ${number}`,

@@ -13,6 +13,9 @@ import { hex, type Ledger } from './ledger.ts';
 /** Rights and marks that a cached entry may have only as long as the table's entry has them. */
 const GRANTED = entry.PTE_USER | entry.PTE_WRITE | entry.PTE_DIRTY;
 
+/** Shifts of the levels that paging-structure caches have, in their order. */
+const UPPER_SHIFTS = [PMD_SHIFT, PUD_SHIFT, PGD_SHIFT];
+
 /** Compares what every CPU has cached with the tables of its address space. */
 export function auditTranslations(ledger: Ledger): void {
   for (let cpu = 0; cpu < ledger.at(layout.H_CPUS); cpu++) {
@@ -25,10 +28,11 @@ export function auditTranslations(ledger: Ledger): void {
       const slot = area + layout.C_TLB + i * 16;
       if (ledger.at(slot + tlb.TLB_EPOCH) === epoch) auditEntry(ledger, cpu, mm, slot);
     }
-    for (let i = 0; i < 2 ** PSC_BITS; i++) {
-      const slot = area + layout.C_PSC + i * 16;
-      if (ledger.at(slot + tlb.PSC_EPOCH) === epoch) auditUpper(ledger, cpu, mm, slot);
-    }
+    for (const [level, shift] of UPPER_SHIFTS.entries())
+      for (let i = 0; i < 2 ** PSC_BITS; i++) {
+        const slot = area + layout.C_PSC + level * layout.PSC_BYTES + i * 16;
+        if (ledger.at(slot + tlb.PSC_EPOCH) === epoch) auditUpper(ledger, cpu, mm, slot, shift);
+      }
   }
 }
 
@@ -39,18 +43,20 @@ function below(ledger: Ledger, upper: number, vpn: number, shift: number): numbe
   return ledger.at(layout.tableAddress(upper >>> 8) + index * 4);
 }
 
-/** The PMD value for `vpn` now. */
-function pmdOf(ledger: Ledger, mm: number, vpn: number): number {
+/** The upper entry for `vpn` at the level of `shift` now. */
+function upperOf(ledger: Ledger, mm: number, vpn: number, shift: number): number {
   const pgd = layout.tableAddress(ledger.at(mm + layout.MM_PGD)) + (vpn >>> PGD_SHIFT) * 4;
-  const pud = below(ledger, ledger.at(pgd), vpn, PUD_SHIFT);
-  return below(ledger, pud, vpn, PMD_SHIFT);
+  const value = ledger.at(pgd);
+  if (shift === PGD_SHIFT) return value;
+  const pud = below(ledger, value, vpn, PUD_SHIFT);
+  return shift === PUD_SHIFT ? pud : below(ledger, pud, vpn, PMD_SHIFT);
 }
 
 function auditEntry(ledger: Ledger, cpu: number, mm: number, slot: number): void {
   const cached = ledger.at(slot + tlb.TLB_ENTRY);
   if (cached === 0) return;
   const vpn = ledger.at(slot + tlb.TLB_VPN);
-  const now = below(ledger, pmdOf(ledger, mm, vpn), vpn, 0);
+  const now = below(ledger, upperOf(ledger, mm, vpn, PMD_SHIFT), vpn, 0);
   const same = entry.entryPresent(now) && now >>> 8 === cached >>> 8;
   if (!same || (cached & ~now & GRANTED) !== 0)
     ledger.find(
@@ -60,15 +66,15 @@ function auditEntry(ledger: Ledger, cpu: number, mm: number, slot: number): void
     );
 }
 
-function auditUpper(ledger: Ledger, cpu: number, mm: number, slot: number): void {
-  const cached = ledger.at(slot + tlb.PSC_PMD);
+function auditUpper(ledger: Ledger, cpu: number, mm: number, slot: number, shift: number): void {
+  const cached = ledger.at(slot + tlb.PSC_ENTRY);
   if (cached === 0) return;
-  const vpn = (ledger.at(slot + tlb.PSC_TAG) << PMD_SHIFT) >>> 0;
-  const now = pmdOf(ledger, mm, vpn);
+  const vpn = (ledger.at(slot + tlb.PSC_TAG) << shift) >>> 0;
+  const now = upperOf(ledger, mm, vpn, shift);
   if (now !== cached)
     ledger.find(
       'stale-translation',
       slot,
-      `CPU ${cpu} has PMD ${hex(cached)} cached for page ${hex(vpn)}, whose PMD is ${hex(now)}`,
+      `CPU ${cpu} has upper entry ${hex(cached)} cached for page ${hex(vpn)}, where it is ${hex(now)}`,
     );
 }
