@@ -37,10 +37,11 @@ let mm: u32 = 0;
 export function setUp(): void {
   mm = newSpace(PMD_PAGES);
   expect(doMadvise(mm, 0, 1, MADV_POPULATE_READ) === 0, 'set-up: the zero page is mapped');
-  expect(runDaemons() === 1, 'set-up: looked at once');
   setThisCpu(2);
   expect(access(mm, 0, 0) === 0, 'set-up: it is in a TLB');
   setThisCpu(0);
+  // The first look takes the accessed bits away.
+  expect(runDaemons() === 1, 'set-up: looked at once');
 }
 
 function scan(): void {
