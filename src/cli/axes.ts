@@ -8,6 +8,7 @@ import {
   FREE_MODES,
   LOCK_KINDS,
   PROTOCOLS,
+  THP_MODES,
   ZAP_MODES,
 } from '../machine/options.ts';
 import type { MachineOptions } from '../machine/options.ts';
@@ -38,6 +39,11 @@ export const AXIS_OPTIONS = {
     kind: 'choice',
     allowed: ZAP_MODES,
     help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
+  },
+  thp: {
+    kind: 'choice',
+    allowed: THP_MODES,
+    help: 'huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere (default never)',
   },
   lock: {
     kind: 'choice',
@@ -171,6 +177,7 @@ const MACHINE_KEYS = [
   'zap',
   'emptiness',
   'mthp',
+  'thp',
   'lock',
   'execution',
   'check',

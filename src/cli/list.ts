@@ -11,6 +11,7 @@ import { EXIT_RIGHT } from './exit.ts';
 import { INJECTIONS } from './inject.ts';
 import { checkChoice } from './options.ts';
 import { MIXES } from '../experiment/mixes.ts';
+import { WORKLOADS } from '../experiment/workloads/index.ts';
 
 interface Entry {
   name: string;
@@ -40,6 +41,11 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     page: 'one page after the other',
     folio: 'neighbouring pages of one folio at once, as Linux since 6.9',
   },
+  thp: {
+    never: 'no huge pages but by MADV_COLLAPSE',
+    madvise: 'huge pages where MADV_HUGEPAGE was given',
+    always: 'huge pages wherever they fit',
+  },
   lock: {
     adaptive: 'spins a while, then parks',
     tas: 'test-and-set',
@@ -68,9 +74,11 @@ function catalogue(): Record<string, Entry[]> {
     fault: axis('fault'),
     zap: axis('zap'),
     emptiness: axis('emptiness'),
+    thp: axis('thp'),
     locks: axis('lock'),
     executions: axis('execution'),
-    workloads: entries(Object.keys(MIXES), MIXES),
+    mixes: entries(Object.keys(MIXES), MIXES),
+    workloads: WORKLOADS.map(({ name, summary }) => ({ name, summary })),
     injections: entries(Object.keys(INJECTIONS), INJECTIONS),
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
     scenarios: scenarioNames().map((name) => ({ name, summary: readAbout(name).summary })),
@@ -99,8 +107,10 @@ const KINDS = [
   'fault',
   'zap',
   'emptiness',
+  'thp',
   'locks',
   'executions',
+  'mixes',
   'workloads',
   'injections',
   'oracles',

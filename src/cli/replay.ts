@@ -16,10 +16,9 @@ import { axesLine, checksLines, lockTable, totalsLines } from '../report/runRepo
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { ADVICE_NUMBERS } from '../trace/operation.ts';
 import { eachLines } from '../trace/replay.ts';
 import type { ReplayProgress } from '../trace/replay.ts';
-import { replaySizes } from '../trace/sizes.ts';
+import { FRAMES_MAX, replayMachine } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
 import {
@@ -42,14 +41,7 @@ import { commandLine } from './outcome.ts';
 import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
-const TABLES_MAX = 1_600_000;
-const FRAMES_MAX = 2 ** 24;
 const WASTE_SLOTS = 65_536;
-
-/** Advice that asks for huge pages. */
-const HUGE_ADVICE = ['hugepage', 'collapse'];
-const HUGE_WORDS = new RegExp(`^[^#]*\\s(${HUGE_ADVICE.join('|')})\\s*(?:#|$)`);
-const ALLOWED_ADVICE = Object.keys(ADVICE_NUMBERS).filter((name) => !HUGE_ADVICE.includes(name));
 
 const SPEC = {
   name: 'replay',
@@ -94,7 +86,7 @@ const SPEC = {
   },
   notes: [
     'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
-    'The last page below 16T cannot be mapped, as at the end of every Linux address space; scripts that advise hugepage or collapse are refused.',
+    'The last page below 16T cannot be mapped, as at the end of every Linux address space.',
     'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
   ],
 } as const satisfies CommandSpec;
@@ -116,7 +108,6 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
       `${file}:${lineOfCpu(file, limit)}: CPU ${trace.cpus - 1} is no CPU of the machine; allowed: 0 to ${limit - 1}${option}`,
     );
   }
-  if (trace.kind === 'script') refuseHugePages(file);
   if (values.against === undefined) return { trace, against: null };
   if (trace.kind === 'script') {
     throw new UsageError(
@@ -142,26 +133,10 @@ function lineOfCpu(file: string, limit: number): number {
   return line;
 }
 
-/** Refuses a script that asks for huge pages: what comes after would differ from Linux. */
-function refuseHugePages(file: string): void {
-  for (const [at, text] of scriptLines(file).entries()) {
-    const advice = HUGE_WORDS.exec(text)?.[1];
-    if (advice !== undefined) {
-      throw new UsageError(
-        `${file}:${at}: madvise ${advice}: this version has no huge pages; allowed: ${ALLOWED_ADVICE.join(', ')}`,
-      );
-    }
-  }
-}
-
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
 function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): MachineOptions {
-  const sizes = replaySizes(trace);
   return {
-    tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
-    frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
-    vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
-    inodes: Math.min(65_535, sizes.inodes + 16),
+    ...replayMachine(trace),
     swapPages: (values['swap'] as number | undefined) ?? 0,
     // Daemons run between operations, by the recording's time.
     daemonCpu: false,

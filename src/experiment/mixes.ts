@@ -33,6 +33,9 @@ export const MIXES = {
     'mmap, munmap, mremap and mprotect of the same ranges by all CPUs; tables of every level come and go',
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
+  folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
+  huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
+  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
   all: 'everything',
 } as const;
 
@@ -126,6 +129,72 @@ const ALL: Partial<Record<StepName, number>> = {
   own: 6,
   ownZap: 2,
 };
+const FOLIO: Partial<Record<StepName, number>> = {
+  fillLarge: 30,
+  writePage: 8,
+  readPage: 4,
+  zapLarge: 14,
+  zapSpans: 6,
+  movePart: 8,
+  unmapPart: 4,
+  protectPart: 6,
+  freeLarge: 3,
+  coldLarge: 1,
+  pageoutLarge: 4,
+  pinPart: 8,
+  walk: 3,
+  walkSlowly: 2,
+  life: 1,
+  own: 5,
+  ownZap: 2,
+};
+const HUGE: Partial<Record<StepName, number>> = {
+  readPage: 10,
+  writePage: 20,
+  fill: 8,
+  readAgain: 8,
+  walk: 10,
+  walkSlowly: 8,
+  pin: 6,
+  collapse: 20,
+  allowHuge: 6,
+  zapSpans: 8,
+  zapPart: 8,
+  free: 2,
+  ageSpan: 4,
+  pageout: 1,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 8,
+  protect: 3,
+  protectSpan: 4,
+  own: 4,
+  ownZap: 2,
+};
+const FORK: Partial<Record<StepName, number>> = {
+  readPage: 8,
+  writePage: 20,
+  fill: 8,
+  readAgain: 3,
+  walk: 3,
+  walkSlowly: 3,
+  pin: 6,
+  zapSpans: 8,
+  zapPart: 4,
+  free: 3,
+  pageout: 3,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 5,
+  protect: 4,
+  life: 2,
+  fork: 10,
+  migrate: 10,
+  reclaim: 8,
+  truncate: 4,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -143,16 +212,26 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
 }
 
 const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, all] = [FAULT_HEAVY, ZAP_HEAVY, MAP_HEAVY, WALKERS, ALL].map(
-    lots,
-  );
+  const [faults, zaps, maps, walkers, forks, all] = [
+    FAULT_HEAVY,
+    ZAP_HEAVY,
+    MAP_HEAVY,
+    WALKERS,
+    FORK,
+    ALL,
+  ].map(lots);
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
+  const huge = lots(HUGE);
+  const folios = lots(FOLIO);
   return {
     'fault-heavy': () => faults!,
     'zap-heavy': () => zaps!,
     'map-heavy': () => maps!,
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
+    folio: () => folios,
+    huge: () => huge,
+    fork: () => forks!,
     all: () => all!,
   };
 })();

@@ -13,12 +13,13 @@
  *
  *  1. No lock, an RCU section: has the table an entry? Then watch it, done: nearly always.
  *  2. mmap_lock for write, by trylock; a daemon does not make others wait for it: later.
- *  3. Write-lock every VMA that overlaps the table's span (vmaStartWrite waits for its readers); more than UPPER_VMAS_MAX: leave it.
+ *  3. Write-lock every VMA that overlaps the table's span (vmaStartWrite waits for its readers), and take the rmap locks of the one that has any; more
+ *     than UPPER_VMAS_MAX VMAs, or two whose rmap locks differ, which have no order: leave it.
  *  4. Scan again. Nobody can fill it now. Clear the upper entry, under page_table_lock as all changes of it; mark the table.
- *  5. Downgrade mmap_lock, which ends the VMA locks: faults go on, and allocate a new table.
+ *  5. Drop the rmap locks; downgrade mmap_lock, which ends the VMA locks: faults go on, and allocate a new table.
  *  6. Flush, with upper levels, then RCU, by a gather; release mmap_lock. Is the table above empty now? It becomes a candidate.
  *
- * Lock order: mmap_lock for write, VMA write locks, page_table_lock. Source: Linux mm/memory.c (free_pgtables, whose reasons these are),
+ * Lock order: mmap_lock for write, VMA write locks, i_mmap, anon_vma, page_table_lock. Source: Linux mm/memory.c (free_pgtables, whose reasons these are),
  * Documentation/mm/process_addrs.rst (page table freeing).
  */
 
@@ -33,7 +34,7 @@ import {
 import { PGD_PAGES, PUD_PAGES, TABLE_ENTRIES, UPPER_VMAS_MAX } from './config.ts';
 import { gatherFinish, gatherStart, gatherTable } from './gather.ts';
 import { syncPoint } from './inject.ts';
-import { MM_PAGE_TABLE_LOCK, tableAddress, VMA_START } from './layout.ts';
+import { MM_PAGE_TABLE_LOCK, tableAddress, VMA_ANON, VMA_INODE, VMA_START } from './layout.ts';
 import { LC_PAGE_TABLE, spinLock, spinUnlock } from './lock.ts';
 import {
   mmapReadUnlock,
@@ -42,6 +43,7 @@ import {
   mmapWriteUnlock,
 } from './mmapLock.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
+import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import {
   count,
   COUNTER_CANDIDATES_GONE,
@@ -87,22 +89,52 @@ function emptyTableNamed(mm: u32, level: u32, first: u32): u32 {
   return index === TABLE_ENTRIES ? table : 0;
 }
 
-/** Step 3. Returns whether all VMAs that overlap [first, first + pages) are write-locked. mmap_lock for write. */
-function writeLockSpan(mm: u32, first: u32, pages: u32): boolean {
+/** What `writeLockSpan` found, beside the address of the VMA whose rmap locks it took. */
+const SPAN_NO_RMAP: u32 = 0;
+const SPAN_LEFT: u32 = 1;
+
+/** Whether the locks of an rmap that finds `one` are those of one that finds `other`: pieces of an anonymous mapping. */
+function sameRmapLocks(one: u32, other: u32): boolean {
+  return (
+    (load(one + VMA_INODE) | load(other + VMA_INODE)) === 0 &&
+    load(one + VMA_ANON) === load(other + VMA_ANON)
+  );
+}
+
+/**
+ * Step 3 for the VMAs that overlap [first, first + pages). Returns the one whose rmap locks are held, SPAN_NO_RMAP, or SPAN_LEFT: not to be had.
+ * mmap_lock for write.
+ */
+function writeLockSpan(mm: u32, first: u32, pages: u32): u32 {
   let locked: u32 = 0;
+  let found: u32 = SPAN_NO_RMAP;
   let vma = findVma(mm, first);
   while (vma !== 0 && (load(vma + VMA_START) <= first || load(vma + VMA_START) - first < pages)) {
-    if (locked === UPPER_VMAS_MAX) return false;
+    if (locked === UPPER_VMAS_MAX) return SPAN_LEFT;
     vmaStartWrite(vma);
     locked += 1;
+    // Write-locked, a VMA without an anon_vma gets none.
+    if ((load(vma + VMA_INODE) | load(vma + VMA_ANON)) !== 0) {
+      if (found !== SPAN_NO_RMAP && !sameRmapLocks(found, vma)) return SPAN_LEFT;
+      found = vma;
+    }
     vma = vmaNext(vma);
   }
-  return true;
+  if (found !== SPAN_NO_RMAP) takeRmapLocks(found);
+  return found;
 }
 
 /** Steps 3 and 4, mmap_lock held for write. Returns the number of the table of `level` that was detached, or 0. */
 function detachUpper(mm: u32, level: u32, first: u32): u32 {
-  if (!writeLockSpan(mm, first, spanOf(level))) return 0;
+  const found = writeLockSpan(mm, first, spanOf(level));
+  if (found === SPAN_LEFT) return 0;
+  const table = detachIfEmpty(mm, level, first);
+  if (found !== SPAN_NO_RMAP) dropRmapLocks(found);
+  return table;
+}
+
+/** Step 4, with everybody kept out of the span. Returns the table's number, or 0. */
+function detachIfEmpty(mm: u32, level: u32, first: u32): u32 {
   const upper = level === LEVEL_PMD ? pudFind(mm, first) : pgdOffset(mm, first);
   const table = tableNamed(mm, level, first);
   if (table === 0 || firstEntry(table) !== TABLE_ENTRIES) return 0;

@@ -6,7 +6,7 @@
  *
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
@@ -23,6 +23,7 @@ import {
   ENOMEM,
   FAULT_SPECULATIVE,
   FAULT_VMA_LOCK,
+  THP_NEVER,
   VM_EXEC,
   VM_READ,
   VM_SHARED,
@@ -31,7 +32,9 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -43,10 +46,13 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
+  F_EXCLUSIVE,
   folioGetMany,
+  folioHead,
   folioLarge,
   folioOf,
   folioOrder,
@@ -54,10 +60,20 @@ import {
   frameAlloc,
   ZERO_FRAME,
 } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import {
+  C_FAULT_FOLIO,
+  F_INDEX,
+  F_OWNER,
+  H_FAULT_PATH,
+  H_THP,
+  VMA_ANON,
+  VMA_FLAGS,
+  VMA_INODE,
+} from './layout.ts';
 import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
 import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import {
   clearPte,
   pteOffsetMap,
@@ -77,15 +93,18 @@ import {
   COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
+import { folioWaitUnlocked } from './sleepLock.ts';
 import { swapFree } from './swap.ts';
-import { vmaLookup } from './vma.ts';
+import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { load, peek, poke } from './word.ts';
+import { load, peek, poke, store } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
+/** The folio of the frame in C_FAULT_FOLIO is locked: wait for it with no lock held, then try again. */
+export const FAULT_WAITS: u32 = 0x200;
 
 /** Which lock the fault under way holds. */
 export const ON_MMAP_LOCK: u32 = 0;
@@ -104,34 +123,32 @@ export function entryFlags(flags: u32): u32 {
 }
 
 /**
- * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held and
- * mmap_lock, which looking at neighbours needs, is busy.
+ * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held
+ * and mmap_lock, which looking at neighbours needs, is busy.
  */
 export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
-  if (locked === ON_MMAP_LOCK) {
-    anonVmaPrepare(mm, vma);
-    return 0;
-  }
+  if (locked === ON_MMAP_LOCK) return anonVmaPrepare(mm, vma);
   if (!mmapReadTrylock(mm)) return FAULT_NEEDS_MMAP_LOCK;
-  anonVmaPrepare(mm, vma);
+  const result = anonVmaPrepare(mm, vma);
   mmapReadUnlock(mm);
-  return 0;
+  return result;
 }
 
-/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `mm` from `vpn` on, each mapped once and counted. */
-export function mapAnonFolio(mm: u32, vpn: u32, head: u32, order: u32): void {
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32): void {
   const folio = folioOf(head);
-  poke(folio + F_OWNER, mm);
-  poke(folio + F_INDEX, vpn);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, vpn));
   if (order !== 0) folioGetMany(head, (1 << order) - 1);
   rmapAddNewAnon(head);
   rssAdd(mm, RSS_ANON, 1 << order);
 }
 
 /** As mapAnonFolio, for a single page. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
-  mapAnonFolio(mm, vpn, frame, 0);
+export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vma, vpn, frame, 0);
 }
 
 /** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
@@ -161,7 +178,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFolio(mm, first, frame, order);
+    mapAnonFolio(mm, vma, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     for (let i: u32 = 0; i < 1 << order; i += 1)
       setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY));
@@ -171,10 +188,24 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
   return 0;
 }
 
-/** Step 3 for a swap entry: a new frame in its place. */
+/** The fault has to wait for the lock of `frame`'s folio. */
+export function faultWaits(frame: u32): u32 {
+  poke(thisCpu() + C_FAULT_FOLIO, folioHead(frame));
+  return FAULT_WAITS;
+}
+
+/** Result of a fault whose locks are dropped; waits first if it has to (migration_entry_wait). */
+function settled(result: u32): u32 {
+  if (result !== FAULT_WAITS) return result;
+  folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
+  return 0;
+}
+
+/** Step 3 for a swap entry: a new frame in its place, which nobody shares, whoever else has an entry of the slot. */
 function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
-  const frame = frameAlloc(0, F_ANON);
+  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {
@@ -187,7 +218,7 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
     return 0;
   }
   const flags = load(vma + VMA_FLAGS);
-  mapAnonFrame(mm, vpn, frame);
+  mapAnonFrame(mm, vma, vpn, frame);
   rssSub(mm, RSS_SWAP, 1);
   const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
   const dirty = write !== 0 ? PTE_DIRTY : 0;
@@ -210,8 +241,19 @@ function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: 
 function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
+  let upper = load(pmd);
+  if (upper === 0 && peek(H_THP) !== THP_NEVER) {
+    const result = faultHuge(mm, vma, pmd, vpn, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
+  if (entryHuge(upper)) {
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
   let entry: u32 = 0;
-  if (entryNamesTable(load(pmd))) {
+  if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
       entry = load(pte);
@@ -228,7 +270,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
 
 /**
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
@@ -237,8 +279,15 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     if (refused !== 0) return refused;
   }
   walkBegin(mm);
-  const result = faultInTables(mm, vma, vpn, write);
+  let result = faultInTables(mm, vma, vpn, write);
   walkEnd(mm);
+  while (result === HUGE_NEEDS_ANON) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    walkBegin(mm);
+    result = faultInTables(mm, vma, vpn, write);
+    walkEnd(mm);
+  }
   return result;
 }
 
@@ -252,7 +301,7 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
   }
   const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   mmapReadUnlock(mm);
-  return result;
+  return settled(result);
 }
 
 /** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
@@ -272,7 +321,7 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);
-        return result;
+        return settled(result);
       }
     }
     count(COUNTER_FAULT_RETRIES);

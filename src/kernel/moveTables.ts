@@ -10,18 +10,23 @@
  *
  * Protocol, for each piece that lies within one table on both sides:
  *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
- *  - a whole PMD entry's span: the same under the locks of both PMD tables;
+ *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
+ *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
- * Lock order: page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
+ * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
+ * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
+ *
+ * Lock order: i_mmap, anon_vma; page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
  * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
  */
 
 import { CHECK } from './check.ts';
 import { ORACLE_LOST_ENTRY, PMD_PAGES, PUD_PAGES, TABLE_ENTRIES } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { entryHuge, entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { moveHugePmd, splitHugePmd } from './hugePmd.ts';
 import {
   MM_PAGE_TABLE_LOCK,
   PT_FIRST,
@@ -52,6 +57,7 @@ import {
   walkEnd,
 } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
@@ -171,7 +177,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
 }
 
 /**
- * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each. Returns
+ * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each; `needRmapLocks`: above. Returns
  * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
  */
 export function movePageTables(
@@ -181,6 +187,7 @@ export function movePageTables(
   old: u32,
   new_: u32,
   pages: u32,
+  needRmapLocks: boolean,
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
@@ -192,11 +199,13 @@ export function movePageTables(
     condResched();
     // Whole tables leave their places; entries alone do not.
     const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole || needRmapLocks) takeRmapLocks(oldVma);
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
     extent = movePiece(mm, from, to, end);
     if (whole) reshapeEnd(mm);
     else walkEnd(mm);
+    if (whole || needRmapLocks) dropRmapLocks(oldVma);
     from += extent;
     to += extent;
   }
@@ -223,7 +232,12 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (entryHuge(load(oldPmd))) {
+      if (extent === PMD_PAGES) done = moveHugePmd(mm, oldPmd, from, newPmd);
+      if (done === 0) splitHugePmd(mm, oldPmd, from);
+    } else if (extent === PMD_PAGES) {
+      done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    }
     if (done === 0 && load(oldPmd) === 0) {
       tableLeft(newPmd);
       done = 1;

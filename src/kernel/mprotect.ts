@@ -10,8 +10,10 @@
  * The flush may follow the PTE lock: until it is done a CPU may use the old rights, and the call has not returned.
  * Nobody frees a page in between: that takes mmap_lock or the VMA's lock, both of which are held for write.
  *
- * Lock order: mmap_lock, VMA write lock, PTE lock.
- * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pte_range).
+ * A huge PMD is changed as a whole under the PMD lock, or split first when the range covers a part of it.
+ *
+ * Lock order: mmap_lock, VMA write lock, PMD lock, PTE lock.
+ * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pmd_range, change_pte_range).
  */
 
 import {
@@ -25,17 +27,29 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './config.ts';
-import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
-import { F_ANON, folioFlags } from './frame.ts';
+import {
+  entryHuge,
+  entryMigrating,
+  entryNumber,
+  entryPresent,
+  MIGRATION_EXCLUSIVE,
+  MIGRATION_WRITE,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
+import { pmdTransHugeLock, splitHugePmd } from './hugePmd.ts';
 import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { flushTlbRange } from './tlb.ts';
 import { findVma, vmaNext } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
-import { pmdFind, pudFind } from './walk.ts';
+import { pmdFind, pmdUnlock, pudFind } from './walk.ts';
 import { compareExchange, load, store } from './word.ts';
 
 const RIGHTS: u32 = VM_READ | VM_WRITE | VM_EXEC;
@@ -96,7 +110,7 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     } else {
       const pmd = pmdFind(mm, at);
       if (pmd === 0) step = PUD_PAGES;
-      else lost |= changePteRange(pmd, at, end, flags);
+      else lost |= changePmd(mm, pmd, at, end, flags);
     }
     const left = step - (at & (step - 1));
     if (left >= end - at) at = end;
@@ -104,6 +118,40 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
   }
   walkEnd(mm);
   if (lost !== 0) flushTlbRange(mm, start, end, 0);
+}
+
+/** The part of changeProtection within one PMD entry. Returns 1 when an entry lost a right that a TLB may hold. */
+function changePmd(mm: u32, pmd: u32, start: u32, end: u32, flags: u32): u32 {
+  if (entryHuge(load(pmd))) {
+    const whole = (start & (PMD_PAGES - 1)) === 0 && end - start >= PMD_PAGES;
+    if (!whole) {
+      splitHugePmd(mm, pmd, start);
+    } else if (pmdTransHugeLock(pmd)) {
+      const lost = changeEntry(pmd, flags);
+      pmdUnlock(pmd);
+      return lost;
+    }
+  }
+  return changePteRange(pmd, start, end, flags);
+}
+
+/** Gives the entry at `address`, present or not, the rights of `flags`. Its lock is held. Returns 1 when it lost a right that a TLB may hold. */
+function changeEntry(address: u32, flags: u32): u32 {
+  let lost: u32 = 0;
+  let entry = load(address);
+  let wanted = newEntry(entry, flags);
+  while (entryPresent(entry) && wanted !== entry) {
+    // A walker may set accessed or dirty in between.
+    const seen = compareExchange(address, entry, wanted);
+    if (seen === entry) {
+      if ((entry & ~wanted & (PTE_USER | PTE_WRITE)) !== 0) lost = 1;
+      entry = wanted;
+    } else {
+      entry = seen;
+      wanted = newEntry(entry, flags);
+    }
+  }
+  return lost;
 }
 
 /** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB may hold. */
@@ -114,22 +162,19 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   const pages = end - start < room ? end - start : room;
   let lost: u32 = 0;
   for (let at: u32 = 0; at < pages << 2; at += 4) {
-    let entry = load(pte + at);
-    let wanted = newEntry(entry, flags);
-    while (entryPresent(entry) && wanted !== entry) {
-      // A walker may set accessed or dirty in between.
-      const seen = compareExchange(pte + at, entry, wanted);
-      if (seen === entry) {
-        if ((entry & ~wanted & (PTE_USER | PTE_WRITE)) !== 0) lost = 1;
-        entry = wanted;
-      } else {
-        entry = seen;
-        wanted = newEntry(entry, flags);
-      }
-    }
+    const entry = load(pte + at);
+    if (entryMigrating(entry) && (flags & VM_WRITE) === 0) protectMigrating(pte + at, entry);
+    lost |= changeEntry(pte + at, flags);
   }
   pteUnmapUnlock(pte);
   return lost;
+}
+
+/** Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now. PTE lock held. */
+function protectMigrating(pte: u32, entry: u32): void {
+  if ((entry & MIGRATION_WRITE) === 0) return;
+  // The same entry with other flags: no walker reads it, and the count of entries stays.
+  store(pte, ((entry & ~MIGRATION_WRITE) | MIGRATION_EXCLUSIVE) >>> 0);
 }
 
 /** A present entry under the rights of `flags`. */
@@ -141,9 +186,9 @@ function newEntry(entry: u32, flags: u32): u32 {
   return result;
 }
 
-/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one, which only this entry has (faultWrite.ts). */
+/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry has. */
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
+  return pageExclusive(entryNumber(entry));
 }

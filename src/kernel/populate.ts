@@ -7,16 +7,34 @@
 
 import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_WRITE } from './entry.ts';
-import { handleMmFault, ON_MMAP_LOCK, populatePermitted, populateWrites, SIGBUS } from './fault.ts';
+import {
+  FAULT_WAITS,
+  handleMmFault,
+  ON_MMAP_LOCK,
+  populatePermitted,
+  populateWrites,
+  SIGBUS,
+} from './fault.ts';
 import { F_DIRTY, folioHead, folioOf } from './frame.ts';
-import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { pmdTransHugeLock } from './hugePmd.ts';
+import { C_FAULT_FOLIO, F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { folioWaitUnlocked } from './sleepLock.ts';
 import { findVma, vmaLookup } from './vma.ts';
-import { pmdFind } from './walk.ts';
-import { load, or } from './word.ts';
+import { pmdFind, pmdUnlock } from './walk.ts';
+import { load, or, peek } from './word.ts';
+
+/** Whether `entry`, whose lock is held, suffices. */
+function entrySuffices(entry: u32, write: u32): boolean {
+  const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+  if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
+    or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
+  return enough;
+}
 
 /**
  * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on: MADV_FREE does not discard it
@@ -25,24 +43,31 @@ import { load, or } from './word.ts';
 function suffices(mm: u32, vpn: u32, write: u32): boolean {
   walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
-  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
   let enough = false;
-  if (pte !== 0) {
-    const entry = load(pte);
-    enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
-    if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
-      or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
-    pteUnmapUnlock(pte);
+  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
+    enough = entrySuffices(load(pmd), write);
+    pmdUnlock(pmd);
+  } else {
+    const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+    if (pte !== 0) {
+      enough = entrySuffices(load(pte), write);
+      pteUnmapUnlock(pte);
+    }
   }
   walkEnd(mm);
   return enough;
 }
 
-/** Faults one page in until its entry suffices. mmap_lock held for read. Returns 0, ENOMEM or SIGBUS. */
+/** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM or SIGBUS. */
 function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   let result: u32 = 0;
-  while (result === 0 && !suffices(mm, vpn, write))
+  while (result === 0 && !suffices(mm, vpn, write)) {
     result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
+    if (result === FAULT_WAITS) {
+      folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
+      result = 0;
+    }
+  }
   return result;
 }
 

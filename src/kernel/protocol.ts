@@ -37,7 +37,9 @@ import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from '
 import {
   checkPtLock,
   ptReadLock,
+  ptReadLockSecond,
   ptReadUnlock,
+  ptReadUnlockSecond,
   ptWriteLock,
   ptWriteUnlock,
   reclaimUnderPtLock,
@@ -57,6 +59,19 @@ export function walkBegin(mm: u32): void {
 /** It ends. */
 export function walkEnd(mm: u32): void {
   if (ptRwsem()) ptReadUnlock(mm);
+}
+
+/**
+ * A walk of a second address space begins, within that of another: one that nobody but this CPU and walks of the rmap can reach yet (fork's child), so
+ * that it never waits.
+ */
+export function walkBeginSecond(mm: u32): void {
+  if (ptRwsem()) ptReadLockSecond(mm);
+}
+
+/** It ends. */
+export function walkEndSecond(mm: u32): void {
+  if (ptRwsem()) ptReadUnlockSecond(mm);
 }
 
 /** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */

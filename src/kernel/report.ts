@@ -40,6 +40,10 @@ export const OP_SYNCHRONIZE_RCU: u32 = 14;
 export const OP_RCU_BARRIER: u32 = 15;
 export const OP_AUDIT: u32 = 16;
 export const OP_TEST: u32 = 17;
+export const OP_FORK: u32 = 18;
+export const OP_MIGRATE: u32 = 19;
+export const OP_TRUNCATE: u32 = 20;
+export const OP_RECLAIM: u32 = 21;
 export const OP_SCAN: u32 = 24;
 
 /** Kinds of ring events, with their two words. */

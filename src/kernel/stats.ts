@@ -49,6 +49,13 @@ export const COUNTER_LARGE_FAULTS: u32 = 51;
 export const COUNTER_LARGE_FALLBACKS: u32 = 52;
 export const COUNTER_FOLIOS_SPLIT: u32 = 53;
 export const COUNTER_SPLITS_FAILED: u32 = 54;
+export const COUNTER_HUGE_FAULTS: u32 = 33;
+export const COUNTER_HUGE_FALLBACKS: u32 = 34;
+export const COUNTER_HUGE_ZAPS: u32 = 35;
+export const COUNTER_HUGE_SPLITS: u32 = 36;
+export const COUNTER_COLLAPSED: u32 = 37;
+export const COUNTER_COLLAPSE_FAILED: u32 = 38;
+export const COUNTER_TABLES_RETRACTED: u32 = 39;
 /** Speculative faults: tried, committed, and ended without effect: why. */
 export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
 export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;
@@ -66,6 +73,10 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+/** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
+export const COUNTER_MIGRATIONS: u32 = 72;
+export const COUNTER_FORKS: u32 = 73;
+export const COUNTER_FORK_COPIES: u32 = 74;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;

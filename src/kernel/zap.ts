@@ -14,6 +14,8 @@
  *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
  *  6. the protocol hears that the piece is done (zapDone), and whether step 4 took the table.
  *
+ * A huge PMD is cleared as a whole, or split first (hugePmd.ts).
+ *
  * Lock order: any one of mmap_lock, VMA lock, rmap lock, in any mode; PTE lock (PMD lock by trylock under it).
  * Source: Linux mm/memory.c (unmap_page_range, zap_pte_range, do_zap_pte_range, zap_present_ptes, zap_nonpresent_ptes).
  */
@@ -22,6 +24,8 @@ import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_FOLIO, ZAP_RESCHED_PERIOD } from '
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -29,6 +33,7 @@ import {
 } from './entry.ts';
 import { F_ANON, F_DIRTY, folioFlags, folioHead, folioLarge, folioOf } from './frame.ts';
 import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
+import { HUGE_ZAPPED_FULL, splitHugePmd, zapHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
 import { F_FLAGS, H_ZAP } from './layout.ts';
@@ -82,6 +87,12 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
  * for reclaim. PTE lock held.
  */
 function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
+  if (entryMigrating(entry)) {
+    // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until all are gone.
+    exchange(pte, 0);
+    rssSub(mm, rssKind(entry), 1);
+    return true;
+  }
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return false;
   // Only the holder of the PTE lock changes a non-present entry, so it is still the one read.
   exchange(pte, 0);
@@ -179,13 +190,24 @@ function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, recla
   if (eligible) zapDone(gather, mm, pmd, start, detached);
 }
 
+/** Zaps a huge PMD entry that [start, end) covers, or splits it when that is not all of it: the rest is zapPteRange's. */
+function zapHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32): void {
+  if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
+  else if (zapHugePmd(gather, mm, pmd, start) === HUGE_ZAPPED_FULL) gatherFlush(gather);
+}
+
 /** Zaps [start, end) under one PUD entry's PMD table. */
 function zapPmdRange(gather: u32, mm: u32, pud: u32, start: u32, end: u32, reclaim: u32): void {
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
     const pmd = pmdOffset(pud, vpn);
-    if (entryNamesTable(load(pmd))) zapPteRange(gather, mm, pmd, vpn, next, reclaim);
+    let value = load(pmd);
+    if (entryHuge(value)) {
+      zapHuge(gather, mm, pmd, vpn, next);
+      value = load(pmd);
+    }
+    if (entryNamesTable(value)) zapPteRange(gather, mm, pmd, vpn, next, reclaim);
     condResched();
     vpn = next;
   }

@@ -8,6 +8,7 @@ import {
   ZAP_PAGE,
   SEQ_START,
   TABLE_BYTES,
+  THP_NEVER,
 } from '../kernel/config.ts';
 import { CANDIDATE_SHIFT } from '../kernel/candidates.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
@@ -24,8 +25,10 @@ import {
   OptionError,
   PROTOCOL_CODES,
   ZAP_MODES,
+  THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
+import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */
 export const MAGIC = 0x70746c62;
@@ -41,6 +44,8 @@ export interface Regions {
   ptdescs: number;
   folios: number;
   vmas: number;
+  anonVmas: number;
+  chains: number;
   mms: number;
   inodes: number;
   cache: number;
@@ -82,6 +87,8 @@ export function layOut(options: ResolvedOptions): Regions {
     ptdescs: region(options.tables, layout.PTDESC_SHIFT),
     folios: region(options.frames, layout.FOLIO_SHIFT),
     vmas: region(options.vmas, layout.VMA_SHIFT),
+    anonVmas: region(options.anonVmas, layout.ANON_VMA_SHIFT),
+    chains: region(options.anonVmaChains, layout.CHAIN_SHIFT),
     mms: region(options.addressSpaces, Math.log2(layout.MM_BYTES)),
     inodes: region(options.inodes, layout.INODE_SHIFT),
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
@@ -102,6 +109,8 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
     ['tables', options.tables, TABLE_BYTES + 2 ** layout.PTDESC_SHIFT],
     ['frames', options.frames, 2 ** layout.FOLIO_SHIFT],
     ['vmas', options.vmas, 2 ** layout.VMA_SHIFT],
+    ['anonVmas', options.anonVmas, 2 ** layout.ANON_VMA_SHIFT],
+    ['anonVmaChains', options.anonVmaChains, 2 ** layout.CHAIN_SHIFT],
     ['swapPages', options.swapPages, 2 ** layout.SWAP_SHIFT],
     ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * cpusOf(options)],
     ['candidates', candidateSlots(options), 2 ** CANDIDATE_SHIFT * cpusOf(options)],
@@ -147,6 +156,10 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_PTDESCS, regions.ptdescs);
   put(layout.H_FOLIOS, regions.folios);
   put(layout.H_VMA_BASE, regions.vmas);
+  put(layout.H_ANON_VMAS, options.anonVmas);
+  put(layout.H_ANON_VMA_BASE, regions.anonVmas);
+  put(layout.H_CHAINS, options.anonVmaChains);
+  put(layout.H_CHAIN_BASE, regions.chains);
   put(layout.H_MM_BASE, regions.mms);
   put(layout.H_INODE_BASE, regions.inodes);
   put(layout.H_CACHE_BASE, regions.cache);
@@ -170,6 +183,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     layout.H_MTHP,
     options.mthp.reduce((bits, order) => bits | (1 << order), 0),
   );
+  put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
     layout.H_LOCK_STAT,
@@ -208,6 +222,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     put(area + layout.C_IPI_REQ, SEQ_START);
     put(area + layout.C_IPI_ACK, SEQ_START);
   }
+  timeFirstHolds(words);
   return memory;
 }
 

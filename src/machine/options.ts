@@ -13,6 +13,8 @@ export { OptionError };
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page', 'folio'] as const;
+/** Where faults and khugepaged make huge pages. */
+export const THP_MODES = ['never', 'madvise', 'always'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
@@ -25,6 +27,7 @@ export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
+export type ThpMode = (typeof THP_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -73,6 +76,8 @@ export interface MachineOptions {
   emptiness?: EmptinessMode;
   /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
   mthp?: FolioSizes;
+  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
+  thp?: ThpMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -85,6 +90,10 @@ export interface MachineOptions {
   /** Data frames there are; default 1,048,576 (4 GiB of memory, of which only descriptors exist). */
   frames?: number;
   vmas?: number;
+  /** anon_vmas there are: one for each private mapping with anonymous pages that shares none; default 65,536. */
+  anonVmas?: number;
+  /** Links between VMAs and anon_vmas there are; after forks a VMA has several; default 131,072. */
+  anonVmaChains?: number;
   addressSpaces?: number;
   inodes?: number;
   /** Slots of the simulated swap; 0: no swap. */
@@ -194,6 +203,7 @@ const DEFAULTS: ResolvedOptions = {
   zap: 'page',
   emptiness: 'scan',
   mthp: [],
+  thp: 'never',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -201,6 +211,8 @@ const DEFAULTS: ResolvedOptions = {
   tables: 65_536,
   frames: 1_048_576,
   vmas: 65_536,
+  anonVmas: 65_536,
+  anonVmaChains: 131_072,
   addressSpaces: 16,
   inodes: 256,
   swapPages: 16_384,
@@ -267,6 +279,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     zap: checkName('zap', all.zap, ZAP_MODES),
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     mthp: resolveFolioSizes(all.mthp),
+    thp: checkName('thp', all.thp, THP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
@@ -274,6 +287,8 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     tables: checkInteger('tables', all.tables, 16, NUMBERS_MAX),
     frames: checkInteger('frames', all.frames, 1024, NUMBERS_MAX),
     vmas: checkInteger('vmas', all.vmas, 16, NUMBERS_MAX),
+    anonVmas: checkInteger('anonVmas', all.anonVmas, 16, NUMBERS_MAX),
+    anonVmaChains: checkInteger('anonVmaChains', all.anonVmaChains, 16, NUMBERS_MAX),
     addressSpaces: checkInteger('addressSpaces', all.addressSpaces, 1, 4096),
     inodes: checkInteger('inodes', all.inodes, 1, 65_535),
     swapPages: checkInteger('swapPages', all.swapPages, 0, NUMBERS_MAX),

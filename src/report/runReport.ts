@@ -10,13 +10,14 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, emptiness, free, fault, zap, mthp, lock, execution, check, cpus, mutant } =
+  const { protocol, emptiness, free, fault, zap, mthp, thp, lock, execution, check, cpus } =
     options;
   const counts = emptiness === 'count' ? ' by count' : '';
   return (
-    (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
+    (options.mutant === null ? '' : `MUTANT ${options.mutant}, wrong on purpose: `) +
     `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, ` +
     (mthp.length === 0 ? '' : `mthp ${folioSizesText(mthp)}, `) +
+    (thp === 'never' ? '' : `thp ${thp}, `) +
     `lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );

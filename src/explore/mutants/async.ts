@@ -20,20 +20,6 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     stress: STRESS,
   },
   {
-    name: 'scan-part-of-span',
-    summary: 'the scan is content with the lock of a VMA that covers a part of the span',
-    why: 'mremap into another part holds mmap_lock and its own VMAs, and counts on the table of its destination to stay',
-    patch: {
-      module: 'asyncReclaim',
-      find: 'if (load(vma + VMA_END) - first >= PMD_PAGES) return vma;',
-      replace: 'return vma;',
-    },
-    scenarios: ['scanMoveInto'],
-    findings: ['lost-entry', 'nonempty-table-freed', 'accounting', 'expectation', 'unmet'],
-    quick: { strategy: 'dpor', executions: 2000 },
-    stress: STRESS,
-  },
-  {
     name: 'exit-does-not-wait',
     summary: 'the end of an address space does not wait for a daemon that is in it',
     why: 'the daemon works on tables and locks of an address space that is freed, and may be another by then',

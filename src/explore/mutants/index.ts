@@ -16,6 +16,8 @@
 
 import type { MachineOptions } from '../../machine/options.ts';
 import { ASYNC_MUTANTS } from './async.ts';
+import { FOLIO_MUTANTS } from './folios.ts';
+import { HUGE_MUTANTS } from './huge.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
@@ -32,6 +34,7 @@ export const RACES: Readonly<Record<number, string>> = {
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
+  7: 'GUP-fast without its second look at the PMD, against a collapse',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
 };
@@ -41,7 +44,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...RCU_MUTANTS,
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
+  ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
+  ...FOLIO_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...ASYNC_MUTANTS,
 ];

@@ -20,8 +20,27 @@ export interface Space {
   rss: Map<number, number>;
 }
 
-function increment({ rss }: Space, kind: number): void {
-  rss.set(kind, (rss.get(kind) ?? 0) + 1);
+/** Counts `pages` more of `kind`. */
+export function increment({ rss }: Space, kind: number, pages = 1): void {
+  rss.set(kind, (rss.get(kind) ?? 0) + pages);
+}
+
+/** Audits the rights that the present entry `word`, at address `at`, gives to what findings call `page`. */
+export function auditRights(
+  ledger: Ledger,
+  page: string,
+  at: number,
+  word: number,
+  vma: Vma,
+): void {
+  if ((word & entry.PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) === 0)
+    ledger.find('stale-translation', at, `${page}: entry ${hex(word)} is writable, its VMA is not`);
+  if ((word & entry.PTE_USER) !== 0 && (vma.flags & (VM_READ | VM_WRITE)) === 0)
+    ledger.find(
+      'stale-translation',
+      at,
+      `${page}: entry ${hex(word)} is accessible, its VMA is not`,
+    );
 }
 
 /** Audits the present entry `word`, at address `at`, of page `vpn` in the table that findings call `name`. */
@@ -36,14 +55,7 @@ export function auditPage(
 ): void {
   ledger.mappedPages++;
   const page = `${name}: page ${hex(vpn)}`;
-  if ((word & entry.PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) === 0)
-    ledger.find('stale-translation', at, `${page}: entry ${hex(word)} is writable, its VMA is not`);
-  if ((word & entry.PTE_USER) !== 0 && (vma.flags & (VM_READ | VM_WRITE)) === 0)
-    ledger.find(
-      'stale-translation',
-      at,
-      `${page}: entry ${hex(word)} is accessible, its VMA is not`,
-    );
+  auditRights(ledger, page, at, word, vma);
   const number = word >>> 8;
   if ((word & entry.PTE_SPECIAL) !== 0) {
     if (number !== frame.ZERO_FRAME)
@@ -63,25 +75,36 @@ export function auditPage(
     return;
   }
   const owner = ledger.at(folio + layout.F_OWNER);
+  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   if ((flags & frame.F_ANON) !== 0) {
     increment(space, RSS_ANON);
+    if (!vma.anonVmas.has(owner))
+      ledger.find(
+        'accounting',
+        folio + layout.F_OWNER,
+        `${page}: its anonymous frame ${number} is of anon_vma ${hex(owner)}, in whose list the VMA is not`,
+      );
     ledger.equal(
-      folio + layout.F_OWNER,
-      `${page}: owner of its anonymous frame ${number}`,
-      owner,
-      space.mm,
+      folio + layout.F_INDEX,
+      `${page}: place of its anonymous frame ${number}`,
+      ledger.at(folio + layout.F_INDEX),
+      index,
     );
+    const pageFlags = ledger.at(ledger.folio(number) + layout.F_FLAGS);
+    if ((word & entry.PTE_WRITE) !== 0 && (pageFlags & frame.F_EXCLUSIVE) === 0)
+      ledger.find('accounting', at, `${page}: writable, and its frame ${number} is not exclusive`);
     return;
   }
   increment(space, (flags & frame.F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE);
   ledger.equal(folio + layout.F_OWNER, `${page}: owner of its frame ${number}`, owner, vma.inode);
-  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   ledger.equal(
     folio + layout.F_INDEX,
     `${page}: place in the file of frame ${number}`,
     ledger.at(folio + layout.F_INDEX),
     index,
   );
+  if (index >= ledger.at(vma.inode + layout.INODE_PAGES))
+    ledger.find('accounting', at, `${page}: page ${index} of its inode, which is shorter`);
 }
 
 /** Audits an entry that is neither none nor present. */
