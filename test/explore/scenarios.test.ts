@@ -55,7 +55,15 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   speculativeMunmap: [257, 0],
   speculativeProtect: [115, 0],
   speculativeZap: [227, 0],
+  scanExit: [30, 1],
+  scanMove: [1434, 0],
+  scanMunmap: [1132, 0],
+  scanWalk: [9, 0],
+  scanZap: [2408, 0],
   spinlock: [12, 0],
+  upperFault: [600, 0],
+  upperMunmap: [257, 0],
+  upperWalk: [6, 0],
   vmaLock: [1136, 44],
   zapAccess: [15, 0],
   zapDirty: [2127, 0],
@@ -77,8 +85,13 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
 const SLOW: Readonly<Record<string, string>> = {
   rcuIdle: '279184 executions and 8291 blocked',
   rcuQueues: '52105 executions and 7 blocked',
+  scanFault: '5867 executions',
+  scanMoveInto: '7020 executions',
+  scanScan: '8819 executions',
   swapIn: '138464 executions and 304 blocked',
   zapBroken: '45592 executions and 0 blocked',
+  zeroRead: '6577 executions and 3 blocked',
+  zeroWrite: 'more than 17831 executions',
 };
 
 const LIMITS = { commuting: true, maxMs: 120_000 };
