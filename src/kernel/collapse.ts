@@ -61,7 +61,10 @@ import {
   upperInstalled,
   walkBegin,
   walkEnd,
+  tableGet,
+  tablePut,
 } from './protocol.ts';
+import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { RSS_ANON, rssSub } from './rss.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { ptdescOf } from './table.ts';
@@ -93,6 +96,7 @@ export const SCAN_PAGE_FILLED: u32 = 15;
 export const SCAN_PTE_MAPPED_HUGEPAGE: u32 = 16;
 export const SCAN_PAGE_LOCK: u32 = 17;
 export const SCAN_FAIL: u32 = 18;
+export const SCAN_PAGE_NULL: u32 = 19;
 
 /** Who collapses: MADV_COLLAPSE, or khugepaged with its limits. */
 export const BY_MADVISE: u32 = 0;
@@ -228,6 +232,11 @@ function takePages(mm: u32, pte: u32): void {
 /** Steps 4 to 8, for the table that the PMD entry at `pmd` names. mmap_lock and the VMA's lock held for write. Takes `head` over on success. */
 function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u32): u32 {
   pmdLock(pmd);
+  // As a visit: where tables are counted, one that is empty when it is put back is freed by its end, and by nobody's before.
+  if (!entryNamesTable(load(pmd)) || !tableGet(load(pmd))) {
+    pmdUnlock(pmd);
+    return SCAN_PMD_NONE;
+  }
   // Pairs with GUP-fast's second look at the PMD, and with that of pteOffsetMapLock.
   const upper = exchange(pmd, 0);
   upperCleared(pmd);
@@ -254,6 +263,9 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
     store(pmd, upper);
   }
   pmdUnlock(pmd);
+  rcuReadLock();
+  tablePut(pte);
+  rcuReadUnlock();
   return result;
 }
 

@@ -9,7 +9,8 @@
  * locks, hence the usual pteOffsetMapLock with its retry.
  *
  * Protocol, for each piece that lies within one table on both sides:
- *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
+ *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
+ *    covers the descriptors below;
  *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
  *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
@@ -118,8 +119,10 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
+  pteUnlock(oldPte);
+  // With both locks dropped: the end of a mapping may take the PMD lock.
   pteUnmap(newPte);
-  pteUnmapUnlock(oldPte);
+  pteUnmap(oldPte);
   return 1;
 }
 
@@ -161,6 +164,8 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
+  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry (pteRefcount.ts).
+  pmdLock(first);
   for (let index: u32 = 0; index < TABLE_ENTRIES; index += 1) {
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
@@ -168,6 +173,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
       upperMoved(entryNumber(pmd));
     }
   }
+  pmdUnlock(first);
   upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);

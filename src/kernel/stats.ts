@@ -93,6 +93,9 @@ export const COUNTER_CANDIDATES_POSTPONED: u32 = 117;
 export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 118;
 export const COUNTER_ZERO_PAGES_DROPPED: u32 = 119;
 export const COUNTER_TABLES_WASTED: u32 = 120;
+/** PTE tables freed by a count that became zero, and visitors that met such a count. */
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
+export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
 export const COUNTERS: u32 = 121;
 

@@ -3,6 +3,7 @@ import {
   PROTOCOL_ASYNC,
   PROTOCOL_MMAP_WRITE,
   PROTOCOL_NONE,
+  PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_PT_RWSEM,
   PROTOCOL_SYNC,
 } from '../kernel/config.ts';
@@ -31,6 +32,11 @@ export const PROTOCOL_LIST = {
     code: PROTOCOL_ASYNC,
     summary:
       'a background CPU frees tables that became empty, however they did, some time later; upper tables and those of the zero page, too',
+  },
+  'pte-refcount': {
+    code: PROTOCOL_PTE_REFCOUNT,
+    summary:
+      'each PTE table counts its entries and visitors; whoever drops the last count frees it (v3, November 2021)',
   },
   'pt-rwsem': {
     code: PROTOCOL_PT_RWSEM,

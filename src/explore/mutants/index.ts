@@ -23,6 +23,7 @@ import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
+import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 
@@ -33,7 +34,9 @@ export const RACES: Readonly<Record<number, string>> = {
   1: 'a table freed with no grace period under a lockless walker',
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
+  8: 'a refcounted table freed while a visitor counts itself into it',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
+  5: 'retraction of page tables that trusts a PMD read before its locks',
   7: 'GUP-fast without its second look at the PMD, against a collapse',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
@@ -47,6 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
   ...FOLIO_MUTANTS,
+  ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...ASYNC_MUTANTS,
 ];
