@@ -9,6 +9,7 @@ import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src
 import { loadWorkload, runLoop, WorkloadCpu, type Workload } from '../src/experiment/workload.ts';
 import { serve } from '../src/machine/control.ts';
 import type { CpuService, CpuTask } from '../src/machine/cpu.ts';
+import { daemonLoop } from '../src/machine/daemonLoop.ts';
 import { CpuEnd, INJECTED_EXCEPTION, portableError } from '../src/machine/death.ts';
 import { loadKernel, type Kernel } from '../src/machine/kernel.ts';
 import { SystemCalls } from '../src/machine/syscalls.ts';
@@ -95,6 +96,7 @@ export default async function runCpu(task: CpuTask): Promise<void> {
         if (typeof body !== 'function') throw new TypeError(`${url}: no function ${name}`);
         return inKernel(() => body(view(task.cpu, [], []), argument) as unknown);
       },
+      daemons: () => inKernel(() => daemonLoop(kernel, new Int32Array(memory.buffer))),
       shutdown: () => resolve(),
     };
     serve(task.port, service);

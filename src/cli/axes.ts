@@ -57,6 +57,28 @@ export const AXIS_OPTIONS = {
   },
 } as const;
 
+/** How protocol `async` goes about it. */
+export const ASYNC_OPTIONS = {
+  'async-delay-ms': {
+    kind: 'number',
+    value: 'MS',
+    min: 0,
+    max: 2000,
+    help: 'protocol async: how long a table waits before it is looked at (default 10)',
+  },
+  'async-eager': {
+    kind: 'flag',
+    help: 'protocol async: madvise dontneed of a whole span frees its table at once, as sync does',
+  },
+  'waste-ms': {
+    kind: 'number',
+    value: 'MS',
+    min: 1,
+    max: 4000,
+    help: 'a table freed less than this before its span gets another one was freed for nothing (default 100)',
+  },
+} as const;
+
 export const CPU_OPTION = {
   kind: 'integer',
   value: 'N',
@@ -167,6 +189,9 @@ const MACHINE_KEYS = [
 const MACHINE_NAMES = {
   'lock-stat': 'lockStat',
   events: 'eventsPerCpu',
+  'async-delay-ms': 'asyncDelayMs',
+  'async-eager': 'asyncEager',
+  'waste-ms': 'wasteMs',
 } as const satisfies Readonly<Record<string, keyof MachineOptions>>;
 
 /** The given values that are options of the machine; what was not given is left to its defaults. */

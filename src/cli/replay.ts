@@ -22,6 +22,7 @@ import { FRAMES_MAX, replayMachine } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
 import {
+  ASYNC_OPTIONS,
   AXIS_OPTIONS,
   CHECK_OPTION,
   CPU_OPTION,
@@ -40,6 +41,8 @@ import { commandLine } from './outcome.ts';
 import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
 
+const WASTE_SLOTS = 65_536;
+
 const SPEC = {
   name: 'replay',
   summary: 'replay an mm script or a recorded program and show its page-table memory',
@@ -51,6 +54,7 @@ const SPEC = {
       help: `CPUs (default: those that a script names; one for each thread of a recorded program, at most ${CPUS_MAX}); threads are spread over them`,
     },
     ...AXIS_OPTIONS,
+    ...ASYNC_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     each: {
       kind: 'flag',
@@ -134,6 +138,9 @@ function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): 
   return {
     ...replayMachine(trace),
     swapPages: (values['swap'] as number | undefined) ?? 0,
+    // Daemons run between operations, by the recording's time.
+    daemonCpu: false,
+    wasteSlots: WASTE_SLOTS,
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,
   };

@@ -18,6 +18,7 @@ import { axesLine, checksLines, cpuTable, lockTable, totalsLines } from '../repo
 import { StressMonitor } from '../report/stressView.ts';
 import { violationCount, violationsReport } from '../report/violationReport.ts';
 import {
+  ASYNC_OPTIONS,
   AXIS_OPTIONS,
   CHECK_OPTION,
   CPU_OPTION,
@@ -74,6 +75,7 @@ const SPEC = {
       help: 'instead of a mix: a workload (ptlab list workloads), or a module that exports run',
     },
     ...AXIS_OPTIONS,
+    ...ASYNC_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     inject: {
       kind: 'text',

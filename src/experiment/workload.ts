@@ -1,4 +1,4 @@
-import { C_COUNTERS, H_CPUS, H_STOP, cpuArea } from '../kernel/layout.ts';
+import { C_COUNTERS, H_CPUS, H_DAEMON_CPUS, H_STOP, cpuArea } from '../kernel/layout.ts';
 import { COUNTER_ITERATIONS, COUNTER_OPS } from '../kernel/stats.ts';
 import { STOP_ABORT, STOP_NO } from '../kernel/config.ts';
 import { HOST_ABORTED } from '../kernel/irq.ts';
@@ -49,7 +49,7 @@ const STALL_EVERY = 16;
 
 /** A workload's view of the CPU that it runs on. */
 export class WorkloadCpu {
-  /** Number of this CPU, and how many there are. */
+  /** Number of this CPU, and how many run workloads. */
   readonly id: number;
   readonly cpus: number;
   /** System calls of this CPU, and below them the kernel's own calls as `calls.kernel`. */
@@ -71,7 +71,7 @@ export class WorkloadCpu {
   ) {
     this.id = task.cpu;
     this.words = new Int32Array(task.memory.buffer);
-    this.cpus = this.words[H_CPUS >>> 2]!;
+    this.cpus = this.words[H_CPUS >>> 2]! - this.words[H_DAEMON_CPUS >>> 2]!;
     this.calls = calls;
     this.shared = shared;
     this.spaces = spaces;

@@ -54,6 +54,10 @@ export const SIZES = {
   cacheBuckets: 1,
   batchEntries: 1,
   batchCount: 1,
+  candidates: 4,
+  wasteSlots: 0,
+  daemonCpu: false,
+  asyncDelayMs: 0,
 };
 
 /** Options of a machine that are the same for all scenarios. */

@@ -51,6 +51,12 @@ export const DEFERRED_SPLIT_BATCH: u32 = 16;
 export const FAULT_AROUND_PAGES: u32 = 16;
 /** Mappings that one address space may have (sysctl_max_map_count). */
 export const MAP_COUNT_MAX: u32 = 65530;
+/** Candidates for asynchronous reclaim that one pass looks at, at most. */
+export const SCAN_BATCH: u32 = 32;
+/** Looks at a table that only maps the zero page, each finding pages accessed since the last, after which it is left alone. */
+export const ZERO_CHANCES: u32 = 3;
+/** VMAs that a daemon write-locks to free an upper table, at most; where there are more it gives up. */
+export const UPPER_VMAS_MAX: u32 = 64;
 /** Levels of the VMA skip list. */
 export const VMA_LEVELS: u32 = 8;
 /** First value of every sequence counter: shortly before the wrap, so that each run crosses it. */

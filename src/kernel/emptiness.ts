@@ -33,6 +33,7 @@ import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteM
 import { violation } from './report.ts';
 import { LEVEL_PTE, PT_LIVE, ptdescOfEntry, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdLock, pmdOffset, pmdUnlock, pudOffset } from './walk.ts';
+import { noteTableReclaimed } from './wastedFrees.ts';
 import { load, peek, store } from './word.ts';
 import { spanEnd } from './zap.ts';
 
@@ -149,6 +150,8 @@ export function detachEmpty(pmd: u32, vpn: u32): u32 {
 
 /** Counts a detached PTE table, which mapped from the PMD entry's first page before `vpn` on, and hands it to the gather. No spinlock held. */
 export function handOver(gather: u32, mm: u32, table: u32, vpn: u32): void {
+  const first: u32 = (vpn & ~(PMD_PAGES - 1)) >>> 0;
   mmDecTables(mm, LEVEL_PTE);
-  pteFreeTlb(gather, table, (vpn & ~(PMD_PAGES - 1)) >>> 0);
+  noteTableReclaimed(mm, first);
+  pteFreeTlb(gather, table, first);
 }

@@ -82,7 +82,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
-import { walkBegin, walkEnd } from './protocol.ts';
+import { tableLeft, walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import { faultSpeculatively } from './speculative.ts';
 import {
@@ -158,7 +158,10 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
   let frame: u32 = 0;
   if (write !== 0) {
     frame = allocAnonFolio(vma, pmd, vpn, 0);
-    if (frame === 0) return ENOMEM;
+    if (frame === 0) {
+      tableLeft(pmd);
+      return ENOMEM;
+    }
   }
   const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
   const first = alignDown(vpn, order);

@@ -15,7 +15,7 @@ import { CHECK } from './check.ts';
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNamesTable, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { checkWalk, tableUnlink } from './protocol.ts';
+import { checkWalk, tableUnlink, tableLeft, upperLeft } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load } from './word.ts';
@@ -60,8 +60,11 @@ function freePteTables(
   let vpn = start;
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
-    if (entryNamesTable(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
-      freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+    if (entryNamesTable(load(pmd))) {
+      if (spanFree(vpn, PMD_PAGES, floor, ceiling))
+        freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+      else tableLeft(pmd);
+    }
     vpn = spanEnd(vpn, PMD_PAGES, end);
   }
 }
@@ -84,6 +87,7 @@ function freePmdTables(
       freePteTables(gather, mm, value, vpn, next, floor, ceiling);
       if (spanFree(vpn, PUD_PAGES, floor, ceiling))
         freeEntry(gather, mm, pud, LEVEL_PMD, (vpn & ~(PUD_PAGES - 1)) >>> 0, PUD_PAGES);
+      else upperLeft(pmdOffset(value, vpn));
     }
     vpn = next;
   }
@@ -110,7 +114,7 @@ export function freePgdRange(
       if (spanFree(vpn, PGD_PAGES, floor, ceiling)) {
         const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
         freeEntry(gather, mm, pgd, LEVEL_PUD, first, PGD_PAGES);
-      }
+      } else upperLeft(pudOffset(value, vpn));
     }
     vpn = next;
   }

@@ -106,3 +106,5 @@ export { walkBegin, walkEnd } from './protocol.ts';
 export { mmTables, pmdFind, pmdLock, pmdOf, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';
+export { drainDaemons, runDaemons } from './daemons.ts';
+export { setDaemonClock } from './daemonClock.ts';

@@ -41,6 +41,7 @@ import {
   MM_LOCK_SEQ,
   MM_NEXT_FREE,
   MM_PGD,
+  MM_PINS,
   MM_SEQ,
   MM_STATE,
   MM_TLB_GEN,
@@ -48,6 +49,7 @@ import {
 } from './layout.ts';
 import { LC_MMS, spinLock, spinUnlock } from './lock.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { mmBeginPins, mmEndPins } from './mmPin.ts';
 import { unmapEverything } from './munmap.ts';
 import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
@@ -79,7 +81,9 @@ export function mmCreate(): u32 {
   // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
   const tlbGen = load(mm + MM_TLB_GEN);
   const cpuMask = load(mm + MM_CPUMASK);
-  fillWords(mm, MM_BYTES >>> 2, 0);
+  // Who has kept the name of the address space that was here compares it with MM_PINS at any time.
+  fillWords(mm, MM_PINS >>> 2, 0);
+  fillWords(mm + MM_PINS + 4, (MM_BYTES - MM_PINS - 4) >>> 2, 0);
   store(mm + MM_TLB_GEN, tlbGen);
   store(mm + MM_CPUMASK, cpuMask);
   poke(mm + MM_ID, number);
@@ -95,6 +99,7 @@ export function mmCreate(): u32 {
   store(mm + MM_COUNT, 1);
   store(mm + MM_USERS, 1);
   store(mm + MM_STATE, 1);
+  mmBeginPins(mm);
   return mm;
 }
 
@@ -147,6 +152,7 @@ export function mmPut(mm: u32): void {
   const old = sub(mm + MM_USERS, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
   if (old !== 1) return;
+  mmEndPins(mm);
   mmapWriteLock(mm);
   unmapEverything(mm);
   mmapWriteUnlock(mm);

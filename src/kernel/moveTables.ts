@@ -50,8 +50,10 @@ import {
 import {
   reshapeBegin,
   reshapeEnd,
+  tableLeft,
   upperCleared,
   upperInstalled,
+  upperMoved,
   walkBegin,
   walkEnd,
 } from './protocol.ts';
@@ -143,6 +145,7 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
     upperInstalled(newPmd);
     store(newPmd, entry);
     flushTlbRange(mm, old, old + PMD_PAGES, 1);
+    upperMoved(entryNumber(entry));
     moved = 1;
   }
   if (nested) spinUnlock(newLock, LC_PMD);
@@ -167,12 +170,14 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
+      upperMoved(entryNumber(pmd));
     }
   }
   pmdUnlock(first);
   upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
+  upperMoved(table);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   return 1;
 }
@@ -240,7 +245,10 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
     } else if (extent === PMD_PAGES) {
       done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
     }
-    if (done === 0 && load(oldPmd) === 0) done = 1;
+    if (done === 0 && load(oldPmd) === 0) {
+      tableLeft(newPmd);
+      done = 1;
+    }
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
       done = movePtes(mm, oldPmd, from, newPmd, to, extent);

@@ -23,9 +23,10 @@ import { unlinkAnonVmas } from './anonVma.ts';
 import { freePgdRange } from './freeTables.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { unlinkFileVma } from './iMmap.ts';
-import { VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
+import { C_UNMAPPING, VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import { reshapeBegin, reshapeEnd } from './protocol.ts';
 import { findVma, findVmaIntersection, vmaFree, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
@@ -100,6 +101,7 @@ function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): voi
 /** Step 5. `ceiling` 0: the top. */
 function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   const g = gatherStart(mm);
+  poke(thisCpu() + C_UNMAPPING, 1);
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
@@ -107,6 +109,7 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   reshapeBegin(mm);
   freePgtables(g, mm, head, floor, ceiling);
   reshapeEnd(mm);
+  poke(thisCpu() + C_UNMAPPING, 0);
   gatherFinish(g);
 }
 

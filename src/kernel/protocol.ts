@@ -8,7 +8,7 @@
  *     tableInstalled    a new PTE table is about to be published                     PMD lock
  *     tableUnlink       munmap or exit takes a table away                            reshapeBegin's, no spinlock
  *     tableGet, Put     around every mapping of a PTE table (pteMap.ts)              RCU section; Put: no spinlock
- *     entryInstalled    an entry went from none to something                         PTE lock
+ *     entryInstalled    an entry goes from none to something                         PTE lock
  *     entriesCleared    entries went to none                                         PTE lock
  *     upperInstalled    an upper entry went from none to something                   its table's lock, or reshapeBegin's
  *     upperCleared      an upper entry went to none                                  the same
@@ -16,12 +16,24 @@
  *     zapEmptied        the piece is zapped, its PTE lock held throughout            PTE lock
  *     zapDone           the piece is zapped                                          as a zap, no spinlock
  *     rangeZapped       madvise(MADV_DONTNEED) has zapped a range                    nothing
+ *     upperMoved        mremap has moved a table, PT_FIRST says where                the locks of both entries
+ *     tableLeft         a PTE table may be empty though no entry was cleared now     mmap_lock or VMA lock
+ *     upperLeft         the same of an upper table                                   mmap_lock
  *
  * What is found by pmdFind or pmdAlloc may not be kept across walkEnd. Walks do not nest. Lockless walks (GUP-fast, pteOffsetMap
  * without a lock, the hardware) are not announced: RCU and flushes protect them.
  */
 
 import {
+  asyncEntriesCleared,
+  asyncEntryInstalled,
+  asyncTableLeft,
+  asyncUpperCleared,
+  asyncUpperLeft,
+} from './asyncNotes.ts';
+import { tableMoved } from './candidates.ts';
+import {
+  PROTOCOL_ASYNC,
   PROTOCOL_MMAP_WRITE,
   PROTOCOL_PT_RWSEM,
   PROTOCOL_PTE_REFCOUNT,
@@ -29,7 +41,7 @@ import {
 } from './config.ts';
 import { countCleared, countInstalled } from './emptiness.ts';
 import { entryNumber } from './entry.ts';
-import { H_PROTOCOL, PT_MM } from './layout.ts';
+import { H_ASYNC_EAGER, H_PROTOCOL, PT_MM } from './layout.ts';
 import { reclaimUnderMmapWrite } from './mmapWriteReclaim.ts';
 import {
   refcountCleared,
@@ -144,16 +156,18 @@ export function checkWalkFrom(pmd: u32): void {
   if (ptRwsem()) checkPtLock(peek(ptdescOfEntry(pmd) + PT_MM));
 }
 
-/** The entry at `pte` is about to be set; it was none. PTE lock held. */
-export function entryInstalled(pte: u32): void {
+/** The entry at `pte` is about to become `value`; it was none. PTE lock held. */
+export function entryInstalled(pte: u32, value: u32): void {
   if (ptRwsem()) countInstalled(pte);
   else if (counted()) refcountInstalled(pte);
+  else if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncEntryInstalled(pte, value);
 }
 
 /** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held, the table is mapped. */
 export function entriesCleared(pte: u32, entries: u32): void {
   if (ptRwsem()) countCleared(pte, entries);
   else if (counted()) refcountCleared(pte, entries);
+  else if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncEntriesCleared(pte);
 }
 
 /** The upper entry at `entry` is about to be set; it was none. */
@@ -163,12 +177,20 @@ export function upperInstalled(entry: u32): void {
 
 /** The upper entry at `entry` was set to none. */
 export function upperCleared(entry: u32): void {
-  if (ptRwsem()) countCleared(entry, 1);
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) countCleared(entry, 1);
+  else if (protocol === PROTOCOL_ASYNC) asyncUpperCleared(entry);
 }
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
 export function zapEligible(start: u32, end: u32): boolean {
-  return peek(H_PROTOCOL) === PROTOCOL_SYNC && reclaimEligible(start, end);
+  return detachesWhenZapped() && reclaimEligible(start, end);
+}
+
+/** Whether madvise(MADV_DONTNEED) itself detaches tables, as `sync` does. */
+function detachesWhenZapped(): boolean {
+  const protocol = peek(H_PROTOCOL);
+  return protocol === PROTOCOL_SYNC || (protocol === PROTOCOL_ASYNC && peek(H_ASYNC_EAGER) !== 0);
 }
 
 /**
@@ -176,14 +198,15 @@ export function zapEligible(start: u32, end: u32): boolean {
  * first entry. Returns whether the table is detached now.
  */
 export function zapEmptied(pmd: u32): boolean {
-  return peek(H_PROTOCOL) === PROTOCOL_SYNC && reclaimLocked(pmd);
+  return detachesWhenZapped() && reclaimLocked(pmd);
 }
 
 /** A zap of an eligible piece from `start` on is done; `detached`: what zapEmptied returned. */
 export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: boolean): void {
-  if (peek(H_PROTOCOL) !== PROTOCOL_SYNC) return;
+  if (!detachesWhenZapped()) return;
   if (detached) detachedTable(gather, mm, start);
   else reclaimUnlocked(gather, mm, pmd, start);
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncUpperCleared(pmd);
 }
 
 /** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
@@ -191,4 +214,22 @@ export function rangeZapped(mm: u32, start: u32, end: u32): void {
   const protocol = peek(H_PROTOCOL);
   if (protocol === PROTOCOL_PT_RWSEM) reclaimUnderPtLock(mm, start, end);
   else if (protocol === PROTOCOL_MMAP_WRITE) reclaimUnderMmapWrite(mm, start, end);
+}
+
+/** mremap has moved table number `table`. The locks of both upper entries are held. */
+export function upperMoved(table: u32): void {
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) tableMoved(table);
+}
+
+/** munmap leaves the upper table that holds the entry at `upper` to a neighbour; it may be empty. mmap_lock held. */
+export function upperLeft(upper: u32): void {
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncUpperLeft(upper);
+}
+
+/**
+ * The table that the PMD entry at `pmd` names, if any, may be empty: munmap leaves it to a neighbour, or it was allocated and is not used after all.
+ * mmap_lock or VMA lock held.
+ */
+export function tableLeft(pmd: u32): void {
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) asyncTableLeft(pmd);
 }

@@ -17,10 +17,10 @@
  * try_to_free_pte, free_pte).
  */
 
-import { PMD_PAGES, PROTOCOL_SYNC } from './config.ts';
+import { PMD_PAGES } from './config.ts';
 import { detachEmpty, detachLocked, handOver } from './emptiness.ts';
 import { syncPoint } from './inject.ts';
-import { C_DETACHED, H_PROTOCOL } from './layout.ts';
+import { C_DETACHED } from './layout.ts';
 import { thisCpu } from './percpu.ts';
 import {
   count,
@@ -33,7 +33,7 @@ import { peek, poke } from './word.ts';
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table. */
 export function reclaimEligible(start: u32, end: u32): boolean {
-  return peek(H_PROTOCOL) === PROTOCOL_SYNC && end - start >= PMD_PAGES;
+  return end - start >= PMD_PAGES;
 }
 
 /**

@@ -189,7 +189,7 @@ export function pteUnlock(pte: u32): void {
 export function setPte(pte: u32, entry: u32): void {
   if (CHECK >= 1 && (load(ptdescOfEntry(pte) + PT_STATE) & 0xff) !== PT_LIVE)
     violation(ORACLE_LOST_ENTRY, pte, entry, load(ptdescOfEntry(pte) + PT_STATE));
-  entryInstalled(pte);
+  entryInstalled(pte, entry);
   store(pte, entry);
 }
 

@@ -44,6 +44,7 @@ export const OP_FORK: u32 = 18;
 export const OP_MIGRATE: u32 = 19;
 export const OP_TRUNCATE: u32 = 20;
 export const OP_RECLAIM: u32 = 21;
+export const OP_SCAN: u32 = 24;
 
 /** Kinds of ring events, with their two words. */
 export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page

@@ -83,11 +83,21 @@ export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** Candidates for asynchronous reclaim (candidates.ts), what came of them, and tables freed for nothing (wastedFrees.ts). */
+export const COUNTER_CANDIDATES_NOTED: u32 = 112;
+export const COUNTER_CANDIDATES_LOST: u32 = 113;
+export const COUNTER_CANDIDATES_SCANNED: u32 = 114;
+export const COUNTER_CANDIDATES_GONE: u32 = 115;
+export const COUNTER_CANDIDATES_KEPT: u32 = 116;
+export const COUNTER_CANDIDATES_POSTPONED: u32 = 117;
+export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 118;
+export const COUNTER_ZERO_PAGES_DROPPED: u32 = 119;
+export const COUNTER_TABLES_WASTED: u32 = 120;
 /** PTE tables freed by a count that became zero, and visitors that met such a count. */
 export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
 export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 102;
+export const COUNTERS: u32 = 121;
 
 /** Counts one event. */
 export function count(counter: u32): void {

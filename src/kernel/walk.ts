@@ -51,6 +51,7 @@ import {
   tableFree,
 } from './table.ts';
 import { count, COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from './stats.ts';
+import { noteTableAllocated } from './wastedFrees.ts';
 import { add, compareExchange, load, peek, store, sub } from './word.ts';
 
 /** Address of the PGD entry of `vpn`. */
@@ -159,6 +160,7 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
     upperInstalled(entry);
     if (level === LEVEL_PTE) tableInstalled(table);
     store(entry, entryMake(table, UPPER_FLAGS));
+    if (level === LEVEL_PTE) noteTableAllocated(mm, first);
   }
   spinUnlock(lock, lockClass);
   if (!won) tableFree(table);

@@ -49,6 +49,8 @@ export interface CpuService {
   cleanUp(workload: WorkloadSpec, shared: number[]): Promise<void>;
   /** Calls an exported function of a module with the workload's view of this CPU and `argument`. */
   callModule(url: string, name: string, argument: unknown): Promise<unknown>;
+  /** Runs daemons until they are stopped. */
+  daemons(): void | Promise<void>;
   /** Ends the CPU's task. */
   shutdown(): void;
 }

@@ -28,6 +28,8 @@ export type { HeldLock } from './heldLocks.ts';
 /** The death of a CPU. */
 export interface CpuDeath {
   cpu: number;
+  /** Whether it was the daemons' CPU. */
+  daemons: boolean;
   /** What ended it: an exception's message, an exit code, a full heap. */
   cause: string;
   /** Stack of an exception that nobody asked for: of a user's workload, or a mistake in ptlab; null otherwise. */
@@ -62,7 +64,7 @@ export class CpuDiedError extends Error {
   /** `cause`: what the CPU's thread ended with. */
   constructor(death: CpuDeath, cause?: unknown) {
     super(
-      `CPU ${death.cpu} died in ${death.operation}: ${death.cause}; holding ${listed(death.locks)}`,
+      `CPU ${death.cpu}${death.daemons ? ', which runs the daemons,' : ''} died in ${death.operation}: ${death.cause}; holding ${listed(death.locks)}`,
       { cause },
     );
     this.death = death;
@@ -79,6 +81,7 @@ export function describeDeath(words: Uint32Array, cpu: number, error: unknown): 
   const operation = OPERATION_NAMES.get(at(area + layout.C_OP)) ?? 'unknown';
   return {
     cpu,
+    daemons: cpu >= at(layout.H_CPUS) - at(layout.H_DAEMON_CPUS),
     cause: describeCause(words, error),
     stack: describeStack(error),
     operation,

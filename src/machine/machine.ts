@@ -17,10 +17,11 @@ import {
   type CpuTask,
   type FileHandle,
 } from './cpu.ts';
+import { allowDaemons, stopDaemons } from './daemonLoop.ts';
 import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
 import { DIST } from './kernel.ts';
-import { createMemory, type SharedMemory } from './memory.ts';
+import { cpusOf, createMemory, type SharedMemory } from './memory.ts';
 import { makeMutantKernel } from './mutantKernel.ts';
 import {
   CHECK_LEVELS,
@@ -120,7 +121,7 @@ export class AddressSpace implements AddressSpaceHandle {
  */
 export class Machine implements AsyncDisposable {
   readonly options: ResolvedOptions;
-  /** Number of CPUs. */
+  /** Number of CPUs that run workloads; the daemons' CPU, if there is one, comes after them. */
   readonly cpus: number;
   readonly memory: SharedMemory;
   readonly words: Uint32Array;
@@ -144,8 +145,8 @@ export class Machine implements AsyncDisposable {
     this.words = new Uint32Array(this.memory.buffer);
     this.#pool = new Piscina({
       filename: fileURLToPath(new URL('workers/cpu.js', DIST)),
-      minThreads: options.cpus,
-      maxThreads: options.cpus,
+      minThreads: cpusOf(options),
+      maxThreads: cpusOf(options),
       idleTimeout: Infinity,
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
@@ -154,11 +155,11 @@ export class Machine implements AsyncDisposable {
     });
     this.#pool.on('error', () => {});
     const clockStartNs = process.hrtime.bigint();
-    for (let id = 0; id < options.cpus; id++) {
+    for (let id = 0; id < cpusOf(options); id++) {
       const { port1, port2 } = new MessageChannel();
       const link = new CpuLink<CpuService>(port1);
       this.#links.push(link);
-      this.#cpus.push(new Cpu(id, link));
+      if (id < this.cpus) this.#cpus.push(new Cpu(id, link));
       const task: CpuTask = {
         cpu: id,
         memory: this.memory,
@@ -267,14 +268,32 @@ export class Machine implements AsyncDisposable {
     return readEvents(this.words, { clockNs });
   }
 
+  /** Does all that daemons have to do, due or not. The CPUs must be idle. An audit begins with it. */
+  async runDaemons(): Promise<void> {
+    await this.#kernel(0, 'drainDaemons');
+  }
+
+  /** Has the daemons' CPU, if there is one, run them until the end of the call; gives a function that ends it. */
+  #startDaemons(): () => Promise<void> {
+    if (!this.options.daemonCpu) return async () => {};
+    allowDaemons(this.words);
+    const loop = this.#links[this.cpus]!.call((remote) => remote.daemons());
+    loop.catch(() => {});
+    return () => {
+      stopDaemons(this.words);
+      return loop;
+    };
+  }
+
   /**
    * Walks every table, VMA and free list and checks that all of it balances. The CPUs must be idle: no operation and no
    * run under way.
    */
   async audit(): Promise<AuditReport> {
     if (this.#running) throw new Error('audit: a workload is running; audit when it has ended');
+    await this.runDaemons();
     await this.#kernel(0, 'rcuBarrier');
-    for (let cpu = 0; cpu < this.cpus; cpu++) await this.#kernel(cpu, 'drainCaches');
+    for (let cpu = 0; cpu < this.#links.length; cpu++) await this.#kernel(cpu, 'drainCaches');
     return audit(this.words, CHECK_LEVELS.indexOf(this.options.check));
   }
 
@@ -314,11 +333,13 @@ export class Machine implements AsyncDisposable {
         ended = why;
     };
     const interrupt = (): void => stop('interrupted');
+    let endDaemons = async (): Promise<void> => {};
     try {
       this.#setStop(STOP_NO);
       const shared = await this.#links[0]!.call((remote) => remote.prepare(plan.spec));
       if (plan.durationMs !== null)
         timer = setTimeout(() => stop('time'), Math.min(plan.durationMs, TIMER_MS_MAX));
+      endDaemons = this.#startDaemons();
       const { onProgress } = options;
       if (onProgress !== undefined)
         progress = setInterval(
@@ -328,7 +349,7 @@ export class Machine implements AsyncDisposable {
       options.signal?.addEventListener('abort', interrupt);
       if (options.signal?.aborted) interrupt();
       operationsPerCpu = await Promise.all(
-        this.#links.map((link, cpu) =>
+        this.#links.slice(0, this.cpus).map((link, cpu) =>
           link
             .call((remote) => remote.run(plan.spec, shared))
             .then((count) => {
@@ -338,6 +359,7 @@ export class Machine implements AsyncDisposable {
         ),
       );
       durationMs = performance.now() - startMs;
+      await endDaemons();
       if (this.violations().length > 0) ended = 'violation';
       const eventsBeforeAudit = this.events();
       this.#setStop(STOP_NO);
@@ -357,6 +379,7 @@ export class Machine implements AsyncDisposable {
         throw new OptionError('workload', plan.spec.name, WORKLOAD_MODULE);
       throw error;
     } finally {
+      stopDaemons(this.words);
       this.#running = false;
       clearTimeout(timer);
       clearInterval(progress);

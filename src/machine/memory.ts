@@ -10,9 +10,11 @@ import {
   TABLE_BYTES,
   THP_NEVER,
 } from '../kernel/config.ts';
+import { CANDIDATE_SHIFT } from '../kernel/candidates.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
 import * as layout from '../kernel/layout.ts';
+import { WASTE_SHIFT } from '../kernel/wastedFrees.ts';
 import { LOCK_STAT_CONTENTION, LOCK_STAT_HOLDS } from '../kernel/lockStat.ts';
 import {
   DEATH_KINDS,
@@ -49,9 +51,21 @@ export interface Regions {
   cache: number;
   swap: number;
   rings: number;
+  candidates: number;
+  waste: number;
   measure: number;
   /** First byte after everything. */
   end: number;
+}
+
+/** CPUs of the machine: those of workloads, then the daemons'. */
+export function cpusOf(options: ResolvedOptions): number {
+  return options.cpus + (options.daemonCpu ? 1 : 0);
+}
+
+/** Entries of each CPU's ring of candidates; none for protocols that note no tables. */
+function candidateSlots({ protocol, candidates }: ResolvedOptions): number {
+  return protocol === 'async' ? candidates : 0;
 }
 
 /** Bytes of one event of a ring. */
@@ -79,8 +93,10 @@ export function layOut(options: ResolvedOptions): Regions {
     inodes: region(options.inodes, layout.INODE_SHIFT),
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
     swap: region(options.swapPages, layout.SWAP_SHIFT),
-    rings: region(options.eventsPerCpu * options.cpus, layout.EVENT_SHIFT),
-    measure: region(options.contention ? options.cpus : 0, layout.MEASURE_SHIFT),
+    rings: region(options.eventsPerCpu * cpusOf(options), layout.EVENT_SHIFT),
+    candidates: region(candidateSlots(options) * cpusOf(options), CANDIDATE_SHIFT),
+    waste: region(options.wasteSlots, WASTE_SHIFT),
+    measure: region(options.contention ? cpusOf(options) : 0, layout.MEASURE_SHIFT),
     end: 0,
   };
   regions.end = at;
@@ -96,7 +112,8 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
     ['anonVmas', options.anonVmas, 2 ** layout.ANON_VMA_SHIFT],
     ['anonVmaChains', options.anonVmaChains, 2 ** layout.CHAIN_SHIFT],
     ['swapPages', options.swapPages, 2 ** layout.SWAP_SHIFT],
-    ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * options.cpus],
+    ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * cpusOf(options)],
+    ['candidates', candidateSlots(options), 2 ** CANDIDATE_SHIFT * cpusOf(options)],
   ];
   const [name, count, each] = parts.toSorted((a, b) => b[1] * b[2] - a[1] * a[2])[0]!;
   const over = bytes - (MEMORY_BYTES_MAX - WASM_PAGE_BYTES);
@@ -126,7 +143,8 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     words[address >>> 2] = value;
   };
   put(layout.H_MAGIC, MAGIC);
-  put(layout.H_CPUS, options.cpus);
+  put(layout.H_CPUS, cpusOf(options));
+  put(layout.H_DAEMON_CPUS, options.daemonCpu ? 1 : 0);
   put(layout.H_TABLES, options.tables);
   put(layout.H_FRAMES, options.frames);
   put(layout.H_VMAS, options.vmas);
@@ -147,6 +165,13 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_CACHE_BASE, regions.cache);
   put(layout.H_SWAP_BASE, regions.swap);
   put(layout.H_RING_BASE, regions.rings);
+  put(layout.H_CANDIDATE_BASE, regions.candidates);
+  put(layout.H_CANDIDATE_SLOTS, candidateSlots(options));
+  put(layout.H_ASYNC_DELAY_NS, Math.round(options.asyncDelayMs * 1e6));
+  put(layout.H_ASYNC_EAGER, options.asyncEager ? 1 : 0);
+  put(layout.H_WASTE_BASE, regions.waste);
+  put(layout.H_WASTE_SLOTS, options.wasteSlots);
+  put(layout.H_WASTE_NS, Math.round(options.wasteMs * 1e6));
   put(layout.H_MEASURE_BASE, options.contention ? regions.measure : 0);
   put(layout.H_END, regions.end);
   put(layout.H_PROTOCOL, PROTOCOL_CODES[options.protocol]);

@@ -106,6 +106,18 @@ export interface MachineOptions {
   contention?: boolean;
   /** Events each CPU remembers; 0 or a power of two. */
   eventsPerCpu?: number;
+  /** Protocol `async`: milliseconds that a table waits before it is looked at, 0 to 2,000; default 10. */
+  asyncDelayMs?: number;
+  /** Protocol `async`: madvise(MADV_DONTNEED) of a whole span detaches its table at once, as `sync` does; default false. */
+  asyncEager?: boolean;
+  /** Protocol `async`: tables that each CPU can note between two passes, a power of two; default 16,384, of 16 bytes each. */
+  candidates?: number;
+  /** A further CPU that runs daemons, beside `cpus`; default: true where the protocol needs it. */
+  daemonCpu?: boolean;
+  /** Spans remembered to count tables that were freed for nothing, 0 (none are counted) or a power of two; default 4,096 with protocol `async`, else 0. */
+  wasteSlots?: number;
+  /** Milliseconds from a reclaim within which an allocation for the same span makes it one for nothing, 1 to 4,000; default 100. */
+  wasteMs?: number;
   /** Longest that one wait or grace period may last before it is a violation, milliseconds, 1 to 4,000. */
   stallMs?: number;
   /** Entries used of a batch page, 1 to 500. */
@@ -132,6 +144,13 @@ export interface ResolvedOptions extends Required<
 export function checkInteger(option: string, value: unknown, least: number, most: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
     throw new OptionError(option, value, `a whole number from ${least} to ${most}`);
+  return value;
+}
+
+/** Checks that `value` is a number in [least, most]. Throws OptionError. */
+function checkNumber(option: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number' || !(value >= least && value <= most))
+    throw new OptionError(option, value, `a number from ${least} to ${most}`);
   return value;
 }
 
@@ -201,6 +220,12 @@ const DEFAULTS: ResolvedOptions = {
   lockStat: false,
   contention: false,
   eventsPerCpu: 0,
+  asyncDelayMs: 10,
+  asyncEager: false,
+  candidates: 16_384,
+  daemonCpu: false,
+  wasteSlots: 0,
+  wasteMs: 100,
   stallMs: 4000,
   batchEntries: GATHER_BATCH_ENTRIES,
   batchCount: GATHER_BATCH_COUNT,
@@ -271,6 +296,17 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     lockStat: checkBoolean('lockStat', all.lockStat),
     contention: checkBoolean('contention', all.contention),
     eventsPerCpu: checkPowerOfTwo('eventsPerCpu', all.eventsPerCpu, 0, 1 << 20),
+    asyncDelayMs: checkNumber('asyncDelayMs', all.asyncDelayMs, 0, 2000),
+    asyncEager: checkBoolean('asyncEager', all.asyncEager),
+    candidates: checkPowerOfTwo('candidates', all.candidates, 1, 1 << 20),
+    daemonCpu: checkBoolean('daemonCpu', given.daemonCpu ?? all.protocol === 'async'),
+    wasteSlots: checkPowerOfTwo(
+      'wasteSlots',
+      given.wasteSlots ?? (all.protocol === 'async' ? 4096 : 0),
+      0,
+      1 << 20,
+    ),
+    wasteMs: checkNumber('wasteMs', all.wasteMs, 1, 4000),
     stallMs: checkInteger('stallMs', all.stallMs, 1, 4000),
     batchEntries: checkInteger('batchEntries', all.batchEntries, 1, GATHER_BATCH_ENTRIES),
     batchCount: checkInteger('batchCount', all.batchCount, 1, GATHER_BATCH_COUNT),

@@ -1,5 +1,6 @@
 /** The reclaim protocols as users choose them: name, code in the kernel, one line, and what each cannot be combined with. */
 import {
+  PROTOCOL_ASYNC,
   PROTOCOL_MMAP_WRITE,
   PROTOCOL_NONE,
   PROTOCOL_PTE_REFCOUNT,
@@ -26,6 +27,11 @@ export const PROTOCOL_LIST = {
   sync: {
     code: PROTOCOL_SYNC,
     summary: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+  },
+  async: {
+    code: PROTOCOL_ASYNC,
+    summary:
+      'a background CPU frees tables that became empty, however they did, some time later; upper tables and those of the zero page, too',
   },
   'pte-refcount': {
     code: PROTOCOL_PTE_REFCOUNT,

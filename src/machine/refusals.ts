@@ -2,6 +2,7 @@
  * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot. What is wrong on purpose
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
+import { CPUS_MAX } from '../kernel/config.ts';
 import type { ResolvedOptions } from './options.ts';
 import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
 
@@ -15,6 +16,11 @@ export interface Refusal {
 
 export const REFUSALS: readonly Refusal[] = [
   ...Object.values<ProtocolEntry>(PROTOCOL_LIST).flatMap(({ refusals = [] }) => refusals),
+  {
+    option: 'daemonCpu',
+    reason: `false with ${CPUS_MAX} CPUs: there is no further one`,
+    when: ({ cpus, daemonCpu }) => daemonCpu && cpus === CPUS_MAX,
+  },
   {
     option: 'emptiness',
     reason: 'scan: only protocol pt-rwsem keeps counts of entries to tell an empty table by',

@@ -102,6 +102,8 @@ export interface MachineStatistics {
     /** Numbers ever handed out; what is above was never touched. */
     everUsed: number;
   };
+  /** Tables that wait for a daemon's look, as they may be empty (protocol `async`): at most this much memory is held back. */
+  candidates: { waiting: number; heldBackKb: number; heldBackPeakKb: number };
   addressSpaces: SpaceStatistics[];
   violations: number;
 }
@@ -251,9 +253,23 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
       peak: sum((space) => space.tablesPeak),
       everUsed: load(words, layout.G_TABLE_BUMP) - 1,
     },
+    candidates: readCandidates(words),
     addressSpaces,
     violations: load(words, layout.H_VIOLATIONS),
   };
+}
+
+function readCandidates(words: Uint32Array): MachineStatistics['candidates'] {
+  let waiting = 0;
+  for (let cpu = 0; cpu < load(words, layout.H_CPUS); cpu++) {
+    const area = layout.cpuArea(cpu);
+    waiting +=
+      (load(words, area + layout.C_CANDIDATE_TAIL) -
+        load(words, area + layout.C_CANDIDATE_HEAD)) >>>
+      0;
+  }
+  const peak = Math.max(waiting, load(words, layout.G_SCAN_PEAK));
+  return { waiting, heldBackKb: waiting * TABLE_KB, heldBackPeakKb: peak * TABLE_KB };
 }
 
 /** Forgets waits, holds and grace periods, counters not. The CPUs must be idle: the words are theirs. */

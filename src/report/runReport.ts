@@ -31,6 +31,19 @@ export function totalsLines(statistics: MachineStatistics): string[] {
     `tables  ${count('tablesAllocated')} allocated out of ${formatCount(tables.everUsed)} ever used, ${count('tablesFreed')} freed ` +
       `(${count('tablesReclaimedFast')} reclaimed on the fast path, ${count('tablesReclaimedSlow')} on the slow), ` +
       `${formatCount(tables.heldBack)} held back; ${count('gracePeriods')} grace periods`,
+    ...candidateLines(statistics),
+  ];
+}
+
+/** What came of the tables that were noted as perhaps empty, if any were. */
+function candidateLines({ counters, candidates }: MachineStatistics): string[] {
+  const count = (name: string): string => formatCount(counters[name] ?? 0);
+  if ((counters['candidatesNoted'] ?? 0) === 0) return [];
+  return [
+    `daemon  ${count('candidatesNoted')} tables noted as perhaps empty (${count('candidatesLost')} more lost), ${count('candidatesScanned')} looked at: ` +
+      `${count('tablesReclaimedAsync')} freed, ${count('candidatesKept')} in use again, ${count('candidatesGone')} gone, ${count('candidatesPostponed')} put off; ` +
+      `${count('upperTablesReclaimed')} upper tables freed, ${count('zeroPagesDropped')} zero pages dropped`,
+    `        ${formatCount(candidates.heldBackKb)} kB at most held back now, ${formatCount(candidates.heldBackPeakKb)} kB at the peak; ${count('tablesWasted')} tables freed for nothing`,
   ];
 }
 
@@ -44,7 +57,7 @@ export function cpuTable(
   const rows = statistics.cpus.map((cpu, at) => {
     const done = operations[at] ?? cpu.counters['ops'] ?? NaN;
     return [
-      String(at),
+      at < operations.length ? String(at) : `${at} daemons`,
       formatCount(done),
       formatCount((done / durationMs) * 1000),
       formatCount(cpu.counters['faults'] ?? 0),

@@ -14,6 +14,7 @@ import {
   CALL_NAMES,
   FIELD_ARG4,
   FIELD_CALL,
+  FIELD_TIME_S,
   FILE_RADIX,
   OP_FIELDS,
 } from './operation.ts';
@@ -112,6 +113,8 @@ export async function replay(
     progress: new Int32Array(shared(cpus * PROGRESS_WORDS * 4)),
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
     changes: conflicts || cpus === 1,
+    daemons: machine.options.protocol === 'async',
+    timed: count > 0 && operations[(count - 1) * OP_FIELDS + FIELD_TIME_S] !== 0,
     tables: new Int32Array(shared(count * 4)),
     anonPages: new Int32Array(shared(count * 4)),
   };

@@ -12,7 +12,7 @@
  */
 import type { WorkloadCpu } from '../experiment/workload.ts';
 import { STOP_NO } from '../kernel/config.ts';
-import { C_COUNTERS, cpuArea, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
+import { C_COUNTERS, cpuArea, H_CPUS, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
 import { RSS_ANON } from '../kernel/rss.ts';
 import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.ts';
 import {
@@ -25,6 +25,7 @@ import {
   CALL_MREMAP,
   CALL_MUNMAP,
   CALL_TOUCH,
+  FIELD_TIME_S,
   FILE_RADIX,
   OP_FIELDS,
 } from './operation.ts';
@@ -64,6 +65,10 @@ export interface ReplayPlan {
    * not touch; or what the address space had after it, theirs included.
    */
   changes: boolean;
+  /** Whether daemons run between operations, on the CPU that does the next one, by the time of the list (`operationMs`). */
+  daemons: boolean;
+  /** Whether the list has times. */
+  timed: boolean;
   /** Per operation: PTE, PMD and PUD tables. */
   tables: Int32Array<SharedArrayBuffer>;
   /** Per operation: mapped anonymous pages. */
@@ -87,7 +92,7 @@ class Gauges {
   constructor(cpu: WorkloadCpu, mm: number) {
     const counters = cpuArea(cpu.id) + C_COUNTERS;
     this.#words = cpu.words;
-    this.#cpus = cpu.cpus;
+    this.#cpus = cpu.words[H_CPUS >>> 2]!;
     this.#linked = (counters + COUNTER_TABLES_LINKED * 4) >>> 2;
     this.#unlinked = (counters + COUNTER_TABLES_UNLINKED * 4) >>> 2;
     this.#tables = (mm + MM_TABLES) >>> 2;
@@ -137,6 +142,7 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
     }
     const tablesBefore = gauges.ownTables();
     const anonBefore = gauges.ownAnonPages();
+    if (plan.daemons) daemonsUntil(cpu, operationMs(plan, op), next === from);
     const errno = execute(cpu, plan, operations, op * OP_FIELDS);
     if (errno === NOT_RUN) return next - from;
     errnos[op] = errno;
@@ -147,6 +153,30 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
     if (Atomics.load(progress, own + WAITERS) !== 0) Atomics.notify(progress, own + DONE);
   }
   return end - from;
+}
+
+/** Longest step of the daemons' time, ms: the clock tells differences up to 4 s. */
+const DAEMON_STEP_MS = 1000;
+/** Passes of the daemons between two operations, at most: what is put off is not waited for. */
+const DAEMON_PASSES = 64;
+/** Where each CPU's daemons have got to, ms. */
+let daemonMs = 0;
+
+/** When operation `op` happens: as it was recorded; in a script, an operation every millisecond. */
+function operationMs(plan: ReplayPlan, op: number): number {
+  return plan.timed ? plan.operations[op * OP_FIELDS + FIELD_TIME_S]! * 1000 : op;
+}
+
+/** Runs the daemons as they would have run until `ms`. `begin`: this is the first operation of the CPU. */
+function daemonsUntil(cpu: WorkloadCpu, ms: number, begin: boolean): void {
+  const { kernel } = cpu.calls;
+  if (begin) daemonMs = ms;
+  do {
+    daemonMs = Math.min(ms, daemonMs + DAEMON_STEP_MS);
+    kernel.setDaemonClock(Math.round(daemonMs * 1e6) % 2 ** 32);
+    let passes = 0;
+    while (passes < DAEMON_PASSES && kernel.runDaemons() !== 0) passes++;
+  } while (daemonMs < ms);
 }
 
 /** Waits until the CPU whose progress stands at `other` has finished `seq` operations; false when the machine stops. */

@@ -124,6 +124,7 @@ const APPLY = {
     (expedited === 0 ? m.kernel.synchronizeRcu() : m.kernel.synchronizeRcuExpedited!()) ?? 0,
   barrier: ({ m }) => m.kernel.rcuBarrier() ?? 0,
   drain: ({ m }) => m.kernel.drainCaches() ?? 0,
+  daemons: ({ m }) => m.kernel.runDaemons() >>> 0,
   renew: (state, mm) => {
     if (mm !== 0) state.m.calls.mmDestroy(mm);
     const fresh = state.m.calls.mmCreate();
@@ -151,6 +152,7 @@ const WEIGHTS: Record<keyof typeof APPLY, number> = {
   synchronize: 8,
   barrier: 4,
   drain: 4,
+  daemons: 30,
   renew: 3,
 };
 const LOTS = Object.entries(WEIGHTS).flatMap(([name, weight]) =>

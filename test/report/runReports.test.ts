@@ -84,6 +84,7 @@ describe('lockTable', () => {
 describe('deathLines', () => {
   const death = {
     cpu: 3,
+    daemons: false,
     cause: 'no',
     stack: null,
     operation: 'none',

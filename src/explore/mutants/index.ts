@@ -15,6 +15,7 @@
  */
 
 import type { MachineOptions } from '../../machine/options.ts';
+import { ASYNC_MUTANTS } from './async.ts';
 import { FOLIO_MUTANTS } from './folios.ts';
 import { HUGE_MUTANTS } from './huge.ts';
 import { LOCK_MUTANTS } from './locks.ts';
@@ -55,6 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLIO_MUTANTS,
   ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
+  ...ASYNC_MUTANTS,
 ];
 
 /** Names of all mutants, in the catalogue's order. */

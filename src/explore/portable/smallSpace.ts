@@ -5,6 +5,7 @@
 
 import { access } from '../../kernel/access.ts';
 import { PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { drainDaemons } from '../../kernel/daemons.ts';
 import { entryHuge, hugePart } from '../../kernel/entry.ts';
 import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
 import { mmCreate } from '../../kernel/mm.ts';
@@ -12,6 +13,7 @@ import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
 import { pteOffsetMap } from '../../kernel/pteMap.ts';
+import { rcuIdleEnter, rcuIdleExit } from '../../kernel/rcu.ts';
 import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
@@ -64,4 +66,11 @@ export function entryAt(mm: u32, vpn: u32): u32 {
   const upper = pmd === 0 ? 0 : load(pmd);
   if (entryHuge(upper)) return hugePart(upper, vpn & (PMD_PAGES - 1));
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
+}
+
+/** Has the daemons do all that is left to do. For `finish`, where every CPU is idle. */
+export function finishDaemons(): void {
+  rcuIdleExit();
+  drainDaemons();
+  rcuIdleEnter();
 }
