@@ -6,9 +6,9 @@
  *     1     PTE_WRITE                              bits 1-3: kind (ENTRY_)
  *     2     PTE_ACCESSED, set by the walker
  *     3     PTE_DIRTY, set by the walker
- *     4     PTE_HUGE: a PMD entry that maps 2 MiB  bits 4-7: 0
+ *     4     PTE_HUGE: a PMD entry that maps 2 MiB  bits 4, 5, 7: 0
  *     5     PTE_USER; clear: PROT_NONE
- *     6     PTE_UFFD_WP
+ *     6     PTE_UFFD_WP                             of a swap entry: PTE_UFFD_WP
  *     7     PTE_SPECIAL: no page behind it to count (zero page)
  *     8-31  frame or table number                  swap slot or frame number
  *
@@ -28,6 +28,8 @@ export const ENTRY_KIND: u32 = 15;
 export const ENTRY_SWAP: u32 = 2;
 export const ENTRY_MIGRATION: u32 = 4;
 export const ENTRY_MARKER: u32 = 6;
+/** The marker of a page that is write-protected for a userfaultfd, and is not there. */
+export const UFFD_MARKER: u32 = (1 << 8) | ENTRY_MARKER;
 
 /** Flags of an entry that names a table. */
 export const UPPER_FLAGS: u32 = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_USER;
@@ -50,4 +52,9 @@ export function entryPresent(entry: u32): boolean {
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */
 export function entryNamesTable(entry: u32): boolean {
   return (entry & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
+}
+
+/** Whether an entry maps nothing: none, or a marker. */
+export function entryNoneMostly(entry: u32): boolean {
+  return entry === 0 || entry === UFFD_MARKER;
 }

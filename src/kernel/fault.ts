@@ -7,7 +7,9 @@
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
- *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
+ *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts). A marker is as
+ *     good as none, but what is mapped in its place is write-protected for the userfaultfd. Where one is to be told the fault ends, and
+ *     waits without its locks (uffdFault.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
  *
@@ -26,6 +28,8 @@ import {
   VM_EXEC,
   VM_READ,
   VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
   VM_WRITE,
 } from './config.ts';
 import {
@@ -33,14 +37,17 @@ import {
   ENTRY_SWAP,
   entryMake,
   entryNamesTable,
+  entryNoneMostly,
   entryNumber,
   entryPresent,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_UFFD_WP,
   PTE_USER,
   PTE_WRITE,
+  UFFD_MARKER,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
 import { faultWrite } from './faultWrite.ts';
@@ -66,6 +73,8 @@ import {
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { swapFree } from './swap.ts';
+import { handleUserfault, UFFD_FAULT_MISSING, userfaultWait } from './uffdFault.ts';
+import { uffdPteWp } from './uffdWp.ts';
 import { vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
@@ -74,6 +83,8 @@ import { load, peek, poke } from './word.ts';
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
+/** Another result: a userfaultfd was told; drop the locks and call `userfaultWait` (uffdFault.ts). */
+export const FAULT_USERFAULT: u32 = 0x101;
 
 /** Which lock the fault under way holds. */
 export const ON_MMAP_LOCK: u32 = 0;
@@ -116,33 +127,50 @@ export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
   rssAdd(mm, RSS_ANON, 1);
 }
 
-/** Step 3 for private anonymous memory: the zero page for a read, a new page for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page for a write. */
+function faultAnonymous(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  write: u32,
+  locked: u32,
+  orig: u32,
+): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
+  const told = (flags & VM_UFFD_MISSING) !== 0;
   let frame: u32 = 0;
   if (write !== 0) {
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
-    frame = frameAlloc(0, F_ANON);
-    if (frame === 0) return ENOMEM;
+    if (!told) {
+      frame = frameAlloc(0, F_ANON);
+      if (frame === 0) return ENOMEM;
+    }
   }
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (load(pte) !== 0) {
+  if (load(pte) !== orig) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
   }
+  if (told) {
+    pteUnmapUnlock(pte);
+    return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
+  }
+  if (orig !== 0) clearPte(pte);
+  const protect = orig !== 0 ? PTE_UFFD_WP : 0;
   if (frame === 0) {
-    setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
+    setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | protect));
   } else {
     mapAnonFrame(mm, vpn, frame);
-    const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY));
+    const writable = (flags & VM_WRITE) !== 0 && orig === 0 ? PTE_WRITE : 0;
+    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY | protect));
   }
   pteUnmapUnlock(pte);
   return 0;
@@ -166,11 +194,12 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
   const flags = load(vma + VMA_FLAGS);
   mapAnonFrame(mm, vpn, frame);
   rssSub(mm, RSS_SWAP, 1);
-  const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+  const protect = entry & PTE_UFFD_WP;
+  const writable = (flags & VM_WRITE) !== 0 && !uffdPteWp(flags, entry) ? PTE_WRITE : 0;
   const dirty = write !== 0 ? PTE_DIRTY : 0;
   // The entry is not none, so an equal entry shows that the table is still the one of step 2.
   clearPte(pte);
-  setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty));
+  setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty | protect));
   swapFree(entryNumber(entry));
   pteUnmapUnlock(pte);
   count(COUNTER_SWAP_INS);
@@ -191,9 +220,17 @@ function faultPresent(
   return 0;
 }
 
+/** Takes a marker away where nobody watches any more (pte_marker_clear). */
+function clearMarker(pmd: u32, vpn: u32): void {
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return;
+  if (load(pte) === UFFD_MARKER) clearPte(pte);
+  pteUnmapUnlock(pte);
+}
+
 /**
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_NEEDS_MMAP_LOCK, or FAULT_USERFAULT, the lock still held in every case.
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
@@ -206,9 +243,13 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
       pteUnmap(pte);
     }
   }
-  if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked);
+  if (entry === UFFD_MARKER && (load(vma + VMA_FLAGS) & VM_UFFD_WP) === 0) {
+    clearMarker(pmd, vpn);
+    return 0;
+  }
+  if (entryNoneMostly(entry)) {
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked, entry);
+    return faultAnonymous(mm, vma, pmd, vpn, write, locked, entry);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
   return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
@@ -224,10 +265,13 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
   }
   const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   mmapReadUnlock(mm);
-  return result;
+  return result === FAULT_USERFAULT ? userfaultWait(mm) : result;
 }
 
-/** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
+/**
+ * A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, SIGBUS, or EINTR: the run ended while a userfaultfd's monitor
+ * was waited for. No lock held on entry or return.
+ */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
   const path = peek(H_FAULT_PATH);
@@ -244,7 +288,7 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);
-        return result;
+        return result === FAULT_USERFAULT ? userfaultWait(mm) : result;
       }
     }
     count(COUNTER_FAULT_RETRIES);

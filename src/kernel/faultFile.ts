@@ -13,8 +13,16 @@
  * finish_fault), mm/filemap.c (filemap_map_pages).
  */
 
-import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './config.ts';
-import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
+import {
+  ENOMEM,
+  FAULT_AROUND_PAGES,
+  PMD_PAGES,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
+  VM_WRITE,
+} from './config.ts';
+import { entryMake, PTE_DIRTY, PTE_UFFD_WP, PTE_WRITE } from './entry.ts';
 import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
 import { F_ANON, F_DIRTY, F_SHMEM, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
@@ -28,8 +36,9 @@ import {
   VMA_START,
 } from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
-import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
+import { handleUserfault, UFFD_FAULT_MISSING } from './uffdFault.ts';
 import { pteAlloc } from './walk.ts';
 import { load, or, peek } from './word.ts';
 
@@ -38,17 +47,29 @@ export function pageIndex(vma: u32, vpn: u32): u32 {
   return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
 }
 
-/** Maps the cached page `frame`, whose reference the entry takes over. */
-function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): void {
+/**
+ * Maps the cached page `frame`, whose reference the entry takes over; `wp` not 0: write-protected for a userfaultfd. Shared memory that one watches
+ * for writes is not writable before the first.
+ */
+export function mapCachedFrame(
+  mm: u32,
+  pte: u32,
+  frame: u32,
+  flags: u32,
+  write: u32,
+  wp: u32,
+): void {
   const folio = folioOf(folioHead(frame));
   const kind = load(folio + F_FLAGS);
   const shared = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   let bits = entryFlags(flags);
-  if (shared && (write !== 0 || (kind & F_SHMEM) !== 0)) bits = bits | PTE_WRITE;
+  const watched = (flags & VM_UFFD_WP) !== 0;
+  if (shared && (write !== 0 || ((kind & F_SHMEM) !== 0 && !watched))) bits = bits | PTE_WRITE;
   if (write !== 0) {
     bits = bits | PTE_DIRTY;
     or(folio + F_FLAGS, F_DIRTY);
   }
+  if (wp !== 0) bits = ((bits | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0;
   rmapAddPtes(frame, 1);
   rssAdd(mm, (kind & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE, 1);
   setPte(pte, entryMake(frame, bits));
@@ -58,7 +79,7 @@ function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): 
 function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   const none = pte !== 0 && load(pte) === 0;
-  if (none) mapCachedFrame(mm, pte, frame, flags, 0);
+  if (none) mapCachedFrame(mm, pte, frame, flags, 0, 0);
   if (pte !== 0) pteUnmapUnlock(pte);
   if (!none) folioPut(frame);
 }
@@ -92,10 +113,27 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
   return result;
 }
 
+/** Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in the cache. */
+function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
+  if ((flags & VM_UFFD_MISSING) === 0 || index >= load(inode + INODE_PAGES)) return false;
+  const frame = filemapGet(inode, index);
+  if (frame !== 0) folioPut(frame);
+  return frame === 0;
+}
+
 /**
- * A fault on a none entry of a mapping with an inode. Preconditions and results as for handleMmFault.
+ * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
+ * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
  */
-export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, locked: u32): u32 {
+export function faultFile(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  write: u32,
+  locked: u32,
+  orig: u32,
+): u32 {
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
@@ -104,11 +142,12 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, loc
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
   }
-  if (write === 0) {
+  if (write === 0 && (flags & VM_UFFD_WP) === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;
   }
   if (index >= load(inode + INODE_PAGES)) return SIGBUS;
+  if (missingForUserfault(inode, index, flags)) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let frame = filemapGetOrAdd(inode, index);
   if (frame === 0) return ENOMEM;
   if (copies) {
@@ -125,16 +164,17 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, loc
     folioPut(frame);
     return 0;
   }
-  if (load(pte) !== 0) {
+  if (load(pte) !== orig) {
     pteUnmapUnlock(pte);
     folioPut(frame);
     return 0;
   }
+  if (orig !== 0) clearPte(pte);
   if (copies) {
     mapAnonFrame(mm, vpn, frame);
     setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
   } else {
-    mapCachedFrame(mm, pte, frame, flags, write);
+    mapCachedFrame(mm, pte, frame, flags, write, orig);
   }
   pteUnmapUnlock(pte);
   return 0;

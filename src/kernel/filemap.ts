@@ -35,6 +35,9 @@ import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
 import { violation } from './report.ts';
 import { add, and, load, or, peek, poke, store, sub } from './word.ts';
 
+/** What filemapAdd returns for a page that is cached already. */
+export const FILEMAP_EXISTS: u32 = 0xffffffff;
+
 /** INODE_STATE of anonymous shared memory. */
 const SHMEM: u32 = 2;
 
@@ -80,6 +83,18 @@ export function filemapGet(inode: u32, index: u32): u32 {
   return frame;
 }
 
+/** Puts `fresh`, which nobody else has, into its bucket, whose lock is held; its reference is the cache's from here on. */
+function insert(bucket: u32, inode: u32, index: u32, fresh: u32): void {
+  const folio = folioOf(fresh);
+  poke(folio + F_OWNER, inode);
+  poke(folio + F_INDEX, index);
+  poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
+  or(folio + F_FLAGS, F_CACHED);
+  noteBucket(inode, bucket);
+  store(bucket + BUCKET_HEAD, fresh);
+  add(inode + INODE_NR_CACHED, 1);
+}
+
 /** As filemapGet, but reads the page in when it is missing; 0: no memory. */
 export function filemapGetOrAdd(inode: u32, index: u32): u32 {
   const present = filemapGet(inode, index);
@@ -90,20 +105,30 @@ export function filemapGetOrAdd(inode: u32, index: u32): u32 {
   spinLock(bucket, LC_CACHE);
   let frame = lookup(bucket, inode, index);
   if (frame === 0) {
-    const folio = folioOf(fresh);
-    poke(folio + F_OWNER, inode);
-    poke(folio + F_INDEX, index);
-    poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
-    or(folio + F_FLAGS, F_CACHED);
-    noteBucket(inode, bucket);
-    store(bucket + BUCKET_HEAD, fresh);
-    add(inode + INODE_NR_CACHED, 1);
+    insert(bucket, inode, index, fresh);
     frame = fresh;
   }
   folioGet(frame);
   spinUnlock(bucket, LC_CACHE);
   if (frame !== fresh) folioPut(fresh);
   return frame;
+}
+
+/** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: there is one. */
+export function filemapAdd(inode: u32, index: u32): u32 {
+  const fresh = frameAlloc(0, F_SHMEM);
+  if (fresh === 0) return 0;
+  const bucket = bucketOf(inode, index);
+  spinLock(bucket, LC_CACHE);
+  const exists = lookup(bucket, inode, index) !== 0;
+  if (!exists) {
+    insert(bucket, inode, index, fresh);
+    folioGet(fresh);
+  }
+  spinUnlock(bucket, LC_CACHE);
+  if (!exists) return fresh;
+  folioPut(fresh);
+  return FILEMAP_EXISTS;
 }
 
 /** Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. */

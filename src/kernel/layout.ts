@@ -179,6 +179,12 @@ export const C_VIOLATION: u32 = LINE * 18; // owner, read by reports: VIOLATION_
 export const VIOLATION_RECORDS: u32 = 8;
 export const C_COUNTERS: u32 = 0x600; // owner, read by reports: COUNTER_ words (stats.ts), 128 of them
 export const C_SPEC_VMA: u32 = 0x800; // owner: a speculative fault's copy of its VMA, 128 bytes
+export const C_UFFD_WAIT: u32 = 0x880; // atomic: 1 while this CPU's fault waits to be resolved; cleared under MM_UFFD_LOCK of its mm, or by itself
+export const C_UFFD_VPN: u32 = 0x884; // MM_UFFD_LOCK of the fault's mm: its page
+export const C_UFFD_REASON: u32 = 0x888; // the same: UFFD_FAULT_
+export const C_UFFD_MONITOR: u32 = 0x88c; // owner: 1: resolves faults itself while it waits for its own
+export const C_UFFD_DONE: u32 = 0x890; // owner: pages that its last UFFDIO_ call did
+export const C_UFFD_MESSAGE: u32 = 0x894; // owner: page and reason of the fault that it read last
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
@@ -273,6 +279,10 @@ export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES 
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
 export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
+export const MM_UFFD_LOCK: u32 = 0x340; // a lock: the userfaultfd's queue (uffdFault.ts)
+export const MM_UFFD_FEATURES: u32 = 0x350; // mmap_lock for write, stored atomically: UFFD_ bits of the userfaultfd; 0: there is none
+export const MM_UFFD_PENDING: u32 = 0x354; // MM_UFFD_LOCK, stored atomically: bit per CPU whose fault nobody has read
+export const MM_UFFD_READ: u32 = 0x358; // MM_UFFD_LOCK: bit per CPU whose fault was read and not resolved
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */

@@ -15,6 +15,8 @@
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
+ * Memory that a userfaultfd watches moves entry by entry: the new place is not watched, so its protection is taken off on the way.
+ *
  * Lock order: page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
  * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
  */
@@ -27,6 +29,7 @@ import {
   PT_FIRST,
   PT_LOCK,
   PT_UPPER,
+  VMA_FLAGS,
   VMA_START,
   tableAddress,
 } from './layout.ts';
@@ -45,6 +48,8 @@ import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
+import { VM_UFFD_FLAGS } from './uffd.ts';
+import { uffdForget } from './uffdWp.ts';
 import { findVmaIntersection } from './vma.ts';
 import { pmdAlloc, pmdFind, pmdLock, pmdUnlock, pteAlloc, pudAlloc, pudFind } from './walk.ts';
 import { load, store } from './word.ts';
@@ -79,7 +84,15 @@ function realignBy(mm: u32, oldVma: u32, newVma: u32, old: u32, new_: u32, pages
 }
 
 /** Moves `pages` entries between two PTE tables. Returns 1, or 0: a table has gone meanwhile, look at the PMD again. */
-function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages: u32): u32 {
+function movePtes(
+  mm: u32,
+  oldPmd: u32,
+  old: u32,
+  newPmd: u32,
+  new_: u32,
+  pages: u32,
+  watched: boolean,
+): u32 {
   const oldPte = pteOffsetMapLock(oldPmd, old);
   if (oldPte === 0) return 0;
   const newPte = pteOffsetMapRwNolock(newPmd, new_);
@@ -98,7 +111,8 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
     // Takes accessed and dirty bits along that a walker sets until now.
     const entry = clearPte(oldPte + at);
     if (entryPresent(entry)) flush = 1;
-    setPte(newPte + at, entry);
+    const kept = watched ? uffdForget(entry) : entry;
+    if (kept !== 0) setPte(newPte + at, kept);
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
@@ -167,6 +181,7 @@ export function movePageTables(
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
+  const watched = (load(oldVma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0;
   const before = realignBy(mm, oldVma, newVma, old, new_, pages);
   let from = old - before;
   let to = new_ - before;
@@ -179,9 +194,13 @@ export function movePageTables(
     if (oldPud !== 0 && load(oldPud) !== 0) {
       const newPud = pudAlloc(mm, to);
       if (newPud === 0) failed = true;
-      else if (extent !== PUD_PAGES || moveNormalPud(mm, oldPud, from, newPud, to) === 0) {
+      else if (
+        watched ||
+        extent !== PUD_PAGES ||
+        moveNormalPud(mm, oldPud, from, newPud, to) === 0
+      ) {
         extent = extentWithin(PMD_PAGES, from, end, to);
-        if (movePmdSpan(mm, from, to, extent) === 0) failed = true;
+        if (movePmdSpan(mm, from, to, extent, watched) === 0) failed = true;
       }
     }
     if (!failed) {
@@ -193,18 +212,18 @@ export function movePageTables(
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
-function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
+function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32, watched: boolean): u32 {
   const oldPmd = pmdFind(mm, from);
   if (oldPmd === 0 || load(oldPmd) === 0) return 1;
   const newPmd = pmdAlloc(mm, to);
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (extent === PMD_PAGES && !watched) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
-      done = movePtes(mm, oldPmd, from, newPmd, to, extent);
+      done = movePtes(mm, oldPmd, from, newPmd, to, extent, watched);
     }
   }
   return 1;

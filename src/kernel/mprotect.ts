@@ -32,6 +32,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { flushTlbRange } from './tlb.ts';
+import { uffdPteWp } from './uffdWp.ts';
 import { findVma, vmaNext } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import { pmdFind, pudFind } from './walk.ts';
@@ -134,7 +135,8 @@ function newEntry(entry: u32, flags: u32): u32 {
   let result = (entry & ~PTE_USER) >>> 0;
   if ((flags & RIGHTS) !== 0) result = (result | PTE_USER) >>> 0;
   if ((flags & VM_WRITE) === 0) result = (result & ~PTE_WRITE) >>> 0;
-  else if (canBeWritable(entry, flags)) result = (result | PTE_WRITE) >>> 0;
+  else if (!uffdPteWp(flags, entry) && canBeWritable(entry, flags))
+    result = (result | PTE_WRITE) >>> 0;
   return result;
 }
 

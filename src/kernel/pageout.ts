@@ -23,6 +23,7 @@ import {
   entryNumber,
   entryPresent,
   PTE_DIRTY,
+  PTE_UFFD_WP,
 } from './entry.ts';
 import { filemapRemoveUnused } from './filemap.ts';
 import {
@@ -46,6 +47,7 @@ import { entryCounted, RSS_SWAP, rssAdd, rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_PAGED_OUT } from './stats.ts';
 import { swapAlloc, swapFree } from './swap.ts';
 import { flushTlbRange } from './tlb.ts';
+import { uffdLeftBehind } from './uffdWp.ts';
 import { pmdFind } from './walk.ts';
 import { and, load, or, peek, poke } from './word.ts';
 import { spanEnd } from './zap.ts';
@@ -90,7 +92,7 @@ function replacement(folio: u32, entry: u32, slot: u32): u32 {
     and(folio + F_FLAGS, ~F_LAZYFREE >>> 0);
     return entry;
   }
-  return slot !== 0 ? entryMake(slot, ENTRY_SWAP) : entry;
+  return slot !== 0 ? entryMake(slot, ENTRY_SWAP | (entry & PTE_UFFD_WP)) : entry;
 }
 
 /** Whether the page leaves its entry for swap, so that a slot is wanted. */
@@ -121,14 +123,14 @@ function tryToUnmap(mm: u32, pmd: u32, vpn: u32, entry: u32): boolean {
       next = cleared;
       // After the flush nobody new can find the page through this entry; a GUP that found it before holds a reference now, or sees the change.
       if (load(folio + F_REF) === references) {
-        next = anon ? replacement(folio, cleared, slot) : 0;
+        next = anon ? replacement(folio, cleared, slot) : uffdLeftBehind(mm, vpn, cleared);
       }
       unmapped = next !== cleared;
       if (next !== 0) setPte(pte, next);
       if (unmapped) {
         if (!anon && (cleared & PTE_DIRTY) !== 0) or(folio + F_FLAGS, F_DIRTY);
         rssSub(mm, rssKind(cleared), 1);
-        if (next !== 0) rssAdd(mm, RSS_SWAP, 1);
+        if (anon && next !== 0) rssAdd(mm, RSS_SWAP, 1);
         rmapRemovePtes(frame, 1);
       }
     }

@@ -40,6 +40,13 @@ export const OP_SYNCHRONIZE_RCU: u32 = 14;
 export const OP_RCU_BARRIER: u32 = 15;
 export const OP_AUDIT: u32 = 16;
 export const OP_TEST: u32 = 17;
+export const OP_UFFD_REGISTER: u32 = 40;
+export const OP_UFFD_UNREGISTER: u32 = 41;
+export const OP_UFFD_COPY: u32 = 42;
+export const OP_UFFD_ZEROPAGE: u32 = 43;
+export const OP_UFFD_MOVE: u32 = 44;
+export const OP_UFFD_WRITEPROTECT: u32 = 45;
+export const OP_UFFD_SERVE: u32 = 46;
 
 /** Kinds of ring events, with their two words. */
 export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page

@@ -26,9 +26,18 @@ import {
   entryNumber,
   entryPresent,
   PTE_DIRTY,
+  UFFD_MARKER,
 } from './entry.ts';
 import { F_ANON, F_DIRTY, folioFlags, folioHead, folioOf } from './frame.ts';
-import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
+import {
+  gatherFlush,
+  gatherFlushTlb,
+  gatherMarkers,
+  gatherNoteRange,
+  gatherPage,
+  MARKERS_DROP,
+  MARKERS_MAKE,
+} from './gather.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
 import { F_FLAGS } from './layout.ts';
@@ -39,6 +48,7 @@ import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
 import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
 import { swapFree } from './swap.ts';
+import { uffdInstallMarker } from './uffdWp.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
 import { exchange, load, or } from './word.ts';
 
@@ -73,7 +83,12 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
  * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its table ineligible
  * for reclaim. PTE lock held.
  */
-function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
+function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
+  if (entry === UFFD_MARKER) {
+    if (gatherMarkers(gather) !== MARKERS_DROP) return false;
+    exchange(pte, 0);
+    return true;
+  }
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return false;
   // Only the holder of the PTE lock changes a non-present entry, so it is still the one read.
   exchange(pte, 0);
@@ -107,7 +122,9 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       if (entryPresent(entry)) {
         if (zapPresentPte(gather, mm, at, vpn + done)) outcome = outcome | STOPPED_FULL;
         cleared += 1;
-      } else if (zapNonpresentPte(mm, at, entry)) {
+        if (gatherMarkers(gather) === MARKERS_MAKE && uffdInstallMarker(at, entry))
+          outcome = outcome | ENTRY_LEFT;
+      } else if (zapNonpresentPte(gather, mm, at, entry)) {
         cleared += 1;
       } else {
         outcome = outcome | ENTRY_LEFT;

@@ -21,7 +21,6 @@ import {
 } from '../../src/kernel/config.ts';
 import {
   ENTRY_KIND,
-  ENTRY_MARKER,
   ENTRY_SWAP,
   entryMake,
   entryNumber,
@@ -31,6 +30,7 @@ import {
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
+  UFFD_MARKER,
 } from '../../src/kernel/entry.ts';
 import { ZERO_FRAME } from '../../src/kernel/frame.ts';
 import * as layout from '../../src/kernel/layout.ts';
@@ -304,14 +304,14 @@ export const CASES: Record<string, Case> = {
   },
 
   'an entry that stays makes its table ineligible'(m) {
-    m.mmap(A, PMD_PAGES);
+    m.mmap(A, PMD_PAGES, { flags: SHARED });
     m.write(A);
     const table = m.table(A);
     const marker = layout.tableAddress(table) + 100 * 4;
-    m.put(marker, entryMake(1, ENTRY_MARKER));
+    m.put(marker, UFFD_MARKER);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
     expect(m.table(A)).toBe(table);
-    expect(m.at(marker)).toBe(entryMake(1, ENTRY_MARKER));
+    expect(m.at(marker)).toBe(UFFD_MARKER);
     m.put(marker, 0);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
     expect(m.table(A)).toBe(sync(m) ? 0 : table);
