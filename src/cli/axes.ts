@@ -2,6 +2,7 @@
 import { CPUS_MAX } from '../kernel/config.ts';
 import {
   CHECK_LEVELS,
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
@@ -29,6 +30,11 @@ export const AXIS_OPTIONS = {
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
   zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
+  emptiness: {
+    kind: 'choice',
+    allowed: EMPTINESS_MODES,
+    help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+  },
   lock: {
     kind: 'choice',
     allowed: LOCK_KINDS,
@@ -132,6 +138,7 @@ const MACHINE_KEYS = [
   'free',
   'fault',
   'zap',
+  'emptiness',
   'lock',
   'execution',
   'check',

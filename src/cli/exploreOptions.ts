@@ -17,7 +17,7 @@ import {
   type ParsedCommand,
 } from './options.ts';
 
-const { protocol, free, fault, zap, lock } = AXIS_OPTIONS;
+const { protocol, free, fault, zap, emptiness, lock } = AXIS_OPTIONS;
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
 export const SPEC = {
@@ -30,6 +30,7 @@ export const SPEC = {
     free,
     fault,
     zap,
+    emptiness,
     lock,
     mutant: {
       kind: 'text',
@@ -183,7 +184,7 @@ function numbers(
 /** The request that the options make of a scenario. Throws UsageError. */
 export function requestOf(scenario: string, values: ExploreValues): ScenarioRequest {
   const machine = Object.fromEntries(
-    (['protocol', 'free', 'fault', 'zap', 'lock'] as const)
+    (['protocol', 'free', 'fault', 'zap', 'emptiness', 'lock'] as const)
       .filter((axis) => values[axis] !== undefined)
       .map((axis) => [axis, values[axis]]),
   );

@@ -2,6 +2,7 @@
 import { MUTANTS } from '../explore/mutants/index.ts';
 import { readAbout, scenarioNames } from '../explore/scenario.ts';
 import { STRATEGIES } from '../explore/search.ts';
+import { PROTOCOL_LIST } from '../machine/protocols.ts';
 import { ORACLE_NAMES } from '../machine/oracles.ts';
 import { table } from '../report/table.ts';
 import { AXIS_OPTIONS } from './axes.ts';
@@ -17,9 +18,12 @@ interface Entry {
 }
 
 const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  protocol: {
-    none: 'empty tables stay until munmap or exit, as in Linux before 6.14',
-    sync: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+  protocol: Object.fromEntries(
+    Object.entries(PROTOCOL_LIST).map(([name, { summary }]) => [name, summary]),
+  ),
+  emptiness: {
+    scan: 'reads the entries of a table up to the first that is not none',
+    count: 'a count in the table’s descriptor, kept under its lock',
   },
   free: {
     rcu: 'a grace period before every table is freed, batch or single',
@@ -60,6 +64,7 @@ function catalogue(): Record<string, Entry[]> {
     free: axis('free'),
     fault: axis('fault'),
     zap: axis('zap'),
+    emptiness: axis('emptiness'),
     locks: axis('lock'),
     executions: axis('execution'),
     workloads: entries(Object.keys(MIXES), MIXES),
@@ -90,6 +95,7 @@ const KINDS = [
   'free',
   'fault',
   'zap',
+  'emptiness',
   'locks',
   'executions',
   'workloads',

@@ -1,5 +1,5 @@
 import { C_COUNTERS, H_CPUS, H_STOP, cpuArea } from '../kernel/layout.ts';
-import { COUNTER_OPS } from '../kernel/stats.ts';
+import { COUNTER_ITERATIONS, COUNTER_OPS } from '../kernel/stats.ts';
 import { STOP_ABORT, STOP_NO } from '../kernel/config.ts';
 import { HOST_ABORTED } from '../kernel/irq.ts';
 import type { CpuTask } from '../machine/cpu.ts';
@@ -8,10 +8,11 @@ import { seedFor } from '../machine/memory.ts';
 import { OptionError } from '../machine/options.ts';
 import type { SystemCalls } from '../machine/syscalls.ts';
 import { MIX_NAMES, mixWorkload } from './mixes.ts';
+import { findWorkload, WORKLOAD_NAMES } from './workloads/index.ts';
 
 /** What a workload's run is given on every CPU. */
 export interface WorkloadSpec {
-  /** Name of a mix, or URL of a module. */
+  /** Name of a mix or of one of the named workloads, or URL of a module. */
   name: string;
   seed: number;
   /** Operations of each CPU; 0: until the machine is stopped. */
@@ -24,6 +25,8 @@ export interface WorkloadSpec {
 
 /** A workload. A module that is one exports these functions. */
 export interface Workload {
+  /** What `WorkloadCpu.iterated` counts, such as `faults`; a workload that does not call it counts its operations. */
+  unit?: string;
   /** Runs on CPU 0 before all; gives words that all CPUs see as `cpu.shared`. */
   prepare?(cpu: WorkloadCpu): number[];
   /** One operation. */
@@ -34,6 +37,8 @@ export interface Workload {
   cleanUp?(cpu: WorkloadCpu): void;
 }
 
+/** Names that a workload may have. */
+export const WORKLOADS_ALLOWED = `${[...MIX_NAMES, ...WORKLOAD_NAMES].join(', ')}, or a module's URL`;
 /** What the URL of a workload must name. */
 export const WORKLOAD_MODULE = 'a module that exports a function run';
 /** Looks at interrupts that a stalled reader takes inside its section. */
@@ -83,6 +88,12 @@ export class WorkloadCpu {
     return Math.floor((this.#state / 2 ** 32) * below);
   }
 
+  /** Counts `times` iterations of the workload, as the program that it stands for counts them. */
+  iterated(times: number): void {
+    const at = (cpuArea(this.id) + C_COUNTERS + COUNTER_ITERATIONS * 4) >>> 2;
+    this.words[at] = (this.words[at]! + times) | 0;
+  }
+
   /** Whether this CPU has been asked to end its loop. */
   get stopped(): boolean {
     return Atomics.load(this.words, H_STOP >>> 2) !== STOP_NO;
@@ -91,10 +102,9 @@ export class WorkloadCpu {
 
 /** The workload with a mix's name, or that of a module. Throws OptionError for a name that is neither. */
 export async function loadWorkload(spec: WorkloadSpec): Promise<Workload> {
-  const mix = mixWorkload(spec.name);
-  if (mix !== null) return mix;
-  if (!URL.canParse(spec.name))
-    throw new OptionError('workload', spec.name, `${MIX_NAMES.join(', ')}, or a module's URL`);
+  const named = mixWorkload(spec.name) ?? findWorkload(spec.name)?.workload;
+  if (named !== undefined) return named;
+  if (!URL.canParse(spec.name)) throw new OptionError('workload', spec.name, WORKLOADS_ALLOWED);
   const module = (await import(spec.name)) as Partial<Workload>;
   if (typeof module.run !== 'function')
     throw new OptionError('workload', spec.name, WORKLOAD_MODULE);

@@ -94,6 +94,9 @@ export const PROTOCOL_ASYNC: u32 = 2;
 export const PROTOCOL_PTE_REFCOUNT: u32 = 3;
 export const PROTOCOL_PT_RWSEM: u32 = 4;
 export const PROTOCOL_MMAP_WRITE: u32 = 5;
+/** How protocol `pt-rwsem` knows that a table is empty (emptiness.ts). */
+export const EMPTINESS_SCAN: u32 = 0;
+export const EMPTINESS_COUNT: u32 = 1;
 /** Axis `how tables are freed`. */
 export const FREE_RCU: u32 = 0;
 export const FREE_SEMI_RCU: u32 = 1;

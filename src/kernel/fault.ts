@@ -63,6 +63,7 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { RSS_ANON, RSS_SWAP, rssAdd, rssSub } from './rss.ts';
 import { faultSpeculatively } from './speculative.ts';
 import {
@@ -128,22 +129,12 @@ export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
 }
 
 /** Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page for a write. */
-function faultAnonymous(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  write: u32,
-  locked: u32,
-  orig: u32,
-): u32 {
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   const told = (flags & VM_UFFD_MISSING) !== 0;
   let frame: u32 = 0;
   if (write !== 0) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
     if (!told) {
       frame = frameAlloc(0, F_ANON);
       if (frame === 0) return ENOMEM;
@@ -207,16 +198,8 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  write: u32,
-  locked: u32,
-): u32 {
-  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry, locked);
+function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
@@ -228,11 +211,8 @@ function clearMarker(pmd: u32, vpn: u32): void {
   pteUnmapUnlock(pte);
 }
 
-/**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, FAULT_NEEDS_MMAP_LOCK, or FAULT_USERFAULT, the lock still held in every case.
- */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
   let entry: u32 = 0;
@@ -248,11 +228,27 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     return 0;
   }
   if (entryNoneMostly(entry)) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, locked, entry);
-    return faultAnonymous(mm, vma, pmd, vpn, write, locked, entry);
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, entry);
+    return faultAnonymous(mm, vma, pmd, vpn, write, entry);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
-  return faultPresent(mm, vma, pmd, vpn, entry, write, locked);
+  return faultPresent(mm, vma, pmd, vpn, entry, write);
+}
+
+/**
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_NEEDS_MMAP_LOCK, or FAULT_USERFAULT, the lock still held in every case.
+ */
+export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+  // Before the walk, since the locks of rmap come before those of page tables.
+  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+  }
+  walkBegin(mm);
+  const result = faultInTables(mm, vma, vpn, write);
+  walkEnd(mm);
+  return result;
 }
 
 /** The fault on mmap_lock for read. */

@@ -23,7 +23,7 @@ import {
   VM_WRITE,
 } from './config.ts';
 import { entryMake, PTE_DIRTY, PTE_UFFD_WP, PTE_WRITE } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
+import { entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd } from './filemap.ts';
 import { F_ANON, F_DIRTY, F_SHMEM, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
 import {
@@ -125,23 +125,11 @@ function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
  * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
  * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
  */
-export function faultFile(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  write: u32,
-  locked: u32,
-  orig: u32,
-): u32 {
+export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
   const index = pageIndex(vma, vpn);
-  if (copies) {
-    const refused = anonPrepareForFault(mm, vma, locked);
-    if (refused !== 0) return refused;
-  }
   if (write === 0 && (flags & VM_UFFD_WP) === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;

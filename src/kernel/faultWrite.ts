@@ -25,7 +25,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from './entry.ts';
-import { anonPrepareForFault, entryFlags, mapAnonFrame } from './fault.ts';
+import { entryFlags, mapAnonFrame } from './fault.ts';
 import {
   F_ANON,
   F_DIRTY,
@@ -100,7 +100,7 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
  * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
  * permits writing.
  */
-export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, locked: u32): u32 {
+export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;
@@ -119,13 +119,11 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, lo
   }
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
-  let result = anonPrepareForFault(mm, vma, locked);
-  const fresh = result === 0 ? frameAlloc(0, F_ANON) : 0;
-  if (result === 0 && fresh === 0) result = ENOMEM;
-  if (result === 0) {
+  const fresh = frameAlloc(0, F_ANON);
+  if (fresh !== 0) {
     replacePage(mm, vma, pmd, vpn, entry, fresh);
     count(COUNTER_COPIES);
   }
   if (old !== 0) folioPut(old);
-  return result;
+  return fresh === 0 ? ENOMEM : 0;
 }

@@ -14,6 +14,7 @@
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
 import { entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
+import { upperCleared } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
 import { load, store } from './word.ts';
@@ -30,11 +31,19 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   return last < ceiling;
 }
 
-/** Clears the upper entry at `entry`, if it names a table, and hands the table of `level` over. */
-function freeEntry(gather: u32, mm: u32, entry: u32, level: u32, first: u32, pages: u32): void {
+/** Clears the upper entry at `entry` and hands the table of `level` that it names, which maps `pages` pages from `first` on, over. */
+export function freeEntry(
+  gather: u32,
+  mm: u32,
+  entry: u32,
+  level: u32,
+  first: u32,
+  pages: u32,
+): void {
   const table = entryNumber(load(entry));
   // Pairs with the loads of lockless walkers.
   store(entry, 0);
+  upperCleared(entry);
   tableDetach(table);
   mmDecTables(mm, level);
   if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);

@@ -32,6 +32,7 @@ import { syncPoint } from './inject.ts';
 import { PT_GEN } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
 import { ptdescOf } from './table.ts';
@@ -80,6 +81,7 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_GUP_SLOW);
   if (userFault(mm, vpn, write) !== 0) return 0;
   mmapReadLock(mm);
+  walkBegin(mm);
   let frame: u32 = 0;
   // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
   const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
@@ -92,6 +94,7 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
     }
     pteUnmapUnlock(pte);
   }
+  walkEnd(mm);
   mmapReadUnlock(mm);
   return frame;
 }

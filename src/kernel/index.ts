@@ -91,6 +91,7 @@ export { uffdMove } from './uffdMove.ts';
 export { uffdWriteprotect } from './uffdWp.ts';
 export { vmaAudit } from './vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
-export { mmTables, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
+export { walkBegin, walkEnd } from './protocol.ts';
+export { mmTables, pmdFind, pmdLock, pmdOf, pmdUnlock } from './walk.ts';
 export { stallReader, walkLockless } from './walkers.ts';
 export { drainCaches } from './drain.ts';

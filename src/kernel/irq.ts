@@ -33,6 +33,7 @@ import {
   STOP_ABORT,
   STOP_NO,
 } from './config.ts';
+import { contentionMeasured, MEASURED_INTERRUPT, measureDuration } from './contention.ts';
 import { injectFailure } from './inject.ts';
 import {
   C_IPI_ACK,
@@ -56,7 +57,7 @@ import {
 } from './layout.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { EVENT_INTERRUPT, event, violation } from './report.ts';
-import { COUNTER_INTERRUPTS_HANDLED, count } from './stats.ts';
+import { COUNTER_INTERRUPTS_HANDLED, COUNTER_INTERRUPTS_SENT, count } from './stats.ts';
 import { tlbHandleFlush } from './tlb.ts';
 import { reaches, waitFor, wake } from './wait.ts';
 import { add, clockNs, endCpu, exchange, load, notify, or, peek, poke, store } from './word.ts';
@@ -122,6 +123,7 @@ export function irqEnable(): void {
 /** Sends interrupts of the given kinds; returns the sequence number to hand to `waitInterrupt`. */
 export function sendInterrupt(cpu: u32, kinds: u32): u32 {
   const target = cpuArea(cpu);
+  count(COUNTER_INTERRUPTS_SENT);
   or(target + C_IPI_KINDS, kinds);
   const sequence = (add(target + C_IPI_REQ, 1) + 1) >>> 0; // pairs with the load in handleInterrupts
   if (PARKING !== 0 && load(target + C_RCU_QS) !== 0) {
@@ -146,7 +148,10 @@ export function waitInterrupt(cpu: u32, sequence: u32): void {
     violation(ORACLE_LOCK_ORDER, target + C_IPI_ACK, cpu, 0);
   if (reaches(load(target + C_IPI_ACK), sequence)) return;
   if (load(target + C_RCU_QS) === 0) return;
+  const measured = contentionMeasured();
+  const startNs = measured ? clockNs() : 0;
   waitFor(target + C_IPI_ACK, AWAIT_REACHES, sequence, IPI_SPINS, target + C_IPI_WAITERS);
+  if (measured) measureDuration(MEASURED_INTERRUPT, (clockNs() - startNs) >>> 0);
 }
 
 /**

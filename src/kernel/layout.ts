@@ -21,13 +21,14 @@ const LINE: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
-export const LOCK_SINCE: u32 = 12; // the holder: clock at acquisition, when hold times are measured
+export const LOCK_LAST: u32 = 12; // the holder, when contention is measured: number + 1 of the CPU that took it last
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
+export const RWSEM_LAST: u32 = 12; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that took it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 
@@ -61,7 +62,7 @@ export const H_PROTOCOL: u32 = 0x90; // config: PROTOCOL_
 export const H_FREE_MODE: u32 = 0x94; // config: FREE_
 export const H_FAULT_PATH: u32 = 0x98; // config: FAULT_
 export const H_LOCK_KIND: u32 = 0x9c; // config: LOCK_
-export const H_LOCK_STAT: u32 = 0xa0; // config: 1: measure hold times as well
+export const H_LOCK_STAT: u32 = 0xa0; // config: LOCK_STAT_ bits (lockStat.ts): what is measured beside acquisitions and waits
 export const H_STALL_NS: u32 = 0xa4; // config: the longest that one wait or grace period may last, at most 4e9
 export const H_BATCH_ENTRIES: u32 = 0xa8; // config: entries used of a batch page, at most GATHER_BATCH_ENTRIES
 export const H_BATCH_COUNT: u32 = 0xac; // config: batch pages per gather
@@ -76,6 +77,8 @@ export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
 export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
+export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
+export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -170,8 +173,8 @@ export const C_TABLE_HEAD: u32 = LINE * 16 + 8; // owner: list of free tables
 export const C_TABLE_COUNT: u32 = LINE * 16 + 12; // owner
 export const C_TLB_EPOCH: u32 = LINE * 16 + 16; // owner: TLB and paging-structure-cache entries of other epochs are invalid
 export const C_MMAP_READ: u32 = LINE * 16 + 20; // owner, read by reports: mm whose mmap_lock this CPU holds for reading, or 0
+export const C_PT_WALK: u32 = LINE * 16 + 28; // owner, read by reports: mm whose page-table lock this CPU holds for reading (ptRwsem.ts), or 0
 export const C_VMA_READ: u32 = LINE * 16 + 24; // owner, read by reports: VMA that this CPU holds for reading, or 0
-export const C_VMA_SINCE: u32 = LINE * 15 + 8; // owner: clock when this CPU got its VMA lock, when hold times are measured
 export const C_MAP: u32 = LINE * 16 + 32; // owner, checks: table and generation of each PTE table mapped, oldest first
 export const MAPS_MAX: u32 = 4;
 export const C_VIOLATIONS: u32 = LINE * 17; // owner, read by reports after H_VIOLATIONS: number of records below ever written
@@ -194,6 +197,14 @@ export const C_DETACHED: u32 = 0x1c7c; // owner: table that ptReclaim.ts detache
 export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-period latencies, 32 words, log2 of ns
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
+export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
+export const C_HOLD_LEFT: u32 = 0x5804; // owner: acquisitions until the next one whose hold is timed, when not all are
+export const C_HOLD_SEED: u32 = 0x5808; // owner: generator of those distances; 0 at first
+export const C_WAITED: u32 = 0x580c; // owner: 1 from a wait for a lock until its acquisition is counted, when contention is measured
+export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
+export const HOLDS_MAX: u32 = 16;
+export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
+export const WORKLOAD_LINES_MAX: u32 = 4;
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
@@ -214,7 +225,7 @@ export const PT_MM: u32 = 24; // set before the table is published: address of i
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
-export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it
+export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
@@ -254,6 +265,7 @@ export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vm
 export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 72; // an RCU head
 export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
+export const VMA_LAST: u32 = 124; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that read-locked it last
 export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
 
 /** Address spaces (mm), 4096 bytes. */
@@ -283,6 +295,7 @@ export const MM_UFFD_LOCK: u32 = 0x340; // a lock: the userfaultfd's queue (uffd
 export const MM_UFFD_FEATURES: u32 = 0x350; // mmap_lock for write, stored atomically: UFFD_ bits of the userfaultfd; 0: there is none
 export const MM_UFFD_PENDING: u32 = 0x354; // MM_UFFD_LOCK, stored atomically: bit per CPU whose fault nobody has read
 export const MM_UFFD_READ: u32 = 0x358; // MM_UFFD_LOCK: bit per CPU whose fault was read and not resolved
+export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */
@@ -304,6 +317,20 @@ export const BUCKET_HEAD: u32 = LOCK_BYTES; // the bucket's lock, stored atomica
 export const SWAP_SHIFT: u32 = 3;
 export const SWAP_REF: u32 = 0; // atomic: entries that name the slot
 export const SWAP_NEXT: u32 = 4; // G_SWAP_LOCK: link in the free list
+
+/**
+ * A CPU's measuring region (contention.ts), at H_MEASURE_BASE when contention is measured. All of it: owner, read by reports, which may be
+ * one wait behind.
+ */
+export const MEASURE_SHIFT: u32 = 18;
+export const MEASURE_BYTES: u32 = 1 << MEASURE_SHIFT;
+export const M_WAITED: u32 = 0; // HOLDERS cells {waits, ns low, ns high, -}: how long this CPU waited for each holder
+export const M_HEAT_ROWS: u32 = 0x400; // HEAT_ROWS rows {used, first bucket's number, log2 of a bucket's pages, -}
+export const M_HISTOGRAMS: u32 = 0x1000; // MEASURED histograms (histogram.ts), M_HISTOGRAM_BYTES each
+export const M_HISTOGRAM_BYTES: u32 = 0x800;
+export const M_POINTS: u32 = 0x16000; // per lock class: waits by the waiter's operation, then by the holder's: POINT_OPS words each
+export const M_INSTANCES: u32 = 0x18000; // INSTANCE_SETS sets of INSTANCE_WAYS locks, INSTANCE_BYTES each
+export const M_HEAT: u32 = 0x20000; // HEAT_ROWS rows of HEAT_COLUMNS cells {waits, ns low, ns high, -}
 
 /** Address of a CPU's area. */
 export function cpuArea(cpu: u32): u32 {

@@ -31,7 +31,8 @@ import {
 } from './config.ts';
 import { injectDeath } from './inject.ts';
 import { pollInterrupts } from './irq.ts';
-import { H_LOCK_KIND, H_LOCK_STAT, LOCK_OWNER, LOCK_SINCE, LOCK_WORD } from './layout.ts';
+import { contentionMeasured, HOLDER_NOBODY, lockWaited } from './contention.ts';
+import { H_LOCK_KIND, LOCK_LAST, LOCK_OWNER, LOCK_WORD } from './layout.ts';
 import {
   HELD_NESTED,
   HELD_ORDERED,
@@ -40,10 +41,10 @@ import {
   heldPush,
   LC_PAGE_TABLE,
 } from './lockOrder.ts';
-import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
+import { lockAcquired, lockReleases } from './lockStat.ts';
 import { mcsLock, mcsTrylock, mcsUnlock } from './mcsLock.ts';
 import { cpuId } from './percpu.ts';
-import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
+import { violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
 import { awaitNamed, spinFor } from './wait.ts';
@@ -76,14 +77,6 @@ function lockKind(cls: u32): u32 {
 }
 
 /**
- * Whether all locks are adaptive and hold times are not measured: the case that is kept short.
- * @inline
- */
-function quick(): boolean {
-  return (peek(H_LOCK_KIND) | peek(H_LOCK_STAT)) === 0;
-}
-
-/**
  * Takes a lock of class `cls` (LC_). Interrupts are polled while waiting. Never inside a wait for readers.
  * @inline
  */
@@ -92,8 +85,12 @@ export function spinLock(lock: u32, cls: u32): void {
   if (PARKING === 0 && cls > LC_PAGE_TABLE) {
     // Nobody who holds such a lock waits for anything, so one step tells all that a longer wait would.
     takeWord(lock + LOCK_WORD, cpuId() + 1);
-    countAcquired(cls);
-  } else if (quick() && compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0) countAcquired(cls);
+    lockAcquired(lock, cls, lock + LOCK_LAST);
+  } else if (
+    peek(H_LOCK_KIND) === LOCK_ADAPTIVE &&
+    compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0
+  )
+    lockAcquired(lock, cls, lock + LOCK_LAST);
   else acquire(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
 }
@@ -112,7 +109,7 @@ export function spinTrylock(lock: u32, cls: u32): boolean {
     if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) return false;
   } else if (!tryOther(lock, kind)) return false;
   if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
-  noteAcquired(lock, cls);
+  lockAcquired(lock, cls, lock + LOCK_LAST);
   if (CHECK >= 1) injectDeath(lock);
   return true;
 }
@@ -125,8 +122,9 @@ export function spinUnlock(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(lock, cls);
   if (CHECK >= 1 && lockOwner(lock, cls) !== cpuId() + 1)
     violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
+  lockReleases(lock, cls);
   // The exchange publishes the critical section; pairs with the compare-and-exchange of the next holder.
-  if (!quick()) release(lock, cls);
+  if (peek(H_LOCK_KIND) !== LOCK_ADAPTIVE) release(lock, cls);
   else if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
 }
 
@@ -147,16 +145,10 @@ function acquire(lock: u32, cls: u32): void {
   if (kind === LOCK_ADAPTIVE) {
     if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) adaptiveLockSlow(lock, cls);
   } else acquireOther(lock, cls, kind);
-  noteAcquired(lock, cls);
-}
-
-function noteAcquired(lock: u32, cls: u32): void {
-  countAcquired(cls);
-  holdBegins(lock + LOCK_SINCE);
+  lockAcquired(lock, cls, lock + LOCK_LAST);
 }
 
 function release(lock: u32, cls: u32): void {
-  holdEnds(lock + LOCK_SINCE, cls);
   const kind = lockKind(cls);
   if (kind === LOCK_ADAPTIVE) {
     if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
@@ -171,23 +163,24 @@ function tryOther(lock: u32, kind: u32): boolean {
   return mcsTrylock(lock);
 }
 
-function noteWait(lock: u32, cls: u32, startNs: u32): void {
-  const ns = (clockNs() - startNs) >>> 0;
-  countWait(cls, ns);
-  event(EVENT_LOCK_WAITED, lock, ns);
+/** Whom this CPU is about to wait for, if that is measured. */
+function holderSeen(lock: u32, cls: u32): u32 {
+  return contentionMeasured() ? lockOwner(lock, cls) : HOLDER_NOBODY;
 }
 
 function acquireOther(lock: u32, cls: u32, kind: u32): void {
   if (tryOther(lock, kind)) return;
   const startNs = clockNs();
+  const holder = holderSeen(lock, cls);
   if (kind === LOCK_TAS) tasLockSlow(lock);
   else if (kind === LOCK_TICKET) ticketLock(lock);
   else mcsLock(lock);
-  noteWait(lock, cls, startNs);
+  lockWaited(lock, cls, startNs, holder);
 }
 
 function adaptiveLockSlow(lock: u32, cls: u32): void {
   const startNs = clockNs();
+  const holder = holderSeen(lock, cls);
   const mine = cpuId() + 1;
   let taken = false;
   while (PARKING === 0 && !taken) {
@@ -207,5 +200,5 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
     else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
       awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
   }
-  noteWait(lock, cls, startNs);
+  lockWaited(lock, cls, startNs, holder);
 }

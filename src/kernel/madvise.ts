@@ -46,7 +46,7 @@ import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
 import { populateRange } from './populate.ts';
-import { rangeZapped } from './protocol.ts';
+import { rangeZapped, walkBegin, walkEnd } from './protocol.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
@@ -98,6 +98,7 @@ function coolEntry(gather: u32, pte: u32, vpn: u32, entry: u32): void {
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
 function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   const gather = gatherStart(mm);
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -117,6 +118,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
     condResched();
     vpn = next;
   }
+  walkEnd(mm);
   gatherFinish(gather);
 }
 

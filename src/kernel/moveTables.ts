@@ -44,6 +44,14 @@ import {
   pteUnmapUnlock,
   setPte,
 } from './pteMap.ts';
+import {
+  reshapeBegin,
+  reshapeEnd,
+  upperCleared,
+  upperInstalled,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
@@ -133,9 +141,11 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
   if (entryNamesTable(entry)) {
     const descriptor = ptdescOf(entryNumber(entry));
     store(oldPmd, 0);
+    upperCleared(oldPmd);
     store(descriptor + PT_FIRST, new_);
     store(descriptor + PT_UPPER, newPmd);
     // Publishes the table at its new place; pairs with the load of the PMD in pteOffsetMap.
+    upperInstalled(newPmd);
     store(newPmd, entry);
     flushTlbRange(mm, old, old + PMD_PAGES, 1);
     moved = 1;
@@ -152,6 +162,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   const entry = load(oldPud);
   const table = entryNumber(entry);
   store(oldPud, 0);
+  upperCleared(oldPud);
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
@@ -161,6 +172,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
     }
   }
+  upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
@@ -185,30 +197,33 @@ export function movePageTables(
   const before = realignBy(mm, oldVma, newVma, old, new_, pages);
   let from = old - before;
   let to = new_ - before;
-  let extent: u32 = 0;
-  let failed = false;
-  while (!failed && from < end) {
+  let extent: u32 = 1;
+  while (extent !== 0 && from < end) {
     condResched();
-    extent = extentWithin(PUD_PAGES, from, end, to);
-    const oldPud = pudFind(mm, from);
-    if (oldPud !== 0 && load(oldPud) !== 0) {
-      const newPud = pudAlloc(mm, to);
-      if (newPud === 0) failed = true;
-      else if (
-        watched ||
-        extent !== PUD_PAGES ||
-        moveNormalPud(mm, oldPud, from, newPud, to) === 0
-      ) {
-        extent = extentWithin(PMD_PAGES, from, end, to);
-        if (movePmdSpan(mm, from, to, extent, watched) === 0) failed = true;
-      }
-    }
-    if (!failed) {
-      from += extent;
-      to += extent;
-    }
+    // Whole tables leave their places; entries alone do not.
+    const whole = !watched && extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole) reshapeBegin(mm);
+    else walkBegin(mm);
+    extent = movePiece(mm, from, to, end, watched);
+    if (whole) reshapeEnd(mm);
+    else walkEnd(mm);
+    from += extent;
+    to += extent;
   }
   return from < old ? 0 : from - old;
+}
+
+/** Moves what it can at once of [from, end) to `to`. Returns the pages done, 0: no memory for a table. */
+function movePiece(mm: u32, from: u32, to: u32, end: u32, watched: boolean): u32 {
+  let extent = extentWithin(PUD_PAGES, from, end, to);
+  const oldPud = pudFind(mm, from);
+  if (oldPud === 0 || load(oldPud) === 0) return extent;
+  const newPud = pudAlloc(mm, to);
+  if (newPud === 0) return 0;
+  if (!watched && extent === PUD_PAGES && moveNormalPud(mm, oldPud, from, newPud, to) !== 0)
+    return extent;
+  extent = extentWithin(PMD_PAGES, from, end, to);
+  return movePmdSpan(mm, from, to, extent, watched) === 0 ? 0 : extent;
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */

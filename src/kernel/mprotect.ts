@@ -30,6 +30,7 @@ import { F_ANON, folioFlags } from './frame.ts';
 import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { flushTlbRange } from './tlb.ts';
 import { uffdPteWp } from './uffdWp.ts';
@@ -86,6 +87,7 @@ function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
 function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
   let at = start;
   let lost: u32 = 0;
+  walkBegin(mm);
   while (at < end) {
     condResched();
     let step = PMD_PAGES;
@@ -101,6 +103,7 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     if (left >= end - at) at = end;
     else at += left;
   }
+  walkEnd(mm);
   if (lost !== 0) flushTlbRange(mm, start, end, 0);
 }
 

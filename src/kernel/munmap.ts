@@ -23,6 +23,7 @@ import { gatherFinish, gatherStart } from './gather.ts';
 import { VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
+import { reshapeBegin, reshapeEnd } from './protocol.ts';
 import { findVma, findVmaIntersection, vmaFree, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
 import { mapCountAllowsHole, vmaSplit } from './vmaMerge.ts';
@@ -91,7 +92,9 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
+  reshapeBegin(mm);
   freePgtables(g, mm, head, floor, ceiling);
+  reshapeEnd(mm);
   gatherFinish(g);
 }
 

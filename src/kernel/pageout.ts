@@ -42,6 +42,7 @@ import { C_PAGEOUT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssAdd, rssKind, rssSub } from './rss.ts';
 import { count, COUNTER_PAGED_OUT } from './stats.ts';
@@ -160,6 +161,7 @@ function unmapIsolated(mm: u32, pmd: u32, isolated: u32): void {
 
 /** MADV_PAGEOUT on [start, end) of one VMA. Precondition: mmap_lock for read; no spinlock. */
 export function pageoutRange(mm: u32, start: u32, end: u32): void {
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -175,4 +177,5 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
     }
     vpn = next;
   }
+  walkEnd(mm);
 }

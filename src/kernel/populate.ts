@@ -19,6 +19,7 @@ import { F_DIRTY, folioHead, folioOf } from './frame.ts';
 import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { userfaultWait } from './uffdFault.ts';
 import { findVma, vmaLookup } from './vma.ts';
@@ -30,15 +31,18 @@ import { load, or } from './word.ts';
  * any more.
  */
 function suffices(mm: u32, vpn: u32, write: u32): boolean {
+  walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
-  if (pmd === 0) return false;
-  const pte = pteOffsetMapLock(pmd, vpn);
-  if (pte === 0) return false;
-  const entry = load(pte);
-  const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
-  if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
-    or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
-  pteUnmapUnlock(pte);
+  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+  let enough = false;
+  if (pte !== 0) {
+    const entry = load(pte);
+    enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+    if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
+      or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
+    pteUnmapUnlock(pte);
+  }
+  walkEnd(mm);
   return enough;
 }
 

@@ -4,8 +4,11 @@
  *
  *     hook              called                                                       under
  *     walkBegin, End    around every operation that walks page tables down           mmap_lock, VMA or rmap lock
+ *     reshapeBegin, End around what takes tables out that need not be empty          mmap_lock (munmap, exit, mremap)
  *     entryInstalled    an entry went from none to something                         PTE lock
  *     entriesCleared    entries went to none                                         PTE lock
+ *     upperInstalled    an upper entry went from none to something                   its table's lock, or reshapeBegin's
+ *     upperCleared      an upper entry went to none                                  the same
  *     zapEligible       before a zap of a piece that one PMD entry covers            as a zap
  *     zapEmptied        the piece is zapped, its PTE lock held throughout            PTE lock
  *     zapDone           the piece is zapped                                          as a zap, no spinlock
@@ -15,22 +18,75 @@
  * without a lock, the hardware) are not announced: RCU and flushes protect them.
  */
 
-import { PROTOCOL_SYNC } from './config.ts';
-import { H_PROTOCOL } from './layout.ts';
+import { PROTOCOL_MMAP_WRITE, PROTOCOL_PT_RWSEM, PROTOCOL_SYNC } from './config.ts';
+import { countCleared, countInstalled } from './emptiness.ts';
+import { H_PROTOCOL, PT_MM } from './layout.ts';
+import { reclaimUnderMmapWrite } from './mmapWriteReclaim.ts';
 import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
+import {
+  checkPtLock,
+  ptReadLock,
+  ptReadUnlock,
+  ptWriteLock,
+  ptWriteUnlock,
+  reclaimUnderPtLock,
+} from './ptRwsem.ts';
+import { ptdescOfEntry } from './table.ts';
 import { peek } from './word.ts';
 
-/** An operation that walks the page tables of `mm` begins. No spinlock held, no RCU section. */
-export function walkBegin(_mm: u32): void {}
+function ptRwsem(): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_PT_RWSEM;
+}
+
+/** An operation that walks the page tables of `mm` begins. No lock held that comes after the rmap locks, no RCU section. */
+export function walkBegin(mm: u32): void {
+  if (ptRwsem()) ptReadLock(mm);
+}
 
 /** It ends. */
-export function walkEnd(_mm: u32): void {}
+export function walkEnd(mm: u32): void {
+  if (ptRwsem()) ptReadUnlock(mm);
+}
+
+/** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */
+export function reshapeBegin(mm: u32): void {
+  if (ptRwsem()) ptWriteLock(mm);
+}
+
+/** They have been. */
+export function reshapeEnd(mm: u32): void {
+  if (ptRwsem()) ptWriteUnlock(mm);
+}
+
+/** Full checks: a locked or an allocating walk of the tables of `mm` is under way here. */
+export function checkWalk(mm: u32): void {
+  if (ptRwsem()) checkPtLock(mm);
+}
+
+/** Full checks: the same, at the PMD entry at `pmd`. */
+export function checkWalkFrom(pmd: u32): void {
+  if (ptRwsem()) checkPtLock(peek(ptdescOfEntry(pmd) + PT_MM));
+}
 
 /** The entry at `pte` is about to be set; it was none. PTE lock held. */
-export function entryInstalled(_pte: u32): void {}
+export function entryInstalled(pte: u32): void {
+  if (ptRwsem()) countInstalled(pte);
+}
 
 /** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held. */
-export function entriesCleared(_pte: u32, _entries: u32): void {}
+export function entriesCleared(pte: u32, entries: u32): void {
+  if (ptRwsem()) countCleared(pte, entries);
+}
+
+/** The upper entry at `entry` is about to be set; it was none. */
+export function upperInstalled(entry: u32): void {
+  if (ptRwsem()) countInstalled(entry);
+}
+
+/** The upper entry at `entry` was set to none. */
+export function upperCleared(entry: u32): void {
+  if (ptRwsem()) countCleared(entry, 1);
+}
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
 export function zapEligible(start: u32, end: u32): boolean {
@@ -53,4 +109,8 @@ export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: bo
 }
 
 /** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
-export function rangeZapped(_mm: u32, _start: u32, _end: u32): void {}
+export function rangeZapped(mm: u32, start: u32, end: u32): void {
+  const protocol = peek(H_PROTOCOL);
+  if (protocol === PROTOCOL_PT_RWSEM) reclaimUnderPtLock(mm, start, end);
+  else if (protocol === PROTOCOL_MMAP_WRITE) reclaimUnderMmapWrite(mm, start, end);
+}

@@ -7,7 +7,7 @@
  *  Eligible: madvise(MADV_DONTNEED), and the zapped piece spans all that the table maps.
  *  Fast path (`reclaimLocked`), the PTE lock held since before the first entry was read: *try* the PMD lock; clear the PMD. No scan: the lock held
  *    throughout is the proof. Trying, since the order is PMD lock before PTE lock: blocking could deadlock against a slow path.
- *  Slow path (`reclaimUnlocked`), no lock held: PMD lock; map; PTE lock nested; scan every entry; any entry aborts; clear the PMD.
+ *  Slow path (`reclaimUnlocked`), no lock held: PMD lock; map; PTE lock nested; scan every entry; any entry aborts; clear the PMD (emptiness.ts).
  *  Both then, with no lock held: one table fewer in the mm's count, and the table goes to the gather.
  *
  * Who relies on what: a locker (pteOffsetMapLock) holds the PTE lock and then reads the PMD; the detacher changes the PMD under that PTE lock. An
@@ -17,35 +17,23 @@
  * try_to_free_pte, free_pte).
  */
 
-import { PMD_PAGES, PROTOCOL_SYNC, TABLE_ENTRIES } from './config.ts';
-import { entryNumber } from './entry.ts';
-import { pteFreeTlb } from './gather.ts';
+import { PMD_PAGES, PROTOCOL_SYNC } from './config.ts';
+import { detachEmpty, detachLocked, handOver } from './emptiness.ts';
 import { syncPoint } from './inject.ts';
 import { C_DETACHED, H_PROTOCOL } from './layout.ts';
 import { thisCpu } from './percpu.ts';
-import { mappedPmd, pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import {
   count,
   COUNTER_RECLAIM_ABORTED,
   COUNTER_TABLES_RECLAIMED_FAST,
   COUNTER_TABLES_RECLAIMED_SLOW,
 } from './stats.ts';
-import { LEVEL_PTE, tableDetach } from './table.ts';
-import { mmDecTables, pmdLock, pmdTrylock, pmdUnlock } from './walk.ts';
-import { load, peek, poke, store } from './word.ts';
+import { pmdTrylock, pmdUnlock } from './walk.ts';
+import { peek, poke } from './word.ts';
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table. */
 export function reclaimEligible(start: u32, end: u32): boolean {
   return peek(H_PROTOCOL) === PROTOCOL_SYNC && end - start >= PMD_PAGES;
-}
-
-/** Clears the PMD entry and marks the table that it named. PMD and PTE lock held, the table known to be empty. */
-function detach(pmd: u32): void {
-  const table = entryNumber(load(pmd));
-  // Pairs with the second look of pteOffsetMapLock and with the loads of lockless walkers.
-  store(pmd, 0);
-  tableDetach(table);
-  poke(thisCpu() + C_DETACHED, table);
 }
 
 /**
@@ -54,7 +42,7 @@ function detach(pmd: u32): void {
  */
 export function reclaimLocked(pmd: u32): boolean {
   if (!pmdTrylock(pmd)) return false;
-  detach(pmd);
+  poke(thisCpu() + C_DETACHED, detachLocked(pmd));
   pmdUnlock(pmd);
   count(COUNTER_TABLES_RECLAIMED_FAST);
   return true;
@@ -62,37 +50,13 @@ export function reclaimLocked(pmd: u32): boolean {
 
 /** Hands the table that this CPU detached last, which mapped from `first` on, to the gather. No spinlock held. */
 export function detachedTable(gather: u32, mm: u32, first: u32): void {
-  mmDecTables(mm, LEVEL_PTE);
-  pteFreeTlb(gather, peek(thisCpu() + C_DETACHED), first);
-}
-
-/** Whether every entry of the table that starts at `pte` is none. Its PTE lock is held. */
-function tableEmpty(pte: u32): boolean {
-  let i: u32 = 0;
-  while (i < TABLE_ENTRIES && load(pte + (i << 2)) === 0) i += 1;
-  return i === TABLE_ENTRIES;
+  handOver(gather, mm, peek(thisCpu() + C_DETACHED), first);
 }
 
 /** Slow path for the table that the PMD at `pmd` names, if any; it maps from `first` on. No spinlock held. */
 export function reclaimUnlocked(gather: u32, mm: u32, pmd: u32, first: u32): void {
   syncPoint();
-  pmdLock(pmd);
-  const pte = pteOffsetMapRwNolock(pmd, first);
-  if (pte === 0) {
-    pmdUnlock(pmd);
-    return;
-  }
-  pteLockNested(pte);
-  // The PMD lock keeps the PMD at the value that was mapped.
-  const empty = mappedPmd() === load(pmd) && tableEmpty(pte);
-  if (empty) detach(pmd);
-  pteUnlock(pte);
-  pteUnmap(pte);
-  pmdUnlock(pmd);
-  if (!empty) {
-    count(COUNTER_RECLAIM_ABORTED);
-    return;
-  }
-  count(COUNTER_TABLES_RECLAIMED_SLOW);
-  detachedTable(gather, mm, first);
+  const table = detachEmpty(pmd, first);
+  count(table === 0 ? COUNTER_RECLAIM_ABORTED : COUNTER_TABLES_RECLAIMED_SLOW);
+  if (table !== 0) handOver(gather, mm, table, first);
 }

@@ -26,7 +26,7 @@ import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
 import { LC_PTE, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
-import { entriesCleared, entryInstalled } from './protocol.ts';
+import { checkWalkFrom, entriesCleared, entryInstalled } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_PTE_MAP_RETRIES } from './stats.ts';
@@ -74,6 +74,7 @@ function checkUnmap(pte: u32): void {
  * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating.
  */
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
   if (!entryNamesTable(value)) {
@@ -120,6 +121,7 @@ export function pteUnmapUnlock(pte: u32): void {
 
 /** As pteOffsetMap; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
 export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
   if (!entryNamesTable(value)) {

@@ -22,6 +22,7 @@
 
 import { CHECK } from './check.ts';
 import { CHECK_SECTIONS, ORACLE_GRACE_PERIOD } from './config.ts';
+import { contentionMeasured, MEASURED_SYNCHRONIZE, measureDuration } from './contention.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_IRQ_DEPTH,
@@ -53,7 +54,7 @@ import {
 import { violation } from './report.ts';
 import { tlbEnterLazy, tlbLeaveLazy } from './tlb.ts';
 import { wake } from './wait.ts';
-import { load, peek, poke, store } from './word.ts';
+import { clockNs, load, peek, poke, store } from './word.ts';
 
 export { callRcu } from './rcuList.ts';
 export { rcuInit } from './rcuGracePeriod.ts';
@@ -159,7 +160,10 @@ export function synchronizeRcuExpedited(): void {
 function synchronize(expedite: boolean): void {
   let stamp: u32 = 0;
   if (CHECK_SECTIONS !== 0 && CHECK >= 2) stamp = rcuStamp();
+  const measured = contentionMeasured();
+  const startNs = measured ? clockNs() : 0;
   waitForGracePeriod(gpSnapshot(), expedite);
+  if (measured) measureDuration(MEASURED_SYNCHRONIZE, (clockNs() - startNs) >>> 0);
   if (CHECK_SECTIONS !== 0 && CHECK >= 2) rcuCheckReaders(stamp, 0);
 }
 

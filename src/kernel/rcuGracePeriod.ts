@@ -31,6 +31,7 @@ import {
   SEQ_START,
   TIMED_GRACE_PERIODS,
 } from './config.ts';
+import { contentionMeasured, MEASURED_GRACE_PERIOD, measureDuration } from './contention.ts';
 import { IPI_RESCHED, sendInterrupt } from './irq.ts';
 import {
   C_IPI_ACK,
@@ -120,8 +121,9 @@ function end(gp: u32): void {
   count(COUNTER_GRACE_PERIODS);
   event(EVENT_GP_END, gp, 0);
   if (TIMED_GRACE_PERIODS === 0) return;
-  const waited = load(G_RCU_STARTED_GP) === gp;
-  countLog2(thisCpu() + C_RCU_HISTOGRAM, waited ? sinceStart() : 0);
+  const ns = load(G_RCU_STARTED_GP) === gp ? sinceStart() : 0;
+  countLog2(thisCpu() + C_RCU_HISTOGRAM, ns);
+  if (contentionMeasured()) measureDuration(MEASURED_GRACE_PERIOD, ns);
 }
 
 /** First CPU not known to have passed `gp`; the number of CPUs when all have. */

@@ -17,7 +17,7 @@
  * Nobody overtakes: with QUEUED set new comers queue, so neither side starves. So a reader must not take a lock again that it
  * holds: a writer that came in between would wait for it, and it for the writer.
  *
- * A lock's classes are two numbers in a row, that of readers, `cls`, first. Hold times are kept per CPU and class (LS_SINCE).
+ * A lock's classes are two numbers in a row, that of readers, `cls`, first.
  *
  * Lock order: by class (lockOrder.ts), never under a spinlock; the queue's lock is innermost. Never inside a read-side section:
  * parking is a quiescent state. Source: Linux kernel/locking/rwsem.c (rwsem_mark_wake).
@@ -25,22 +25,24 @@
 
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, ORACLE_LOCK_ORDER, PARKING, RWSEM_SPINS } from './config.ts';
+import { contentionMeasured, HOLDER_NOBODY, HOLDER_READERS, lockWaited } from './contention.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_RWSEM_NEXT,
   C_RWSEM_WAIT,
   cpuArea,
   RWSEM_HEAD,
+  RWSEM_LAST,
   RWSEM_QUEUE,
   RWSEM_STATE,
   RWSEM_TAIL,
 } from './layout.ts';
 import { LC_RWSEM_QUEUE, spinLock, spinUnlock } from './lock.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
-import { countAcquired, countWait, holdBegins, holdEnds, sinceOf } from './lockStat.ts';
+import { lockAcquired, lockReleases } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
-import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
+import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
 import {
   add,
@@ -72,30 +74,25 @@ function ownWriter(): u32 {
   return (cpuId() + 1) << WRITER_SHIFT;
 }
 
-function noteAcquired(cls: u32): void {
-  countAcquired(cls);
-  holdBegins(sinceOf(cls));
-}
-
 /** Takes the lock at `sem` for reading. */
 export function rwsemReadLock(sem: u32, cls: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls, HELD_ORDERED);
   if (!tryRead(sem)) waitInQueue(sem, WAIT_READ, cls);
-  noteAcquired(cls);
+  lockAcquired(sem, cls, sem + RWSEM_LAST);
 }
 
 /** Takes the lock for reading unless a writer holds it or anybody waits for it; returns whether it did. */
 export function rwsemReadTrylock(sem: u32, cls: u32): boolean {
   if (!tryRead(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls, HELD_TRY);
-  noteAcquired(cls);
+  lockAcquired(sem, cls, sem + RWSEM_LAST);
   return true;
 }
 
 export function rwsemReadUnlock(sem: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(sem, cls);
-  holdEnds(sinceOf(cls), cls);
+  lockReleases(sem, cls);
   const before = sub(sem + RWSEM_STATE, READER); // pairs with tryWrite and grant
   if (CHECK >= 1 && (before & READERS) === 0) violation(ORACLE_LOCK_ORDER, sem, cls, before);
   if (before === (QUEUED | READER) >>> 0) grantNext(sem);
@@ -106,14 +103,14 @@ export function rwsemWriteLock(sem: u32, cls: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_ORDERED);
   if (!tryWrite(sem)) waitInQueue(sem, WAIT_WRITE, cls + 1);
-  noteAcquired(cls + 1);
+  lockAcquired(sem, cls + 1, sem + RWSEM_LAST);
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function rwsemWriteTrylock(sem: u32, cls: u32): boolean {
   if (!tryWrite(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_TRY);
-  noteAcquired(cls + 1);
+  lockAcquired(sem, cls + 1, sem + RWSEM_LAST);
   return true;
 }
 
@@ -121,7 +118,7 @@ export function rwsemWriteUnlock(sem: u32, cls: u32): void {
   if (CHECK >= 1 && !rwsemWriteHeld(sem))
     violation(ORACLE_LOCK_ORDER, sem, cls + 1, rwsemWriter(sem));
   if (CHECK >= 2) heldPop(sem, cls + 1);
-  holdEnds(sinceOf(cls + 1), cls + 1);
+  lockReleases(sem, cls + 1);
   const before = sub(sem + RWSEM_STATE, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant
   if ((before & QUEUED) !== 0) grantNext(sem);
 }
@@ -134,8 +131,8 @@ export function rwsemDowngrade(sem: u32, cls: u32): void {
     heldPop(sem, cls + 1);
     heldPush(sem, cls, HELD_TRY);
   }
-  holdEnds(sinceOf(cls + 1), cls + 1);
-  noteAcquired(cls);
+  lockReleases(sem, cls + 1);
+  lockAcquired(sem, cls, sem + RWSEM_LAST);
   const before = sub(sem + RWSEM_STATE, ownWriter() - READER);
   if ((before & QUEUED) !== 0) grantNext(sem);
 }
@@ -169,8 +166,16 @@ function tryWrite(sem: u32): boolean {
   return compareExchange(sem + RWSEM_STATE, 0, ownWriter()) === 0;
 }
 
+/** Whom a CPU that begins to wait waits for: the writer, or readers. */
+function holderSeen(sem: u32): u32 {
+  const writer = rwsemWriter(sem);
+  if (writer !== 0) return writer;
+  return rwsemReaders(sem) === 0 ? HOLDER_NOBODY : HOLDER_READERS;
+}
+
 function waitInQueue(sem: u32, kind: u32, cls: u32): void {
   const startNs = clockNs();
+  const holder = contentionMeasured() ? holderSeen(sem) : HOLDER_NOBODY;
   const self = thisCpu();
   spinLock(sem + RWSEM_QUEUE, LC_RWSEM_QUEUE);
   store(self + C_RWSEM_WAIT, kind);
@@ -195,9 +200,7 @@ function waitInQueue(sem: u32, kind: u32, cls: u32): void {
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }
-  const ns = (clockNs() - startNs) >>> 0;
-  countWait(cls, ns);
-  event(EVENT_LOCK_WAITED, sem, ns);
+  lockWaited(sem, cls, startNs, holder);
 }
 
 function grantNext(sem: u32): void {

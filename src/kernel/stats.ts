@@ -64,8 +64,14 @@ export const COUNTER_USERFAULTS_WP: u32 = 73;
 export const COUNTER_USERFAULT_FILLED: u32 = 74;
 export const COUNTER_USERFAULT_MOVED: u32 = 75;
 export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
+export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
+export const COUNTER_INTERRUPTS_SENT: u32 = 97;
+export const COUNTER_ITERATIONS: u32 = 98;
+/** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
+export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
+export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 77;
+export const COUNTERS: u32 = 102;
 
 /** Counts one event. */
 export function count(counter: u32): void {

@@ -27,9 +27,9 @@ import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, ORACLE_ACCOUNTING, ORACLE_LOCK_ORDER } from './config.ts';
 import {
   C_VMA_READ,
-  C_VMA_SINCE,
   MM_LOCK_SEQ,
   VMA_END,
+  VMA_LAST,
   VMA_LOCK_SEQ,
   VMA_MM,
   VMA_REF,
@@ -43,10 +43,12 @@ import {
   LC_VMA_READ,
   LC_VMA_WRITE,
 } from './lockOrder.ts';
-import { countAcquired, countWait, holdBegins, holdEnds } from './lockStat.ts';
+import { lockAcquired, lockPassed, lockReleases } from './lockStat.ts';
+import { HOLDER_READERS, lockWaited } from './contention.ts';
 import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
-import { EVENT_LOCK_WAITED, event, violation } from './report.ts';
+import { violation } from './report.ts';
+import { count, COUNTER_VMA_LOCK_REFUSALS } from './stats.ts';
 import { findVma } from './vma.ts';
 import { awaitNamed } from './wait.ts';
 import { add, clockNs, compareExchange, load, notify, poke, store, sub } from './word.ts';
@@ -96,7 +98,10 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
     if (outcome === READ_DETACHED) vma = findVma(mm, vpn);
   }
   rcuReadUnlock();
-  if (outcome === READ_BUSY) return 0;
+  if (outcome === READ_BUSY) {
+    count(COUNTER_VMA_LOCK_REFUSALS);
+    return 0;
+  }
   if (vpn < load(vma + VMA_START) || vpn >= load(vma + VMA_END)) {
     dropReference(vma);
     return 0;
@@ -104,8 +109,7 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
   if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
   // VMA_REF says how many readers there are, this word that this CPU is one of them.
   poke(thisCpu() + C_VMA_READ, vma);
-  countAcquired(LC_VMA_READ);
-  holdBegins(thisCpu() + C_VMA_SINCE);
+  lockAcquired(vma + VMA_REF, LC_VMA_READ, vma + VMA_LAST);
   return vma;
 }
 
@@ -113,7 +117,7 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
 export function vmaReadUnlock(vma: u32): void {
   if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);
   poke(thisCpu() + C_VMA_READ, 0);
-  holdEnds(thisCpu() + C_VMA_SINCE, LC_VMA_READ);
+  lockReleases(vma + VMA_REF, LC_VMA_READ);
   dropReference(vma);
 }
 
@@ -132,9 +136,7 @@ function waitForReaders(vma: u32, target: u32): void {
   rcuIdleEnter();
   awaitNamed(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
   rcuIdleExit();
-  const ns = (clockNs() - startNs) >>> 0;
-  countWait(LC_VMA_WRITE, ns);
-  event(EVENT_LOCK_WAITED, vma + VMA_REF, ns);
+  lockWaited(vma + VMA_REF, LC_VMA_WRITE, startNs, HOLDER_READERS);
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */
@@ -149,15 +151,14 @@ export function vmaIsWriteLocked(vma: u32): u32 {
 export function vmaStartWrite(vma: u32): void {
   const seq = load(load(vma + VMA_MM) + MM_LOCK_SEQ);
   if (load(vma + VMA_LOCK_SEQ) === seq) return;
-  countAcquired(LC_VMA_WRITE);
-  if (load(vma + VMA_REF) === 0) {
-    store(vma + VMA_LOCK_SEQ, seq);
-    return;
+  const attached = load(vma + VMA_REF) !== 0;
+  if (attached) {
+    add(vma + VMA_REF, VMA_WRITER);
+    waitForReaders(vma, VMA_WRITER + 1);
   }
-  add(vma + VMA_REF, VMA_WRITER);
-  waitForReaders(vma, VMA_WRITER + 1);
+  lockPassed(LC_VMA_WRITE, vma + VMA_LAST);
   store(vma + VMA_LOCK_SEQ, seq);
-  sub(vma + VMA_REF, VMA_WRITER);
+  if (attached) sub(vma + VMA_REF, VMA_WRITER);
 }
 
 /** Lets readers in once the write lock ends. Precondition: detached, write-locked, about to be linked. */

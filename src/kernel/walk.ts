@@ -10,13 +10,22 @@
  * Guarantee: an upper entry goes from none to naming a zeroed table under its lock, exactly once until it is cleared again.
  *  1. allocate the table with no lock held; 2. take the lock of the entry (page_table_lock for PGD and PUD entries, the PMD table's
  *  own lock for PMD entries); 3. if the entry is still none, count the table and store it; else free the table: another CPU won.
+ * An entry written into an upper table that was detached meanwhile would be lost with it: what keeps upper tables is the caller's lock.
  * The store publishes the zeroed table; it pairs with the loads of lockless walkers in pteMap.ts, gupFast.ts and access.ts.
  *
  * Lock order: mmap_lock or VMA lock, page_table_lock, PMD lock, PTE lock. Source: Linux mm/memory.c (__pud_alloc, __pmd_alloc,
  * __pte_alloc, pmd_install).
  */
 
-import { PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TABLE_BITS, TABLE_ENTRIES } from './config.ts';
+import { CHECK } from './check.ts';
+import {
+  ORACLE_LOST_ENTRY,
+  PGD_SHIFT,
+  PMD_SHIFT,
+  PUD_SHIFT,
+  TABLE_BITS,
+  TABLE_ENTRIES,
+} from './config.ts';
 import { entryMake, entryNumber, entryPresent, UPPER_FLAGS } from './entry.ts';
 import {
   MM_PAGE_TABLE_LOCK,
@@ -25,11 +34,22 @@ import {
   MM_TABLES_BY_LEVEL,
   MM_TABLES_PEAK,
   PT_LOCK,
+  PT_STATE,
   TABLES,
   tableAddress,
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
-import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, ptdescOfEntry, tableAlloc, tableFree } from './table.ts';
+import { checkWalk, upperInstalled } from './protocol.ts';
+import { violation } from './report.ts';
+import {
+  LEVEL_PMD,
+  LEVEL_PTE,
+  LEVEL_PUD,
+  PT_LIVE,
+  ptdescOfEntry,
+  tableAlloc,
+  tableFree,
+} from './table.ts';
 import { count, COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from './stats.ts';
 import { add, compareExchange, load, peek, store, sub } from './word.ts';
 
@@ -66,12 +86,19 @@ export function pteOffset(pmd: u32, vpn: u32): u32 {
 
 /** Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive. */
 export function pudFind(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
   const pgd = load(pgdOffset(mm, vpn));
   return entryPresent(pgd) ? pudOffset(pgd, vpn) : 0;
 }
 
 /** Address of the PMD entry of `vpn`, 0 when an upper table is missing. Precondition as for pudFind. */
 export function pmdFind(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
+  return pmdOf(mm, vpn);
+}
+
+/** As pmdFind, for whoever asks where nobody else is about: reports and tests. */
+export function pmdOf(mm: u32, vpn: u32): u32 {
   const pgd = load(pgdOffset(mm, vpn));
   if (!entryPresent(pgd)) return 0;
   const pud = load(pudOffset(pgd, vpn));
@@ -123,8 +150,11 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
   if (table === 0) return 0;
   spinLock(lock, lockClass);
   const won = load(entry) === 0;
+  if (CHECK >= 1 && (load(ptdescOfEntry(entry) + PT_STATE) & 0xff) !== PT_LIVE)
+    violation(ORACLE_LOST_ENTRY, entry, table, level);
   if (won) {
     mmIncTables(mm, level);
+    upperInstalled(entry);
     store(entry, entryMake(table, UPPER_FLAGS));
   }
   spinUnlock(lock, lockClass);
@@ -134,6 +164,7 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
 
 /** As pudFind, but allocates the PUD table; 0: no memory. Precondition: mmap_lock or the VMA lock, any mode. */
 export function pudAlloc(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
   const pgd = pgdOffset(mm, vpn);
   const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
   if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)

@@ -42,7 +42,14 @@ import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
 import { F_FLAGS } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
-import { entriesCleared, zapDone, zapEligible, zapEmptied } from './protocol.ts';
+import {
+  entriesCleared,
+  zapDone,
+  zapEligible,
+  zapEmptied,
+  walkBegin,
+  walkEnd,
+} from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
@@ -203,6 +210,7 @@ function zapPudRange(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, recla
  * or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
  */
 export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayReclaim: u32): void {
+  walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PGD_PAGES, end);
@@ -210,6 +218,7 @@ export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayRe
     if (entryPresent(pgd)) zapPudRange(gather, mm, pgd, vpn, next, mayReclaim);
     vpn = next;
   }
+  walkEnd(mm);
 }
 
 /** Zaps the part of a VMA that munmap or exit takes away. */

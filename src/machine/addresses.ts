@@ -17,6 +17,12 @@ const CPU_WORDS: readonly [number, string][] = [
   [layout.C_RCU_LOCK, 'lock of the callbacks'],
 ];
 
+/** Reader-writer locks of an address space. */
+const MM_RWSEMS: readonly [number, string][] = [
+  [layout.MM_LOCK, 'mmap_lock'],
+  [layout.MM_PT_LOCK, 'page-table lock'],
+];
+
 /** The structure that the word at `address` belongs to, such as `PTE lock of table 12`; null for none of use. */
 export function describeAddress(words: Uint32Array, address: number): string | null {
   const at = (word: number): number => words[word >>> 2]!;
@@ -48,9 +54,11 @@ export function describeAddress(words: Uint32Array, address: number): string | n
     const number = Math.floor((address - base) / 2 ** shift);
     const offset = address - base - number * 2 ** shift;
     if (word === layout.H_PTDESCS && offset < layout.LOCK_BYTES) return `lock of table ${number}`;
-    const inLock = offset - layout.MM_LOCK;
-    if (word === layout.H_MM_BASE && inLock >= 0 && inLock < layout.RWSEM_BYTES)
-      return `${inLock >= layout.RWSEM_QUEUE ? 'lock of the queue of ' : ''}mmap_lock of address space ${number}`;
+    for (const [sem, lock] of MM_RWSEMS) {
+      const inLock = offset - sem;
+      if (word === layout.H_MM_BASE && inLock >= 0 && inLock < layout.RWSEM_BYTES)
+        return `${inLock >= layout.RWSEM_QUEUE ? 'lock of the queue of ' : ''}${lock} of address space ${number}`;
+    }
     if (word === layout.H_MM_BASE && offset === layout.MM_PAGE_TABLE_LOCK)
       return `page_table_lock of address space ${number}`;
     return `${name} ${number}`;

@@ -24,6 +24,8 @@ const TITLES: ReadonlyMap<number, (place: string) => string> = new Map([
   [lockOrder.LC_PMD, (place) => `PMD ${place}`],
   [lockOrder.LC_MMAP_READ, (place) => `${place} (read)`],
   [lockOrder.LC_MMAP_WRITE, (place) => `${place} (write)`],
+  [lockOrder.LC_PT_READ, (place) => `${place} (read)`],
+  [lockOrder.LC_PT_WRITE, (place) => `${place} (write)`],
   [lockOrder.LC_VMA_READ, (place) => `VMA lock (read) of ${place}`],
   [lockOrder.LC_VMA_WRITE, (place) => `VMA lock (write) of ${place}`],
   [lockOrder.LC_CACHE, (place) => `lock of ${place}`],
@@ -33,7 +35,7 @@ type Found = [lock: number, lockClass: number];
 
 /** The locks that CPU `cpu`, which does not run, holds, outermost first by the lock order. */
 export function heldLocks(words: Uint32Array, cpu: number): HeldLock[] {
-  const found = [...heldMmapLocks(words, cpu), ...heldSpinlocks(words, cpu)];
+  const found = [...heldReaderWriterLocks(words, cpu), ...heldSpinlocks(words, cpu)];
   return found
     .toSorted((one, other) => lockOrder.lockRank(one[1]) - lockOrder.lockRank(other[1]))
     .map(([address, lockClass]) => {
@@ -47,10 +49,10 @@ export function heldLocks(words: Uint32Array, cpu: number): HeldLock[] {
 }
 
 /**
- * mmap_locks and VMA locks. A lock held for reading does not say by whom; the reader's own area does. VMAs that are locked for
+ * mmap_locks, page-table locks and VMA locks. A lock held for reading does not say by whom; the reader's own area does. VMAs that are locked for
  * writing are those whose sequence is that of their mm, whose mmap_lock the CPU has for writing.
  */
-function* heldMmapLocks(words: Uint32Array, cpu: number): Generator<Found> {
+function* heldReaderWriterLocks(words: Uint32Array, cpu: number): Generator<Found> {
   const at = (address: number): number => Atomics.load(words, address >>> 2);
   const area = layout.cpuArea(cpu);
   for (let i = 0; i < at(layout.H_MMS); i++) {
@@ -59,9 +61,13 @@ function* heldMmapLocks(words: Uint32Array, cpu: number): Generator<Found> {
       yield [mm + layout.MM_LOCK, lockOrder.LC_MMAP_WRITE];
       yield* writeLockedVmas(words, mm);
     }
+    if (((at(mm + layout.MM_PT_LOCK) >>> 24) & 0x7f) === cpu + 1)
+      yield [mm + layout.MM_PT_LOCK, lockOrder.LC_PT_WRITE];
   }
   const mm = at(area + layout.C_MMAP_READ);
   if (mm !== 0) yield [mm + layout.MM_LOCK, lockOrder.LC_MMAP_READ];
+  const walked = at(area + layout.C_PT_WALK);
+  if (walked !== 0) yield [walked + layout.MM_PT_LOCK, lockOrder.LC_PT_READ];
   const vma = at(area + layout.C_VMA_READ);
   if (vma !== 0) yield [vma + layout.VMA_REF, lockOrder.LC_VMA_READ];
 }
@@ -100,6 +106,7 @@ function* spinlocks(words: Uint32Array): Generator<Found> {
     const mm = at(layout.H_MM_BASE) + i * layout.MM_BYTES;
     yield [mm + layout.MM_PAGE_TABLE_LOCK, lockOrder.LC_PAGE_TABLE];
     yield [mm + layout.MM_LOCK + layout.RWSEM_QUEUE, lockOrder.LC_RWSEM_QUEUE];
+    yield [mm + layout.MM_PT_LOCK + layout.RWSEM_QUEUE, lockOrder.LC_RWSEM_QUEUE];
   }
   for (let i = 1; i < at(layout.G_TABLE_BUMP); i++) {
     const desc = at(layout.H_PTDESCS) + (i << layout.PTDESC_SHIFT);

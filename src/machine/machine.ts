@@ -5,7 +5,8 @@ import { Piscina } from 'piscina';
 import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
-import { WORKLOAD_MODULE, type WorkloadSpec } from '../experiment/workload.ts';
+import { WORKLOAD_MODULE, WORKLOADS_ALLOWED, type WorkloadSpec } from '../experiment/workload.ts';
+import { findWorkload } from '../experiment/workloads/index.ts';
 import { audit, type AuditReport } from './audit/index.ts';
 import { CpuLink } from './control.ts';
 import {
@@ -264,7 +265,7 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * Runs a workload on every CPU: a mix's name, or the URL of a module that exports `run(cpu: WorkloadCpu)` for one
+   * Runs a workload on every CPU: the name of a mix or of one of the named workloads, or the URL of a module that exports `run(cpu: WorkloadCpu)` for one
    * operation (and, if it likes, `prepare` and `finish`). Violations end the run and are in the report. Rejects with
    * OptionError, or with CpuDiedError, whose `report` is the partial report.
    */
@@ -366,8 +367,8 @@ export class Machine implements AsyncDisposable {
     if (typeof workload !== 'string' && !(workload instanceof URL))
       throw new OptionError('workload', workload, 'a name or a URL');
     if (MIX_NAMES.some((name) => name === workload)) checkMixSizes(this.options);
-    else if (!URL.canParse(String(workload)))
-      throw new OptionError('workload', workload, `${MIX_NAMES.join(', ')}, or a module's URL`);
+    else if (findWorkload(String(workload)) === null && !URL.canParse(String(workload)))
+      throw new OptionError('workload', workload, WORKLOADS_ALLOWED);
     const operations =
       options.operations === undefined
         ? 0

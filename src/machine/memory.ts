@@ -1,5 +1,6 @@
 import {
   CPUS_MAX,
+  EMPTINESS_SCAN,
   FAULT_MMAP_LOCK,
   FRAME_ORDER_MAX,
   FREE_RCU,
@@ -11,8 +12,10 @@ import {
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
 import * as layout from '../kernel/layout.ts';
+import { LOCK_STAT_CONTENTION, LOCK_STAT_HOLDS } from '../kernel/lockStat.ts';
 import {
   DEATH_KINDS,
+  EMPTINESS_MODES,
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
@@ -41,6 +44,7 @@ export interface Regions {
   cache: number;
   swap: number;
   rings: number;
+  measure: number;
   /** First byte after everything. */
   end: number;
 }
@@ -69,6 +73,7 @@ export function layOut(options: ResolvedOptions): Regions {
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
     swap: region(options.swapPages, layout.SWAP_SHIFT),
     rings: region(options.eventsPerCpu * options.cpus, layout.EVENT_SHIFT),
+    measure: region(options.contention ? options.cpus : 0, layout.MEASURE_SHIFT),
     end: 0,
   };
   regions.end = at;
@@ -129,13 +134,18 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_CACHE_BASE, regions.cache);
   put(layout.H_SWAP_BASE, regions.swap);
   put(layout.H_RING_BASE, regions.rings);
+  put(layout.H_MEASURE_BASE, options.contention ? regions.measure : 0);
   put(layout.H_END, regions.end);
   put(layout.H_PROTOCOL, PROTOCOL_CODES[options.protocol]);
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(options.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(options.fault));
+  put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(options.emptiness));
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(options.zap));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
-  put(layout.H_LOCK_STAT, options.lockStat ? 1 : 0);
+  put(
+    layout.H_LOCK_STAT,
+    (options.lockStat ? LOCK_STAT_HOLDS : 0) | (options.contention ? LOCK_STAT_CONTENTION : 0),
+  );
   put(layout.H_STALL_NS, options.stallMs * 1e6);
   put(layout.H_BATCH_ENTRIES, options.batchEntries);
   put(layout.H_BATCH_COUNT, options.batchCount);

@@ -1,33 +1,25 @@
 import { availableParallelism } from 'node:os';
-import {
-  CPUS_MAX,
-  GATHER_BATCH_COUNT,
-  GATHER_BATCH_ENTRIES,
-  PROTOCOL_NONE,
-  PROTOCOL_SYNC,
-} from '../kernel/config.ts';
+import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/config.ts';
+import { PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
-/** Codes of the reclaim protocols in `src/kernel/config.ts`. */
-export const PROTOCOL_CODES = {
-  none: PROTOCOL_NONE,
-  sync: PROTOCOL_SYNC,
-} as const;
-export const PROTOCOLS = Object.keys(PROTOCOL_CODES) as (keyof typeof PROTOCOL_CODES)[];
+export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
+/** How protocol `pt-rwsem` knows that a table is empty. */
+export const EMPTINESS_MODES = ['scan', 'count'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/check.ts`. */
 export const CHECK_LEVELS = ['off', 'fast', 'full'] as const;
 export const DEATH_KINDS = ['exit', 'exception', 'memory'] as const;
 
-export type Protocol = (typeof PROTOCOLS)[number];
 export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
+export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -71,6 +63,8 @@ export interface MachineOptions {
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
   zap?: ZapMode;
+  /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
+  emptiness?: EmptinessMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -89,8 +83,10 @@ export interface MachineOptions {
   swapPages?: number;
   /** Buckets of the page cache; a power of two. */
   cacheBuckets?: number;
-  /** Measure how long locks are held, too. */
+  /** Measure how long locks are held, too: every hold. */
   lockStat?: boolean;
+  /** Measure contention: who waits for whom, for which locks, where; of holds only some unless `lockStat`. */
+  contention?: boolean;
   /** Events each CPU remembers; 0 or a power of two. */
   eventsPerCpu?: number;
   /** Longest that one wait or grace period may last before it is a violation, milliseconds, 1 to 4,000. */
@@ -188,6 +184,7 @@ const DEFAULTS: ResolvedOptions = {
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
+  emptiness: 'scan',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -200,6 +197,7 @@ const DEFAULTS: ResolvedOptions = {
   swapPages: 16_384,
   cacheBuckets: 4096,
   lockStat: false,
+  contention: false,
   eventsPerCpu: 0,
   stallMs: 4000,
   batchEntries: GATHER_BATCH_ENTRIES,
@@ -252,6 +250,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
+    emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),
@@ -264,6 +263,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     swapPages: checkInteger('swapPages', all.swapPages, 0, NUMBERS_MAX),
     cacheBuckets: checkPowerOfTwo('cacheBuckets', all.cacheBuckets, 1, 1 << 20),
     lockStat: checkBoolean('lockStat', all.lockStat),
+    contention: checkBoolean('contention', all.contention),
     eventsPerCpu: checkPowerOfTwo('eventsPerCpu', all.eventsPerCpu, 0, 1 << 20),
     stallMs: checkInteger('stallMs', all.stallMs, 1, 4000),
     batchEntries: checkInteger('batchEntries', all.batchEntries, 1, GATHER_BATCH_ENTRIES),

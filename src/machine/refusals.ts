@@ -3,6 +3,7 @@
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
 import type { ResolvedOptions } from './options.ts';
+import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
 
 export interface Refusal {
   /** The option that the error names. */
@@ -12,7 +13,14 @@ export interface Refusal {
   when(options: ResolvedOptions): boolean;
 }
 
-export const REFUSALS: readonly Refusal[] = [];
+export const REFUSALS: readonly Refusal[] = [
+  ...Object.values<ProtocolEntry>(PROTOCOL_LIST).flatMap(({ refusals = [] }) => refusals),
+  {
+    option: 'emptiness',
+    reason: 'scan: only protocol pt-rwsem keeps counts of entries to tell an empty table by',
+    when: ({ emptiness, protocol }) => emptiness === 'count' && protocol !== 'pt-rwsem',
+  },
+];
 
 /** The first refusal that applies, or null. */
 export function refusalOf(options: ResolvedOptions): Refusal | null {

@@ -9,10 +9,11 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, free, fault, zap, lock, execution, check, cpus, mutant } = options;
+  const { protocol, emptiness, free, fault, zap, lock, execution, check, cpus, mutant } = options;
+  const counts = emptiness === 'count' ? ' by count' : '';
   return (
     (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
-    `protocol ${protocol}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
+    `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );
 }

@@ -249,7 +249,7 @@ export class MachineHere {
 
   /** Number of the PTE table that maps `vpn`, 0: none. */
   table(vpn: number, mm = this.#mm): number {
-    const pmd = this.kernel.pmdFind!(mm, vpn) >>> 0;
+    const pmd = this.kernel.pmdOf!(mm, vpn) >>> 0;
     return pmd === 0 ? 0 : this.at(pmd) >>> 8;
   }
 

@@ -5,7 +5,13 @@
  * all CPUs are idle and all tables free, whose locks, of the kind before, become new.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAULT_MMAP_LOCK, FREE_RCU, LOCK_ADAPTIVE, ZAP_PAGE } from '../../src/kernel/config.ts';
+import {
+  EMPTINESS_SCAN,
+  FAULT_MMAP_LOCK,
+  FREE_RCU,
+  LOCK_ADAPTIVE,
+  ZAP_PAGE,
+} from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_TABLES_RECLAIMED_FAST,
@@ -14,6 +20,7 @@ import {
 import { MIX_NAMES } from '../../src/experiment/mixes.ts';
 import { boot, type Machine } from '../../src/machine/machine.ts';
 import {
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
@@ -33,6 +40,7 @@ function configure(machine: Machine, variant: Variant): void {
     machine.words[address >>> 2] = value;
   };
   put(layout.H_PROTOCOL, PROTOCOL_CODES[variant.protocol]);
+  put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(variant.emptiness));
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(variant.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(variant.zap));

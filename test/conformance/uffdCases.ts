@@ -33,14 +33,13 @@ import {
   UFFD_MARKER,
 } from '../../src/kernel/entry.ts';
 import * as layout from '../../src/kernel/layout.ts';
-import type { Case } from './cases.ts';
+import { freesWhole, type Case } from './cases.ts';
 import { FILE, READ, SHARED, type MachineHere } from './machineHere.ts';
 
 const SIGBUS = 7;
 const A = 4 * PUD_PAGES + 8 * PMD_PAGES;
 const B = 6 * PUD_PAGES + 32 * PMD_PAGES;
 
-const reclaims = (m: MachineHere): boolean => m.options.protocol === 'sync';
 const vmas = (m: MachineHere): number => m.at(m.mm + layout.MM_MAP_COUNT);
 const flagsOf = (m: MachineHere, vpn: number): number => m.entry(vpn) & 0xff;
 
@@ -210,7 +209,7 @@ export const UFFD_CASES: Record<string, Case> = {
     expect(m.fill(B + PMD_PAGES - 2, 6)).toBe(0);
     expect(m.rss).toEqual({ anon: 6, file: 0, shmem: 0, swap: 0 });
     m.madvise(A, 2 * PMD_PAGES, MADV_DONTNEED);
-    expect(m.tables[0]).toBe(reclaims(m) ? 2 : 4);
+    expect(m.tables[0]).toBe(freesWhole(m) ? 2 : 4);
   },
 
   'write protection: present pages'(m) {
@@ -281,7 +280,7 @@ export const UFFD_CASES: Record<string, Case> = {
     expect(unprotect(m, A, 4)).toBe(0);
     expect([m.entry(A), m.entry(A + 3)]).toEqual([0, 0]);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
-    expect(m.tables[0]).toBe(reclaims(m) ? 0 : 1);
+    expect(m.tables[0]).toBe(freesWhole(m) ? 0 : 1);
   },
 
   'markers: munmap takes them, unregistering too'(m) {
@@ -314,7 +313,7 @@ export const UFFD_CASES: Record<string, Case> = {
     expect(m.entry(A + 2)).toBe(UFFD_MARKER);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
     expect(m.entry(A + 2)).toBe(0);
-    expect(m.tables[0]).toBe(reclaims(m) ? 0 : 1);
+    expect(m.tables[0]).toBe(freesWhole(m) ? 0 : 1);
   },
 
   'markers: UFFDIO_COPY and _ZEROPAGE on them, UFFDIO_MOVE from them'(m) {

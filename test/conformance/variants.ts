@@ -1,5 +1,6 @@
 /** The variants of a machine: every combination of its axes, those that are meant to work and those that are refused. */
 import {
+  EMPTINESS_MODES,
   EXECUTIONS,
   FAULT_PATHS,
   LOCK_KINDS,
@@ -17,15 +18,17 @@ import { refusalOf } from '../../src/machine/refusals.ts';
 const FREE_RIGHT = ['rcu', 'semi-rcu'] as const;
 
 export type Variant = Required<
-  Pick<MachineOptions, 'protocol' | 'free' | 'fault' | 'zap' | 'lock' | 'execution'>
+  Pick<MachineOptions, 'protocol' | 'emptiness' | 'free' | 'fault' | 'zap' | 'lock' | 'execution'>
 >;
 
 const EVERY: Variant[] = EXECUTIONS.flatMap((execution) =>
   PROTOCOLS.flatMap((protocol) =>
-    FREE_RIGHT.flatMap((free) =>
-      FAULT_PATHS.flatMap((fault) =>
-        ZAP_MODES.flatMap((zap) =>
-          LOCK_KINDS.map((lock) => ({ protocol, free, fault, zap, lock, execution })),
+    EMPTINESS_MODES.flatMap((emptiness) =>
+      FREE_RIGHT.flatMap((free) =>
+        FAULT_PATHS.flatMap((fault) =>
+          ZAP_MODES.flatMap((zap) =>
+            LOCK_KINDS.map((lock) => ({ protocol, emptiness, free, fault, zap, lock, execution })),
+          ),
         ),
       ),
     ),
@@ -42,6 +45,6 @@ export const REFUSED: Variant[] = EVERY.filter(isRefused);
 
 /** A variant in the words of the command line's options. */
 export function variantName(variant: Variant): string {
-  const { protocol, free, fault, zap, lock, execution } = variant;
-  return `${execution} ${protocol} ${free} ${fault} ${zap} ${lock}`;
+  const { protocol, emptiness, free, fault, zap, lock, execution } = variant;
+  return `${execution} ${protocol} ${emptiness} ${free} ${fault} ${zap} ${lock}`;
 }

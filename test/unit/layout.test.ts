@@ -30,6 +30,7 @@ const SIZES: Record<string, number> = {
   VMA_NEXT: config.VMA_LEVELS * 4,
   MM_PAGE_TABLE_LOCK: layout.LOCK_BYTES,
   MM_LOCK: layout.RWSEM_BYTES,
+  MM_PT_LOCK: layout.RWSEM_BYTES,
   RWSEM_QUEUE: layout.LOCK_BYTES,
   MM_VMA_HEAD: config.VMA_LEVELS * 4,
   MM_VMA_PATH: config.VMA_LEVELS * 4,

@@ -77,8 +77,9 @@ export interface WrittenScenario {
 }
 
 /** Axes of the recorded machine that the small one shares. */
-function axesOf({ fault, free, lock, protocol }: ResolvedOptions): ScenarioMachine {
-  return { protocol, free, fault, lock };
+function axesOf(options: ResolvedOptions): ScenarioMachine {
+  const { emptiness, fault, free, lock, protocol } = options;
+  return { protocol, free, fault, lock, ...(emptiness !== 'scan' && { emptiness }) };
 }
 
 /** Trouble that the run injected at random: choices here, once on each CPU. */

@@ -10,7 +10,7 @@ import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
-import { pmdFind, pteOffset } from '../../kernel/walk.ts';
+import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
 
@@ -49,7 +49,7 @@ export function scratchWord(index: u32): u32 {
 
 /** The page-table entry of `vpn`, 0 when it is none or a table is missing. For `finish`: no check, no lock. */
 export function entryAt(mm: u32, vpn: u32): u32 {
-  const pmd = pmdFind(mm, vpn);
+  const pmd = pmdOf(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
 }

@@ -22,6 +22,12 @@ export function lockFree(
     );
 }
 
+/** Checks that a reader-writer lock is free and nobody waits for it. */
+export function rwsemFree(ledger: Ledger, sem: number, what: string): void {
+  ledger.equal(sem, what, ledger.at(sem + layout.RWSEM_STATE), 0);
+  lockFree(ledger, sem + layout.RWSEM_QUEUE, `the queue of ${what}`);
+}
+
 /** Checks that a page-table lock is free. */
 export function tableLockFree(ledger: Ledger, lock: number, what: string): void {
   lockFree(ledger, lock, what, ledger.at(layout.H_LOCK_KIND));
@@ -48,6 +54,7 @@ export function auditIdle(ledger: Ledger): void {
       [layout.C_MCS_USED, 'MCS nodes in use'],
       [layout.C_MAP_DEPTH, 'PTE tables mapped'],
       [layout.C_MMAP_READ, 'mmap_lock held for reading'],
+      [layout.C_PT_WALK, 'page-table lock held for reading'],
       [layout.C_VMA_READ, 'VMA lock held for reading'],
     ];
     for (const [offset, what] of closed)

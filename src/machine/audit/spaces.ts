@@ -3,7 +3,7 @@ import * as layout from '../../kernel/layout.ts';
 import * as table from '../../kernel/table.ts';
 import { RSS_NAMES } from '../codes.ts';
 import { LEVEL_NAMES, type Ledger } from './ledger.ts';
-import { lockFree, tableLockFree } from './locks.ts';
+import { rwsemFree, tableLockFree } from './locks.ts';
 import type { Space } from './pages.ts';
 import { auditTable } from './tables.ts';
 import { auditVmas } from './vmas.ts';
@@ -37,17 +37,8 @@ export function auditSpace(ledger: Ledger, mm: number): void {
     0,
   );
   tableLockFree(ledger, mm + layout.MM_PAGE_TABLE_LOCK, `address space ${id} (page_table_lock)`);
-  ledger.equal(
-    mm + layout.MM_LOCK,
-    `address space ${id}: mmap_lock`,
-    ledger.at(mm + layout.MM_LOCK),
-    0,
-  );
-  lockFree(
-    ledger,
-    mm + layout.MM_LOCK + layout.RWSEM_QUEUE,
-    `address space ${id} (queue of mmap_lock)`,
-  );
+  rwsemFree(ledger, mm + layout.MM_LOCK, `mmap_lock of address space ${id}`);
+  rwsemFree(ledger, mm + layout.MM_PT_LOCK, `page-table lock of address space ${id}`);
 }
 
 function auditRss(ledger: Ledger, { mm, id, rss }: Space): void {

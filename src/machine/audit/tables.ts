@@ -1,5 +1,6 @@
 /** The table tree of an address space, from its PGD to the entries of its PTE tables. */
 import {
+  EMPTINESS_COUNT,
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
@@ -68,11 +69,12 @@ export function auditTable(
   }
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
+  const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
+  if (ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT) auditCount(ledger, desc, address, entries);
   if (level === table.LEVEL_PTE) {
     auditEntries(ledger, space, name, address, first);
     return;
   }
-  const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
   for (let i = 0; i < entries; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
@@ -83,6 +85,14 @@ export function auditTable(
     const below = (first + i * 2 ** SHIFTS[level]!) >>> 0;
     auditTable(ledger, space, word >>> 8, level - 1, below, address + i * 4);
   }
+}
+
+/** Audits the count of entries of the table at `address`, whose descriptor is at `desc`. */
+function auditCount(ledger: Ledger, desc: number, address: number, entries: number): void {
+  let sum = 0;
+  for (let i = 0; i < entries; i++) if (ledger.at(address + i * 4) !== 0) sum++;
+  const word = desc + layout.PT_COUNT;
+  ledger.equal(word, `entries of the table at ${hex(address)}`, ledger.at(word), sum);
 }
 
 /** Audits the entries of the PTE table at `address`, which maps from page `first` on. */

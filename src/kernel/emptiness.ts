@@ -1,0 +1,145 @@
+/**
+ * Which tables are empty, and the removal of an empty PTE table: what the protocols share that look for empty tables, instead of noticing in a
+ * zap that a table became empty.
+ *
+ * Guarantee: `detachEmpty` detaches a PTE table only when all its entries are none and no entry can be installed into it afterwards.
+ * Whoever maps it meanwhile sees an empty table; whoever locks it sees that the PMD changed (pteOffsetMapLock).
+ *
+ * Two ways to know (machine option `emptiness`):
+ *   scan    read the entries, up to the first that is not none. A table that is used costs nothing for it.
+ *   count   PT_COUNT of every table: its entries that are not none, of any level. One load and one store more for every entry installed and for
+ *           every stretch cleared, under the lock under which the entry changes: the PTE lock; the PMD lock for entries of PMD tables;
+ *           page_table_lock for those of PUD tables and the PGD; or whatever keeps everybody else out of the table.
+ * Without that lock both answers are hints: entries come and go. With full checks a count is compared with a scan wherever it is relied on.
+ *
+ * Lock order: PMD lock, PTE lock. Source: Linux 6.14 mm/pt_reclaim.c (try_to_free_pte); the thread of "Free user PTE page table pages" (2021),
+ * in which both ways were proposed.
+ */
+
+import { CHECK } from './check.ts';
+import {
+  EMPTINESS_COUNT,
+  ORACLE_ACCOUNTING,
+  PGD_PAGES,
+  PMD_PAGES,
+  PUD_PAGES,
+  TABLE_ENTRIES,
+} from './config.ts';
+import { entryNamesTable, entryNumber } from './entry.ts';
+import { pteFreeTlb } from './gather.ts';
+import { H_EMPTINESS, PT_COUNT, tableAddress } from './layout.ts';
+import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
+import { violation } from './report.ts';
+import { LEVEL_PTE, ptdescOfEntry, tableDetach } from './table.ts';
+import { mmDecTables, pgdOffset, pmdLock, pmdOffset, pmdUnlock, pudOffset } from './walk.ts';
+import { load, peek, store } from './word.ts';
+import { spanEnd } from './zap.ts';
+
+/** Notes that the entry at `entry`, of any level, goes from none to something. Its table's lock is held. */
+export function countInstalled(entry: u32): void {
+  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return;
+  const word = ptdescOfEntry(entry) + PT_COUNT;
+  store(word, load(word) + 1);
+}
+
+/** Notes that `n` entries of the table that holds the one at `entry` went to none. Its lock is held. */
+export function countCleared(entry: u32, n: u32): void {
+  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return;
+  const word = ptdescOfEntry(entry) + PT_COUNT;
+  const before = load(word);
+  if (CHECK >= 1 && before < n) violation(ORACLE_ACCOUNTING, entry, before, n);
+  store(word, before - n);
+}
+
+/** Whether every entry of the table at `address` was none when it was read. */
+function scanEmpty(address: u32): boolean {
+  let i: u32 = 0;
+  while (i < TABLE_ENTRIES && load(address + (i << 2)) === 0) i += 1;
+  return i === TABLE_ENTRIES;
+}
+
+/** Whether the table at `address`, below the PGD, seems empty: without its lock a hint. */
+export function looksEmpty(address: u32): boolean {
+  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return scanEmpty(address);
+  return load(ptdescOfEntry(address) + PT_COUNT) === 0;
+}
+
+/** Whether the table at `address`, below the PGD, is empty. Precondition: its lock, or nobody else can get at it. */
+export function tableEmpty(address: u32): boolean {
+  const empty = looksEmpty(address);
+  if (CHECK >= 2 && peek(H_EMPTINESS) === EMPTINESS_COUNT && scanEmpty(address) !== empty)
+    violation(ORACLE_ACCOUNTING, address, load(ptdescOfEntry(address) + PT_COUNT), 0);
+  return empty;
+}
+
+/**
+ * First page of [from, end) whose PTE table looks empty; with `upper` 1 also one that has no PTE table because a PMD or PUD table above it looks
+ * empty. `end`: there is none. Precondition: the tables of the range stay.
+ */
+export function nextEmpty(mm: u32, from: u32, end: u32, upper: u32): u32 {
+  let vpn = from;
+  while (vpn !== end) {
+    const pgd = load(pgdOffset(mm, vpn));
+    let pages = PGD_PAGES;
+    // The lowest table on the way to the page, and whether it is a PTE table.
+    let lowest: u32 = pgd;
+    let leaf = false;
+    if (entryNamesTable(pgd)) {
+      const pud = load(pudOffset(pgd, vpn));
+      pages = PUD_PAGES;
+      if (entryNamesTable(pud)) {
+        const pmd = load(pmdOffset(pud, vpn));
+        pages = PMD_PAGES;
+        leaf = entryNamesTable(pmd);
+        lowest = leaf ? pmd : pud;
+      }
+    }
+    // An upper table is looked at once: at its first page in the range.
+    const entered = vpn === from || (vpn & (pages * TABLE_ENTRIES - 1)) === 0;
+    if (
+      entryNamesTable(lowest) &&
+      (leaf || (upper !== 0 && entered)) &&
+      looksEmpty(tableAddress(entryNumber(lowest)))
+    )
+      return vpn;
+    vpn = spanEnd(vpn, pages, end);
+  }
+  return end;
+}
+
+/**
+ * Clears the PMD entry at `pmd` and marks the table that it named; returns the table. PMD and PTE lock held, the table known to be empty.
+ */
+export function detachLocked(pmd: u32): u32 {
+  const table = entryNumber(load(pmd));
+  // Pairs with the second look of pteOffsetMapLock and with the loads of lockless walkers.
+  store(pmd, 0);
+  countCleared(pmd, 1);
+  tableDetach(table);
+  return table;
+}
+
+/**
+ * Detaches the PTE table that the PMD at `pmd`, that of `vpn`, names, if it is empty. Returns its number, for `handOver`; 0: it is not empty, or there
+ * is none. No spinlock held; `pmd` stays.
+ */
+export function detachEmpty(pmd: u32, vpn: u32): u32 {
+  pmdLock(pmd);
+  const pte = pteOffsetMapRwNolock(pmd, vpn);
+  let table: u32 = 0;
+  if (pte !== 0) {
+    pteLockNested(pte);
+    // The PMD lock keeps the PMD at the value that was mapped.
+    if (tableEmpty(tableAddress(entryNumber(load(pmd))))) table = detachLocked(pmd);
+    pteUnlock(pte);
+    pteUnmap(pte);
+  }
+  pmdUnlock(pmd);
+  return table;
+}
+
+/** Counts a detached PTE table, which mapped from the PMD entry's first page before `vpn` on, and hands it to the gather. No spinlock held. */
+export function handOver(gather: u32, mm: u32, table: u32, vpn: u32): void {
+  mmDecTables(mm, LEVEL_PTE);
+  pteFreeTlb(gather, table, (vpn & ~(PMD_PAGES - 1)) >>> 0);
+}

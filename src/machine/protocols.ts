@@ -1,0 +1,46 @@
+/** The reclaim protocols as users choose them: name, code in the kernel, one line, and what each cannot be combined with. */
+import {
+  PROTOCOL_MMAP_WRITE,
+  PROTOCOL_NONE,
+  PROTOCOL_PT_RWSEM,
+  PROTOCOL_SYNC,
+} from '../kernel/config.ts';
+import type { Refusal } from './refusals.ts';
+
+export interface ProtocolEntry {
+  /** PROTOCOL_ in `src/kernel/config.ts`. */
+  code: number;
+  /** One line for `ptlab list`. */
+  summary: string;
+  /** Combinations that do not work with it; `option` is one of the others. */
+  refusals?: readonly Refusal[];
+}
+
+/** In the order of lists; `src/kernel/protocol.ts` has what each does. */
+export const PROTOCOL_LIST = {
+  none: {
+    code: PROTOCOL_NONE,
+    summary: 'empty tables stay until munmap or exit, as in Linux before 6.14',
+  },
+  sync: {
+    code: PROTOCOL_SYNC,
+    summary: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+  },
+  'pt-rwsem': {
+    code: PROTOCOL_PT_RWSEM,
+    summary:
+      'a second reader-writer lock per address space: walks take it for read; its writer frees empty tables of every level',
+  },
+  'mmap-write': {
+    code: PROTOCOL_MMAP_WRITE,
+    summary:
+      'looks for empty tables under mmap_lock for read, frees them under mmap_lock for write',
+  },
+} as const satisfies Readonly<Record<string, ProtocolEntry>>;
+
+export type Protocol = keyof typeof PROTOCOL_LIST;
+export const PROTOCOLS = Object.keys(PROTOCOL_LIST) as Protocol[];
+/** Codes by name. */
+export const PROTOCOL_CODES = Object.fromEntries(
+  Object.entries(PROTOCOL_LIST).map(([name, { code }]) => [name, code]),
+) as Readonly<Record<Protocol, number>>;
