@@ -7,7 +7,7 @@
  * (uffd_handle_page_fault).
  */
 
-import { CPUS_MAX } from './config.ts';
+import { CPUS_MAX, EEXIST } from './config.ts';
 import { C_UFFD_MESSAGE, C_UFFD_MONITOR } from './layout.ts';
 import { thisCpu } from './percpu.ts';
 import { UFFD_FAULT_WP, uffdRead, uffdWake } from './uffdFault.ts';
@@ -20,14 +20,20 @@ export function uffdMonitor(on: u32): void {
   poke(thisCpu() + C_UFFD_MONITOR, on);
 }
 
-/** Resolves the fault that this CPU read last: a missing page by a copy, every fourth one by the zero page. */
+/**
+ * Resolves the fault that this CPU read last: a missing page by a copy, every fourth one by the zero page, unless a marker is in the way: to the fault a
+ * marker is as good as none, to UFFDIO_ZEROPAGE it is a page, and a monitor that only wakes then is asked again for ever.
+ */
 function resolve(mm: u32): void {
   const vpn = peek(thisCpu() + C_UFFD_MESSAGE);
   const reason = peek(thisCpu() + C_UFFD_MESSAGE + 4);
   let error: u32 = 0;
-  if (reason === UFFD_FAULT_WP) error = uffdWriteprotect(mm, vpn, 1, 0);
-  else if ((vpn & 3) === 3) error = uffdZeropage(mm, vpn, 1, 0);
-  else error = uffdCopy(mm, vpn, 1, 0);
+  if (reason === UFFD_FAULT_WP) {
+    error = uffdWriteprotect(mm, vpn, 1, 0);
+  } else {
+    error = (vpn & 3) === 3 ? uffdZeropage(mm, vpn, 1, 0) : EEXIST;
+    if (error === EEXIST) error = uffdCopy(mm, vpn, 1, 0);
+  }
   if (error !== 0) uffdWake(mm, vpn, 1);
 }
 

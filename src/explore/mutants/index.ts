@@ -22,6 +22,7 @@ import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
+import { USERFAULT_MUTANTS } from './userfault.ts';
 
 export type { Finding, HuntStrategy, Mutant, QuickSearch, StressAdvice } from './mutant.ts';
 
@@ -30,6 +31,7 @@ export const RACES: Readonly<Record<number, string>> = {
   1: 'a table freed with no grace period under a lockless walker',
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
+  4: 'move_pages_pte without the look at the PMD of the destination',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
@@ -42,6 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOCK_MUTANTS,
   ...PAGE_MUTANTS,
   ...SPECULATIVE_MUTANTS,
+  ...USERFAULT_MUTANTS,
 ];
 
 /** Names of all mutants, in the catalogue's order. */
