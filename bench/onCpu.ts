@@ -322,3 +322,23 @@ export function sumOfWalks(
   const walks = [kernel.measureWalk, kernel.measureWalkLockless];
   return walks.map((walk) => walk(mm, first, pages - 1, 0, pages) >>> 0);
 }
+
+/**
+ * Writes one page of each `every` of a new mapping of `pages` pages, so that each fault brings in one folio, and takes the mapping away again by
+ * munmap, or gives its memory back by MADV_DONTNEED. Gives what the latter took, in nanoseconds.
+ */
+export function timeUnmap(
+  cpu: WorkloadCpu,
+  given: { mm: number; first: number; pages: number; every: number; how: 'munmap' | 'dontneed' },
+): number {
+  const { mm, first, pages: length } = given;
+  const { pages } = cpu.calls;
+  succeeded('mmap', pages.mmap(mm, first, length, READ_WRITE, 0, 0, 0));
+  succeeded('touch', pages.touch(mm, first, length, given.every, WRITE));
+  const start = now();
+  if (given.how === 'munmap') succeeded('munmap', pages.munmap(mm, first, length));
+  else succeeded('madvise', pages.madvise(mm, first, length, DONTNEED));
+  const elapsedNs = (now() - start) * 1e6;
+  if (given.how === 'dontneed') succeeded('munmap', pages.munmap(mm, first, length));
+  return elapsedNs;
+}

@@ -1,4 +1,5 @@
 import type { Suite } from '../measurement.ts';
+import { folio } from './folio.ts';
 import { growth } from './growth.ts';
 import { kernel } from './kernel.ts';
 import { lock } from './lock.ts';
@@ -7,4 +8,4 @@ import { reclaimer } from './reclaimer.ts';
 import { walk } from './walk.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [walk, lock, rcu, kernel, reclaimer, growth];
+export const suites: readonly Suite[] = [walk, lock, rcu, kernel, reclaimer, growth, folio];

@@ -8,6 +8,7 @@ import {
   FREE_MODES,
   LOCK_KINDS,
   PROTOCOLS,
+  THP_MODES,
   ZAP_MODES,
 } from '../machine/options.ts';
 import type { MachineOptions } from '../machine/options.ts';
@@ -29,11 +30,20 @@ export const AXIS_OPTIONS = {
     help: 'how a table is freed; immediate is wrong on purpose (default rcu)',
   },
   fault: { kind: 'choice', allowed: FAULT_PATHS, help: 'fault path (default vma-lock)' },
-  zap: { kind: 'choice', allowed: ZAP_MODES, help: 'how pages are unmapped (default page)' },
   emptiness: {
     kind: 'choice',
     allowed: EMPTINESS_MODES,
     help: 'how protocol pt-rwsem knows that a table is empty (default scan)',
+  },
+  zap: {
+    kind: 'choice',
+    allowed: ZAP_MODES,
+    help: 'how pages are unmapped: one by one, or the pages of a folio at once (default page)',
+  },
+  thp: {
+    kind: 'choice',
+    allowed: THP_MODES,
+    help: 'huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere (default never)',
   },
   lock: {
     kind: 'choice',
@@ -56,6 +66,11 @@ export const CPU_OPTION = {
 
 /** Sizes of the machine. */
 export const SIZE_OPTIONS = {
+  mthp: {
+    kind: 'text',
+    value: 'SIZES',
+    help: 'folios that anonymous faults may allocate: never, always, or sizes from 16K to 2M, such as 64K,2M (default never)',
+  },
   tables: {
     kind: 'integer',
     value: 'N',
@@ -139,6 +154,8 @@ const MACHINE_KEYS = [
   'fault',
   'zap',
   'emptiness',
+  'mthp',
+  'thp',
   'lock',
   'execution',
   'check',

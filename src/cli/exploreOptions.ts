@@ -17,7 +17,7 @@ import {
   type ParsedCommand,
 } from './options.ts';
 
-const { protocol, free, fault, zap, emptiness, lock } = AXIS_OPTIONS;
+const { protocol, free, fault, zap, emptiness, thp, lock } = AXIS_OPTIONS;
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
 export const SPEC = {
@@ -31,6 +31,7 @@ export const SPEC = {
     fault,
     zap,
     emptiness,
+    thp,
     lock,
     mutant: {
       kind: 'text',
@@ -184,7 +185,7 @@ function numbers(
 /** The request that the options make of a scenario. Throws UsageError. */
 export function requestOf(scenario: string, values: ExploreValues): ScenarioRequest {
   const machine = Object.fromEntries(
-    (['protocol', 'free', 'fault', 'zap', 'emptiness', 'lock'] as const)
+    (['protocol', 'free', 'fault', 'zap', 'emptiness', 'thp', 'lock'] as const)
       .filter((axis) => values[axis] !== undefined)
       .map((axis) => [axis, values[axis]]),
   );

@@ -36,7 +36,15 @@ const SUMMARIES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     speculative:
       'faults on anonymous memory take no lock but the PTE lock, and fall back to mmap_lock',
   },
-  zap: { page: 'one page after the other' },
+  zap: {
+    page: 'one page after the other',
+    folio: 'neighbouring pages of one folio at once, as Linux since 6.9',
+  },
+  thp: {
+    never: 'no huge pages but by MADV_COLLAPSE',
+    madvise: 'huge pages where MADV_HUGEPAGE was given',
+    always: 'huge pages wherever they fit',
+  },
   lock: {
     adaptive: 'spins a while, then parks',
     tas: 'test-and-set',
@@ -65,6 +73,7 @@ function catalogue(): Record<string, Entry[]> {
     fault: axis('fault'),
     zap: axis('zap'),
     emptiness: axis('emptiness'),
+    thp: axis('thp'),
     locks: axis('lock'),
     executions: axis('execution'),
     workloads: entries(Object.keys(MIXES), MIXES),
@@ -96,6 +105,7 @@ const KINDS = [
   'fault',
   'zap',
   'emptiness',
+  'thp',
   'locks',
   'executions',
   'workloads',

@@ -16,7 +16,6 @@ import { axesLine, checksLines, lockTable, totalsLines } from '../report/runRepo
 import { violationsReport } from '../report/violationReport.ts';
 import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
-import { ADVICE_NUMBERS } from '../trace/operation.ts';
 import { eachLines } from '../trace/replay.ts';
 import type { ReplayProgress } from '../trace/replay.ts';
 import { replaySizes } from '../trace/sizes.ts';
@@ -43,11 +42,6 @@ import { writeJson, writeLines } from './write.ts';
 
 const TABLES_MAX = 1_600_000;
 const FRAMES_MAX = 2 ** 24;
-
-/** Advice that asks for huge pages. */
-const HUGE_ADVICE = ['hugepage', 'collapse'];
-const HUGE_WORDS = new RegExp(`^[^#]*\\s(${HUGE_ADVICE.join('|')})\\s*(?:#|$)`);
-const ALLOWED_ADVICE = Object.keys(ADVICE_NUMBERS).filter((name) => !HUGE_ADVICE.includes(name));
 
 const SPEC = {
   name: 'replay',
@@ -91,7 +85,7 @@ const SPEC = {
   },
   notes: [
     'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
-    'The last page below 16T cannot be mapped, as at the end of every Linux address space; scripts that advise hugepage or collapse are refused.',
+    'The last page below 16T cannot be mapped, as at the end of every Linux address space.',
     'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
   ],
 } as const satisfies CommandSpec;
@@ -113,7 +107,6 @@ function load(file: string, values: { cpus?: number; pid?: number; against?: str
       `${file}:${lineOfCpu(file, limit)}: CPU ${trace.cpus - 1} is no CPU of the machine; allowed: 0 to ${limit - 1}${option}`,
     );
   }
-  if (trace.kind === 'script') refuseHugePages(file);
   if (values.against === undefined) return { trace, against: null };
   if (trace.kind === 'script') {
     throw new UsageError(
@@ -137,18 +130,6 @@ function lineOfCpu(file: string, limit: number): number {
     if (cpu > highest) [highest, line] = [cpu, at];
   }
   return line;
-}
-
-/** Refuses a script that asks for huge pages: what comes after would differ from Linux. */
-function refuseHugePages(file: string): void {
-  for (const [at, text] of scriptLines(file).entries()) {
-    const advice = HUGE_WORDS.exec(text)?.[1];
-    if (advice !== undefined) {
-      throw new UsageError(
-        `${file}:${at}: madvise ${advice}: this version has no huge pages; allowed: ${ALLOWED_ADVICE.join(', ')}`,
-      );
-    }
-  }
 }
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */

@@ -39,6 +39,8 @@ export const MIXES = {
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
   uffd: 'userfaultfd: missing faults resolved by other CPUs, UFFDIO_MOVE, write protection and markers, beside zaps and moves of the same ranges',
+  folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
+  huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
   all: 'everything',
 } as const;
 
@@ -158,6 +160,49 @@ const UFFD: Partial<Record<StepName, number>> = {
   ownMove: 6,
   ownZap: 2,
 };
+const FOLIO: Partial<Record<StepName, number>> = {
+  fillLarge: 30,
+  writePage: 8,
+  readPage: 4,
+  zapLarge: 14,
+  zapSpans: 6,
+  movePart: 8,
+  unmapPart: 4,
+  protectPart: 6,
+  freeLarge: 3,
+  coldLarge: 1,
+  pageoutLarge: 4,
+  pinPart: 8,
+  walk: 3,
+  walkSlowly: 2,
+  life: 1,
+  own: 5,
+  ownZap: 2,
+};
+const HUGE: Partial<Record<StepName, number>> = {
+  readPage: 10,
+  writePage: 20,
+  fill: 8,
+  readAgain: 8,
+  walk: 10,
+  walkSlowly: 8,
+  pin: 6,
+  collapse: 20,
+  allowHuge: 6,
+  zapSpans: 8,
+  zapPart: 8,
+  free: 2,
+  ageSpan: 4,
+  pageout: 1,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 8,
+  protect: 3,
+  protectSpan: 4,
+  own: 4,
+  ownZap: 2,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -184,6 +229,8 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
     ALL,
   ].map(lots);
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
+  const huge = lots(HUGE);
+  const folios = lots(FOLIO);
   return {
     'fault-heavy': () => faults!,
     'zap-heavy': () => zaps!,
@@ -191,6 +238,8 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
     uffd: () => uffd!,
+    folio: () => folios,
+    huge: () => huge,
     all: () => all!,
   };
 })();

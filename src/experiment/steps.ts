@@ -12,8 +12,11 @@ import {
   ENOENT,
   ENOMEM,
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
@@ -57,6 +60,8 @@ export const OWN_FIRST = 16 * PGD_PAGES;
 export const OWN_SPANS = 2;
 /** Pages of a span that are touched: few, so that tables become empty often, and many of them on few words. */
 const HOT_PAGES = 8;
+/** Distance of the pages that steps for large folios touch: folios of 64 KiB, if they are enabled, lie side by side. */
+const LARGE_PAGES = 16;
 
 /** Looks at a table that a slow walker takes at most: some tens of microseconds. */
 const SLOW_POLLS = 4000;
@@ -182,6 +187,34 @@ const advise =
   (cpu) => {
     cpu.calls.pages.madvise(space(cpu), page(cpu), 1 + cpu.random(HOT_PAGES), advice);
   };
+
+/** Makes one or two spans huge. */
+const collapse: Step = (cpu) => {
+  const pages = (1 + cpu.random(2)) * PMD_PAGES;
+  cpu.calls.pages.madvise(space(cpu), span(cpu), pages, MADV_COLLAPSE);
+};
+
+/** Allows huge pages in a span, or forbids them in it or in a part of it. */
+const allowHuge: Step = (cpu) => {
+  const advice = cpu.random(4) === 0 ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+  const pages = cpu.random(4) === 0 ? PMD_PAGES / 2 : PMD_PAGES;
+  cpu.calls.pages.madvise(space(cpu), span(cpu), pages, advice);
+};
+
+/** Frees, ages or pages out a whole span. */
+const ageSpan: Step = (cpu) => {
+  cpu.calls.pages.madvise(
+    space(cpu),
+    span(cpu),
+    PMD_PAGES,
+    pick(cpu, [MADV_FREE, MADV_COLD, MADV_PAGEOUT]),
+  );
+};
+
+/** Gives a whole span other rights. */
+const protectSpan: Step = (cpu) => {
+  cpu.calls.pages.mprotect(space(cpu), span(cpu), PMD_PAGES, pick(cpu, [0, VM_READ, WHOLE, WHOLE]));
+};
 
 const populate: Step = (cpu) => {
   const advice = cpu.random(2) === 0 ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
@@ -372,6 +405,54 @@ const ownMove: Step = (cpu, state) => {
   }
 };
 
+/** First page and length of a part of a large folio, if there is one: some pages at a multiple of 16, or up to one. */
+function part(cpu: WorkloadCpu): [first: number, pages: number] {
+  const first = span(cpu, ANON) + cpu.random(4) * LARGE_PAGES;
+  const pages = 1 + cpu.random(LARGE_PAGES + HOT_PAGES);
+  return cpu.random(2) === 0 ? [first, pages] : [first + cpu.random(LARGE_PAGES), pages];
+}
+
+/** Writes one page of each of a few groups of pages: as many faults of large folios, where they are enabled. */
+const fillLarge: Step = (cpu) => {
+  const mm = space(cpu);
+  const first = span(cpu, ANON);
+  for (let i = 0; i < 4; i++)
+    cpu.calls.pages.access(mm, first + i * LARGE_PAGES + cpu.random(LARGE_PAGES), 1);
+};
+
+const advisePart =
+  (advice: number): Step =>
+  (cpu) => {
+    cpu.calls.pages.madvise(space(cpu), ...part(cpu), advice);
+  };
+
+const protectPart: Step = (cpu) => {
+  cpu.calls.pages.mprotect(space(cpu), ...part(cpu), pick(cpu, [0, VM_READ, WHOLE, WHOLE]));
+};
+
+/** Moves a part of a folio to another place, another table as a rule, or moves something back. */
+const movePart: Step = (cpu) => {
+  const [first, pages] = part(cpu);
+  const mm = space(cpu);
+  const there = cpu.random(2) === 0;
+  const away = MOVED.first + (first - ANON.first) + cpu.random(3);
+  const [from, to] = there ? [first, away] : [away, first];
+  cpu.calls.pages.mremap(mm, from, pages, to, pages, MREMAP_MAYMOVE | MREMAP_FIXED);
+  if (there && cpu.random(2) === 0) map(cpu, mm, ANON, first, pages);
+};
+
+const unmapPart: Step = (cpu) => {
+  const [first, pages] = part(cpu);
+  const mm = space(cpu);
+  cpu.calls.pages.munmap(mm, first, pages);
+  if (cpu.random(4) !== 0) map(cpu, mm, ANON, first, pages);
+};
+
+/** Pins a page of a large folio, a tail as a rule. */
+const pinPart: Step = (cpu, state) => {
+  keepPinned(cpu, state, cpu.calls.pages.gupFast(space(cpu), part(cpu)[0], cpu.random(2)));
+};
+
 /** Steps by name. */
 export const STEPS = {
   readPage,
@@ -388,6 +469,10 @@ export const STEPS = {
   cold: advise(MADV_COLD),
   pageout: advise(MADV_PAGEOUT),
   populate,
+  collapse,
+  allowHuge,
+  ageSpan,
+  protectSpan,
   remap,
   replace,
   move,
@@ -403,6 +488,15 @@ export const STEPS = {
   writeProtect,
   serve,
   ownMove,
+  fillLarge,
+  zapLarge: advisePart(MADV_DONTNEED),
+  freeLarge: advisePart(MADV_FREE),
+  coldLarge: advisePart(MADV_COLD),
+  pageoutLarge: advisePart(MADV_PAGEOUT),
+  protectPart,
+  movePart,
+  unmapPart,
+  pinPart,
 } satisfies Record<string, Step>;
 
 /** Names of the steps. */

@@ -8,6 +8,7 @@
  *  2. Walker: from the lowest upper entry that the paging-structure cache has, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
  *     interrupts, so a flush that waits for this CPU waits for the walk.
  *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
+ *     A huge PMD is such an entry, too; the TLB gets the part for the page, as hardware may break a large translation into small ones.
  *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU forget what it has cached for the
  *     page, upper entries included: the tables may be others by now, whose flush is still to come.
  *
@@ -21,14 +22,17 @@ import {
   ORACLE_STALE_TRANSLATION,
   ORACLE_TABLE_USE_AFTER_FREE,
   PGD_SHIFT,
+  PMD_PAGES,
   PMD_SHIFT,
   POISON_TABLE,
   PUD_SHIFT,
 } from './config.ts';
 import {
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
+  hugePart,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_SPECIAL,
@@ -106,9 +110,12 @@ function cachedUpper(vpn: u32, shift: u32): u32 {
   return cached;
 }
 
-/** The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names none. */
+/**
+ * The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names none and is not huge.
+ */
 function readUpper(address: u32, vpn: u32, shift: u32): u32 {
   const value = load(address);
+  if (entryHuge(value)) return value;
   if (!entryNamesTable(value)) return 0;
   const slot = pscSlot(vpn, shift);
   poke(slot + PSC_TAG, vpn >>> shift);
@@ -118,10 +125,16 @@ function readUpper(address: u32, vpn: u32, shift: u32): u32 {
   return value;
 }
 
-/** The PMD value for `vpn`, from as far down as the paging-structure cache goes; 0: none names a PTE table. */
+/** Bit of what walkUpper returns: the entry is a PMD, which was huge. */
+const HUGE: u32 = 1;
+
+/**
+ * Address of the entry that maps `vpn`, in a PTE table, or of a PMD entry, with HUGE; upper entries are taken from as far down as the
+ * paging-structure cache goes. 0: there is none.
+ */
 function walkUpper(mm: u32, vpn: u32): u32 {
-  const pmd = cachedUpper(vpn, PMD_SHIFT);
-  if (pmd !== 0) return pmd;
+  const cached = cachedUpper(vpn, PMD_SHIFT);
+  if (cached !== 0) return pteOffset(cached, vpn);
   let pud = cachedUpper(vpn, PUD_SHIFT);
   if (pud === 0) {
     let pgd = cachedUpper(vpn, PGD_SHIFT);
@@ -130,34 +143,40 @@ function walkUpper(mm: u32, vpn: u32): u32 {
     pud = readUpper(pudOffset(pgd, vpn), vpn, PUD_SHIFT);
     if (pud === 0) return 0;
   }
-  return readUpper(pmdOffset(pud, vpn), vpn, PMD_SHIFT);
+  const pmd = pmdOffset(pud, vpn);
+  const value = readUpper(pmd, vpn, PMD_SHIFT);
+  if (value === 0) return 0;
+  return entryHuge(value) ? pmd | HUGE : pteOffset(value, vpn);
 }
 
 /**
  * Walks to the entry of `vpn`, sets accessed and dirty, and fills the TLB. Returns whether the access may go on; false: page fault.
  */
 export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
-  const upper = walkUpper(mm, vpn);
-  if (upper === 0) return false;
-  const pte = pteOffset(upper, vpn);
+  const found = walkUpper(mm, vpn);
+  if (found === 0) return false;
+  const huge = (found & HUGE) !== 0;
+  const leaf: u32 = found & ~HUGE;
   const rights = write !== 0 ? PTE_USER | PTE_WRITE : PTE_USER;
   const marks = write !== 0 ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
   let entry: u32 = 0;
   let settled = false;
   while (!settled) {
-    entry = load(pte);
+    entry = load(leaf);
     if (CHECK >= 1 && entry === POISON_TABLE) {
-      violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, upper, entry);
+      violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, leaf, entry);
       return false;
     }
     if (!entryPresent(entry) || (entry & rights) !== rights) return false;
+    if (entryHuge(entry) !== huge) return false;
     settled = (entry & marks) === marks;
     if (!settled) {
       const marked: u32 = (entry | marks) >>> 0;
-      settled = compareExchange(pte, entry, marked) === entry;
+      settled = compareExchange(leaf, entry, marked) === entry;
       if (settled) entry = marked;
     }
   }
+  if (huge) entry = hugePart(entry, vpn & (PMD_PAGES - 1));
   const frame = entryNumber(entry);
   if (CHECK >= 1 && (entry & PTE_SPECIAL) === 0 && !folioReferenced(frame))
     violation(ORACLE_FRAME_USE_AFTER_FREE, vpn, entry, frameGeneration(frame));

@@ -74,6 +74,11 @@ export const RWSEM_SPINS: u32 = 300;
 export const PARKING: u32 = 1;
 /** 1: grace periods are timed, for the histogram of latencies and the stall detector. 0: where there is no clock. */
 export const TIMED_GRACE_PERIODS: u32 = 1;
+/**
+ * 1: collapse interrupts every CPU once it has cleared the PMD (collapse.ts). 0: a machine whose flushes send no interrupts, before Linux 6.1: GUP-fast's
+ * second look at the PMD is all there is.
+ */
+export const COLLAPSE_INTERRUPTS: u32 = 1;
 /** Callbacks invoked between two quiescent states. */
 export const RCU_BATCH: u32 = 16;
 
@@ -135,15 +140,22 @@ export const EBUSY: u32 = 16;
 export const EEXIST: u32 = 17;
 export const EINVAL: u32 = 22;
 
+/** Axis `thp`: where faults and khugepaged make huge pages. */
+export const THP_NEVER: u32 = 0;
+export const THP_MADVISE: u32 = 1;
+export const THP_ALWAYS: u32 = 2;
+
 /** madvise advice, Linux's numbers. */
 export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
+export const MADV_HUGEPAGE: u32 = 14;
 export const MADV_NOHUGEPAGE: u32 = 15;
 export const MADV_COLD: u32 = 20;
 export const MADV_PAGEOUT: u32 = 21;
 export const MADV_POPULATE_READ: u32 = 22;
 export const MADV_POPULATE_WRITE: u32 = 23;
+export const MADV_COLLAPSE: u32 = 25;
 
 /** Protection and kind of a VMA (VMA_FLAGS). Bits 0 to 2 are the PROT_ bits. */
 export const VM_READ: u32 = 1;
@@ -153,8 +165,9 @@ export const VM_SHARED: u32 = 8;
 export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
-/** No huge pages, by madvise; there are none, but it sets a mapping apart from its neighbours. */
+/** By madvise: no huge pages, or huge pages with `thp` madvise, too. */
 export const VM_NOHUGEPAGE: u32 = 64;
+export const VM_HUGEPAGE: u32 = 128;
 
 /** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
 export const VM_UFFD_MISSING: u32 = 0x1000;

@@ -130,7 +130,8 @@ export function detachEmpty(pmd: u32, vpn: u32): u32 {
   if (pte !== 0) {
     pteLockNested(pte);
     // The PMD lock keeps the PMD at the value that was mapped.
-    if (tableEmpty(tableAddress(entryNumber(load(pmd))))) table = detachLocked(pmd);
+    const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));
+    if (empty) table = detachLocked(pmd);
     pteUnlock(pte);
     pteUnmap(pte);
   }

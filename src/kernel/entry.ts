@@ -6,13 +6,14 @@
  *     1     PTE_WRITE                              bits 1-3: kind (ENTRY_)
  *     2     PTE_ACCESSED, set by the walker
  *     3     PTE_DIRTY, set by the walker
- *     4     PTE_HUGE: a PMD entry that maps 2 MiB  bits 4, 5, 7: 0
+ *     4     PTE_HUGE: a PMD entry that maps        bits 4, 5, 7: 0
+ *           PMD_PAGES pages
  *     5     PTE_USER; clear: PROT_NONE
  *     6     PTE_UFFD_WP                             of a swap entry: PTE_UFFD_WP
  *     7     PTE_SPECIAL: no page behind it to count (zero page)
  *     8-31  frame or table number                  swap slot or frame number
  *
- * Zero is `none`. An upper entry (PGD, PUD, PMD) names a table and never changes between being installed and cleared.
+ * Zero is `none`. An upper entry (PGD, PUD, PMD) that names a table never changes between being installed and cleared.
  */
 
 export const PTE_PRESENT: u32 = 1;
@@ -47,6 +48,17 @@ export function entryMake(number: u32, flags: u32): u32 {
 /** Whether an entry maps a page or names a table. */
 export function entryPresent(entry: u32): boolean {
   return (entry & PTE_PRESENT) !== 0;
+}
+
+/** Whether a PMD value is huge. */
+export function entryHuge(pmd: u32): boolean {
+  return (pmd & PTE_HUGE) !== 0;
+}
+
+/** The entry that a PTE of the `index`-th page would be where the huge PMD value `pmd` maps it. */
+export function hugePart(pmd: u32, index: u32): u32 {
+  const frame = (pmd & PTE_SPECIAL) !== 0 ? entryNumber(pmd) : entryNumber(pmd) + index;
+  return entryMake(frame, pmd & 0xff & ~PTE_HUGE);
 }
 
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */

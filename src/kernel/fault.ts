@@ -6,7 +6,7 @@
  *
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
  *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts). A marker is as
  *     good as none, but what is mapped in its place is write-protected for the userfaultfd. Where one is to be told the fault ends, and
  *     waits without its locks (uffdFault.ts).
@@ -25,6 +25,7 @@ import {
   ENOMEM,
   FAULT_SPECULATIVE,
   FAULT_VMA_LOCK,
+  THP_NEVER,
   VM_EXEC,
   VM_READ,
   VM_SHARED,
@@ -35,6 +36,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryNamesTable,
   entryNoneMostly,
@@ -50,10 +52,21 @@ import {
   UFFD_MARKER,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
+import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
 import { faultWrite } from './faultWrite.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
-import { rmapAddPtes } from './mapcount.ts';
+import {
+  F_ANON,
+  folioGetMany,
+  folioLarge,
+  folioOf,
+  folioOrder,
+  folioPut,
+  frameAlloc,
+  ZERO_FRAME,
+} from './frame.ts';
+import { F_INDEX, F_OWNER, H_FAULT_PATH, H_THP, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
+import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import {
   clearPte,
@@ -71,6 +84,7 @@ import {
   COUNTER_FAULT_RETRIES,
   COUNTER_FAULTS,
   COUNTER_FAULTS_VMA_LOCK,
+  COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
 import { swapFree } from './swap.ts';
@@ -119,16 +133,25 @@ export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   return 0;
 }
 
-/** Makes a frame that nobody else has the anonymous page of (mm, vpn), mapped once and counted. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
-  const folio = folioOf(frame);
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `mm` from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vpn: u32, head: u32, order: u32): void {
+  const folio = folioOf(head);
   poke(folio + F_OWNER, mm);
   poke(folio + F_INDEX, vpn);
-  rmapAddPtes(frame, 1);
-  rssAdd(mm, RSS_ANON, 1);
+  if (order !== 0) folioGetMany(head, (1 << order) - 1);
+  rmapAddNewAnon(head);
+  rssAdd(mm, RSS_ANON, 1 << order);
 }
 
-/** Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page for a write. */
+/** As mapAnonFolio, for a single page. */
+export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vpn, frame, 0);
+}
+
+/**
+ * Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page, or a folio of several around it
+ * (largeFault.ts), for a write.
+ */
 function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
@@ -136,16 +159,18 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
   let frame: u32 = 0;
   if (write !== 0) {
     if (!told) {
-      frame = frameAlloc(0, F_ANON);
+      frame = allocAnonFolio(vma, pmd, vpn, 0);
       if (frame === 0) return ENOMEM;
     }
   }
-  const pte = pteOffsetMapLock(pmd, vpn);
+  const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
+  const first = alignDown(vpn, order);
+  const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) {
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (load(pte) !== orig) {
+  if (order === 0 ? load(pte) !== orig : !pteRangeNone(pte, 1 << order)) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
@@ -159,9 +184,14 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | protect));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFolio(mm, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 && orig === 0 ? PTE_WRITE : 0;
-    setPte(pte, entryMake(frame, entryFlags(flags) | writable | PTE_DIRTY | protect));
+    for (let i: u32 = 0; i < 1 << order; i += 1)
+      setPte(
+        pte + (i << 2),
+        entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY | protect),
+      );
+    if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
   return 0;
@@ -215,8 +245,19 @@ function clearMarker(pmd: u32, vpn: u32): void {
 function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
+  let upper = load(pmd);
+  if (upper === 0 && peek(H_THP) !== THP_NEVER) {
+    const result = faultHuge(mm, vma, pmd, vpn, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
+  if (entryHuge(upper)) {
+    const result = faultOnHuge(mm, vma, pmd, vpn, upper, write);
+    if (result !== HUGE_FALLBACK) return result;
+    upper = load(pmd);
+  }
   let entry: u32 = 0;
-  if (entryNamesTable(load(pmd))) {
+  if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
       entry = load(pte);
@@ -246,8 +287,15 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
     if (refused !== 0) return refused;
   }
   walkBegin(mm);
-  const result = faultInTables(mm, vma, vpn, write);
+  let result = faultInTables(mm, vma, vpn, write);
   walkEnd(mm);
+  while (result === HUGE_NEEDS_ANON) {
+    const refused = anonPrepareForFault(mm, vma, locked);
+    if (refused !== 0) return refused;
+    walkBegin(mm);
+    result = faultInTables(mm, vma, vpn, write);
+    walkEnd(mm);
+  }
   return result;
 }
 

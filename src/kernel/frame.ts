@@ -15,6 +15,8 @@
  *  - Freeing merges a block with its buddy (number xor size) for as long as that one is free and of the same order.
  *  - Frames at and above G_FRAME_BUMP have never been used; they are taken a block of the greatest order at a time.
  *
+ * The smallest folio of several frames that anything but tests asks for has four: the descriptors of three hold its counts.
+ *
  * A reference on the folio is held by each entry that maps one of its frames, by the page cache, by a gather that has yet to flush, and by
  * whoever pinned it (GUP). Lock order: G_FRAME_LOCK is innermost. Source: Knuth, TAOCP 1, section 2.5; Linux mm/page_alloc.c
  * (__rmqueue_smallest, __free_one_page, prep_compound_page,
@@ -29,6 +31,7 @@ import {
   PCP_BATCH,
   PCP_HIGH,
 } from './config.ts';
+import { unqueueDeferredSplit } from './deferredSplit.ts';
 import { injectFailure, injectNth } from './inject.ts';
 import {
   C_PCP_COUNT,
@@ -66,6 +69,8 @@ export const F_DIRTY: u32 = 0x1000;
 export const F_BUDDY: u32 = 0x4000;
 /** A frame of a larger folio that is not its first; all other flags are the head's. */
 export const F_TAIL: u32 = 0x8000;
+/** Pages of the folio have lost their last mapping while others had one: it is, or has been, queued to be split (deferredSplit.ts). */
+export const F_PARTIALLY_MAPPED: u32 = 0x100000;
 
 /** The zero page: mapped by special entries, never counted, never freed. */
 export const ZERO_FRAME: u32 = 1;
@@ -284,6 +289,7 @@ function frameFree(frame: u32): void {
   const order = flags & F_ORDER;
   if (CHECK >= 1 && (flags & (F_CACHED | F_BUDDY | F_TAIL)) !== 0)
     violation(ORACLE_FRAME_USE_AFTER_FREE, frame, load(head + F_MAP), flags);
+  if (order > 1) unqueueDeferredSplit(frame);
   retireFrame(frame, flags);
   const pages: u32 = 1 << order;
   for (let i: u32 = 1; i < pages; i += 1) retireTail(frame + i, flags);

@@ -12,7 +12,7 @@
  */
 
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
-import { entryNumber, entryPresent } from './entry.ts';
+import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
 import { upperCleared } from './protocol.ts';
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
@@ -62,7 +62,7 @@ function freePteTables(
   let vpn = start;
   while (vpn !== end) {
     const pmd = pmdOffset(pud, vpn);
-    if (entryPresent(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
+    if (entryNamesTable(load(pmd)) && spanFree(vpn, PMD_PAGES, floor, ceiling))
       freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
     vpn = spanEnd(vpn, PMD_PAGES, end);
   }

@@ -8,25 +8,31 @@
  *  5. Read PMD *and* entry again; on a change drop the reference: a mutator clears first and looks at references afterwards, so one of the two sees
  *     the other. 6. Interrupts on. Whatever fails: the slow path, a fault and a reference under the PTE lock.
  *
- * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, faultin_page).
+ * A huge PMD is the entry itself: there is one word to look at again.
+ *
+ * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, gup_fast_pmd_leaf, faultin_page).
  */
 
 import { CHECK } from './check.ts';
 import {
   ORACLE_FRAME_USE_AFTER_FREE,
   ORACLE_TABLE_USE_AFTER_FREE,
+  PMD_PAGES,
   POISON_TABLE,
 } from './config.ts';
 import {
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
+  hugePart,
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
 } from './entry.ts';
 import { userFault } from './fault.ts';
 import { folioGet, folioPut, folioTryGet, frameGeneration } from './frame.ts';
+import { pmdTransHugeLock } from './hugePmd.ts';
 import { irqDisable, irqEnable } from './irq.ts';
 import { syncPoint } from './inject.ts';
 import { PT_GEN } from './layout.ts';
@@ -37,7 +43,7 @@ import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
 import { ptdescOf } from './table.ts';
 import { vmaLookup } from './vma.ts';
-import { pmdFind, pteOffset } from './walk.ts';
+import { pmdFind, pmdUnlock, pteOffset } from './walk.ts';
 import { load } from './word.ts';
 
 /** Rights that a pin needs. */
@@ -51,11 +57,25 @@ function pinnable(entry: u32, write: u32): boolean {
   return entryPresent(entry) && (entry & rights) === rights && (entry & PTE_SPECIAL) === 0;
 }
 
+/** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd`. Returns the frame, or 0. */
+function pinHugeLockless(pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
+  if (!pinnable(upper, write)) return 0;
+  const frame = entryNumber(hugePart(upper, vpn & (PMD_PAGES - 1)));
+  syncPoint();
+  if (!folioTryGet(frame)) return 0;
+  if (load(pmd) !== upper) {
+    folioPut(frame);
+    return 0;
+  }
+  return frame;
+}
+
 /** Steps 2 to 5, interrupts off. Returns the frame, or 0. */
 function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return 0;
   const upper = load(pmd);
+  if (entryHuge(upper)) return pinHugeLockless(pmd, upper, vpn, write);
   if (!entryNamesTable(upper)) return 0;
   const desc = ptdescOf(entryNumber(upper));
   const generation = load(desc + PT_GEN);
@@ -76,6 +96,14 @@ function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
   return frame;
 }
 
+/** Takes a reference through `entry`, whose lock is held. Returns the frame, or 0. */
+function pinEntry(entry: u32, write: u32): u32 {
+  if (!pinnable(entry, write)) return 0;
+  const frame = entryNumber(entry);
+  folioGet(frame);
+  return frame;
+}
+
 /** The slow path: fault, then a reference under the PTE lock. Returns the frame, or 0 when the page cannot be had. */
 function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_GUP_SLOW);
@@ -85,14 +113,15 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   let frame: u32 = 0;
   // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
   const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
-  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
-  if (pte !== 0) {
-    const entry = load(pte);
-    if (pinnable(entry, write)) {
-      frame = entryNumber(entry);
-      folioGet(frame);
+  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
+    frame = pinEntry(hugePart(load(pmd), vpn & (PMD_PAGES - 1)), write);
+    pmdUnlock(pmd);
+  } else {
+    const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+    if (pte !== 0) {
+      frame = pinEntry(load(pte), write);
+      pteUnmapUnlock(pte);
     }
-    pteUnmapUnlock(pte);
   }
   walkEnd(mm);
   mmapReadUnlock(mm);

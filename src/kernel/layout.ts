@@ -79,6 +79,8 @@ export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations:
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
 export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
 export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
+export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
+export const H_THP: u32 = 0xec; // config: THP_: where faults and khugepaged make huge pages
 export const H_VIOLATIONS: u32 = 0x140; // atomic: violations seen so far
 export const H_STOP: u32 = 0x180; // atomic: STOP_, raised by the main thread, or by a CPU that saw a violation
 
@@ -107,6 +109,10 @@ export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK: address spac
 export const G_MM_FREE: u32 = G_MM_BUMP + 4; // G_MM_LOCK: first free address space, linked by MM_NEXT_FREE
 export const G_INODE_BUMP: u32 = G_MM_BUMP + 8; // G_MM_LOCK: inodes ever handed out
 export const G_INODE_FREE: u32 = G_MM_BUMP + 12; // G_MM_LOCK: first free inode, linked by INODE_NEXT
+export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
+export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -224,7 +230,7 @@ export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, le
 export const PT_MM: u32 = 24; // set before the table is published: address of its mm
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
-export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages
+export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
 export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
@@ -232,7 +238,7 @@ export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, 
 
 /**
  * Frame descriptors (folio), 32 bytes. Of a folio of several frames, references, flags, owner and index are those of the first; LARGE_
- * words, offsets from the first's descriptor as the others, are in the second's.
+ * words, offsets from the first's descriptor as the others, are in the second's and the third's.
  */
 export const FOLIO_SHIFT: u32 = 5;
 export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
@@ -246,6 +252,9 @@ export const F_HEAD: u32 = 28; // stored atomically by the allocator and the spl
 export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
 export const LARGE_ENTIRE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_INDEX; // atomic: huge PMDs that map the folio
 export const LARGE_PAGES_MAPPED: u32 = (1 << FOLIO_SHIFT) + F_NEXT; // atomic: pages mapped by PTEs, and ENTIRELY_MAPPED while a huge PMD maps them
+export const LARGE_DEFERRED_NEXT: u32 = (2 << FOLIO_SHIFT) + F_OWNER; // G_DEFERRED_LOCK: next folio of the queue, or 0
+export const LARGE_DEFERRED_PREV: u32 = (2 << FOLIO_SHIFT) + F_INDEX; // G_DEFERRED_LOCK: the one before, or 0
+export const LARGE_DEFERRED: u32 = (2 << FOLIO_SHIFT) + F_NEXT; // G_DEFERRED_LOCK, stored atomically: state (deferredSplit.ts)
 
 /**
  * VMAs, 128 bytes; written under mmap_lock for write and, once published, the VMA write lock, read under any of the two or RCU. What a
@@ -290,12 +299,12 @@ export const MM_TABLES_BY_LEVEL: u32 = LINE * 6 + 4; // atomic: PTE, PMD, PUD
 export const MM_TABLES_PEAK: u32 = LINE * 6 + 16; // atomic: greatest MM_TABLES seen by an allocation
 export const MM_VMA_HEAD: u32 = LINE * 7; // atomic; written under mmap_lock for write: VMA_LEVELS links
 export const MM_VMA_PATH: u32 = LINE * 8; // mmap_lock for write: VMA_LEVELS words, scratch of the writer's last search
-export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_UFFD_LOCK: u32 = 0x340; // a lock: the userfaultfd's queue (uffdFault.ts)
 export const MM_UFFD_FEATURES: u32 = 0x350; // mmap_lock for write, stored atomically: UFFD_ bits of the userfaultfd; 0: there is none
 export const MM_UFFD_PENDING: u32 = 0x354; // MM_UFFD_LOCK, stored atomically: bit per CPU whose fault nobody has read
 export const MM_UFFD_READ: u32 = 0x358; // MM_UFFD_LOCK: bit per CPU whose fault was read and not resolved
 export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
+export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 64 bytes. */

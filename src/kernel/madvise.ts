@@ -1,5 +1,5 @@
 /**
- * madvise: dontneed, free, cold, pageout, nohugepage, populate_read, populate_write.
+ * madvise: dontneed, free, cold, pageout, collapse, hugepage, nohugepage, populate_read, populate_write.
  *
  * The advice is applied to every VMA of the range from left to right; holes are skipped and answered with ENOMEM at the end; an error from a
  * VMA stops the walk and wins.
@@ -8,7 +8,8 @@
  *  free           clean and age the pages; they may be discarded until written again; swap entries are dropped. Anonymous memory only
  *  cold           clear accessed bits
  *  pageout        pageout.ts
- *  nohugepage     set VM_NOHUGEPAGE, which splits and merges VMAs as rights do; on mmap_lock for write
+ *  collapse       madviseCollapse.ts
+ *  hugepage, nohugepage   set VM_HUGEPAGE or VM_NOHUGEPAGE, which splits and merges VMAs as rights do; on mmap_lock for write
  *  populate_*     populate.ts
  *
  * Lock order: mmap_lock, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas, madvise_dontneed_single_vma,
@@ -21,18 +22,22 @@ import {
   ENOMEM,
   FAULT_VMA_LOCK,
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   PMD_PAGES,
+  VM_HUGEPAGE,
   VM_NOHUGEPAGE,
 } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -41,7 +46,9 @@ import {
 } from './entry.ts';
 import { F_ANON, F_DIRTY, F_LAZYFREE, F_ORDER, folioFlags, folioOf } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from './gather.ts';
+import { coolHugePmd, freeHugePmdLazily, splitHugePmd } from './hugePmd.ts';
 import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { madviseCollapse } from './madviseCollapse.ts';
 import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pageoutRange } from './pageout.ts';
@@ -95,6 +102,13 @@ function coolEntry(gather: u32, pte: u32, vpn: u32, entry: u32): void {
   gatherNoteRange(gather, vpn, vpn + 1);
 }
 
+/** Applies free or cold to a huge PMD entry that [start, end) covers; one of which it covers a part is split, and dealt with as a table's. */
+function ageHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, advice: u32): void {
+  if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
+  else if (advice === MADV_FREE) freeHugePmdLazily(gather, pmd, start);
+  else coolHugePmd(gather, pmd, start);
+}
+
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
 function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   const gather = gatherStart(mm);
@@ -103,6 +117,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
     const pmd = pmdFind(mm, vpn);
+    if (pmd !== 0 && entryHuge(load(pmd))) ageHuge(gather, mm, pmd, vpn, next, advice);
     const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, vpn) : 0;
     if (pte !== 0) {
       for (let at = vpn; at !== next; at += 1) {
@@ -122,10 +137,11 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
   gatherFinish(gather);
 }
 
-/** MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for a split, or too many. */
-function forbidHugePages(vma: u32, start: u32, end: u32): u32 {
+/** MADV_HUGEPAGE or MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for a split, or too many. */
+function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
   const old = load(vma + VMA_FLAGS);
-  const flags: u32 = old | VM_NOHUGEPAGE;
+  const asked: u32 = advice === MADV_HUGEPAGE ? VM_HUGEPAGE : VM_NOHUGEPAGE;
+  const flags = ((old & ~(VM_HUGEPAGE | VM_NOHUGEPAGE)) | asked) >>> 0;
   if (flags === old) return 0;
   const changed = vmaModifyFlags(vma, start, end, flags);
   if (changed === 0) return EAGAIN;
@@ -139,8 +155,10 @@ function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
     dontneed(mm, vma, start, end);
     return 0;
   }
-  if (advice === MADV_NOHUGEPAGE) return forbidHugePages(vma, start, end);
+  if (advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE)
+    return adviseHugePages(vma, start, end, advice);
   if (advice === MADV_FREE && peek(vma + VMA_INODE) !== 0) return EINVAL;
+  if (advice === MADV_COLLAPSE) return madviseCollapse(mm, vma, start, end);
   if (advice === MADV_PAGEOUT) pageoutRange(mm, start, end);
   else ageRange(mm, start, end, advice);
   return 0;
@@ -186,10 +204,12 @@ export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
     advice !== MADV_FREE &&
     advice !== MADV_COLD &&
     advice !== MADV_PAGEOUT &&
+    advice !== MADV_COLLAPSE &&
+    advice !== MADV_HUGEPAGE &&
     advice !== MADV_NOHUGEPAGE
   )
     return EINVAL;
-  if (advice === MADV_NOHUGEPAGE) {
+  if (advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE) {
     mmapWriteLock(mm);
     const result = adviseVmas(mm, start, end, advice);
     mmapWriteUnlock(mm);

@@ -11,6 +11,8 @@
  * Each count is exact when nobody is in the middle of a change; there is no order between those of one folio. An entry that is counted
  * here holds a reference as well, which its owner drops after the count: the folio outlives the removal.
  *
+ * A removal that leaves some page without a mapping, and another with one, queues an anonymous folio to be split (deferredSplit.ts).
+ *
  * Precondition of every change: the lock of the table that the entries are in; the pages belong to one folio, which has a reference.
  * Source: Linux 6.18 mm/rmap.c (__folio_add_rmap, __folio_remove_rmap, folio_add_new_anon_rmap), include/linux/mm.h (folio_mapcount,
  * folio_mapped), with CONFIG_PAGE_MAPCOUNT.
@@ -18,10 +20,17 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING } from './config.ts';
-import { folioHead, folioLarge, folioOf } from './frame.ts';
-import { LARGE_ENTIRE_MAPCOUNT, LARGE_MAPCOUNT, F_MAP, LARGE_PAGES_MAPPED } from './layout.ts';
+import { deferredSplitFolio } from './deferredSplit.ts';
+import { F_ANON, F_ORDER, folioHead, folioLarge, folioOf, folioOrder } from './frame.ts';
+import {
+  F_FLAGS,
+  F_MAP,
+  LARGE_ENTIRE_MAPCOUNT,
+  LARGE_MAPCOUNT,
+  LARGE_PAGES_MAPPED,
+} from './layout.ts';
 import { violation } from './report.ts';
-import { add, load, sub } from './word.ts';
+import { add, load, store, sub } from './word.ts';
 
 /** What each huge PMD adds to LARGE_PAGES_MAPPED: more than any number of pages, so that both can be read from it. */
 export const ENTIRELY_MAPPED: u32 = 0x800000;
@@ -46,6 +55,26 @@ export function rmapAddPtes(frame: u32, n: u32): void {
   add(folioOf(head) + LARGE_MAPCOUNT, n);
 }
 
+/** Pages of the folio lost their last mapping while others have one. A folio of two pages cannot be queued. */
+function partiallyMapped(head: u32): void {
+  const flags = load(folioOf(head) + F_FLAGS);
+  if ((flags & F_ANON) !== 0 && (flags & F_ORDER) > 1) deferredSplitFolio(head);
+}
+
+/**
+ * Counts the first mappings of a folio that nobody else has seen, by PTEs, one for each of its pages.
+ */
+export function rmapAddNewAnon(head: u32): void {
+  if (!folioLarge(head)) {
+    add(folioOf(head) + F_MAP, 1);
+    return;
+  }
+  const pages: u32 = 1 << folioOrder(head);
+  for (let i: u32 = 0; i < pages; i += 1) store(folioOf(head + i) + F_MAP, 1);
+  store(folioOf(head) + LARGE_PAGES_MAPPED, pages);
+  store(folioOf(head) + LARGE_MAPCOUNT, pages);
+}
+
 /** Counts PTEs off that mapped the `n` pages from `frame` on, of one folio, once each. */
 export function rmapRemovePtes(frame: u32, n: u32): void {
   if (!folioLarge(frame)) {
@@ -57,7 +86,10 @@ export function rmapRemovePtes(frame: u32, n: u32): void {
   let last: u32 = 0;
   for (let i: u32 = 0; i < n; i += 1)
     if (takeFrom(folioOf(frame + i) + F_MAP, 1, frame + i) === 1) last += 1;
-  if (last !== 0) takeFrom(folioOf(head) + LARGE_PAGES_MAPPED, last, head);
+  if (last === 0) return;
+  const left: u32 = takeFrom(folioOf(head) + LARGE_PAGES_MAPPED, last, head) - last;
+  // Pages that a huge PMD maps as well are not unmapped.
+  if (left !== 0 && left < ENTIRELY_MAPPED) partiallyMapped(head);
 }
 
 /** Counts a huge PMD that maps the folio whose first frame is `head`. */
@@ -71,8 +103,10 @@ export function rmapAddPmd(head: u32): void {
 export function rmapRemovePmd(head: u32): void {
   const folio = folioOf(head);
   takeFrom(folio + LARGE_MAPCOUNT, 1, head);
-  if (takeFrom(folio + LARGE_ENTIRE_MAPCOUNT, 1, head) === 1)
-    takeFrom(folio + LARGE_PAGES_MAPPED, ENTIRELY_MAPPED, head);
+  if (takeFrom(folio + LARGE_ENTIRE_MAPCOUNT, 1, head) !== 1) return;
+  const left: u32 = takeFrom(folio + LARGE_PAGES_MAPPED, ENTIRELY_MAPPED, head) - ENTIRELY_MAPPED;
+  // Some pages are unmapped now unless PTEs map every one.
+  if (left !== 0 && left < 1 << folioOrder(head)) partiallyMapped(head);
 }
 
 /** Entries that map the folio whose first frame is `head`: PTEs of any of its pages, and huge PMDs. */

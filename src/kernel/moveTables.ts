@@ -10,7 +10,8 @@
  *
  * Protocol, for each piece that lies within one table on both sides:
  *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
- *  - a whole PMD entry's span: the same under the locks of both PMD tables;
+ *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
+ *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
@@ -23,7 +24,8 @@
 
 import { CHECK } from './check.ts';
 import { ORACLE_LOST_ENTRY, PMD_PAGES, PUD_PAGES, TABLE_ENTRIES } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { entryHuge, entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { moveHugePmd, splitHugePmd } from './hugePmd.ts';
 import {
   MM_PAGE_TABLE_LOCK,
   PT_FIRST,
@@ -201,7 +203,7 @@ export function movePageTables(
   while (extent !== 0 && from < end) {
     condResched();
     // Whole tables leave their places; entries alone do not.
-    const whole = !watched && extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
     extent = movePiece(mm, from, to, end, watched);
@@ -234,7 +236,12 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32, watched: boolean)
   if (newPmd === 0) return 0;
   let done: u32 = 0;
   while (done === 0) {
-    if (extent === PMD_PAGES && !watched) done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    if (entryHuge(load(oldPmd))) {
+      if (extent === PMD_PAGES) done = moveHugePmd(mm, oldPmd, from, newPmd);
+      if (done === 0) splitHugePmd(mm, oldPmd, from);
+    } else if (extent === PMD_PAGES && !watched) {
+      done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
+    }
     if (done === 0 && load(oldPmd) === 0) done = 1;
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;

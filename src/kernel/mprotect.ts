@@ -10,8 +10,10 @@
  * The flush may follow the PTE lock: until it is done a CPU may use the old rights, and the call has not returned.
  * Nobody frees a page in between: that takes mmap_lock or the VMA's lock, both of which are held for write.
  *
- * Lock order: mmap_lock, VMA write lock, PTE lock.
- * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pte_range).
+ * A huge PMD is changed as a whole under the PMD lock, or split first when the range covers a part of it.
+ *
+ * Lock order: mmap_lock, VMA write lock, PMD lock, PTE lock.
+ * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pmd_range, change_pte_range).
  */
 
 import {
@@ -25,8 +27,17 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './config.ts';
-import { entryNumber, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_USER, PTE_WRITE } from './entry.ts';
+import {
+  entryHuge,
+  entryNumber,
+  entryPresent,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+} from './entry.ts';
 import { F_ANON, folioFlags } from './frame.ts';
+import { pmdTransHugeLock, splitHugePmd } from './hugePmd.ts';
 import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -36,7 +47,7 @@ import { flushTlbRange } from './tlb.ts';
 import { uffdPteWp } from './uffdWp.ts';
 import { findVma, vmaNext } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
-import { pmdFind, pudFind } from './walk.ts';
+import { pmdFind, pmdUnlock, pudFind } from './walk.ts';
 import { compareExchange, load, store } from './word.ts';
 
 const RIGHTS: u32 = VM_READ | VM_WRITE | VM_EXEC;
@@ -97,7 +108,7 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     } else {
       const pmd = pmdFind(mm, at);
       if (pmd === 0) step = PUD_PAGES;
-      else lost |= changePteRange(pmd, at, end, flags);
+      else lost |= changePmd(mm, pmd, at, end, flags);
     }
     const left = step - (at & (step - 1));
     if (left >= end - at) at = end;
@@ -107,6 +118,40 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
   if (lost !== 0) flushTlbRange(mm, start, end, 0);
 }
 
+/** The part of changeProtection within one PMD entry. Returns 1 when an entry lost a right that a TLB may hold. */
+function changePmd(mm: u32, pmd: u32, start: u32, end: u32, flags: u32): u32 {
+  if (entryHuge(load(pmd))) {
+    const whole = (start & (PMD_PAGES - 1)) === 0 && end - start >= PMD_PAGES;
+    if (!whole) {
+      splitHugePmd(mm, pmd, start);
+    } else if (pmdTransHugeLock(pmd)) {
+      const lost = changeEntry(pmd, flags);
+      pmdUnlock(pmd);
+      return lost;
+    }
+  }
+  return changePteRange(pmd, start, end, flags);
+}
+
+/** Gives the entry at `address`, present or not, the rights of `flags`. Its lock is held. Returns 1 when it lost a right that a TLB may hold. */
+function changeEntry(address: u32, flags: u32): u32 {
+  let lost: u32 = 0;
+  let entry = load(address);
+  let wanted = newEntry(entry, flags);
+  while (entryPresent(entry) && wanted !== entry) {
+    // A walker may set accessed or dirty in between.
+    const seen = compareExchange(address, entry, wanted);
+    if (seen === entry) {
+      if ((entry & ~wanted & (PTE_USER | PTE_WRITE)) !== 0) lost = 1;
+      entry = wanted;
+    } else {
+      entry = seen;
+      wanted = newEntry(entry, flags);
+    }
+  }
+  return lost;
+}
+
 /** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB may hold. */
 function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   const pte = pteOffsetMapLock(pmd, start);
@@ -114,21 +159,7 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   const room = PMD_PAGES - (start & (PMD_PAGES - 1));
   const pages = end - start < room ? end - start : room;
   let lost: u32 = 0;
-  for (let at: u32 = 0; at < pages << 2; at += 4) {
-    let entry = load(pte + at);
-    let wanted = newEntry(entry, flags);
-    while (entryPresent(entry) && wanted !== entry) {
-      // A walker may set accessed or dirty in between.
-      const seen = compareExchange(pte + at, entry, wanted);
-      if (seen === entry) {
-        if ((entry & ~wanted & (PTE_USER | PTE_WRITE)) !== 0) lost = 1;
-        entry = wanted;
-      } else {
-        entry = seen;
-        wanted = newEntry(entry, flags);
-      }
-    }
-  }
+  for (let at: u32 = 0; at < pages << 2; at += 4) lost |= changeEntry(pte + at, flags);
   pteUnmapUnlock(pte);
   return lost;
 }

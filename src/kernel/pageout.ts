@@ -37,6 +37,7 @@ import {
   folioOf,
   folioPut,
 } from './frame.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, rmapRemovePtes } from './mapcount.ts';
@@ -167,6 +168,7 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
     const next = spanEnd(vpn, PMD_PAGES, end);
     const pmd = pmdFind(mm, vpn);
     let from = vpn;
+    if (pmd !== 0) splitHugePmd(mm, pmd, vpn);
     while (from !== next && pmd !== 0 && entryNamesTable(load(pmd))) {
       const isolated = isolate(pmd, from, next);
       syncPoint();

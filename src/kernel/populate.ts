@@ -16,6 +16,7 @@ import {
   SIGBUS,
 } from './fault.ts';
 import { F_DIRTY, folioHead, folioOf } from './frame.ts';
+import { pmdTransHugeLock } from './hugePmd.ts';
 import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -23,8 +24,16 @@ import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { userfaultWait } from './uffdFault.ts';
 import { findVma, vmaLookup } from './vma.ts';
-import { pmdFind } from './walk.ts';
+import { pmdFind, pmdUnlock } from './walk.ts';
 import { load, or } from './word.ts';
+
+/** Whether `entry`, whose lock is held, suffices. */
+function entrySuffices(entry: u32, write: u32): boolean {
+  const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
+  if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
+    or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
+  return enough;
+}
 
 /**
  * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on: MADV_FREE does not discard it
@@ -33,14 +42,16 @@ import { load, or } from './word.ts';
 function suffices(mm: u32, vpn: u32, write: u32): boolean {
   walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
-  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
   let enough = false;
-  if (pte !== 0) {
-    const entry = load(pte);
-    enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
-    if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
-      or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
-    pteUnmapUnlock(pte);
+  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
+    enough = entrySuffices(load(pmd), write);
+    pmdUnlock(pmd);
+  } else {
+    const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+    if (pte !== 0) {
+      enough = entrySuffices(load(pte), write);
+      pteUnmapUnlock(pte);
+    }
   }
   walkEnd(mm);
   return enough;

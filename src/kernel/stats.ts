@@ -40,6 +40,22 @@ export const COUNTER_ACCESSES: u32 = 29;
 export const COUNTER_TLB_MISSES: u32 = 30;
 export const COUNTER_TABLES_LINKED: u32 = 31;
 export const COUNTER_TABLES_UNLINKED: u32 = 32;
+/** The deferred-split queue: acquisitions of its lock, additions, removals. */
+export const COUNTER_DEFERRED_LOCKS: u32 = 48;
+export const COUNTER_DEFERRED_QUEUED: u32 = 49;
+export const COUNTER_DEFERRED_REMOVED: u32 = 50;
+/** Folios of several pages: faulted in; asked for and not to be had; split; splits given up. */
+export const COUNTER_LARGE_FAULTS: u32 = 51;
+export const COUNTER_LARGE_FALLBACKS: u32 = 52;
+export const COUNTER_FOLIOS_SPLIT: u32 = 53;
+export const COUNTER_SPLITS_FAILED: u32 = 54;
+export const COUNTER_HUGE_FAULTS: u32 = 33;
+export const COUNTER_HUGE_FALLBACKS: u32 = 34;
+export const COUNTER_HUGE_ZAPS: u32 = 35;
+export const COUNTER_HUGE_SPLITS: u32 = 36;
+export const COUNTER_COLLAPSED: u32 = 37;
+export const COUNTER_COLLAPSE_FAILED: u32 = 38;
+export const COUNTER_TABLES_RETRACTED: u32 = 39;
 /** Speculative faults: tried, committed, and ended without effect: why. */
 export const COUNTER_SPECULATIVE_ATTEMPTS: u32 = 60;
 export const COUNTER_SPECULATIVE_COMMITS: u32 = 61;

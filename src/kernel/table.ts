@@ -11,6 +11,8 @@
  * Descriptors and their locks outlive the tables: a late locker or reader meets a changed generation, never other memory.
  * Batch pages of gathers are tables too (LEVEL_BATCH), as Linux takes both from the page allocator.
  *
+ * A PTE table may be set aside between 2 and 3, with no upper entry naming it: deposited with a huge PMD (hugeDeposit.ts).
+ *
  * Lock order: G_TABLE_LOCK is innermost. Source: Linux include/linux/mm.h (pagetable_alloc, pagetable_free), mm/pgtable-generic.c.
  */
 
@@ -72,6 +74,8 @@ import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
 export const PT_FREE: u32 = 0;
 export const PT_LIVE: u32 = 1;
 export const PT_DETACHED: u32 = 2;
+/** Set aside: a PTE table that no upper entry names, but will again (hugeDeposit.ts). */
+export const PT_DEPOSITED: u32 = 3;
 
 /** Levels, bits 8-15 of PT_STATE. */
 export const LEVEL_PTE: u32 = 1;
@@ -195,12 +199,15 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
 }
 
 /**
- * Marks a table that no upper entry names any more. Precondition: the caller cleared the entry, under the locks that its
+ * Marks a table that no upper entry names any more; a PMD table has no deposited tables left. Precondition: the caller cleared the entry, under the locks that its
  * freeing path asks for; nobody can install an entry afterwards without a `lost-entry`.
  */
 export function tableDetach(table: u32): void {
   const desc = ptdescOf(table);
-  store(desc + PT_STATE, (load(desc + PT_STATE) & 0xff00) | PT_DETACHED);
+  const state = load(desc + PT_STATE);
+  if (CHECK >= 1 && state >>> 8 === LEVEL_PMD && peek(desc + PT_NEXT) !== 0)
+    violation(ORACLE_ACCOUNTING, table, state, peek(desc + PT_NEXT));
+  store(desc + PT_STATE, (state & 0xff00) | PT_DETACHED);
   poke(desc + PT_RETIRED_GP, load(G_RCU_GP_SEQ));
   poke(desc + PT_OP, ((cpuId() << 8) | peek(thisCpu() + C_OP)) >>> 0);
   add(G_TABLES_HELD, 1);

@@ -19,7 +19,7 @@
  */
 
 import { AWAIT_EQUALS, EINTR, RWSEM_SPINS, PARKING, UFFD_FEATURE_SIGBUS } from './config.ts';
-import { entryNoneMostly, PTE_WRITE } from './entry.ts';
+import { entryHuge, entryNoneMostly, PTE_WRITE } from './entry.ts';
 import { FAULT_USERFAULT, SIGBUS } from './fault.ts';
 import { pollInterrupts } from './irq.ts';
 import {
@@ -57,6 +57,8 @@ function ownBit(): u32 {
 /** Step 2: whether the page at `vpn` is as it was when the fault was found. The fault's lock is held. */
 function mustWait(mm: u32, vpn: u32, reason: u32): boolean {
   const pmd = pmdFind(mm, vpn);
+  const upper = pmd === 0 ? 0 : load(pmd);
+  if (entryHuge(upper)) return reason === UFFD_FAULT_WP && (upper & PTE_WRITE) === 0;
   const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
   if (pte === 0) return true;
   const entry = load(pte);
@@ -97,6 +99,11 @@ export function handleUserfault(mm: u32, vpn: u32, reason: u32): u32 {
   if (mustWait(mm, vpn, reason)) return FAULT_USERFAULT;
   leaveQueue(mm);
   return 0;
+}
+
+/** Instead of step 3: the fault is given up. */
+export function userfaultCancel(mm: u32): void {
+  leaveQueue(mm);
 }
 
 /** Looks at C_UFFD_WAIT for a while, idle; whether it is 0 now. */

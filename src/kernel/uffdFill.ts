@@ -32,6 +32,7 @@ import {
   VM_WRITE,
 } from './config.ts';
 import {
+  entryHuge,
   entryMake,
   entryNoneMostly,
   PTE_DIRTY,
@@ -139,6 +140,7 @@ function fillShared(mm: u32, vma: u32, pmd: u32, vpn: u32, wp: u32): u32 {
 function fillPage(mm: u32, vma: u32, vpn: u32, what: u32, wp: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0 || pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
+  if (entryHuge(load(pmd))) return EEXIST;
   if ((load(vma + VMA_FLAGS) & VM_SHARED) !== 0) return fillShared(mm, vma, pmd, vpn, wp);
   return fillAnonymous(mm, vma, pmd, vpn, what, wp);
 }

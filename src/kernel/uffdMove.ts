@@ -39,6 +39,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryNamesTable,
   entryNumber,
@@ -49,6 +50,7 @@ import {
 } from './entry.ts';
 import { entryFlags } from './fault.ts';
 import { F_ANON, folioHead, folioLarge, folioOf, ZERO_FRAME } from './frame.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { C_UFFD_DONE, F_FLAGS, F_INDEX, F_REF, VMA_END, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { folioMapCount } from './mapcount.ts';
@@ -203,6 +205,10 @@ function moveStretch(mm: u32, vma: u32, dstVpn: u32, srcVpn: u32, pages: u32, ho
     if (!holes) return failed(ENOENT);
     srcPmd = pmdAlloc(mm, srcVpn);
     if (srcPmd === 0 || pteAlloc(mm, srcPmd, srcVpn) === 0) return failed(ENOMEM);
+  }
+  if (entryHuge(load(srcPmd))) {
+    splitHugePmd(mm, srcPmd, srcVpn);
+    return failed(EAGAIN);
   }
   const dstPmd = pmdAlloc(mm, dstVpn);
   if (dstPmd === 0) return failed(ENOMEM);

@@ -35,6 +35,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -53,6 +54,7 @@ import {
   MARKERS_KEEP,
   MARKERS_MAKE,
 } from './gather.ts';
+import { splitHugePmd } from './hugePmd.ts';
 import { F_FLAGS, MM_UFFD_FEATURES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
@@ -155,6 +157,9 @@ function changeEntry(
 function changeSpan(gather: u32, mm: u32, vma: u32, start: u32, end: u32, protect: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const markers = protect !== 0 && usesMarkers(mm, vma);
+  const found = pmdFind(mm, start);
+  // Pages are protected one by one; none of a huge page is.
+  if (protect !== 0 && found !== 0 && entryHuge(load(found))) splitHugePmd(mm, found, start);
   let pte: u32 = 0;
   let pmd: u32 = 0;
   let allocated = true;

@@ -10,9 +10,11 @@
  * over a range with an identity while it has none receives that identity.
  * Private anonymous memory has the page offset it was made at, so a moved mapping merges only with what moved along.
  *
+ * A huge PMD across a new bound is split before the bound moves (hugePmd.ts).
+ *
  * Order of changes, for lockless readers (vma.ts): whoever shrinks or leaves goes first, whoever grows or enters comes last.
  *
- * Lock order: mmap_lock for write is held; VMA write locks are taken here.
+ * Lock order: mmap_lock for write is held; VMA write locks are taken here, PMD locks by a split.
  * Source: Linux 6.18 mm/vma.c (is_mergeable_vma, is_mergeable_anon_vma, can_vma_merge_left, can_vma_merge_right,
  * vma_merge_existing_range, vma_merge_new_range, __split_vma, vma_modify).
  */
@@ -28,6 +30,7 @@ import {
   VMA_PGOFF,
   VMA_START,
 } from './layout.ts';
+import { splitAtBoundary } from './hugePmd.ts';
 import { inodeGet, inodePut } from './mm.ts';
 import { findVma, vmaFree, vmaLink, vmaNew, vmaNext, vmaPrev, vmaUnlink } from './vma.ts';
 import { vmaMarkAttached, vmaMarkDetached, vmaStartWrite } from './vmaLock.ts';
@@ -182,6 +185,7 @@ export function vmaSplit(vma: u32, at: u32): u32 {
   if (above === 0) return 0;
   if (inode !== 0) inodeGet(inode);
   vmaStartWrite(vma);
+  splitAtBoundary(vma, at);
   store(vma + VMA_END, at);
   vmaInsert(mm, above);
   return above;
@@ -226,6 +230,7 @@ function mergeExisting(mm: u32, middle: u32, start: u32, end: u32, prev: u32, ne
   vmaStartWrite(middle);
   if (prev !== 0) vmaStartWrite(prev);
   if (next !== 0) vmaStartWrite(next);
+  if (!whole) splitAtBoundary(middle, prev !== 0 ? end : start);
   if (prev !== 0) {
     let grown = end;
     adoptAnon(prev, anon);

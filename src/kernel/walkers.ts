@@ -8,8 +8,8 @@
  */
 
 import { CHECK } from './check.ts';
-import { ORACLE_TABLE_USE_AFTER_FREE, POISON_TABLE } from './config.ts';
-import { entryPresent } from './entry.ts';
+import { ORACLE_TABLE_USE_AFTER_FREE, PMD_PAGES, POISON_TABLE } from './config.ts';
+import { entryHuge, entryPresent, hugePart } from './entry.ts';
 import { syncPoint } from './inject.ts';
 import { pollInterrupts } from './irq.ts';
 import { pteOffsetMap, pteUnmap } from './pteMap.ts';
@@ -33,7 +33,13 @@ export function findPmdPolling(mm: u32, vpn: u32): u32 {
   return pmdOffset(pud, vpn);
 }
 
-/** The entry of `vpn`, read under RCU with no lock; 0: none, or a table is missing. */
+/** The entry of `vpn` of a huge PMD, as a PTE's; 0: it is not huge (any more). */
+function hugeEntryAt(pmd: u32, vpn: u32): u32 {
+  const value = load(pmd);
+  return entryHuge(value) ? hugePart(value, vpn & (PMD_PAGES - 1)) : 0;
+}
+
+/** The entry of `vpn`, read under RCU with no lock; of a huge PMD, what a PTE would be; 0: none, or a table is missing. */
 export function walkLockless(mm: u32, vpn: u32): u32 {
   count(COUNTER_WALKS);
   let entry: u32 = 0;
@@ -48,6 +54,8 @@ export function walkLockless(mm: u32, vpn: u32): u32 {
       if (CHECK >= 1 && entry === POISON_TABLE)
         violation(ORACLE_TABLE_USE_AFTER_FREE, vpn, pte, entry);
       pteUnmap(pte);
+    } else {
+      entry = hugeEntryAt(pmd, vpn);
     }
   }
   rcuReadUnlock();

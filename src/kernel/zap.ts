@@ -8,27 +8,30 @@
  * Per PMD entry (`zapPteRange`):
  *  1. map and lock the PTE table;
  *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their page and queued in the
- *     gather; others go by kind;
+ *     gather, one by one or in runs of one folio (zapFolio.ts); others go by kind;
  *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is dropped;
  *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: the reclaim protocol hears of it under the lock (zapEmptied);
  *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
  *  6. the protocol hears that the piece is done (zapDone), and whether step 4 took the table.
  *
+ * A huge PMD is cleared as a whole, or split first (hugePmd.ts).
+ *
  * Lock order: any one of mmap_lock, VMA lock, rmap lock, in any mode; PTE lock (PMD lock by trylock under it).
  * Source: Linux mm/memory.c (unmap_page_range, zap_pte_range, do_zap_pte_range, zap_present_ptes, zap_nonpresent_ptes).
  */
 
-import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_RESCHED_PERIOD } from './config.ts';
+import { PMD_PAGES, PUD_PAGES, PGD_PAGES, ZAP_FOLIO, ZAP_RESCHED_PERIOD } from './config.ts';
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryNamesTable,
   entryNumber,
   entryPresent,
   PTE_DIRTY,
   UFFD_MARKER,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, folioFlags, folioHead, folioOf } from './frame.ts';
+import { F_ANON, F_DIRTY, folioFlags, folioHead, folioLarge, folioOf } from './frame.ts';
 import {
   gatherFlush,
   gatherFlushTlb,
@@ -38,9 +41,10 @@ import {
   MARKERS_DROP,
   MARKERS_MAKE,
 } from './gather.ts';
+import { HUGE_ZAPPED_FULL, splitHugePmd, zapHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
-import { F_FLAGS } from './layout.ts';
+import { F_FLAGS, H_ZAP } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
 import {
   entriesCleared,
@@ -57,10 +61,11 @@ import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stat
 import { swapFree } from './swap.ts';
 import { uffdInstallMarker } from './uffdWp.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
-import { exchange, load, or } from './word.ts';
+import { exchange, load, or, peek } from './word.ts';
+import { RUN_FULL, zapPresentFolioPtes } from './zapFolio.ts';
 
 /** How far one call of `zapEntries` came and why it stopped, in the bits above the page count. */
-const STOPPED_FULL: u32 = 0x10000;
+const STOPPED_FULL: u32 = RUN_FULL;
 const ENTRY_LEFT: u32 = 0x20000;
 const PAGES_MASK: u32 = 0xffff;
 
@@ -104,6 +109,11 @@ function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
   return true;
 }
 
+/** Whether a present entry is taken out together with those after it that map the same folio. */
+function zapsFolio(entry: u32): boolean {
+  return peek(H_ZAP) === ZAP_FOLIO && entryCounted(entry) && folioLarge(entryNumber(entry));
+}
+
 /** Number of none entries from `pte` on, at most `most`. PTE lock held. */
 function skipNonePtes(pte: u32, most: u32): u32 {
   let none: u32 = 0;
@@ -127,17 +137,25 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       const at = pte + (done << 2);
       const entry = load(at);
       if (entryPresent(entry)) {
-        if (zapPresentPte(gather, mm, at, vpn + done)) outcome = outcome | STOPPED_FULL;
-        cleared += 1;
+        let run: u32 = 1;
+        if (gatherMarkers(gather) !== MARKERS_MAKE && zapsFolio(entry)) {
+          run = zapPresentFolioPtes(gather, mm, at, vpn + done, entry, most - done);
+          outcome = outcome | (run & STOPPED_FULL);
+          run = run & PAGES_MASK;
+        } else if (zapPresentPte(gather, mm, at, vpn + done)) {
+          outcome = outcome | STOPPED_FULL;
+        }
         if (gatherMarkers(gather) === MARKERS_MAKE && uffdInstallMarker(at, entry))
           outcome = outcome | ENTRY_LEFT;
-      } else if (zapNonpresentPte(gather, mm, at, entry)) {
-        cleared += 1;
+        cleared += run;
+        done += run;
+        worked += run;
       } else {
-        outcome = outcome | ENTRY_LEFT;
+        if (zapNonpresentPte(gather, mm, at, entry)) cleared += 1;
+        else outcome = outcome | ENTRY_LEFT;
+        done += 1;
+        worked += 1;
       }
-      done += 1;
-      worked += 1;
     }
   }
   if (cleared !== 0) entriesCleared(pte, cleared);
@@ -182,13 +200,24 @@ function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, recla
   if (eligible) zapDone(gather, mm, pmd, start, detached);
 }
 
+/** Zaps a huge PMD entry that [start, end) covers, or splits it when that is not all of it: the rest is zapPteRange's. */
+function zapHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32): void {
+  if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
+  else if (zapHugePmd(gather, mm, pmd, start) === HUGE_ZAPPED_FULL) gatherFlush(gather);
+}
+
 /** Zaps [start, end) under one PUD entry's PMD table. */
 function zapPmdRange(gather: u32, mm: u32, pud: u32, start: u32, end: u32, reclaim: u32): void {
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
     const pmd = pmdOffset(pud, vpn);
-    if (entryNamesTable(load(pmd))) zapPteRange(gather, mm, pmd, vpn, next, reclaim);
+    let value = load(pmd);
+    if (entryHuge(value)) {
+      zapHuge(gather, mm, pmd, vpn, next);
+      value = load(pmd);
+    }
+    if (entryNamesTable(value)) zapPteRange(gather, mm, pmd, vpn, next, reclaim);
     condResched();
     vpn = next;
   }

@@ -8,6 +8,7 @@ import {
   ZAP_PAGE,
   SEQ_START,
   TABLE_BYTES,
+  THP_NEVER,
 } from '../kernel/config.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
 import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
@@ -22,6 +23,7 @@ import {
   OptionError,
   PROTOCOL_CODES,
   ZAP_MODES,
+  THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
 
@@ -141,6 +143,11 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(options.fault));
   put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(options.emptiness));
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(options.zap));
+  put(
+    layout.H_MTHP,
+    options.mthp.reduce((bits, order) => bits | (1 << order), 0),
+  );
+  put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
     layout.H_LOCK_STAT,

@@ -4,10 +4,17 @@ import { PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
 export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
+import { resolveFolioSizes, type FolioSizes } from './foliosOption.ts';
+import { OptionError } from './optionError.ts';
+
+export { OptionError };
+
 /** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
-export const ZAP_MODES = ['page'] as const;
+export const ZAP_MODES = ['page', 'folio'] as const;
+/** Where faults and khugepaged make huge pages. */
+export const THP_MODES = ['never', 'madvise', 'always'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
@@ -20,6 +27,7 @@ export type FreeMode = (typeof FREE_MODES)[number];
 export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
+export type ThpMode = (typeof THP_MODES)[number];
 export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
@@ -62,9 +70,14 @@ export interface MachineOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
+  /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
   /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
   emptiness?: EmptinessMode;
+  /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
+  mthp?: FolioSizes;
+  /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
+  thp?: ThpMode;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -101,33 +114,14 @@ export interface MachineOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<MachineOptions, 'inject' | 'mutant'>> {
+export interface ResolvedOptions extends Required<
+  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp'>
+> {
+  /** Enabled orders, smallest first. */
+  mthp: readonly number[];
   inject: Injection;
   /** Null: the kernel as it is. */
   mutant: string | null;
-}
-
-/** An option that cannot be used. `message` names the option, its value and what is allowed. */
-export class OptionError extends Error {
-  override readonly name = 'OptionError';
-  readonly option: string;
-  readonly value: unknown;
-  readonly allowed: string;
-
-  constructor(option: string, value: unknown, allowed: string) {
-    super(`option ${option}: ${show(value)} is not allowed; allowed: ${allowed}`);
-    this.option = option;
-    this.value = value;
-    this.allowed = allowed;
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
 }
 
 /** Checks that `value` is a whole number in [least, most]. Throws OptionError. */
@@ -185,6 +179,8 @@ const DEFAULTS: ResolvedOptions = {
   fault: 'vma-lock',
   zap: 'page',
   emptiness: 'scan',
+  mthp: [],
+  thp: 'never',
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -251,6 +247,8 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
+    mthp: resolveFolioSizes(all.mthp),
+    thp: checkName('thp', all.thp, THP_MODES),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),

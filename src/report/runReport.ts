@@ -1,5 +1,6 @@
 /** Parts that the reports of all runs have: the axes, what the machine counted, what was checked. */
 import type { AuditReport } from '../machine/audit/index.ts';
+import { folioSizesText } from '../machine/foliosOption.ts';
 import type { ResolvedOptions } from '../machine/options.ts';
 import type { LockStatistics, MachineStatistics } from '../machine/statistics.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
@@ -9,11 +10,15 @@ const FINDINGS_SHOWN = 10;
 
 /** The axes of a run in one line. */
 export function axesLine(options: ResolvedOptions): string {
-  const { protocol, emptiness, free, fault, zap, lock, execution, check, cpus, mutant } = options;
+  const { protocol, emptiness, free, fault, zap, mthp, thp, lock, execution, check, cpus } =
+    options;
   const counts = emptiness === 'count' ? ' by count' : '';
   return (
-    (mutant === null ? '' : `MUTANT ${mutant}, wrong on purpose: `) +
-    `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, lock ${lock}, ${execution}, check ${check}, ` +
+    (options.mutant === null ? '' : `MUTANT ${options.mutant}, wrong on purpose: `) +
+    `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, ` +
+    (mthp.length === 0 ? '' : `mthp ${folioSizesText(mthp)}, `) +
+    (thp === 'never' ? '' : `thp ${thp}, `) +
+    `lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );
 }

@@ -75,12 +75,6 @@ describe('bad input', () => {
     ['number.mm', 'mmap 0 4M\n\ntouch zero 1\n', 'number.mm:3: ADDR "zero" is not a number'],
     ['far.mm', 'mmap 17T 4K\n', 'far.mm:1: ADDR "17T" is too large'],
     ['cpu.mm', 'mmap 0 4M\n40: touch 0 4M\n', 'cpu.mm:2: CPU 40 is no CPU of the machine'],
-    [
-      'huge.mm',
-      '# hugepage\nmmap 0 4M\n0: madvise 0 4M hugepage # huge\n',
-      'huge.mm:3: madvise hugepage: this version has no huge pages; allowed: dontneed,',
-    ],
-    ['collapse.mm', 'mmap 0 4M\r\nmadvise 0 4M collapse\r\n', 'collapse.mm:2: madvise collapse:'],
     ['binary.mm', Buffer.from([109, 109, 97, 112, 0, 1, 2]), 'binary.mm:1: binary data'],
     ['cut.mm.gz', gzipSync('mmap 0 4M\n'.repeat(1000)).subarray(0, 40), 'truncated'],
     ['bad.gz', Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 0]), Buffer.alloc(64, 7)]), 'bad.gz'],

@@ -12,6 +12,7 @@ import {
   FAULT_PATHS,
   LOCK_KINDS,
   PROTOCOLS,
+  ZAP_MODES,
   type MachineOptions,
 } from '../../src/machine/options.ts';
 import { MachineHere } from './machineHere.ts';
@@ -57,6 +58,8 @@ function optionsOf(seed: number): MachineOptions {
       resched: rate(4),
       delay: rate(20),
     },
+    zap: random.pick(ZAP_MODES),
+    mthp: random.pick(['never', 'always', [2, 4]]),
   };
 }
 

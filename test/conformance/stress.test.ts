@@ -35,7 +35,11 @@ const CPUS = 4;
 const OPERATIONS = 300;
 const MIXES = MIX_NAMES.filter((name) => name !== 'gup-only');
 
-function configure(machine: Machine, variant: Variant): void {
+/** Every order that anonymous faults may allocate. */
+const ALL_ORDERS = 0x3fc;
+
+/** `large`: anonymous faults allocate large folios. */
+function configure(machine: Machine, variant: Variant, large: boolean): void {
   const put = (address: number, value: number): void => {
     machine.words[address >>> 2] = value;
   };
@@ -43,6 +47,7 @@ function configure(machine: Machine, variant: Variant): void {
   put(layout.H_EMPTINESS, EMPTINESS_SCAN + EMPTINESS_MODES.indexOf(variant.emptiness));
   put(layout.H_FREE_MODE, FREE_RCU + FREE_MODES.indexOf(variant.free));
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
+  put(layout.H_MTHP, large ? ALL_ORDERS : 0);
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(variant.zap));
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(variant.lock));
   const descriptors = machine.words[layout.H_PTDESCS >>> 2]!;
@@ -80,7 +85,8 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
   it.each(variants.map((variant, index) => [variantName(variant), variant, index] as const))(
     '%s',
     async (_, variant, index) => {
-      configure(machine, variant);
+      // Each lock kind and mix with large folios and without.
+      configure(machine, variant, ((index + (index >>> 2)) & 1) === 1);
       const before = reclaimed(machine);
       const mix = MIXES[index % MIXES.length]!;
       const report = await machine.run(mix, { operations: OPERATIONS, seed: index + 1 });

@@ -17,10 +17,10 @@ const NO_SECOND_LOOK: ScenarioRequest = {
   scenario: 'zapFault',
   machine: { inject: { resched: 1 } },
   patch: {
-    module: 'ptReclaim',
-    find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
+    module: 'emptiness',
+    find: 'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
     replace: `
-      const empty = mappedPmd() === load(pmd);
+      const empty = true;
     `,
   },
 };
@@ -164,7 +164,7 @@ function reclaimLines(replace: string): string[] {
   });
   const { verdict } = exploreDpor(scenario.make, { ...LIMITS, commuting: true });
   return explainFailure(scenario, verdict, { shrink: false, turningPoint: false })
-    .steps.filter(({ module }) => module === 'ptReclaim')
+    .steps.filter(({ module }) => module === 'emptiness')
     .map(({ file, line }) => `${file}:${line}`);
 }
 

@@ -189,9 +189,9 @@ describe('a kernel that is wrong', () => {
       scenario: 'zapFault',
       machine: { inject: { resched: 1 } },
       patch: {
-        module: 'ptReclaim',
-        find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
-        replace: 'const empty = mappedPmd() === load(pmd);',
+        module: 'emptiness',
+        find: 'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
+        replace: 'const empty = true;',
       },
     }).make;
     const { verdict } = exploreDpor(make, { commuting: true });

@@ -42,7 +42,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   pageoutFault: [12184, 0],
   pageoutPin: [45, 3],
   pinOrFault: [543, 0],
-  protectFault: [152, 0],
+  protectFault: [51, 0],
   protectWrite: [35, 2],
   rcuAdopted: [13170, 819],
   rcuBarrier: [15656, 5],
@@ -134,9 +134,9 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     {
       scenario: 'zapRefill',
       patch: patch(
-        'ptReclaim',
-        'mappedPmd() === load(pmd) && tableEmpty(pte)',
-        'mappedPmd() === load(pmd)',
+        'emptiness',
+        'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
+        'const empty = true;',
       ),
     },
     /^nonempty-table-freed/,
@@ -145,7 +145,11 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     'a fast path that waits for the PMD lock',
     {
       scenario: 'zapBroken',
-      patch: patch('ptReclaim', 'if (!pmdTrylock(pmd))\n        return false;', 'pmdLock(pmd);'),
+      patch: patch(
+        'walk',
+        'return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);',
+        'spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD); return true;',
+      ),
     },
     /^lock-order/,
   ],

@@ -96,13 +96,20 @@ async function describeDifference(machine: Ptlab, one: Case, seen: number): Prom
 
 async function compare(machine: Ptlab, cases: readonly Case[], theirs: Reference): Promise<void> {
   const ours = await machine.run(cases.map(({ script }) => script));
-  const differing = cases
+  let differing = cases
     .map((one, index) => ({
       one,
       at: firstDifference(theirs.answers[index]!, ours[index]!),
       index,
     }))
     .filter(({ at }) => at >= 0);
+  if (theirs.name === 'kernel' && differing.length > 0) {
+    // That kernel's khugepaged may have come between once; it does not again.
+    const again = await runOnKernel(differing.map(({ one }) => one.script));
+    differing = differing.filter(
+      ({ index }, place) => firstDifference(again[place]!, ours[index]!) >= 0,
+    );
+  }
   const texts: string[] = [];
   for (const { one, at, index } of differing.slice(0, MAX_SHOWN)) {
     texts.push(
@@ -143,7 +150,7 @@ function withoutComments(script: string): string {
   return script.replace(/#.*$/gm, '').replace(/^\s*\n/gm, '');
 }
 
-const { why, whyNotMremap, hasSwap, hasHugePages } = await examineKernel();
+const { why, whyNotMremap, whyNotHuge, hasSwap, hasHugePages } = await examineKernel();
 if (whyNotMremap !== null)
   console.warn(`not compared with the kernel of this machine: ${whyNotMremap}`);
 const timeout = 60_000 + scriptCount * 2_000;
@@ -200,7 +207,8 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
   );
 
   for (const profile of profiles) {
-    const reason = profile === 'all' ? whyNotMremap : null;
+    const reasons = { private: null, all: whyNotMremap, dense: null, huge: whyNotHuge };
+    const reason = reasons[profile];
     const title = `${scriptCount} generated scripts, ${profile}${skipped(reason)}`;
     describe.skipIf(reason !== null)(title, () => {
       const cases = Array.from({ length: scriptCount }, (_, index) => ({

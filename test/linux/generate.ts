@@ -6,16 +6,17 @@
  * neighbours, advice covers parts, holes and several mappings. Some operations are wrong on purpose.
  */
 import { generateDense } from './generateDense.ts';
+import { generateHuge } from './generateHuge.ts';
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';
 
 /**
  * `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too.
- * `dense`: as `all`, with few places and many more meetings (generateDense.ts).
+ * `dense`: as `all`, with few places and many more meetings (generateDense.ts). `huge`: huge pages and collapse (generateHuge.ts).
  */
-export type Profile = 'private' | 'all' | 'dense';
+export type Profile = 'private' | 'all' | 'dense' | 'huge';
 
-export const PROFILES: readonly Profile[] = ['private', 'all', 'dense'];
+export const PROFILES: readonly Profile[] = ['private', 'all', 'dense', 'huge'];
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
@@ -406,5 +407,6 @@ class ScriptWriter {
  * to 90.
  */
 export function generateScript(seed: number, profile: Profile): string {
+  if (profile === 'huge') return generateHuge(seed);
   return profile === 'dense' ? generateDense(seed) : new ScriptWriter(seed, profile).write();
 }

@@ -40,6 +40,11 @@ const MOVE_PROBE = {
 const TIMEOUT_MS = 120_000;
 const SCRIPTS_PER_PROCESS = 100;
 
+/** Huge pages by a fault, and by a collapse of read-only pages, as since Linux 6.18. */
+const HUGE_PROBE =
+  'mmap 2M 4M\nmadvise 2M 2M hugepage\ntouch 2M 4K\ntouch 4M 4K\nmprotect 4M 2M r\nmadvise 4M 2M collapse\n';
+const HUGE_ANSWER = '0, 0, 512, 513, 513, 1024';
+
 export interface KernelReport {
   /** Why this machine's kernel cannot be compared with at all; null when it can. */
   why: string | null;
@@ -49,6 +54,8 @@ export interface KernelReport {
   hasSwap: boolean;
   /** Without them, advice about huge pages is EINVAL. */
   hasHugePages: boolean;
+  /** Why scripts about huge pages cannot be compared; null when they can. */
+  whyNotHuge: string | null;
 }
 
 const without = (why: string): KernelReport => ({
@@ -56,6 +63,7 @@ const without = (why: string): KernelReport => ({
   whyNotMremap: why,
   hasSwap: false,
   hasHugePages: false,
+  whyNotHuge: why,
 });
 
 /** Builds `mmrun` and tries it. Throws when `mmrun.c` does not compile although there is a compiler. */
@@ -84,10 +92,20 @@ export async function examineKernel(): Promise<KernelReport> {
       whyNotMremap: await tryProbe(MOVE_PROBE),
       hasSwap: swaps.trimEnd().split('\n').length > 1,
       hasHugePages: existsSync('/sys/kernel/mm/transparent_hugepage'),
+      whyNotHuge: await tryHugePages(),
     };
   } catch (error) {
     return without(`mmrun does not run here: ${(error as Error).message.trim()}`);
   }
+}
+
+/** Whether the kernel gives huge pages where they are asked for, at the first fault and to MADV_COLLAPSE. */
+async function tryHugePages(): Promise<string | null> {
+  const [lines] = await runOnKernel([HUGE_PROBE]);
+  const pages = lines!.map((line) => line.anonPages).join(', ');
+  return pages === HUGE_ANSWER
+    ? null
+    : `no huge pages on advice: ${pages} anonymous pages instead of ${HUGE_ANSWER}`;
 }
 
 async function tryProbe({ script, answer, otherwise }: typeof MOVE_PROBE): Promise<string | null> {

@@ -78,8 +78,15 @@ export interface WrittenScenario {
 
 /** Axes of the recorded machine that the small one shares. */
 function axesOf(options: ResolvedOptions): ScenarioMachine {
-  const { emptiness, fault, free, lock, protocol } = options;
-  return { protocol, free, fault, lock, ...(emptiness !== 'scan' && { emptiness }) };
+  const { emptiness, fault, free, lock, protocol, thp } = options;
+  return {
+    protocol,
+    free,
+    fault,
+    lock,
+    ...(emptiness !== 'scan' && { emptiness }),
+    ...(thp !== 'never' && { thp }),
+  };
 }
 
 /** Trouble that the run injected at random: choices here, once on each CPU. */

@@ -15,6 +15,8 @@
  */
 
 import type { MachineOptions } from '../../machine/options.ts';
+import { FOLIO_MUTANTS } from './folios.ts';
+import { HUGE_MUTANTS } from './huge.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
@@ -33,6 +35,7 @@ export const RACES: Readonly<Record<number, string>> = {
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
   4: 'move_pages_pte without the look at the PMD of the destination',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
+  7: 'GUP-fast without its second look at the PMD, against a collapse',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',
 };
@@ -42,7 +45,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...RCU_MUTANTS,
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
+  ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
+  ...FOLIO_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...USERFAULT_MUTANTS,
 ];

@@ -59,9 +59,9 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     race: 10,
     why: 'the slow path holds the PMD lock and waits for the PTE lock: the order is PMD first',
     patch: {
-      module: 'ptReclaim',
-      find: 'if (!pmdTrylock(pmd)) return false;',
-      replace: 'pmdLock(pmd);',
+      module: 'walk',
+      find: 'return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);',
+      replace: 'spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD); return true;',
     },
     scenarios: ['zapBroken'],
     choices: { resched: 1 },
@@ -75,9 +75,9 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     summary: 'the slow path detaches a table without looking whether it is empty',
     why: 'between the zap and the slow path nothing is locked: a fault may have filled a slot',
     patch: {
-      module: 'ptReclaim',
-      find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
-      replace: 'const empty = mappedPmd() === load(pmd);',
+      module: 'emptiness',
+      find: 'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
+      replace: 'const empty = true;',
     },
     scenarios: ['zapRefill', 'zapFault'],
     choices: { resched: 1 },
@@ -90,18 +90,19 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     summary: 'the slow path scans and detaches a table without its PTE lock',
     why: 'a fault that has the lock and has found its entry none stores it into a table that is detached by then',
     patch: {
-      module: 'ptReclaim',
+      module: 'emptiness',
       find: `pteLockNested(pte);
         // The PMD lock keeps the PMD at the value that was mapped.
-        const empty = mappedPmd() === load(pmd) && tableEmpty(pte);
-        if (empty) detach(pmd);
+        const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));
+        if (empty) table = detachLocked(pmd);
         pteUnlock(pte);`,
-      replace: 'const empty = tableEmpty(pte); if (empty) detach(pmd);',
+      replace: `const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));
+        if (empty) table = detachLocked(pmd);`,
     },
     scenarios: ['zapRefill', 'zapFault'],
     choices: { resched: 1 },
     findings: ['nonempty-table-freed', 'lost-entry', 'accounting'],
-    quick: { strategy: 'urw', executions: 100 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'zap-heavy', machine: { inject: { resched: 10 } } },
   },
   {

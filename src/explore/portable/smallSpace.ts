@@ -4,7 +4,8 @@
  */
 
 import { access } from '../../kernel/access.ts';
-import { VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { entryHuge, hugePart } from '../../kernel/entry.ts';
 import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
 import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
@@ -47,9 +48,10 @@ export function scratchWord(index: u32): u32 {
   return tableAddress(peek(H_TABLES) - SCRATCH_TABLES) + (index << 2);
 }
 
-/** The page-table entry of `vpn`, 0 when it is none or a table is missing. For `finish`: no check, no lock. */
+/** The page-table entry of `vpn`, of a huge PMD what a PTE would be; 0 when it is none or a table is missing. For `finish`: no check, no lock. */
 export function entryAt(mm: u32, vpn: u32): u32 {
   const pmd = pmdOf(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
+  if (entryHuge(upper)) return hugePart(upper, vpn & (PMD_PAGES - 1));
   return upper === 0 ? 0 : load(pteOffset(upper, vpn));
 }

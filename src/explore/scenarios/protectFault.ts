@@ -13,6 +13,7 @@ import {
   expect,
   newSpace,
   PMD_PAGES,
+  touchPages,
   userFault,
   VM_READ,
 } from '../portable/scenarioApi.ts';
@@ -30,6 +31,7 @@ let mm: u32 = 0;
 
 export function setUp(): void {
   mm = newSpace(PMD_PAGES);
+  touchPages(mm, 1, 2);
 }
 
 function protect(): void {

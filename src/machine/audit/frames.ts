@@ -3,6 +3,7 @@ import { FRAME_ORDER_MAX } from '../../kernel/config.ts';
 import * as frame from '../../kernel/frame.ts';
 import * as layout from '../../kernel/layout.ts';
 import { ENTIRELY_MAPPED } from '../../kernel/mapcount.ts';
+import { auditDeferredQueue, auditDeferredState } from './deferred.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Follows the free lists, then looks at every frame that is on none. Preconditions: entries and page cache are counted. */
@@ -69,7 +70,7 @@ export function auditFrames(ledger: Ledger): void {
       length,
     );
   }
-  auditUsedFrames(ledger, free, Math.min(bump, limit));
+  auditUsedFrames(ledger, free, Math.min(bump, limit), auditDeferredQueue(ledger));
 }
 
 /** The folio of `pages` frames from `head` on: what it is made of, and its map counts. Returns the entries that map it. */
@@ -117,7 +118,12 @@ function auditFolio(ledger: Ledger, head: number, pages: number): number {
 }
 
 /** Frames up to `bump`: those not `free` are in use and balance, free ones are not mapped. */
-function auditUsedFrames(ledger: Ledger, free: Uint8Array, bump: number): void {
+function auditUsedFrames(
+  ledger: Ledger,
+  free: Uint8Array,
+  bump: number,
+  queued: ReadonlySet<number>,
+): void {
   const first = 2 ** FRAME_ORDER_MAX;
   for (let number = first; number < bump;) {
     const folio = ledger.folio(number);
@@ -159,6 +165,7 @@ function auditUsedFrames(ledger: Ledger, free: Uint8Array, bump: number): void {
       ledger.at(folio + layout.F_REF),
       mappings + (cached ? 1 : 0),
     );
+    if (pages > 2) auditDeferredState(ledger, number, queued.has(number));
     number += pages;
   }
 }

@@ -20,8 +20,27 @@ export interface Space {
   rss: Map<number, number>;
 }
 
-function increment({ rss }: Space, kind: number): void {
-  rss.set(kind, (rss.get(kind) ?? 0) + 1);
+/** Counts `pages` more of `kind`. */
+export function increment({ rss }: Space, kind: number, pages = 1): void {
+  rss.set(kind, (rss.get(kind) ?? 0) + pages);
+}
+
+/** Audits the rights that the present entry `word`, at address `at`, gives to what findings call `page`. */
+export function auditRights(
+  ledger: Ledger,
+  page: string,
+  at: number,
+  word: number,
+  vma: Vma,
+): void {
+  if ((word & entry.PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) === 0)
+    ledger.find('stale-translation', at, `${page}: entry ${hex(word)} is writable, its VMA is not`);
+  if ((word & entry.PTE_USER) !== 0 && (vma.flags & (VM_READ | VM_WRITE)) === 0)
+    ledger.find(
+      'stale-translation',
+      at,
+      `${page}: entry ${hex(word)} is accessible, its VMA is not`,
+    );
 }
 
 /** Audits the present entry `word`, at address `at`, of page `vpn` in the table that findings call `name`. */
@@ -36,14 +55,7 @@ export function auditPage(
 ): void {
   ledger.mappedPages++;
   const page = `${name}: page ${hex(vpn)}`;
-  if ((word & entry.PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) === 0)
-    ledger.find('stale-translation', at, `${page}: entry ${hex(word)} is writable, its VMA is not`);
-  if ((word & entry.PTE_USER) !== 0 && (vma.flags & (VM_READ | VM_WRITE)) === 0)
-    ledger.find(
-      'stale-translation',
-      at,
-      `${page}: entry ${hex(word)} is accessible, its VMA is not`,
-    );
+  auditRights(ledger, page, at, word, vma);
   const number = word >>> 8;
   if ((word & entry.PTE_SPECIAL) !== 0) {
     if (number !== frame.ZERO_FRAME)

@@ -11,6 +11,7 @@ import {
 import * as entry from '../../kernel/entry.ts';
 import * as layout from '../../kernel/layout.ts';
 import * as table from '../../kernel/table.ts';
+import { auditDeposits, auditHuge } from './huge.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 import { tableLockFree } from './locks.ts';
 import { auditNonpresent, auditPage, type Space } from './pages.ts';
@@ -75,9 +76,15 @@ export function auditTable(
     auditEntries(ledger, space, name, address, first);
     return;
   }
+  let deposits = 0;
   for (let i = 0; i < entries; i++) {
     const word = ledger.at(address + i * 4);
     if (word === 0) continue;
+    if (level === table.LEVEL_PMD && entry.entryHuge(word)) {
+      const page = (first + i * 2 ** PMD_SHIFT) >>> 0;
+      if (auditHuge(ledger, space, name, address + i * 4, page, word)) deposits++;
+      continue;
+    }
     if (!entry.entryNamesTable(word) || (word & 0xff) !== entry.UPPER_FLAGS) {
       ledger.find('bad-upper-entry', address + i * 4, `${name}: entry ${i} is ${hex(word)}`);
       continue;
@@ -85,6 +92,7 @@ export function auditTable(
     const below = (first + i * 2 ** SHIFTS[level]!) >>> 0;
     auditTable(ledger, space, word >>> 8, level - 1, below, address + i * 4);
   }
+  if (level === table.LEVEL_PMD) auditDeposits(ledger, space, number, name, deposits);
 }
 
 /** Audits the count of entries of the table at `address`, whose descriptor is at `desc`. */

@@ -52,11 +52,18 @@ function upperOf(ledger: Ledger, mm: number, vpn: number, shift: number): number
   return shift === PUD_SHIFT ? pud : below(ledger, pud, vpn, PMD_SHIFT);
 }
 
+/** The entry of `vpn` now: a PTE's, or what one would be where a huge PMD maps it. */
+function entryOf(ledger: Ledger, mm: number, vpn: number): number {
+  const pmd = upperOf(ledger, mm, vpn, PMD_SHIFT);
+  if (entry.entryHuge(pmd)) return entry.hugePart(pmd, vpn & (2 ** PMD_SHIFT - 1));
+  return below(ledger, pmd, vpn, 0);
+}
+
 function auditEntry(ledger: Ledger, cpu: number, mm: number, slot: number): void {
   const cached = ledger.at(slot + tlb.TLB_ENTRY);
   if (cached === 0) return;
   const vpn = ledger.at(slot + tlb.TLB_VPN);
-  const now = below(ledger, upperOf(ledger, mm, vpn, PMD_SHIFT), vpn, 0);
+  const now = entryOf(ledger, mm, vpn);
   const same = entry.entryPresent(now) && now >>> 8 === cached >>> 8;
   if (!same || (cached & ~now & GRANTED) !== 0)
     ledger.find(
