@@ -169,7 +169,6 @@ function fillVma(mm: u32, vma: u32, start: u32, pages: u32, what: u32, wp: u32):
 
 /** What both calls do once their arguments are known to be right. Pages brought make an error of a later one EAGAIN. */
 function fill(mm: u32, start: u32, pages: u32, what: u32, wp: u32, wake: boolean): u32 {
-  poke(thisCpu() + C_UFFD_DONE, 0);
   let vma = lockFilledVma(mm, start);
   let error: u32 = 0;
   if (vma !== 0) {
@@ -197,6 +196,7 @@ function fill(mm: u32, start: u32, pages: u32, what: u32, wp: u32, wake: boolean
  * has gone; ENOMEM; EFAULT: beyond the end of an object.
  */
 export function uffdCopy(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+  poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(start, pages)) return EINVAL;
   if ((mode & ~(UFFD_COPY_DONTWAKE | UFFD_COPY_WP)) !== 0) return EINVAL;
   return fill(mm, start, pages, FILL_COPY, mode & UFFD_COPY_WP, (mode & UFFD_COPY_DONTWAKE) === 0);
@@ -204,6 +204,7 @@ export function uffdCopy(mm: u32, start: u32, pages: u32, mode: u32): u32 {
 
 /** UFFDIO_ZEROPAGE: as uffdCopy; in anonymous memory a marker is EEXIST, too. */
 export function uffdZeropage(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+  poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(start, pages)) return EINVAL;
   if ((mode & ~UFFD_ZEROPAGE_DONTWAKE) !== 0) return EINVAL;
   return fill(mm, start, pages, FILL_ZERO, 0, mode === 0);
