@@ -75,13 +75,17 @@ function readArguments(args: string[]) {
   };
 }
 
+interface Result extends Rounds {
+  notes: string[];
+}
+
 async function measure(
   suite: Suite,
   setting: Setting,
   nodes: string[],
   rounds: number,
   signal: AbortSignal,
-): Promise<Rounds> {
+): Promise<Result> {
   const open: OpenSuite[] = [];
   try {
     open.push(await suite.open(setting));
@@ -90,7 +94,8 @@ async function measure(
     }
     const measurements = open.flatMap((one) => one.measurements);
     if (measurements.length === 0) throw new Error('nothing to measure here');
-    return await interleave(measurements, rounds, signal);
+    const result = await interleave(measurements, rounds, signal);
+    return { ...result, notes: open.flatMap((one) => one.notes?.() ?? []) };
   } finally {
     for (const one of open) await one[Symbol.asyncDispose]();
   }
@@ -124,14 +129,15 @@ async function main(args: string[]): Promise<number> {
         `${machine.compiler ?? 'no C compiler'}\n${rounds} rounds of ${setting.roundMs} ms each\n`,
     );
 
-  const results: ({ name: string; title: string } & Rounds)[] = [];
+  const results: ({ name: string; title: string } & Result)[] = [];
   let exitCode = 0;
   for (const suite of chosen) {
     note(`${suite.name} ...`);
     try {
       const result = await measure(suite, setting, nodes, rounds, interrupted.signal);
       results.push({ name: suite.name, title: suite.title, ...result });
-      if (!json) process.stdout.write(`\n${formatSuite(suite.title, result)}\n`);
+      const lines = [formatSuite(suite.title, result), ...result.notes.map((one) => `  ${one}`)];
+      if (!json) process.stdout.write(`\n${lines.join('\n')}\n`);
     } catch (error) {
       if (interrupted.signal.aborted) {
         note(`interrupted in '${suite.name}', whose rounds are dropped`);

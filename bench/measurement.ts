@@ -30,6 +30,8 @@ export interface Setting {
 
 export interface OpenSuite extends AsyncDisposable {
   measurements: Measurement[];
+  /** Lines to stand under the figures: what was counted in the rounds and is no cost. */
+  notes?: () => string[];
 }
 
 export interface Suite {

@@ -334,7 +334,7 @@ export function timeUnmap(
   const { mm, first, pages: length } = given;
   const { pages } = cpu.calls;
   succeeded('mmap', pages.mmap(mm, first, length, READ_WRITE, 0, 0, 0));
-  succeeded('touch', pages.touch(mm, first, length, given.every, WRITE));
+  succeeded('touch', pages.touch(mm, first, length / given.every, given.every, WRITE));
   const start = now();
   if (given.how === 'munmap') succeeded('munmap', pages.munmap(mm, first, length));
   else succeeded('madvise', pages.madvise(mm, first, length, DONTNEED));

@@ -15,15 +15,21 @@ const sizeName = (order: number): string =>
   order === 9 ? '2-MiB' : `${(PAGE_BYTES / 1024) * 2 ** order}-KiB`;
 
 /** How often the lock of the deferred-split queue was taken, on all CPUs. */
-async function locksTaken(bench: Bench): Promise<number> {
-  return (await bench.machine.statistics()).counters[LOCK_TAKEN] ?? 0;
+function locksTaken(bench: Bench): number {
+  return bench.machine.statistics().counters[LOCK_TAKEN] ?? 0;
 }
 
 /**
  * Taking away 1 GiB of memory in folios of one size, by munmap or MADV_DONTNEED: page by page, and by runs of one folio. Configuration changes
- * between rounds, when no CPU is at work. `deferred-locks`: acquisitions of the deferred-split lock for each folio, not a time.
+ * between rounds, when no CPU is at work. `locks`: how often the deferred-split lock was taken in the last round of each.
  */
-function atOrder(bench: Bench, mm: number, pages: number, order: number): Measurement[] {
+function atOrder(
+  bench: Bench,
+  mm: number,
+  pages: number,
+  order: number,
+  locks: Map<string, number>,
+): Measurement[] {
   const every = 2 ** order;
   const configure = (zap: ZapMode): void => {
     bench.machine.words[H_ZAP >>> 2] = ZAP_PAGE + ZAP_MODES.indexOf(zap);
@@ -35,24 +41,16 @@ function atOrder(bench: Bench, mm: number, pages: number, order: number): Measur
     unit: 'ms',
     runRound: async () => {
       configure(zap);
-      return Number(await bench.call(0, 'timeUnmap', { ...given, how })) / 1e6;
+      const before = locksTaken(bench);
+      const elapsedNs = Number(await bench.call(0, 'timeUnmap', { ...given, how }));
+      locks.set(`${sizeName(order)}, ${zap}`, locksTaken(bench) - before);
+      return elapsedNs / 1e6;
     },
     ...(zap === 'page' && { peerOf: `${how}/${sizeName(order)}` }),
   });
-  const locks = (zap: ZapMode): Measurement => ({
-    name: `deferred-locks/${sizeName(order)}/${zap}`,
-    unit: 'ns',
-    runRound: async () => {
-      configure(zap);
-      const before = await locksTaken(bench);
-      await bench.call(0, 'timeUnmap', { ...given, how: 'munmap' });
-      return ((await locksTaken(bench)) - before) / (pages / every);
-    },
-  });
-  return [
-    ...(['munmap', 'dontneed'] as const).flatMap((how) => ZAP_MODES.map((zap) => timed(how, zap))),
-    ...(order === 0 ? [] : ZAP_MODES.map(locks)),
-  ];
+  return (['munmap', 'dontneed'] as const).flatMap((how) =>
+    ZAP_MODES.map((zap) => timed(how, zap)),
+  );
 }
 
 export const folio: Suite = {
@@ -62,12 +60,13 @@ export const folio: Suite = {
     const benches = new Benches(setting);
     return benches.closeOnError(async () => {
       const pages = (setting.quick ? QUICK_MEMORY_MIB : MEMORY_MIB) * MIB_PAGES;
-      const bench = await benches.open({ cpus: 1, tables: 4096, frames: pages + 4096 });
+      const bench = await benches.open({ cpus: 1, tables: 4096, frames: pages + 16_384 });
       const { handle } = await bench.space();
-      return openSuite(
-        ORDERS.flatMap((order) => atOrder(bench, handle, pages, order)),
-        benches.close,
-      );
+      const locks = new Map<string, number>();
+      const measurements = ORDERS.flatMap((order) => atOrder(bench, handle, pages, order, locks));
+      const notes = (): string[] =>
+        [...locks].map(([what, times]) => `deferred-split lock taken ${times} times: ${what}`);
+      return { ...openSuite(measurements, benches.close), notes };
     });
   },
 };

@@ -11,6 +11,7 @@ import { EXIT_RIGHT } from './exit.ts';
 import { INJECTIONS } from './inject.ts';
 import { checkChoice } from './options.ts';
 import { MIXES } from '../experiment/mixes.ts';
+import { WORKLOADS } from '../experiment/workloads/index.ts';
 
 interface Entry {
   name: string;
@@ -76,7 +77,8 @@ function catalogue(): Record<string, Entry[]> {
     thp: axis('thp'),
     locks: axis('lock'),
     executions: axis('execution'),
-    workloads: entries(Object.keys(MIXES), MIXES),
+    mixes: entries(Object.keys(MIXES), MIXES),
+    workloads: WORKLOADS.map(({ name, summary }) => ({ name, summary })),
     injections: entries(Object.keys(INJECTIONS), INJECTIONS),
     oracles: ORACLE_NAMES.map((name) => ({ name, summary: ORACLE_SUMMARIES[name] })),
     scenarios: scenarioNames().map((name) => ({ name, summary: readAbout(name).summary })),
@@ -108,6 +110,7 @@ const KINDS = [
   'thp',
   'locks',
   'executions',
+  'mixes',
   'workloads',
   'injections',
   'oracles',

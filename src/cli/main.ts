@@ -10,6 +10,7 @@ import { ScheduleError } from '../explore/scheduleText.ts';
 import { OptionError } from '../machine/options.ts';
 import { TraceError } from '../trace/traceError.ts';
 import type { Command } from './command.ts';
+import { contend } from './contend.ts';
 import { demo } from './demo.ts';
 import { explore } from './explore.ts';
 import { errorLine, EXIT_FAILED, EXIT_RIGHT, EXIT_USAGE, UsageError } from './exit.ts';
@@ -18,7 +19,7 @@ import { helpText, parseCommand, quoted, suggestion } from './options.ts';
 import { replay } from './replay.ts';
 import { stress } from './stress.ts';
 
-const COMMANDS: readonly Command[] = [stress, replay, explore, list, demo];
+const COMMANDS: readonly Command[] = [stress, replay, explore, contend, list, demo];
 const NAMES = COMMANDS.map((command) => command.spec.name);
 
 function overview(): string {

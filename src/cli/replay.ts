@@ -18,7 +18,7 @@ import { loadTrace, readText } from '../trace/load.ts';
 import type { Trace } from '../trace/load.ts';
 import { eachLines } from '../trace/replay.ts';
 import type { ReplayProgress } from '../trace/replay.ts';
-import { replaySizes } from '../trace/sizes.ts';
+import { FRAMES_MAX, replayMachine } from '../trace/sizes.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import type { VmpteFile } from '../trace/vmpte.ts';
 import {
@@ -39,9 +39,6 @@ import type { CommandSpec } from './options.ts';
 import { commandLine } from './outcome.ts';
 import { replayDocument, runReplay } from './replayRun.ts';
 import { writeJson, writeLines } from './write.ts';
-
-const TABLES_MAX = 1_600_000;
-const FRAMES_MAX = 2 ** 24;
 
 const SPEC = {
   name: 'replay',
@@ -134,12 +131,8 @@ function lineOfCpu(file: string, limit: number): number {
 
 /** The machine that a trace needs: given values first, then what the list asks for, then the defaults. */
 function sizedOptions(trace: Trace, values: Readonly<Record<string, unknown>>): MachineOptions {
-  const sizes = replaySizes(trace);
   return {
-    tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
-    frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
-    vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
-    inodes: Math.min(65_535, sizes.inodes + 16),
+    ...replayMachine(trace),
     swapPages: (values['swap'] as number | undefined) ?? 0,
     ...machineOptions(values),
     cpus: (values['cpus'] as number | undefined) ?? trace.cpus,

@@ -1,6 +1,9 @@
 /** `ptlab stress`: all CPUs hammer shared page tables for a time or a count; the oracles watch. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { MIX_NAMES } from '../experiment/mixes.ts';
+import { findWorkload, WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
 import { findMutant, MUTANT_NAMES, stressMachine, type Mutant } from '../explore/mutants/index.ts';
 import { CPUS_MAX } from '../kernel/config.ts';
 import { CpuDiedError } from '../machine/death.ts';
@@ -65,6 +68,11 @@ const SPEC = {
     },
     seed: SEED_OPTION,
     mix: { kind: 'choice', allowed: MIX_NAMES, help: 'what the CPUs do (default all)' },
+    workload: {
+      kind: 'text',
+      value: 'NAME|FILE',
+      help: 'instead of a mix: a workload (ptlab list workloads), or a module that exports run',
+    },
     ...AXIS_OPTIONS,
     check: { ...CHECK_OPTION, help: 'oracles: full, fast or off (default full)' },
     inject: {
@@ -101,7 +109,7 @@ export interface StressResult {
   end: Outcome;
 }
 
-/** Boots a machine, runs `mix` on it with the live block on stderr, shuts it down. */
+/** Boots a machine, runs `mix`, the name of a mix or workload or a module's URL, on it with the live block on stderr, shuts it down. */
 export async function runStress(
   mix: string,
   machineOptionsGiven: MachineOptions,
@@ -174,6 +182,13 @@ export function stressDocument(result: StressResult, rerun: string): Record<stri
   return { verdict, exitCode, summary, rerun, ...result.report, failure };
 }
 
+/** A named workload, or the URL of a module's file. Throws UsageError. */
+function workloadCalled(text: string): string {
+  if (findWorkload(text) !== null) return text;
+  if (!existsSync(text)) checkChoice('stress', '--workload', text, [...WORKLOAD_NAMES, 'FILE']);
+  return pathToFileURL(text).href;
+}
+
 /** The mutant called `name`. Throws UsageError. */
 function mutantCalled(name: string): Mutant {
   checkChoice('stress', '--mutant', name, MUTANT_NAMES);
@@ -194,13 +209,19 @@ export const stress = defineCommand(SPEC, async (values) => {
     );
   }
   const advice = mutant === null ? {} : stressMachine(mutant);
-  const mix = values.mix ?? mutant?.stress.mix ?? 'all';
+  if (values.mix !== undefined && values.workload !== undefined)
+    throw new UsageError(
+      'ptlab stress: --mix and --workload exclude each other; allowed: one of them',
+    );
+  const workload = values.workload === undefined ? null : workloadCalled(values.workload);
+  const mix = workload === null ? (values.mix ?? mutant?.stress.mix ?? 'all') : undefined;
   const inject =
     values.inject === undefined
       ? (advice.inject ?? {})
       : parseInject('stress', values.inject, cpus);
   const seconds = values.ops === undefined ? (values.seconds ?? DEFAULT_SECONDS) : undefined;
   const options: MachineOptions = {
+    ...findWorkload(workload ?? '')?.sizes(cpus),
     ...advice,
     ...machineOptions(values),
     cpus,
@@ -214,8 +235,15 @@ export const stress = defineCommand(SPEC, async (values) => {
     values.ops === undefined
       ? { durationMs: Math.max(1, Math.round(seconds! * 1000)) }
       : { operations: values.ops };
-  const title = `stress ${mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
-  const result = await runStress(mix, options, limits, title, progressOf(values), stop);
+  const title = `stress ${values.workload ?? mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
+  const result = await runStress(
+    workload ?? mix!,
+    options,
+    limits,
+    title,
+    progressOf(values),
+    stop,
+  );
   if (!values.json) await writeLines(stressReport(result, rerun));
   const found =
     values.explore !== undefined && (result.report?.violations.length ?? 0) > 0

@@ -41,6 +41,7 @@ export const MIXES = {
   uffd: 'userfaultfd: missing faults resolved by other CPUs, UFFDIO_MOVE, write protection and markers, beside zaps and moves of the same ranges',
   folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
   huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
+  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
   all: 'everything',
 } as const;
 
@@ -203,6 +204,29 @@ const HUGE: Partial<Record<StepName, number>> = {
   own: 4,
   ownZap: 2,
 };
+const FORK: Partial<Record<StepName, number>> = {
+  readPage: 8,
+  writePage: 20,
+  fill: 8,
+  readAgain: 3,
+  walk: 3,
+  walkSlowly: 3,
+  pin: 6,
+  zapSpans: 8,
+  zapPart: 4,
+  free: 3,
+  pageout: 3,
+  populate: 3,
+  remap: 4,
+  replace: 2,
+  move: 5,
+  protect: 4,
+  life: 2,
+  fork: 10,
+  migrate: 10,
+  reclaim: 8,
+  truncate: 4,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -220,12 +244,13 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
 }
 
 const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, uffd, all] = [
+  const [faults, zaps, maps, walkers, uffd, forks, all] = [
     FAULT_HEAVY,
     ZAP_HEAVY,
     MAP_HEAVY,
     WALKERS,
     UFFD,
+    FORK,
     ALL,
   ].map(lots);
   const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
@@ -240,6 +265,7 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
     uffd: () => uffd!,
     folio: () => folios,
     huge: () => huge,
+    fork: () => forks!,
     all: () => all!,
   };
 })();

@@ -46,6 +46,8 @@ export const SIZES = {
   tables: 32,
   frames: 32,
   vmas: 16,
+  anonVmas: 16,
+  anonVmaChains: 32,
   addressSpaces: 2,
   inodes: 2,
   swapPages: 4,

@@ -6,7 +6,8 @@
  *
  *  1. mmap_lock for read: look whether the span is worth it (`scanSpan`); then no lock: allocate the folio.
  *  2. mmap_lock for read again: swap in what is swapped out. The VMA may have changed: `revalidate` after every lock.
- *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span, and no rmap walk (the anon_vma's lock).
+ *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span. The anon_vma's lock for write, to the end: a walk of the rmap
+ *     that did not find the table would leave a migration entry in it for ever.
  *  4. PMD lock: clear the PMD, flush, upper entries included. So the MMU is out of the table, and nobody new comes in.
  *  5. Interrupt every CPU (tlb_remove_table_sync_one): GUP-fast, which holds no lock, runs with interrupts off. One that read the PMD before
  *     step 4 has taken its reference by now, or sees the PMD changed and lets go. The table is kept, so no grace period would do instead.
@@ -21,6 +22,7 @@
  * Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, collapse_huge_page, __collapse_huge_page_isolate, __collapse_huge_page_copy).
  */
 
+import { anonVmaLockWrite, anonVmaUnlockWrite } from './anonVma.ts';
 import { COLLAPSE_INTERRUPTS, PMD_PAGES, PMD_SHIFT } from './config.ts';
 import {
   ENTRY_KIND,
@@ -35,7 +37,15 @@ import {
   UFFD_MARKER,
 } from './entry.ts';
 import { FAULT_USERFAULT, handleMmFault, ON_MMAP_LOCK } from './fault.ts';
-import { F_ANON, folioFlags, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
+import {
+  F_ANON,
+  F_EXCLUSIVE,
+  folioFlags,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
 import { deposit, tableResume, tableSetAside } from './hugeDeposit.ts';
 import { hugeAllowed, hugeAnonEntry, mapAnonHuge, spanSuitable } from './hugeFault.ts';
 import { syncPoint } from './inject.ts';
@@ -52,7 +62,10 @@ import {
   upperInstalled,
   walkBegin,
   walkEnd,
+  tableGet,
+  tablePut,
 } from './protocol.ts';
+import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { RSS_ANON, rssSub } from './rss.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { ptdescOf } from './table.ts';
@@ -224,6 +237,11 @@ function takePages(mm: u32, pte: u32): void {
 /** Steps 4 to 8, for the table that the PMD entry at `pmd` names. mmap_lock and the VMA's lock held for write. Takes `head` over on success. */
 function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u32): u32 {
   pmdLock(pmd);
+  // As a visit: where tables are counted, one that is empty when it is put back is freed by its end, and by nobody's before.
+  if (!entryNamesTable(load(pmd)) || !tableGet(load(pmd))) {
+    pmdUnlock(pmd);
+    return SCAN_PMD_NONE;
+  }
   // Pairs with GUP-fast's second look at the PMD, and with that of pteOffsetMapLock.
   const upper = exchange(pmd, 0);
   upperCleared(pmd);
@@ -242,7 +260,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   pmdLock(pmd);
   upperInstalled(pmd);
   if (result === SCAN_SUCCEED) {
-    mapAnonHuge(mm, first, head);
+    mapAnonHuge(mm, vma, first, head);
     deposit(pmd, table);
     store(pmd, hugeAnonEntry(load(vma + VMA_FLAGS), head));
   } else {
@@ -250,6 +268,9 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
     store(pmd, upper);
   }
   pmdUnlock(pmd);
+  rcuReadLock();
+  tablePut(pte);
+  rcuReadUnlock();
   return result;
 }
 
@@ -266,11 +287,14 @@ function collapseInto(mm: u32, first: u32, head: u32, by: u32): u32 {
     result = SCAN_VMA_CHECK;
   } else {
     vmaStartWrite(vma);
+    const anon = load(vma + VMA_ANON);
+    anonVmaLockWrite(anon);
     reshapeBegin(mm);
     const pmd = pmdFind(mm, first);
     result = pmdForCollapse(pmd);
     if (result === SCAN_SUCCEED) result = replaceTable(mm, vma, pmd, first, head, by);
     reshapeEnd(mm);
+    anonVmaUnlockWrite(anon);
   }
   mmapWriteUnlock(mm);
   return result;
@@ -284,7 +308,7 @@ export function collapseAnon(mm: u32, first: u32, by: u32): u32 {
   let result = scanSpan(mm, first, by);
   mmapReadUnlock(mm);
   if (result !== SCAN_SUCCEED) return result;
-  const head = frameAlloc(PMD_SHIFT, F_ANON);
+  const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (head === 0) return SCAN_ALLOC_HUGE_PAGE_FAIL;
   result = collapseInto(mm, first, head, by);
   if (result === SCAN_SUCCEED) count(COUNTER_COLLAPSED);

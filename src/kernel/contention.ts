@@ -20,7 +20,6 @@ import { PMD_SHIFT } from './config.ts';
 import {
   C_OP,
   C_OP_B,
-  C_WAITED,
   cpuArea,
   H_LOCK_STAT,
   H_MEASURE_BASE,
@@ -111,18 +110,17 @@ export function measureDuration(kind: u32, ns: u32): void {
 
 /**
  * This CPU has just got the lock at `lock` of class `cls` after a wait that began at `startNs`, when it saw `holder` (HOLDER_, or a CPU's
- * number + 1).
+ * number + 1). The lock's last holder stands at `last` still.
  */
-export function lockWaited(lock: u32, cls: u32, startNs: u32, holder: u32): void {
+export function lockWaited(lock: u32, cls: u32, last: u32, startNs: u32, holder: u32): void {
   const ns = (clockNs() - startNs) >>> 0;
-  countWait(cls, ns);
+  countWait(cls, ns, last);
   event(EVENT_LOCK_WAITED, lock, ns);
   if (contentionMeasured()) noteContention(lock, cls, ns, holder);
 }
 
 function noteContention(lock: u32, cls: u32, ns: u32, holder: u32): void {
   const at = region();
-  poke(thisCpu() + C_WAITED, 1);
   histogramCount(at + M_HISTOGRAMS + (MEASURED_LOCK + cls) * M_HISTOGRAM_BYTES, ns);
   addToCell(at + M_WAITED + (holder << 4), ns);
   countPoint(at + M_POINTS, cls, peek(thisCpu() + C_OP));

@@ -6,10 +6,10 @@
  *     1     PTE_WRITE                              bits 1-3: kind (ENTRY_)
  *     2     PTE_ACCESSED, set by the walker
  *     3     PTE_DIRTY, set by the walker
- *     4     PTE_HUGE: a PMD entry that maps        bits 4, 5, 7: 0
+ *     4     PTE_HUGE: a PMD entry that maps        migration: MIGRATION_WRITE
  *           PMD_PAGES pages
- *     5     PTE_USER; clear: PROT_NONE
- *     6     PTE_UFFD_WP                             of a swap entry: PTE_UFFD_WP
+ *     5     PTE_USER; clear: PROT_NONE             migration: MIGRATION_EXCLUSIVE
+ *     6     PTE_UFFD_WP                            swap, too: PTE_UFFD_WP
  *     7     PTE_SPECIAL: no page behind it to count (zero page)
  *     8-31  frame or table number                  swap slot or frame number
  *
@@ -31,6 +31,9 @@ export const ENTRY_MIGRATION: u32 = 4;
 export const ENTRY_MARKER: u32 = 6;
 /** The marker of a page that is write-protected for a userfaultfd, and is not there. */
 export const UFFD_MARKER: u32 = (1 << 8) | ENTRY_MARKER;
+/** Of a migration entry: the page was writable; it was not, but is exclusive to this entry (F_EXCLUSIVE), as a writable one always is. */
+export const MIGRATION_WRITE: u32 = 16;
+export const MIGRATION_EXCLUSIVE: u32 = 32;
 
 /** Flags of an entry that names a table. */
 export const UPPER_FLAGS: u32 = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_USER;
@@ -52,13 +55,18 @@ export function entryPresent(entry: u32): boolean {
 
 /** Whether a PMD value is huge. */
 export function entryHuge(pmd: u32): boolean {
-  return (pmd & PTE_HUGE) !== 0;
+  return (pmd & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
 }
 
 /** The entry that a PTE of the `index`-th page would be where the huge PMD value `pmd` maps it. */
 export function hugePart(pmd: u32, index: u32): u32 {
   const frame = (pmd & PTE_SPECIAL) !== 0 ? entryNumber(pmd) : entryNumber(pmd) + index;
   return entryMake(frame, pmd & 0xff & ~PTE_HUGE);
+}
+
+/** Whether an entry is a migration entry: its page is being moved, by whoever holds the lock of the page's folio. */
+export function entryMigrating(entry: u32): boolean {
+  return (entry & ENTRY_KIND) === ENTRY_MIGRATION;
 }
 
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */

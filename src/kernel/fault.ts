@@ -38,6 +38,7 @@ import {
   ENTRY_SWAP,
   entryHuge,
   entryMake,
+  entryMigrating,
   entryNamesTable,
   entryNoneMostly,
   entryNumber,
@@ -56,7 +57,9 @@ import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFa
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
+  F_EXCLUSIVE,
   folioGetMany,
+  folioHead,
   folioLarge,
   folioOf,
   folioOrder,
@@ -64,10 +67,20 @@ import {
   frameAlloc,
   ZERO_FRAME,
 } from './frame.ts';
-import { F_INDEX, F_OWNER, H_FAULT_PATH, H_THP, VMA_ANON, VMA_FLAGS, VMA_INODE } from './layout.ts';
+import {
+  C_FAULT_FOLIO,
+  F_INDEX,
+  F_OWNER,
+  H_FAULT_PATH,
+  H_THP,
+  VMA_ANON,
+  VMA_FLAGS,
+  VMA_INODE,
+} from './layout.ts';
 import { alignDown, allocAnonFolio, pteRangeNone } from './largeFault.ts';
 import { rmapAddNewAnon } from './mapcount.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import {
   clearPte,
   pteOffsetMap,
@@ -87,19 +100,22 @@ import {
   COUNTER_LARGE_FAULTS,
   COUNTER_SWAP_INS,
 } from './stats.ts';
+import { folioWaitUnlocked } from './sleepLock.ts';
 import { swapFree } from './swap.ts';
 import { handleUserfault, UFFD_FAULT_MISSING, userfaultWait } from './uffdFault.ts';
 import { uffdPteWp } from './uffdWp.ts';
-import { vmaLookup } from './vma.ts';
+import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
-import { load, peek, poke } from './word.ts';
+import { load, peek, poke, store } from './word.ts';
 
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
 /** Another result: a userfaultfd was told; drop the locks and call `userfaultWait` (uffdFault.ts). */
 export const FAULT_USERFAULT: u32 = 0x101;
+/** The folio of the frame in C_FAULT_FOLIO is locked: wait for it with no lock held, then try again. */
+export const FAULT_WAITS: u32 = 0x200;
 
 /** Which lock the fault under way holds. */
 export const ON_MMAP_LOCK: u32 = 0;
@@ -118,34 +134,32 @@ export function entryFlags(flags: u32): u32 {
 }
 
 /**
- * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held and
- * mmap_lock, which looking at neighbours needs, is busy.
+ * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held
+ * and mmap_lock, which looking at neighbours needs, is busy.
  */
 export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
-  if (locked === ON_MMAP_LOCK) {
-    anonVmaPrepare(mm, vma);
-    return 0;
-  }
+  if (locked === ON_MMAP_LOCK) return anonVmaPrepare(mm, vma);
   if (!mmapReadTrylock(mm)) return FAULT_NEEDS_MMAP_LOCK;
-  anonVmaPrepare(mm, vma);
+  const result = anonVmaPrepare(mm, vma);
   mmapReadUnlock(mm);
-  return 0;
+  return result;
 }
 
-/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `mm` from `vpn` on, each mapped once and counted. */
-export function mapAnonFolio(mm: u32, vpn: u32, head: u32, order: u32): void {
+/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
+export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32): void {
   const folio = folioOf(head);
-  poke(folio + F_OWNER, mm);
-  poke(folio + F_INDEX, vpn);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, vpn));
   if (order !== 0) folioGetMany(head, (1 << order) - 1);
   rmapAddNewAnon(head);
   rssAdd(mm, RSS_ANON, 1 << order);
 }
 
 /** As mapAnonFolio, for a single page. */
-export function mapAnonFrame(mm: u32, vpn: u32, frame: u32): void {
-  mapAnonFolio(mm, vpn, frame, 0);
+export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
+  mapAnonFolio(mm, vma, vpn, frame, 0);
 }
 
 /**
@@ -184,7 +198,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | protect));
   } else {
-    mapAnonFolio(mm, first, frame, order);
+    mapAnonFolio(mm, vma, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 && orig === 0 ? PTE_WRITE : 0;
     for (let i: u32 = 0; i < 1 << order; i += 1)
       setPte(
@@ -197,10 +211,25 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
   return 0;
 }
 
-/** Step 3 for a swap entry: a new frame in its place. */
+/** The fault has to wait for the lock of `frame`'s folio. */
+export function faultWaits(frame: u32): u32 {
+  poke(thisCpu() + C_FAULT_FOLIO, folioHead(frame));
+  return FAULT_WAITS;
+}
+
+/** Result of a fault in `mm` whose locks are dropped; waits first if it has to (migration_entry_wait, handle_userfault). */
+function settled(mm: u32, result: u32): u32 {
+  if (result === FAULT_USERFAULT) return userfaultWait(mm);
+  if (result !== FAULT_WAITS) return result;
+  folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
+  return 0;
+}
+
+/** Step 3 for a swap entry: a new frame in its place, which nobody shares, whoever else has an entry of the slot. */
 function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+  if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
-  const frame = frameAlloc(0, F_ANON);
+  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {
@@ -213,7 +242,7 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
     return 0;
   }
   const flags = load(vma + VMA_FLAGS);
-  mapAnonFrame(mm, vpn, frame);
+  mapAnonFrame(mm, vma, vpn, frame);
   rssSub(mm, RSS_SWAP, 1);
   const protect = entry & PTE_UFFD_WP;
   const writable = (flags & VM_WRITE) !== 0 && !uffdPteWp(flags, entry) ? PTE_WRITE : 0;
@@ -278,7 +307,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
 
 /**
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, FAULT_NEEDS_MMAP_LOCK, or FAULT_USERFAULT, the lock still held in every case.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, FAULT_USERFAULT, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
@@ -309,7 +338,7 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
   }
   const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   mmapReadUnlock(mm);
-  return result === FAULT_USERFAULT ? userfaultWait(mm) : result;
+  return settled(mm, result);
 }
 
 /**
@@ -332,7 +361,7 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);
-        return result === FAULT_USERFAULT ? userfaultWait(mm) : result;
+        return settled(mm, result);
       }
     }
     count(COUNTER_FAULT_RETRIES);

@@ -9,6 +9,9 @@
  * An access beyond the object's end is a SIGBUS; upper tables that were allocated on the way stay. The PTE table is not allocated, unless a read
  * has mapped cached pages around it.
  *
+ * A page is mapped, or copied from, with its folio locked, and only if it is in the cache and within the object then: truncation makes the object smaller
+ * first, and afterwards locks each page, unmaps it, and drops it. The lock is only tried; a fault that does not get it waits with no lock held.
+ *
  * Guarantee and locks: as fault.ts, steps 3 and 4. Source: Linux mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault,
  * finish_fault), mm/filemap.c (filemap_map_pages).
  */
@@ -23,29 +26,37 @@ import {
   VM_WRITE,
 } from './config.ts';
 import { entryMake, PTE_DIRTY, PTE_UFFD_WP, PTE_WRITE } from './entry.ts';
-import { entryFlags, mapAnonFrame, SIGBUS } from './fault.ts';
-import { filemapGet, filemapGetOrAdd } from './filemap.ts';
-import { F_ANON, F_DIRTY, F_SHMEM, folioHead, folioOf, folioPut, frameAlloc } from './frame.ts';
+import { entryFlags, faultWaits, mapAnonFrame, SIGBUS } from './fault.ts';
+import { filemapGet, filemapGetOrAdd, filemapHolds, filemapRemove } from './filemap.ts';
 import {
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  F_SHMEM,
+  folioGet,
+  folioHead,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
+import {
+  C_FAULT_RESULT,
   F_FLAGS,
   INODE_PAGES,
   VMA_END,
   VMA_FLAGS,
   VMA_INODE,
-  VMA_PGOFF,
   VMA_START,
 } from './layout.ts';
 import { rmapAddPtes } from './mapcount.ts';
+import { thisCpu } from './percpu.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
+import { folioTrylock, folioUnlock } from './sleepLock.ts';
 import { handleUserfault, UFFD_FAULT_MISSING } from './uffdFault.ts';
+import { linearPageIndex } from './vma.ts';
 import { pteAlloc } from './walk.ts';
-import { load, or, peek } from './word.ts';
-
-/** Page index, in its inode, of `vpn` in `vma`. */
-export function pageIndex(vma: u32, vpn: u32): u32 {
-  return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
-}
+import { load, or, peek, poke } from './word.ts';
 
 /**
  * Maps the cached page `frame`, whose reference the entry takes over; `wp` not 0: write-protected for a userfaultfd. Shared memory that one watches
@@ -84,6 +95,18 @@ function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
   if (!none) folioPut(frame);
 }
 
+/** The cached page `index` of `inode`, locked and with a reference, if nobody else has it locked and it is within the object; else 0. */
+function tryLockCached(inode: u32, index: u32): u32 {
+  const frame = filemapGet(inode, index);
+  if (frame === 0) return 0;
+  if (folioTrylock(frame)) {
+    if (filemapHolds(frame, inode, index) && index < load(inode + INODE_PAGES)) return frame;
+    folioUnlock(frame);
+  }
+  folioPut(frame);
+  return 0;
+}
+
 /**
  * Maps cached pages of the aligned group around `vpn`, within the VMA and the PTE table, for reading. Returns 0, 1: `vpn` was among them, or
  * ENOMEM: no table.
@@ -96,21 +119,51 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
   let pages: u32 = PMD_PAGES - (from & (PMD_PAGES - 1));
   if (pages > FAULT_AROUND_PAGES) pages = FAULT_AROUND_PAGES;
   if (pages > load(vma + VMA_END) - from) pages = load(vma + VMA_END) - from;
-  const first = pageIndex(vma, from);
+  const first = linearPageIndex(vma, from);
   let result: u32 = 0;
   for (let i: u32 = 0; i < pages; i += 1) {
     const index: u32 = (first + i) >>> 0;
-    const frame = index < load(inode + INODE_PAGES) ? filemapGet(inode, index) : 0;
+    const frame = index < load(inode + INODE_PAGES) ? tryLockCached(inode, index) : 0;
     if (frame !== 0) {
-      if (pteAlloc(mm, pmd, vpn) === 0) {
-        folioPut(frame);
-        return ENOMEM;
+      const allocated = pteAlloc(mm, pmd, vpn);
+      if (allocated !== 0) {
+        folioGet(frame);
+        mapIfNone(mm, pmd, from + i, frame, flags);
+        if (from + i === vpn) result = 1;
       }
-      mapIfNone(mm, pmd, from + i, frame, flags);
-      if (from + i === vpn) result = 1;
+      folioUnlock(frame);
+      folioPut(frame);
+      if (allocated === 0) return ENOMEM;
     }
   }
   return result;
+}
+
+/**
+ * The page `index` of `inode`, its folio locked, with a reference for the caller. Returns its frame; or 0, and then C_FAULT_RESULT is what the fault returns:
+ * SIGBUS beyond the end, ENOMEM, FAULT_WAITS for the folio's lock, 0 when the page left the cache meanwhile.
+ */
+function lockCachedPage(inode: u32, index: u32): u32 {
+  const result = thisCpu() + C_FAULT_RESULT;
+  poke(result, SIGBUS);
+  if (index >= load(inode + INODE_PAGES)) return 0;
+  poke(result, ENOMEM);
+  const frame = filemapGetOrAdd(inode, index);
+  if (frame === 0) return 0;
+  if (!folioTrylock(frame)) {
+    poke(result, faultWaits(frame));
+    folioPut(frame);
+    return 0;
+  }
+  const there = filemapHolds(frame, inode, index);
+  // Truncation makes the size smaller first, then drops each page under its lock: who adds one afterwards takes it out again here.
+  const beyond = index >= load(inode + INODE_PAGES);
+  if (there && !beyond) return frame;
+  if (there) filemapRemove(frame);
+  folioUnlock(frame);
+  folioPut(frame);
+  poke(result, beyond ? SIGBUS : 0);
+  return 0;
 }
 
 /** Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in the cache. */
@@ -121,6 +174,33 @@ function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
   return frame === 0;
 }
 
+/** Maps `frame`, the cached page itself or a copy of it, at `vpn` unless the entry is not `orig` any more. Takes over its reference. Returns 0 or ENOMEM. */
+function finishFault(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  frame: u32,
+  copies: boolean,
+  write: u32,
+  orig: u32,
+): u32 {
+  const flags = load(vma + VMA_FLAGS);
+  const allocated = pteAlloc(mm, pmd, vpn);
+  const pte = allocated === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+  const none = pte !== 0 && load(pte) === orig;
+  if (none && orig !== 0) clearPte(pte);
+  if (none && copies) {
+    mapAnonFrame(mm, vma, vpn, frame);
+    setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
+  } else if (none) {
+    mapCachedFrame(mm, pte, frame, flags, write, orig);
+  }
+  if (pte !== 0) pteUnmapUnlock(pte);
+  if (!none) folioPut(frame);
+  return allocated === 0 ? ENOMEM : 0;
+}
+
 /**
  * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
  * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
@@ -129,41 +209,25 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, ori
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;
-  const index = pageIndex(vma, vpn);
   if (write === 0 && (flags & VM_UFFD_WP) === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;
   }
-  if (index >= load(inode + INODE_PAGES)) return SIGBUS;
+  const index = linearPageIndex(vma, vpn);
   if (missingForUserfault(inode, index, flags)) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
-  let frame = filemapGetOrAdd(inode, index);
-  if (frame === 0) return ENOMEM;
+  const cached = lockCachedPage(inode, index);
+  if (cached === 0) return peek(thisCpu() + C_FAULT_RESULT);
+  let result = ENOMEM;
   if (copies) {
-    folioPut(frame);
-    frame = frameAlloc(0, F_ANON);
-    if (frame === 0) return ENOMEM;
-  }
-  if (pteAlloc(mm, pmd, vpn) === 0) {
-    folioPut(frame);
-    return ENOMEM;
-  }
-  const pte = pteOffsetMapLock(pmd, vpn);
-  if (pte === 0) {
-    folioPut(frame);
-    return 0;
-  }
-  if (load(pte) !== orig) {
-    pteUnmapUnlock(pte);
-    folioPut(frame);
-    return 0;
-  }
-  if (orig !== 0) clearPte(pte);
-  if (copies) {
-    mapAnonFrame(mm, vpn, frame);
-    setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
+    const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
+    if (fresh !== 0) result = finishFault(mm, vma, pmd, vpn, fresh, true, write, orig);
+    folioUnlock(cached);
+    folioPut(cached);
   } else {
-    mapCachedFrame(mm, pte, frame, flags, write, orig);
+    folioGet(cached);
+    result = finishFault(mm, vma, pmd, vpn, cached, false, write, orig);
+    folioUnlock(cached);
+    folioPut(cached);
   }
-  pteUnmapUnlock(pte);
-  return 0;
+  return result;
 }

@@ -2,8 +2,8 @@
  * Write faults on present, write-protected entries.
  *
  *  shared mapping     make the entry writable: there is nothing to copy
- *  anonymous page     the same. Without fork it belongs to this entry alone (Linux's PageAnonExclusive), however many pins there are;
- *                     a copy would part the pins from what the program sees
+ *  anonymous page     the same if it is exclusive to this entry (F_EXCLUSIVE), however many pins there are: a copy would part the pins from what the
+ *                     program sees. So is one that fork shared when its only reference is this entry's again
  *  anything else      copy: a new anonymous page in the entry's place
  *
  * Before that: an entry that is write-protected for a userfaultfd is for its monitor to decide on.
@@ -29,28 +29,51 @@ import { entryFlags, mapAnonFrame } from './fault.ts';
 import {
   F_ANON,
   F_DIRTY,
+  F_EXCLUSIVE,
   folioOf,
   folioPut,
   folioTryGet,
   frameAlloc,
   folioFlags,
   folioHead,
+  folioLarge,
 } from './frame.ts';
-import { F_FLAGS, VMA_FLAGS } from './layout.ts';
+import { F_FLAGS, F_OWNER, F_REF, VMA_ANON, VMA_FLAGS } from './layout.ts';
 import { rmapRemovePtes } from './mapcount.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { rssKind, rssSub } from './rss.ts';
+import { folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
 import { handleUserfault, UFFD_FAULT_WP } from './uffdFault.ts';
 import { uffdPteWp } from './uffdWp.ts';
-import { load, or } from './word.ts';
+import { load, or, store } from './word.ts';
 
-/** Whether the write needs no copy. `entry` is present and write-protected; its PTE lock is held. */
-export function mayReuse(flags: u32, entry: u32): boolean {
-  if ((flags & VM_SHARED) !== 0) return true;
+/**
+ * Whether an anonymous page that was shared belongs to this entry alone by now: its only reference is the entry's. The folio lock keeps walks of the
+ * rmap away while the page gets the VMA's own anon_vma: whoever else has those it was in no longer maps it (wp_can_reuse_anon_folio).
+ */
+function canReuseAnon(vma: u32, page: u32): boolean {
+  const folio = folioOf(page);
+  if (folioLarge(page) || load(folio + F_REF) !== 1) return false;
+  if (!folioTrylock(page)) return false;
+  const alone = load(folio + F_REF) === 1;
+  if (alone) store(folio + F_OWNER, load(vma + VMA_ANON));
+  folioUnlock(page);
+  return alone;
+}
+
+/** Whether the write to a page of `vma` needs no copy. `entry` is present and write-protected; its PTE lock is held. */
+export function mayReuse(vma: u32, entry: u32): boolean {
+  if ((load(vma + VMA_FLAGS) & VM_SHARED) !== 0) return true;
   if ((entry & PTE_SPECIAL) !== 0) return false;
-  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
+  const page = entryNumber(entry);
+  if ((folioFlags(page) & F_ANON) === 0) return false;
+  if (pageExclusive(page)) return true;
+  if (!canReuseAnon(vma, page)) return false;
+  or(folioOf(page) + F_FLAGS, F_EXCLUSIVE);
+  return true;
 }
 
 /** Makes the entry at `pte`, which is still `entry`, writable. PTE lock held; `mayReuse` said that it may be. */
@@ -66,12 +89,23 @@ export function pinForCopy(entry: u32): u32 {
   return (entry & PTE_SPECIAL) === 0 && folioTryGet(old) ? old : 0;
 }
 
-/** Steps 3 and 4 of copying, the PTE lock held, the entry unchanged. Takes over the reference on `fresh`; drops the lock, ends the mapping. */
-export function replaceLocked(mm: u32, vma: u32, pte: u32, vpn: u32, entry: u32, fresh: u32): void {
+/**
+ * Steps 3 and 4 of copying, the PTE lock held, the entry unchanged. `rights`: PTE_WRITE, or 0 for a copy that is only read. Takes over the
+ * reference on `fresh`; drops the lock, ends the mapping.
+ */
+export function replaceLocked(
+  mm: u32,
+  vma: u32,
+  pte: u32,
+  vpn: u32,
+  entry: u32,
+  fresh: u32,
+  rights: u32,
+): void {
   clearPte(pte);
   flushTlbRange(mm, vpn, vpn + 1, 0);
-  mapAnonFrame(mm, vpn, fresh);
-  setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | PTE_DIRTY));
+  mapAnonFrame(mm, vma, vpn, fresh);
+  setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | rights | PTE_DIRTY));
   const special = (entry & PTE_SPECIAL) !== 0;
   if (!special) {
     rssSub(mm, rssKind(entry), 1);
@@ -82,7 +116,15 @@ export function replaceLocked(mm: u32, vma: u32, pte: u32, vpn: u32, entry: u32,
 }
 
 /** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */
-function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u32): void {
+function replacePage(
+  mm: u32,
+  vma: u32,
+  pmd: u32,
+  vpn: u32,
+  entry: u32,
+  fresh: u32,
+  rights: u32,
+): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {
     folioPut(fresh);
@@ -93,7 +135,7 @@ function replacePage(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, fresh: u
     folioPut(fresh);
     return;
   }
-  replaceLocked(mm, vma, pte, vpn, entry, fresh);
+  replaceLocked(mm, vma, pte, vpn, entry, fresh, rights);
 }
 
 /**
@@ -112,18 +154,37 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u
     pteUnmapUnlock(pte);
     return handleUserfault(mm, vpn, UFFD_FAULT_WP);
   }
-  if (mayReuse(flags, entry)) {
+  if (mayReuse(vma, entry)) {
     reusePage(flags, pte, entry);
     pteUnmapUnlock(pte);
     return 0;
   }
+  return copyPage(mm, vma, pmd, pte, vpn, entry, PTE_WRITE);
+}
+
+/** Copying, from step 1 on: `pte` is mapped and locked and holds `entry`; it is neither on return. Results as for faultWrite. */
+function copyPage(mm: u32, vma: u32, pmd: u32, pte: u32, vpn: u32, entry: u32, rights: u32): u32 {
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
-  const fresh = frameAlloc(0, F_ANON);
+  const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (fresh !== 0) {
-    replacePage(mm, vma, pmd, vpn, entry, fresh);
+    replacePage(mm, vma, pmd, vpn, entry, fresh, rights);
     count(COUNTER_COPIES);
   }
   if (old !== 0) folioPut(old);
   return fresh === 0 ? ENOMEM : 0;
+}
+
+/**
+ * Gives `entry`, which maps an anonymous page that others share, a page of its own without the right to write, for somebody who wants to pin it
+ * (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read, a walk of the tables. Returns 0, also when the entry is another one by now, or ENOMEM.
+ */
+export function faultUnshare(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return 0;
+  if (load(pte) !== entry || mayReuse(vma, entry)) {
+    pteUnmapUnlock(pte);
+    return 0;
+  }
+  return copyPage(mm, vma, pmd, pte, vpn, entry, 0);
 }

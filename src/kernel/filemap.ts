@@ -7,7 +7,7 @@
  * Neighbouring pages of an inode are in neighbouring buckets. INODE_BUCKETS has a bit for each of 256 groups of neighbouring buckets,
  * set before a page of the inode enters one of them, so that dropping an inode looks at few others.
  *
- * Lock order: a bucket's lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
+ * A page leaves the cache, or is replaced in it, only while its folio is locked. Lock order: folio lock; a bucket's lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
  * Source: Linux mm/filemap.c (filemap_get_folio, filemap_add_folio), mm/shmem.c (shmem_fault), mm/truncate.c.
  */
 
@@ -32,7 +32,10 @@ import {
   INODE_STATE,
 } from './layout.ts';
 import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
+import { folioMapped } from './mapcount.ts';
 import { violation } from './report.ts';
+import { tryToUnmap } from './rmap.ts';
+import { folioLock, folioUnlock } from './sleepLock.ts';
 import { add, and, load, or, peek, poke, store, sub } from './word.ts';
 
 /** What filemapAdd returns for a page that is cached already. */
@@ -86,8 +89,8 @@ export function filemapGet(inode: u32, index: u32): u32 {
 /** Puts `fresh`, which nobody else has, into its bucket, whose lock is held; its reference is the cache's from here on. */
 function insert(bucket: u32, inode: u32, index: u32, fresh: u32): void {
   const folio = folioOf(fresh);
-  poke(folio + F_OWNER, inode);
-  poke(folio + F_INDEX, index);
+  store(folio + F_OWNER, inode);
+  store(folio + F_INDEX, index);
   poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
   or(folio + F_FLAGS, F_CACHED);
   noteBucket(inode, bucket);
@@ -159,42 +162,108 @@ export function filemapRemoveUnused(frame: u32): boolean {
   return unused;
 }
 
-/** Drops every page of `inode` in one bucket. */
-function dropFromBucket(inode: u32, bucket: u32): void {
-  let victim: u32 = 1;
+/** Whether the locked folio `frame` is still page `index` of `inode`. */
+export function filemapHolds(frame: u32, inode: u32, index: u32): boolean {
+  const folio = folioOf(frame);
+  if ((load(folio + F_FLAGS) & F_CACHED) === 0) return false;
+  return load(folio + F_OWNER) === inode && load(folio + F_INDEX) === index;
+}
+
+/** Takes a locked folio that is in the cache out of it. The caller's reference stays. */
+export function filemapRemove(frame: u32): void {
+  const bucket = bucketOf(peek(folioOf(frame) + F_OWNER), peek(folioOf(frame) + F_INDEX));
+  spinLock(bucket, LC_CACHE);
+  unlink(bucket, frame);
+  spinUnlock(bucket, LC_CACHE);
+  folioPut(frame);
+}
+
+/**
+ * Puts `fresh`, which nobody else has, in the place of `old`, a locked folio in the cache that nobody else has: the references are the cache's and the
+ * caller's. Returns whether it did; not when somebody has looked the page up meanwhile. The caller's references stay (folio_migrate_mapping).
+ */
+export function filemapReplace(old: u32, fresh: u32): boolean {
+  const from = folioOf(old);
+  const to = folioOf(fresh);
+  const bucket = bucketOf(peek(from + F_OWNER), peek(from + F_INDEX));
+  spinLock(bucket, LC_CACHE);
+  const alone = load(from + F_REF) === 2;
+  if (alone) {
+    store(to + F_OWNER, peek(from + F_OWNER));
+    store(to + F_INDEX, peek(from + F_INDEX));
+    folioGet(fresh);
+    or(to + F_FLAGS, load(from + F_FLAGS) & (F_CACHED | F_DIRTY));
+    let at = bucket + BUCKET_HEAD;
+    while (peek(at) !== old) at = folioOf(peek(at)) + F_NEXT;
+    poke(to + F_NEXT, peek(from + F_NEXT));
+    store(at, fresh);
+    and(from + F_FLAGS, ~F_CACHED >>> 0);
+  }
+  spinUnlock(bucket, LC_CACHE);
+  if (alone) folioPut(old);
+  return alone;
+}
+
+/** A page of `inode` from index `first` on in one bucket, with a reference, 0: none. */
+function firstInBucket(inode: u32, bucket: u32, first: u32): u32 {
+  spinLock(bucket, LC_CACHE);
+  let frame = peek(bucket + BUCKET_HEAD);
+  while (
+    frame !== 0 &&
+    (peek(folioOf(frame) + F_OWNER) !== inode || peek(folioOf(frame) + F_INDEX) < first)
+  )
+    frame = peek(folioOf(frame) + F_NEXT);
+  if (frame !== 0) folioGet(frame);
+  spinUnlock(bucket, LC_CACHE);
+  return frame;
+}
+
+/**
+ * Drops the pages of `inode` from index `first` on in one bucket, each under its folio lock: a walk of the rmap that has it keeps the inode until it unlocks.
+ * What a fault has mapped before it could see the new size is unmapped.
+ */
+function dropFromBucket(inode: u32, bucket: u32, first: u32): void {
+  let victim = firstInBucket(inode, bucket, first);
   while (victim !== 0) {
-    spinLock(bucket, LC_CACHE);
-    victim = peek(bucket + BUCKET_HEAD);
-    while (victim !== 0 && peek(folioOf(victim) + F_OWNER) !== inode)
-      victim = peek(folioOf(victim) + F_NEXT);
-    if (victim !== 0) unlink(bucket, victim);
-    spinUnlock(bucket, LC_CACHE);
-    if (victim !== 0) folioPut(victim);
+    folioLock(victim);
+    if (filemapHolds(victim, inode, load(folioOf(victim) + F_INDEX))) {
+      if (folioMapped(victim)) tryToUnmap(victim, 0);
+      filemapRemove(victim);
+    }
+    folioUnlock(victim);
+    folioPut(victim);
+    victim = firstInBucket(inode, bucket, first);
   }
 }
 
-/** Drops every page of `inode` in buckets `first` to `end` - 1. */
-function dropFromGroup(inode: u32, first: u32, end: u32): void {
-  for (let i = first; i < end; i += 1) {
+/** Drops the pages of `inode` from index `first` on in buckets `from` to `end` - 1. */
+function dropFromGroup(inode: u32, from: u32, end: u32, first: u32): void {
+  for (let i = from; i < end; i += 1) {
     const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
-    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket);
+    if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket, first);
   }
 }
 
 /**
- * Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. So a bucket found empty without its
- * lock has no page of the inode, and gets none.
+ * Drops the cached pages of `inode` from index `first` on. Precondition: the object is no larger any more, so that whoever adds such a page afterwards takes
+ * it out again: a bucket found empty without its lock is done.
  */
-export function filemapDropInode(inode: u32): void {
+export function filemapTruncate(inode: u32, first: u32): void {
   const shift = groupShift();
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1) {
     let groups = load(inode + INODE_BUCKETS + (at << 2));
     let group: u32 = at << 5;
     while (groups !== 0) {
-      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift);
+      if ((groups & 1) !== 0) dropFromGroup(inode, group << shift, (group + 1) << shift, first);
       groups = groups >>> 1;
       group += 1;
     }
-    store(inode + INODE_BUCKETS + (at << 2), 0);
   }
+}
+
+/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. */
+export function filemapDropInode(inode: u32): void {
+  filemapTruncate(inode, 0);
+  for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1)
+    store(inode + INODE_BUCKETS + (at << 2), 0);
 }

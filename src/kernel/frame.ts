@@ -69,6 +69,11 @@ export const F_DIRTY: u32 = 0x1000;
 export const F_BUDDY: u32 = 0x4000;
 /** A frame of a larger folio that is not its first; all other flags are the head's. */
 export const F_TAIL: u32 = 0x8000;
+/** The folio lock, and somebody waits for it (sleepLock.ts). */
+export const F_LOCKED: u32 = 0x10000;
+export const F_WAITERS: u32 = 0x20000;
+/** An anonymous page that only one entry maps, which may be written to and pinned (PageAnonExclusive). Set and cleared under that entry's PTE lock. */
+export const F_EXCLUSIVE: u32 = 0x40000;
 /** Pages of the folio have lost their last mapping while others had one: it is, or has been, queued to be split (deferredSplit.ts). */
 export const F_PARTIALLY_MAPPED: u32 = 0x100000;
 
@@ -205,10 +210,10 @@ export function drainFrameCache(keep: u32): void {
   poke(cpu + C_PCP_COUNT, left);
 }
 
-/** Makes `frame` a tail, and clears what its folio counts in it. */
-function prepareTail(frame: u32): void {
+/** Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. */
+function prepareTail(frame: u32, flags: u32): void {
   const folio = folioOf(frame);
-  store(folio + F_FLAGS, F_TAIL);
+  store(folio + F_FLAGS, F_TAIL | (flags & F_EXCLUSIVE));
   poke(folio + F_OWNER, 0);
   poke(folio + F_INDEX, 0);
   poke(folio + F_NEXT, 0);
@@ -226,7 +231,7 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
     )
       violation(ORACLE_FRAME_USE_AFTER_FREE, frame + i, generation, load(folio + F_REF));
     store(folio + F_GEN, (generation + 1) >>> 0);
-    if (i !== 0) prepareTail(frame + i);
+    if (i !== 0) prepareTail(frame + i, flags);
     if (order !== 0) store(folio + F_HEAD, frame);
   }
   const folio = folioOf(frame);

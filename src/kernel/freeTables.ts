@@ -12,12 +12,12 @@
  */
 
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from './config.ts';
-import { entryNamesTable, entryNumber, entryPresent } from './entry.ts';
+import { entryNamesTable, entryPresent } from './entry.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { upperCleared } from './protocol.ts';
-import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from './table.ts';
+import { tableUnlink } from './protocol.ts';
+import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from './table.ts';
 import { mmDecTables, pgdOffset, pmdOffset, pudOffset } from './walk.ts';
-import { load, store } from './word.ts';
+import { load } from './word.ts';
 import { spanEnd } from './zap.ts';
 
 /**
@@ -31,7 +31,7 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   return last < ceiling;
 }
 
-/** Clears the upper entry at `entry` and hands the table of `level` that it names, which maps `pages` pages from `first` on, over. */
+/** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */
 export function freeEntry(
   gather: u32,
   mm: u32,
@@ -40,11 +40,8 @@ export function freeEntry(
   first: u32,
   pages: u32,
 ): void {
-  const table = entryNumber(load(entry));
-  // Pairs with the loads of lockless walkers.
-  store(entry, 0);
-  upperCleared(entry);
-  tableDetach(table);
+  const table = tableUnlink(entry, level);
+  if (table === 0) return;
   mmDecTables(mm, level);
   if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);
   else gatherTable(gather, table, first, pages);

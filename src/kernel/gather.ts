@@ -189,6 +189,36 @@ function flushTables(gather: u32): void {
   else callRcu(ptdescOf(batch) + PT_RCU, RCU_FREE_BATCH);
 }
 
+/** The newest gather that this CPU has open, if it is one in `mm`; else 0. */
+export function gatherOf(mm: u32): u32 {
+  const cpu = thisCpu();
+  const depth = peek(cpu + C_GATHER_DEPTH);
+  if (depth === 0) return 0;
+  const gather: u32 = cpu + C_GATHERS + (depth - 1) * GATHER_BYTES;
+  return peek(gather + GATHER_MM) === mm ? gather : 0;
+}
+
+/** Vpn after a table's range of `pages` from `first` on (`pages` 0: to the top). The sum would wrap for the last table of the address space. */
+function tableEnd(first: u32, pages: u32): u32 {
+  return pages === 0 || pages > TASK_END - first ? TASK_END : first + pages;
+}
+
+/** Frees one detached table after a grace period, by the head in its descriptor. */
+function freeTableByRcu(table: u32): void {
+  callRcu(ptdescOf(table) + PT_RCU, RCU_FREE_TABLE);
+}
+
+/**
+ * Frees a detached PTE table, which mapped from `first` on, without a gather: flushes its range, and hands it to RCU in every mode but `immediate`. No
+ * spinlock held.
+ */
+export function freeTableAlone(mm: u32, table: u32, first: u32): void {
+  flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), 1);
+  count(COUNTER_TABLES_FREED_SINGLY);
+  if (peek(H_FREE_MODE) === FREE_IMMEDIATE) tableFree(table);
+  else freeTableByRcu(table);
+}
+
 /** Frees one table for which there was no room in a batch. */
 function freeTableSingly(gather: u32, table: u32): void {
   gatherFlushTlb(gather);
@@ -200,7 +230,7 @@ function freeTableSingly(gather: u32, table: u32): void {
     interruptAll(IPI_SYNC);
     tableFree(table);
   } else {
-    callRcu(ptdescOf(table) + PT_RCU, RCU_FREE_TABLE);
+    freeTableByRcu(table);
   }
 }
 
@@ -209,9 +239,7 @@ function freeTableSingly(gather: u32, table: u32): void {
  * allocation flushes at once.
  */
 export function gatherTable(gather: u32, table: u32, first: u32, pages: u32): void {
-  // The sum of the two would wrap for the last table of the address space.
-  const toTop = pages === 0 || pages > TASK_END - first;
-  gatherNoteRange(gather, first, toTop ? TASK_END : first + pages);
+  gatherNoteRange(gather, first, tableEnd(first, pages));
   poke(gather + GATHER_TABLES, 1);
   let batch = peek(gather + GATHER_TABLE_BATCH);
   if (batch === 0) {

@@ -4,11 +4,15 @@
  * Guarantee: a frame that is returned was mapped at `vpn` with sufficient rights at the moment of the second look, and stays allocated until `gupPut`.
  *
  *  1. Interrupts off: a table that is freed by interrupt (semi-RCU), or by RCU, is not freed before step 6.
- *  2. Read the tables down to the entry. 3. Rights sufficient? 4. Take a reference unless the count is zero.
+ *  2. Read the tables down to the entry, unless fork is write-protecting the address space. 3. Rights sufficient? 4. Take a reference unless the count
+ *     is zero, and make it a pin.
  *  5. Read PMD *and* entry again; on a change drop the reference: a mutator clears first and looks at references afterwards, so one of the two sees
  *     the other. 6. Interrupts on. Whatever fails: the slow path, a fault and a reference under the PTE lock.
  *
  * A huge PMD is the entry itself: there is one word to look at again.
+ *
+ * An anonymous page that several entries share since a fork is not pinned, not for reading either: step 5 looks whether the page is exclusive, and
+ * whether fork has begun meanwhile; the slow path copies the page first.
  *
  * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, gup_fast_pmd_leaf, faultin_page).
  */
@@ -31,16 +35,19 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { userFault } from './fault.ts';
-import { folioGet, folioPut, folioTryGet, frameGeneration } from './frame.ts';
+import { faultUnshare } from './faultWrite.ts';
+import { F_ANON, folioFlags, folioGet, folioTryGet, frameGeneration } from './frame.ts';
 import { pmdTransHugeLock } from './hugePmd.ts';
 import { irqDisable, irqEnable } from './irq.ts';
 import { syncPoint } from './inject.ts';
-import { PT_GEN } from './layout.ts';
+import { MM_WRITE_PROTECT_SEQ, PT_GEN } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { pinFolio, unpinFolio } from './pin.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from './stats.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { ptdescOf } from './table.ts';
 import { vmaLookup } from './vma.ts';
 import { pmdFind, pmdUnlock, pteOffset } from './walk.ts';
@@ -57,14 +64,21 @@ function pinnable(entry: u32, write: u32): boolean {
   return entryPresent(entry) && (entry & rights) === rights && (entry & PTE_SPECIAL) === 0;
 }
 
-/** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd`. Returns the frame, or 0. */
+/** Whether the page is an anonymous one that others share: they would part from whoever pinned it at the first write. */
+function mustUnshare(entry: u32): boolean {
+  const page = entryNumber(entry);
+  return (folioFlags(page) & F_ANON) !== 0 && !pageExclusive(page);
+}
+
+/** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd`. Returns the frame, or 0. A folio that a huge PMD maps is not shared (fork.ts). */
 function pinHugeLockless(pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
   if (!pinnable(upper, write)) return 0;
   const frame = entryNumber(hugePart(upper, vpn & (PMD_PAGES - 1)));
   syncPoint();
   if (!folioTryGet(frame)) return 0;
+  pinFolio(frame);
   if (load(pmd) !== upper) {
-    folioPut(frame);
+    unpinFolio(frame);
     return 0;
   }
   return frame;
@@ -72,6 +86,8 @@ function pinHugeLockless(pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
 
 /** Steps 2 to 5, interrupts off. Returns the frame, or 0. */
 function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
+  const seq = load(mm + MM_WRITE_PROTECT_SEQ);
+  if ((seq & 1) !== 0) return 0;
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return 0;
   const upper = load(pmd);
@@ -89,19 +105,52 @@ function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
   if (!pinnable(entry, write)) return 0;
   const frame = entryNumber(entry);
   if (!folioTryGet(frame)) return 0;
+  pinFolio(frame);
   if (load(pmd) !== upper || load(pte) !== entry) {
-    folioPut(frame);
+    unpinFolio(frame);
+    return 0;
+  }
+  // Pairs with copyPageRange, which raises the sequence before it looks for pins.
+  if (mustUnshare(entry) || load(mm + MM_WRITE_PROTECT_SEQ) !== seq) {
+    unpinFolio(frame);
     return 0;
   }
   return frame;
 }
 
-/** Takes a reference through `entry`, whose lock is held. Returns the frame, or 0. */
-function pinEntry(entry: u32, write: u32): u32 {
+/** Pins the page at `vpn` of the huge PMD entry at `pmd`, whose lock is held. Returns the frame, or 0. */
+function pinHugeLocked(pmd: u32, vpn: u32, write: u32): u32 {
+  const entry = hugePart(load(pmd), vpn & (PMD_PAGES - 1));
   if (!pinnable(entry, write)) return 0;
-  const frame = entryNumber(entry);
-  folioGet(frame);
-  return frame;
+  folioGet(entryNumber(entry));
+  pinFolio(entryNumber(entry));
+  return entryNumber(entry);
+}
+
+/** Pins the page at `vpn` under its PTE lock, mmap_lock held for read. Returns the frame, or 0; a shared one is copied first, once. */
+function pinLocked(mm: u32, vma: u32, vpn: u32, write: u32, unshare: boolean): u32 {
+  const pmd = pmdFind(mm, vpn);
+  let frame: u32 = 0;
+  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
+    frame = pinHugeLocked(pmd, vpn, write);
+    pmdUnlock(pmd);
+    return frame;
+  }
+  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return 0;
+  const entry = load(pte);
+  let shared = false;
+  if (pinnable(entry, write)) {
+    shared = mustUnshare(entry);
+    if (!shared) {
+      frame = entryNumber(entry);
+      folioGet(frame);
+      pinFolio(frame);
+    }
+  }
+  pteUnmapUnlock(pte);
+  if (!shared || !unshare || faultUnshare(mm, vma, pmd, vpn, entry) !== 0) return frame;
+  return pinLocked(mm, vma, vpn, write, false);
 }
 
 /** The slow path: fault, then a reference under the PTE lock. Returns the frame, or 0 when the page cannot be had. */
@@ -109,20 +158,10 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_GUP_SLOW);
   if (userFault(mm, vpn, write) !== 0) return 0;
   mmapReadLock(mm);
-  walkBegin(mm);
-  let frame: u32 = 0;
   // A VMA there keeps the upper tables: munmap frees them with mmap_lock held for reading.
-  const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
-  if (pmd !== 0 && pmdTransHugeLock(pmd)) {
-    frame = pinEntry(hugePart(load(pmd), vpn & (PMD_PAGES - 1)), write);
-    pmdUnlock(pmd);
-  } else {
-    const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
-    if (pte !== 0) {
-      frame = pinEntry(load(pte), write);
-      pteUnmapUnlock(pte);
-    }
-  }
+  const vma = vmaLookup(mm, vpn);
+  walkBegin(mm);
+  const frame = vma === 0 ? 0 : pinLocked(mm, vma, vpn, write, true);
   walkEnd(mm);
   mmapReadUnlock(mm);
   return frame;
@@ -151,5 +190,5 @@ export function gupCheck(frame: u32, generation: u32): void {
 
 /** Releases a pin. */
 export function gupPut(frame: u32): void {
-  folioPut(frame);
+  unpinFolio(frame);
 }

@@ -39,7 +39,7 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { entryFlags } from './fault.ts';
-import { F_ANON, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
 import {
@@ -58,8 +58,9 @@ import { upperInstalled } from './protocol.ts';
 import { RSS_ANON, rssAdd } from './rss.ts';
 import { count, COUNTER_HUGE_FALLBACKS, COUNTER_HUGE_FAULTS } from './stats.ts';
 import { handleUserfault, UFFD_FAULT_MISSING } from './uffdFault.ts';
+import { linearPageIndex } from './vma.ts';
 import { pmdLock, pmdUnlock } from './walk.ts';
-import { load, or, peek, poke, store } from './word.ts';
+import { load, or, peek, store } from './word.ts';
 
 /** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
 export const HUGE_FALLBACK: u32 = 0x200;
@@ -86,11 +87,12 @@ export function hugeAnonEntry(flags: u32, head: u32): u32 {
   return entryMake(head, entryFlags(flags) | writable | PTE_DIRTY | PTE_HUGE);
 }
 
-/** Makes a folio that nobody else has the anonymous memory of the span at `first`, mapped once and counted. */
-export function mapAnonHuge(mm: u32, first: u32, head: u32): void {
+/** Makes a folio that nobody else has the anonymous memory of `vma`, which has an anon_vma, in the span at `first`, mapped once and counted. */
+export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
   const folio = folioOf(head);
-  poke(folio + F_OWNER, mm);
-  poke(folio + F_INDEX, first);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, first));
   rmapAddPmd(head);
   rssAdd(mm, RSS_ANON, PMD_PAGES);
 }
@@ -108,7 +110,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let head: u32 = 0;
   if (write !== 0) {
-    head = frameAlloc(PMD_SHIFT, F_ANON);
+    head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
     if (head === 0) {
       count(COUNTER_HUGE_FALLBACKS);
       return HUGE_FALLBACK;
@@ -127,7 +129,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
     if (head === 0) {
       store(pmd, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | PTE_HUGE));
     } else {
-      mapAnonHuge(mm, first, head);
+      mapAnonHuge(mm, vma, first, head);
       store(pmd, hugeAnonEntry(flags, head));
     }
     count(COUNTER_HUGE_FAULTS);
@@ -142,7 +144,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
 
 /** A write to the huge zero page: replaces it by a folio, or splits it when there is none. Results as for faultOnHuge. */
 function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
-  const head = frameAlloc(PMD_SHIFT, F_ANON);
+  const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (!pmdTransHugeLock(pmd)) {
     if (head !== 0) folioPut(head);
     return 0;
@@ -151,7 +153,7 @@ function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
   if (still && head !== 0) {
     // No CPU may read the zero page after another has written to the folio.
     pmdInvalidate(mm, pmd, first);
-    mapAnonHuge(mm, first, head);
+    mapAnonHuge(mm, vma, first, head);
     store(pmd, hugeAnonEntry(load(vma + VMA_FLAGS), head));
     count(COUNTER_HUGE_FAULTS);
   } else if (still) {

@@ -62,10 +62,22 @@ export {
   frameAlloc,
   frameGeneration,
 } from './frame.ts';
+export { forkMm } from './fork.ts';
 export { gatherFinish, gatherStart } from './gather.ts';
 export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
 export { doMadvise } from './madvise.ts';
-export { inodeCreate, inodePut, mmCreate, mmDestroy } from './mm.ts';
+export { isolatePage, migrateFolio, migratePage } from './migrate.ts';
+export {
+  inodeCreate,
+  inodePut,
+  mmCreate,
+  mmDestroy,
+  mmDrop,
+  mmGet,
+  mmGetNotZero,
+  mmGrab,
+  mmPut,
+} from './mm.ts';
 export {
   folioMapCount,
   rmapAddPmd,
@@ -77,12 +89,16 @@ export { doMmap, mapImplicit } from './mmap.ts';
 export { doMprotect } from './mprotect.ts';
 export { doMremap } from './mremap.ts';
 export { doMunmap } from './munmap.ts';
+export { reclaimPage } from './pageout.ts';
 export { populateRange } from './populate.ts';
+export { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
+export { removeMigrationPtes, tryToMigrate, tryToUnmap } from './rmap.ts';
 export { pteLockOf, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from './pteMap.ts';
 export { detachedTable, reclaimLocked } from './ptReclaim.ts';
 export { anonPages, rssTotal } from './rss.ts';
 export { drainTableCache, tableAlloc, tableFree } from './table.ts';
 export { flushTlbRange, switchMm } from './tlb.ts';
+export { doTruncate } from './truncate.ts';
 export { uffdApi, uffdClose, uffdRegister, uffdUnregister } from './uffd.ts';
 export { uffdPending, uffdRead, uffdWake } from './uffdFault.ts';
 export { uffdCopy, uffdDone, uffdZeropage } from './uffdFill.ts';

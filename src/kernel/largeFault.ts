@@ -13,7 +13,7 @@
  */
 
 import { TABLE_BITS, VM_NOHUGEPAGE, VM_UFFD_MISSING, VM_UFFD_WP } from './config.ts';
-import { F_ANON, frameAlloc } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, frameAlloc } from './frame.ts';
 import { H_MTHP, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { pteOffsetMap, pteUnmap } from './pteMap.ts';
 import { count, COUNTER_LARGE_FALLBACKS } from './stats.ts';
@@ -81,10 +81,10 @@ export function allocAnonFolio(vma: u32, pmd: u32, vpn: u32, flags: u32): u32 {
   const orders = suitableOrders(vma, vpn);
   let order: u32 = orders === 0 ? 0 : greatestNone(pmd, vpn, orders);
   while (order !== 0) {
-    const frame = frameAlloc(order, flags | F_ANON);
+    const frame = frameAlloc(order, flags | F_ANON | F_EXCLUSIVE);
     if (frame !== 0) return frame;
     count(COUNTER_LARGE_FALLBACKS);
     order = nextOrder(orders, order);
   }
-  return frameAlloc(0, flags | F_ANON);
+  return frameAlloc(0, flags | F_ANON | F_EXCLUSIVE);
 }

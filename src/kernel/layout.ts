@@ -13,7 +13,15 @@
  * "L": whoever holds the lock L, by peek and poke. "atomic": any CPU by atomics.
  */
 
-import { CPUS_MAX, GATHER_NEST, PSC_BITS, TABLE_BYTES, TLB_BITS, VMA_LEVELS } from './config.ts';
+import {
+  CPUS_MAX,
+  GATHER_NEST,
+  PAGEOUT_BATCH,
+  PSC_BITS,
+  TABLE_BYTES,
+  TLB_BITS,
+  VMA_LEVELS,
+} from './config.ts';
 
 const LINE: u32 = 64;
 
@@ -21,14 +29,14 @@ const LINE: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (stored atomically, read by reports)
-export const LOCK_LAST: u32 = 12; // the holder, when contention is measured: number + 1 of the CPU that took it last
+export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that took it last, 0: none yet
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
-export const RWSEM_LAST: u32 = 12; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that took it last
+export const RWSEM_LAST: u32 = 12; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that took it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 
@@ -77,6 +85,10 @@ export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
 export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
+export const H_ANON_VMA_BASE: u32 = 0x110; // config: base of the anon_vmas
+export const H_CHAIN_BASE: u32 = 0x114; // config: base of the anon_vma_chains
+export const H_ANON_VMAS: u32 = 0x120; // config: anon_vmas there are; numbers start at 1
+export const H_CHAINS: u32 = 0x124; // config: anon_vma_chains there are; numbers start at 1
 export const H_MEASURE_BASE: u32 = 0xf8; // config: base of the CPUs' measuring regions, MEASURE_BYTES each; 0: none
 export const H_EMPTINESS: u32 = 0xdc; // config: EMPTINESS_; COUNT only with PROTOCOL_PT_RWSEM
 export const H_MTHP: u32 = 0xe8; // config: bit n: anonymous faults may allocate folios of order n
@@ -109,6 +121,11 @@ export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK: address spac
 export const G_MM_FREE: u32 = G_MM_BUMP + 4; // G_MM_LOCK: first free address space, linked by MM_NEXT_FREE
 export const G_INODE_BUMP: u32 = G_MM_BUMP + 8; // G_MM_LOCK: inodes ever handed out
 export const G_INODE_FREE: u32 = G_MM_BUMP + 12; // G_MM_LOCK: first free inode, linked by INODE_NEXT
+export const G_ANON_LOCK: u32 = GLOBALS + LINE * 18; // a lock: allocators of anon_vmas and of chains
+export const G_ANON_FREE: u32 = G_ANON_LOCK + LOCK_BYTES; // G_ANON_LOCK: first free anon_vma
+export const G_ANON_BUMP: u32 = G_ANON_FREE + 4; // G_ANON_LOCK: first anon_vma never used yet
+export const G_CHAIN_FREE: u32 = G_ANON_FREE + 8; // G_ANON_LOCK
+export const G_CHAIN_BUMP: u32 = G_ANON_FREE + 12; // G_ANON_LOCK
 export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
 export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
@@ -196,7 +213,11 @@ export const C_UFFD_DONE: u32 = 0x890; // owner: pages that its last UFFDIO_ cal
 export const C_UFFD_MESSAGE: u32 = 0x894; // owner: page and reason of the fault that it read last
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
-export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: vpn and entry of PAGEOUT_BATCH pages being paged out
+export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: frames of PAGEOUT_BATCH pages being paged out
+export const C_PAGEOUT_NEXT: u32 = C_PAGEOUT + PAGEOUT_BATCH * 4; // owner: page at which looking for them goes on
+export const C_INSTALLED: u32 = 0x1c60; // owner: PTE table whose installer's count this CPU still has, or 0 (pteRefcount.ts)
+export const C_CLEARED: u32 = 0x1c64; // owner: entries that were cleared and are not off their table's count yet
+export const C_CLEARED_TABLE: u32 = 0x1c68; // owner: that table
 export const C_IPI_WAIT: u32 = 0x1c80; // owner: per target, the sequence of the interrupt that it is to acknowledge
 export const C_ALLOCATIONS: u32 = 0x1c78; // owner: allocations counted for H_INJECT_NTH
 export const C_DETACHED: u32 = 0x1c7c; // owner: table that ptReclaim.ts detached last
@@ -204,9 +225,7 @@ export const C_RCU_HISTOGRAM: u32 = 0x1d00; // owner, read by reports: grace-per
 export const EVENT_SHIFT: u32 = 4; // an event of a ring: {clock, kind, a, b} (report.ts)
 export const C_RING_NEXT: u32 = 0x1e00; // owner, read by reports: events ever written to this CPU's ring
 export const C_HOLD_DEPTH: u32 = 0x5800; // owner: holds under way that are timed (lockStat.ts)
-export const C_HOLD_LEFT: u32 = 0x5804; // owner: acquisitions until the next one whose hold is timed, when not all are
-export const C_HOLD_SEED: u32 = 0x5808; // owner: generator of those distances; 0 at first
-export const C_WAITED: u32 = 0x580c; // owner: 1 from a wait for a lock until its acquisition is counted, when contention is measured
+export const C_HOLD_SEED: u32 = 0x5804; // owner: generator of the distances between them; 0 at first
 export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
 export const HOLDS_MAX: u32 = 16;
 export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
@@ -214,6 +233,10 @@ export const WORKLOAD_LINES_MAX: u32 = 4;
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);
+export const C_FAULT_RESULT: u32 = 0xc0c; // owner: why the fault under way gets no page of its inode (faultFile.ts)
+export const C_FAULT_FOLIO: u32 = 0xc00; // owner: the frame whose folio's lock the fault under way has to wait for
+export const C_PT_WALK_SECOND: u32 = 0xc08; // owner: a second mm whose tables this CPU walks at the same time (fork's child), or 0
+export const C_FORK_FRAME: u32 = 0xc04; // owner: frame allocated for the copy of a pinned page, or 0
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
@@ -230,8 +253,8 @@ export const PT_STATE: u32 = 20; // atomic: PT_ state (table.ts) in bits 0-7, le
 export const PT_MM: u32 = 24; // set before the table is published: address of its mm
 export const PT_FIRST: u32 = 28; // set before publication, and by mremap under both PMD locks: first vpn it maps
 export const PT_RCU: u32 = 32; // an RCU head: owned by whoever detached the table
+export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none; with protocol pte-refcount, of a PTE table, atomic: the same and visitors (pteRefcount.ts)
 export const PT_NEXT: u32 = 44; // allocator's lock or owning CPU: link in a free list; gather's owner: link of batch pages; PMD lock: list of deposited tables (hugeDeposit.ts)
-export const PT_COUNT: u32 = 48; // owner of a batch page: entries in it; with EMPTINESS_COUNT, of any other table, its lock, stored atomically: entries that are not none
 export const PT_UPPER: u32 = 52; // set before publication: address of the upper entry that names this table
 export const PT_RETIRED_GP: u32 = 56; // whoever detached it: G_RCU_GP_SEQ at that time
 export const PT_OP: u32 = 60; // whoever detached or freed it: cpu << 8 | C_OP, for reports
@@ -245,8 +268,8 @@ export const F_REF: u32 = 0; // atomic: references; 0: free, or a tail
 export const F_MAP: u32 = 4; // atomic: entries that map it
 export const F_FLAGS: u32 = 8; // bits 0-7 order, then F_ flags (frame.ts); allocator before it is given out, then atomic or/and
 export const F_GEN: u32 = 12; // atomic; written by the allocator: odd while in use, even while free
-export const F_OWNER: u32 = 16; // set by the first mapper before its entry is published: mm address, or inode address; free block: G_FRAME_LOCK
-export const F_INDEX: u32 = 20; // the same: vpn, or page index in the file
+export const F_OWNER: u32 = 16; // the page cache: inode; anonymous: anon_vma, stored before the first entry is published, then under PTE and folio lock; free block: G_FRAME_LOCK
+export const F_INDEX: u32 = 20; // page index in the inode; anonymous: page offset in its VMA (linear_page_index), stored as F_OWNER
 export const F_NEXT: u32 = 24; // allocator (G_FRAME_LOCK or owning CPU's list); page cache: its bucket's lock
 export const F_HEAD: u32 = 28; // stored atomically by the allocator and the splitter while the folio has no reference: the head of a folio of several frames; 0: a folio by itself
 export const LARGE_MAPCOUNT: u32 = (1 << FOLIO_SHIFT) + F_OWNER; // atomic: entries that map any of the folio's pages, a huge PMD counting once
@@ -269,13 +292,41 @@ export const VMA_MM: u32 = 44; // set before publication
 export const VMA_FLAGS: u32 = 48; // atomic: VM_
 export const VMA_PGOFF: u32 = 52; // atomic: page offset in the file; for anonymous memory the vpn it was made at
 export const VMA_INODE: u32 = 56; // set before publication: inode address, or 0
-export const VMA_ANON: u32 = 60; // atomic; set once under mmap_lock: identity of the anon_vma, 0: none yet
+export const VMA_ANON: u32 = 60; // atomic; set once under mmap_lock and page_table_lock: address of its anon_vma, 0: none yet
 export const VMA_REF: u32 = 64; // atomic: readers, attached and writer bits (vmaLock.ts)
 export const VMA_LOCK_SEQ: u32 = 68; // atomic: mm's sequence as of the last write lock
 export const VMA_RCU: u32 = 72; // an RCU head
 export const VMA_FREE: u32 = 84; // G_VMA_LOCK: link in the free list; before that, whoever detached it: link of VMAs to free
-export const VMA_LAST: u32 = 124; // when contention is measured, plain and racy, a hint (lockStat.ts): number + 1 of the CPU that read-locked it last
+export const VMA_LAST: u32 = 124; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that locked it last
 export const VMA_GEN: u32 = 88; // atomic; allocator: odd while in use
+export const VMA_CHAIN: u32 = 96; // mmap_lock for write, or for read with page_table_lock, stored atomically: newest of its anon_vma_chains, or 0
+export const VMA_CHAIN_OLDEST: u32 = 100; // as VMA_CHAIN: the oldest
+export const VMA_FILE_PREV: u32 = 104; // i_mmap of its inode for write: the VMA before it in the inode's list, or 0
+export const VMA_FILE_NEXT: u32 = 108; // the same: the one behind it
+
+/**
+ * anon_vmas, 64 bytes: the VMAs that may map the anonymous pages of one VMA, or of one that was copied from it. Memory of this section
+ * is never anything else, so that a page's last owner can be looked at without a lock (anonVma.ts).
+ */
+export const ANON_VMA_SHIFT: u32 = 6;
+export const AV_RWSEM: u32 = 0; // a reader-writer lock, used of roots only: the lists of all anon_vmas with this root, and the bounds of the VMAs in them
+export const AV_ROOT: u32 = 32; // set at creation: itself, or its oldest ancestor
+export const AV_PARENT: u32 = 36; // set at creation: itself, or the anon_vma of the VMA that fork copied
+export const AV_REF: u32 = 40; // atomic: 1 for its VMAs, one for each anon_vma with this root, one for each holder; 0: free
+export const AV_CHILDREN: u32 = 44; // root's rwsem for write: anon_vmas whose parent this is, itself included
+export const AV_ACTIVE: u32 = 48; // root's rwsem for write: VMAs whose VMA_ANON this is
+export const AV_FIRST: u32 = 52; // root's rwsem for write: first chain, or 0
+export const AV_LAST: u32 = 56; // the same: last chain
+export const AV_NEXT_FREE: u32 = 60; // G_ANON_LOCK: link in the free list
+
+/** anon_vma_chains, 32 bytes: one VMA in the list of one anon_vma. */
+export const CHAIN_SHIFT: u32 = 5;
+export const AVC_VMA: u32 = 0; // set before it is linked
+export const AVC_ANON: u32 = 4; // set before it is linked
+export const AVC_PREV: u32 = 8; // root's rwsem for write: the chain before it in the anon_vma's list
+export const AVC_NEXT: u32 = 12; // the same: the one behind it
+export const AVC_OLDER: u32 = 16; // as VMA_CHAIN: the VMA's next older chain
+export const AVC_NEWER: u32 = 20; // as VMA_CHAIN: the next newer; in the free list, its link
 
 /** Address spaces (mm), 4096 bytes. */
 export const MM_BYTES: u32 = 4096;
@@ -285,7 +336,6 @@ export const MM_ID: u32 = 8; // set at creation
 export const MM_BRK_START: u32 = 12; // mmap_lock
 export const MM_BRK: u32 = 16; // mmap_lock
 export const MM_MAP_COUNT: u32 = 20; // mmap_lock for write: VMAs
-export const MM_ANON_NEXT: u32 = 24; // atomic: next anon_vma identity
 export const MM_LEVEL_SEED: u32 = 28; // mmap_lock for write: generator of skip-list levels
 export const MM_NEXT_FREE: u32 = 32; // G_MM_LOCK: link in the free list
 export const MM_LOCK: u32 = LINE; // mmap_lock, a reader-writer lock (mmapLock.ts)
@@ -305,18 +355,24 @@ export const MM_UFFD_PENDING: u32 = 0x354; // MM_UFFD_LOCK, stored atomically: b
 export const MM_UFFD_READ: u32 = 0x358; // MM_UFFD_LOCK: bit per CPU whose fault was read and not resolved
 export const MM_PT_LOCK: u32 = LINE * 9; // the reader-writer lock of the page tables' shape (ptRwsem.ts)
 export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, read by speculative faults: odd while a writer holds it (speculative.ts)
+export const MM_WRITE_PROTECT_SEQ: u32 = 0xc00; // mmap_lock for write, stored atomically: odd while fork write-protects this mm (fork.ts), read by GUP-fast
+export const MM_USERS: u32 = 0xc04; // atomic: who uses the address space; 0: it ends, or has ended
+export const MM_COUNT: u32 = 0xc08; // atomic: who holds the mm itself: its users together, and others one each
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
-/** Inodes, 64 bytes. */
-export const INODE_SHIFT: u32 = 6;
+/** Inodes, 128 bytes. */
+export const INODE_SHIFT: u32 = 7;
 export const INODE_STATE: u32 = 0; // G_MM_LOCK, stored atomically: 0 free, 1 file, 2 anonymous shared memory
-export const INODE_PAGES: u32 = 4; // config for files; set at creation: size in pages
+export const INODE_PAGES: u32 = 4; // atomic; INODE_LOCK: size in pages
 export const INODE_REF: u32 = 8; // atomic: VMAs and holders
 export const INODE_NR_CACHED: u32 = 12; // atomic: pages in the page cache
 export const INODE_NEXT: u32 = 16; // G_MM_LOCK: link in the free list
-
+export const INODE_MMAP_FIRST: u32 = 20; // INODE_MMAP for write: first VMA that maps it, or 0
+export const INODE_MMAP_LAST: u32 = 24; // the same: the last
+export const INODE_LOCK: u32 = 28; // atomic: held by whoever changes the size (sleepLock.ts)
 export const INODE_BUCKETS: u32 = 32; // atomic: INODE_BUCKET_WORDS words, a bit per group of buckets that has held a page of this inode (filemap.ts)
 export const INODE_BUCKET_WORDS: u32 = 8;
+export const INODE_MMAP: u32 = 64; // a reader-writer lock: the list of VMAs that map it, and their bounds (i_mmap)
 
 /** Page-cache buckets, 32 bytes: a lock, then the first frame. */
 export const BUCKET_SHIFT: u32 = 5;

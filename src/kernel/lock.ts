@@ -51,8 +51,10 @@ import { awaitNamed, spinFor } from './wait.ts';
 import { clockNs, compareExchange, exchange, load, notify, peek, takeWord } from './word.ts';
 
 export {
+  LC_ANON_VMA_READ,
   LC_CACHE,
   LC_FRAMES,
+  LC_I_MMAP_READ,
   LC_RWSEM_QUEUE,
   LC_MMAP_READ,
   LC_MMAP_WRITE,
@@ -175,7 +177,7 @@ function acquireOther(lock: u32, cls: u32, kind: u32): void {
   if (kind === LOCK_TAS) tasLockSlow(lock);
   else if (kind === LOCK_TICKET) ticketLock(lock);
   else mcsLock(lock);
-  lockWaited(lock, cls, startNs, holder);
+  lockWaited(lock, cls, lock + LOCK_LAST, startNs, holder);
 }
 
 function adaptiveLockSlow(lock: u32, cls: u32): void {
@@ -200,5 +202,5 @@ function adaptiveLockSlow(lock: u32, cls: u32): void {
     else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
       awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
   }
-  lockWaited(lock, cls, startNs, holder);
+  lockWaited(lock, cls, lock + LOCK_LAST, startNs, holder);
 }

@@ -4,7 +4,7 @@
  *
  * Order, outermost first; classes of one rank are never held together, except nested on purpose (`spinLockNested`):
  *
- *     mmap_lock < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem < page_table_lock < PMD lock < PTE lock < mms
+ *     {inode lock, mmap_lock} < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem < page_table_lock < PMD lock < PTE lock < mms
  *       < {page cache, swap} < {tables, frames, VMAs, deferred split, candidates, userfaultfd queue} < {callback list, a reader-writer lock's queue}
  *
  * A trylock cannot deadlock, so it may go against the order; what it took then counts as held.
@@ -46,6 +46,7 @@ export const LC_FOLIO: u32 = 21;
 export const LC_DEFERRED_SPLIT: u32 = 22;
 export const LC_CANDIDATES: u32 = 23;
 export const LC_UFFD: u32 = 24;
+export const LC_INODE: u32 = 25;
 
 /** Rank of the outermost spinlocks: what comes before may be held across waits. */
 const RANK_SPINLOCKS: u32 = 7;
@@ -57,7 +58,7 @@ export const HELD_TRY: u32 = 2;
 
 /** Place of a class in the lock order, 0 outermost. */
 export function lockRank(cls: u32): u32 {
-  if (cls === LC_MMAP_READ || cls === LC_MMAP_WRITE) return 0;
+  if (cls === LC_MMAP_READ || cls === LC_MMAP_WRITE || cls === LC_INODE) return 0;
   if (cls === LC_VMA_READ) return 1;
   if (cls === LC_FOLIO) return 2;
   if (cls === LC_VMA_WRITE) return 3;

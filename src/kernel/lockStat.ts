@@ -4,9 +4,9 @@
  *
  * Acquisitions, contentions and waiting times are always kept, since only a contended lock pays for the clock. The rest is kept when
  * H_LOCK_STAT asks for it:
- *   LOCK_STAT_CONTENTION  bounces, what contention.ts remembers, and how long one acquisition in about HOLD_EVERY is held: at distances drawn
- *                         at random from 1 to 2 * HOLD_EVERY - 1, so that a loop that takes its locks in turn does not hide any of them.
- *   LOCK_STAT_HOLDS       how long each acquisition is held, which costs two looks at the clock each.
+ *   LOCK_STAT_CONTENTION  bounces, what contention.ts remembers, and how long one acquisition of a class in about HOLD_EVERY is held: the
+ *                         first, then at distances drawn at random from 1 to 2 * HOLD_EVERY - 1, so that a loop that takes its locks in turn hides none.
+ *   LOCK_STAT_HOLDS       bounces, and how long each acquisition is held, which costs two looks at the clock each.
  * LS_HOLDS counts the holds that were timed: times of all acquisitions are those of the timed ones, scaled.
  *
  * A bounce is an acquisition by another CPU than the last one; the lock remembers that one in a word that only its holder writes. The word of
@@ -18,23 +18,21 @@
 
 import {
   C_HOLD_DEPTH,
-  C_HOLD_LEFT,
   C_HOLD_SEED,
   C_HOLDS,
   C_LOCK_STAT,
-  C_WAITED,
   H_LOCK_STAT,
   HOLDS_MAX,
   LOCK_STAT_BYTES,
 } from './layout.ts';
-import { cpuId, thisCpu } from './percpu.ts';
+import { thisCpu } from './percpu.ts';
 import { clockNs, peek, poke } from './word.ts';
 
 /** Bits of H_LOCK_STAT. */
 export const LOCK_STAT_HOLDS: u32 = 1;
 export const LOCK_STAT_CONTENTION: u32 = 2;
 /** One hold in so many is timed, on the average, when not all are; a power of two. */
-export const HOLD_EVERY: u32 = 64;
+export const HOLD_EVERY: u32 = 256;
 
 export const LS_ACQUIRED: u32 = 0;
 export const LS_CONTENDED: u32 = 4;
@@ -47,6 +45,7 @@ export const LS_HOLD_MIN: u32 = 36;
 export const LS_HOLDS: u32 = 40; // holds timed
 export const LS_BOUNCES: u32 = 44; // acquisitions by another CPU than the last
 export const LS_CONTENDED_BOUNCES: u32 = 48; // those of them that had to wait
+export const LS_NEXT_HOLD: u32 = 52; // LS_ACQUIRED as of the next acquisition whose hold is timed; 0: none
 /** 32 words: waits whose length in ns has its highest set bit at that place (0 and 1 ns in the first). */
 export const LS_WAIT_HISTOGRAM: u32 = 64;
 
@@ -56,28 +55,23 @@ function column(cls: u32): u32 {
 }
 
 /**
- * Counts one acquisition of a lock of class `cls`.
- * @inline
- */
-export function countAcquired(cls: u32): void {
-  const at = column(cls) + LS_ACQUIRED;
-  poke(at, peek(at) + 1);
-}
-
-/**
- * This CPU has just taken the lock at `lock`, which remembers its last holder in the word at `last`: counts that and, if asked for, what
- * else there is to count. The lock is named by its address until `lockReleases`.
+ * This CPU has just taken the lock at `lock`, which remembers its last holder in the word at `last` (0: nowhere): counts that and, if asked for,
+ * what else there is to count. The lock is named by its address until `lockReleases`.
  * @inline
  */
 export function lockAcquired(lock: u32, cls: u32, last: u32): void {
-  countAcquired(cls);
-  if (peek(H_LOCK_STAT) !== 0) measureAcquired(lock, cls, last);
+  const at = column(cls);
+  const acquired = peek(at + LS_ACQUIRED) + 1;
+  poke(at + LS_ACQUIRED, acquired);
+  if (acquired === peek(at + LS_NEXT_HOLD)) holdBegins(lock, cls);
+  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
 }
 
 /** The same for a lock whose hold ends with another one's, and is not timed. */
 export function lockPassed(cls: u32, last: u32): void {
-  countAcquired(cls);
-  if ((peek(H_LOCK_STAT) & LOCK_STAT_CONTENTION) !== 0) countBounce(cls, last);
+  const at = column(cls) + LS_ACQUIRED;
+  poke(at, peek(at) + 1);
+  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
 }
 
 /**
@@ -85,41 +79,27 @@ export function lockPassed(cls: u32, last: u32): void {
  * @inline
  */
 export function lockReleases(lock: u32, cls: u32): void {
-  if (peek(H_LOCK_STAT) !== 0) holdEnds(lock, cls);
+  if (peek(thisCpu() + C_HOLD_DEPTH) !== 0) holdEnds(lock, cls);
 }
 
-function measureAcquired(lock: u32, cls: u32, last: u32): void {
+function countBounce(cls: u32, last: u32): void {
+  const before = peek(last);
+  poke(last, thisCpu());
+  if (before === 0) return;
+  const at = column(cls) + LS_BOUNCES;
+  poke(at, peek(at) + 1);
+}
+
+function holdBegins(lock: u32, cls: u32): void {
   const cpu = thisCpu();
-  const wanted = peek(H_LOCK_STAT);
-  if ((wanted & LOCK_STAT_CONTENTION) !== 0) countBounce(cls, last);
-  if ((wanted & LOCK_STAT_HOLDS) === 0) {
-    const left = peek(cpu + C_HOLD_LEFT);
-    if (left !== 0) {
-      poke(cpu + C_HOLD_LEFT, left - 1);
-      return;
-    }
-    poke(cpu + C_HOLD_LEFT, nextDistance() - 1);
-  }
+  const at = column(cls);
+  const every = (peek(H_LOCK_STAT) & LOCK_STAT_HOLDS) !== 0;
+  poke(at + LS_NEXT_HOLD, peek(at + LS_ACQUIRED) + (every ? 1 : nextDistance()));
   const depth = peek(cpu + C_HOLD_DEPTH);
   if (depth === HOLDS_MAX) return;
   poke(cpu + C_HOLDS + (depth << 3), lock);
   poke(cpu + C_HOLDS + (depth << 3) + 4, clockNs());
   poke(cpu + C_HOLD_DEPTH, depth + 1);
-}
-
-function countBounce(cls: u32, last: u32): void {
-  const cpu = thisCpu();
-  const self = cpuId() + 1;
-  const before = peek(last);
-  if (before !== self) {
-    poke(last, self);
-    if (before !== 0) {
-      const at = column(cls);
-      poke(at + LS_BOUNCES, peek(at + LS_BOUNCES) + 1);
-      poke(at + LS_CONTENDED_BOUNCES, peek(at + LS_CONTENDED_BOUNCES) + peek(cpu + C_WAITED));
-    }
-  }
-  poke(cpu + C_WAITED, 0);
 }
 
 /** Acquisitions from one whose hold is timed to the next: at random from 1 to 2 * HOLD_EVERY - 1. */
@@ -153,9 +133,11 @@ function holdEnds(lock: u32, cls: u32): void {
   }
 }
 
-/** Counts one acquisition that had to wait `ns`. */
-export function countWait(cls: u32, ns: u32): void {
+/** Counts one acquisition that had to wait `ns`, of a lock that remembers its last holder at `last` (0: nowhere). */
+export function countWait(cls: u32, ns: u32, last: u32): void {
   const at = column(cls);
+  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu())
+    poke(at + LS_CONTENDED_BOUNCES, peek(at + LS_CONTENDED_BOUNCES) + 1);
   const before = peek(at + LS_CONTENDED);
   poke(at + LS_CONTENDED, before + 1);
   addLong(at + LS_WAIT_TOTAL, ns);

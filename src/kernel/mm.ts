@@ -1,14 +1,15 @@
 /**
  * Address spaces and inodes: creation, references, and the end of an address space (exit_mmap).
  *
- * An address space is born with an empty PGD and mmap_lock free. `mmDestroy` runs when no CPU uses it any more: it takes every
- * VMA out, zaps and frees all page tables in one gather, gives the VMAs back, and last frees the PGD.
+ * An address space is born with an empty PGD, mmap_lock free, and one user. When its last user has gone it ends: every VMA is taken out, all
+ * pages are zapped and all page tables freed in one gather, the VMAs given back. Who only wants to find it again holds the mm itself; it and its PGD
+ * are freed last.
  *
  * An inode is what a file mapping or shared anonymous memory maps: a size in pages and a page cache. It lives while it has
  * references: one from whoever made it, one from each VMA. Dropping the last one empties its page cache.
  *
  * Lock order: mmap_lock, then G_MM_LOCK (a leaf).
- * Source: Linux kernel/fork.c (mm_init), mm/mmap.c (exit_mmap).
+ * Source: Linux kernel/fork.c (mm_init, __mmput, __mmdrop), include/linux/sched/mm.h (mmget_not_zero), mm/mmap.c (exit_mmap).
  */
 
 import { CHECK } from './check.ts';
@@ -32,8 +33,8 @@ import {
   INODE_REF,
   INODE_SHIFT,
   INODE_STATE,
-  MM_ANON_NEXT,
   MM_BYTES,
+  MM_COUNT,
   MM_CPUMASK,
   MM_ID,
   MM_LEVEL_SEED,
@@ -43,6 +44,7 @@ import {
   MM_SEQ,
   MM_STATE,
   MM_TLB_GEN,
+  MM_USERS,
 } from './layout.ts';
 import { LC_MMS, spinLock, spinUnlock } from './lock.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
@@ -51,7 +53,7 @@ import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
 import { LEVEL_PGD, tableAlloc, tableDetach, tableFree } from './table.ts';
 import { switchMm } from './tlb.ts';
-import { add, fillWords, load, peek, poke, store, sub } from './word.ts';
+import { add, compareExchange, fillWords, load, peek, poke, store, sub } from './word.ts';
 
 /** INODE_STATE of a file and of shared anonymous memory. */
 export const INODE_FILE: u32 = 1;
@@ -90,6 +92,8 @@ export function mmCreate(): u32 {
     return 0;
   }
   poke(mm + MM_PGD, pgd);
+  store(mm + MM_COUNT, 1);
+  store(mm + MM_USERS, 1);
   store(mm + MM_STATE, 1);
   return mm;
 }
@@ -102,25 +106,57 @@ function mmFree(mm: u32): void {
   spinUnlock(G_MM_LOCK, LC_MMS);
 }
 
-/**
- * Ends an address space: unmaps everything, frees every table and the mm itself. Precondition: no CPU uses it or will, no lock
- * is held.
- */
-export function mmDestroy(mm: u32): void {
-  if (CHECK >= 1 && load(mm + MM_STATE) !== 1)
-    violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
-  mmapWriteLock(mm);
-  unmapEverything(mm);
-  mmapWriteUnlock(mm);
-  if (peek(thisCpu() + C_MM) === mm) switchMm(0);
+/** One more user of the address space (mmget). Precondition: the caller is one, or a lock keeps one. */
+export function mmGet(mm: u32): void {
+  const old = add(mm + MM_USERS, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 1);
+}
+
+/** One more user unless the last has gone; whether there is. Precondition: the caller holds the mm (`mmGrab`). */
+export function mmGetNotZero(mm: u32): boolean {
+  let seen = load(mm + MM_USERS);
+  while (seen !== 0) {
+    const old = compareExchange(mm + MM_USERS, seen, seen + 1);
+    if (old === seen) return true;
+    seen = old;
+  }
+  return false;
+}
+
+/** Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as kernel threads do. */
+export function mmGrab(mm: u32): void {
+  const old = add(mm + MM_COUNT, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 2);
+}
+
+/** Undoes `mmGrab`; the last one frees the mm. */
+export function mmDrop(mm: u32): void {
+  const old = sub(mm + MM_COUNT, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 3);
+  if (old !== 1) return;
   tableDetach(peek(mm + MM_PGD));
   tableFree(peek(mm + MM_PGD));
   mmFree(mm);
 }
 
-/** The next anon_vma identity of `mm`. */
-export function anonVmaCreate(mm: u32): u32 {
-  return add(mm + MM_ANON_NEXT, 1) + 1;
+/**
+ * One user less; the last one ends the address space: unmaps everything and frees every table but the PGD, while walks of the rmap may still look at it
+ * through the VMAs that are not hidden yet. Precondition: no lock is held.
+ */
+export function mmPut(mm: u32): void {
+  const old = sub(mm + MM_USERS, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
+  if (old !== 1) return;
+  mmapWriteLock(mm);
+  unmapEverything(mm);
+  mmapWriteUnlock(mm);
+  if (peek(thisCpu() + C_MM) === mm) switchMm(0);
+  mmDrop(mm);
+}
+
+/** Its program is done with an address space: `mmPut`, after which nobody accesses it. No lock is held. */
+export function mmDestroy(mm: u32): void {
+  mmPut(mm);
 }
 
 /**

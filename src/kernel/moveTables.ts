@@ -9,7 +9,8 @@
  * locks, hence the usual pteOffsetMapLock with its retry.
  *
  * Protocol, for each piece that lies within one table on both sides:
- *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source;
+ *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
+ *    covers the descriptors below;
  *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
  *    of which a part moves is split first;
  *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
@@ -18,7 +19,10 @@
  *
  * Memory that a userfaultfd watches moves entry by entry: the new place is not watched, so its protection is taken off on the way.
  *
- * Lock order: page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
+ * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
+ * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
+ *
+ * Lock order: i_mmap, anon_vma; page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
  * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
  */
 
@@ -55,6 +59,7 @@ import {
   walkEnd,
 } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
@@ -126,8 +131,10 @@ function movePtes(
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
+  pteUnlock(oldPte);
+  // With both locks dropped: the end of a mapping may take the PMD lock.
   pteUnmap(newPte);
-  pteUnmapUnlock(oldPte);
+  pteUnmap(oldPte);
   return 1;
 }
 
@@ -168,12 +175,15 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
+  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry (pteRefcount.ts).
+  pmdLock(first);
   for (let index: u32 = 0; index < TABLE_ENTRIES; index += 1) {
     const pmd = load(first + (index << 2));
     if (entryNamesTable(pmd)) {
       store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
     }
   }
+  pmdUnlock(first);
   upperInstalled(newPud);
   store(newPud, entry);
   flushTlbRange(mm, old, old + PUD_PAGES, 1);
@@ -182,7 +192,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
 }
 
 /**
- * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each. Returns
+ * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each; `needRmapLocks`: above. Returns
  * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
  */
 export function movePageTables(
@@ -192,6 +202,7 @@ export function movePageTables(
   old: u32,
   new_: u32,
   pages: u32,
+  needRmapLocks: boolean,
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
@@ -204,11 +215,13 @@ export function movePageTables(
     condResched();
     // Whole tables leave their places; entries alone do not.
     const whole = extentWithin(PMD_PAGES, from, end, to) === PMD_PAGES;
+    if (whole || needRmapLocks) takeRmapLocks(oldVma);
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
     extent = movePiece(mm, from, to, end, watched);
     if (whole) reshapeEnd(mm);
     else walkEnd(mm);
+    if (whole || needRmapLocks) dropRmapLocks(oldVma);
     from += extent;
     to += extent;
   }

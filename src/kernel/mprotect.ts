@@ -29,20 +29,23 @@ import {
 } from './config.ts';
 import {
   entryHuge,
+  entryMigrating,
   entryNumber,
   entryPresent,
+  MIGRATION_EXCLUSIVE,
+  MIGRATION_WRITE,
   PTE_DIRTY,
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
 } from './entry.ts';
-import { F_ANON, folioFlags } from './frame.ts';
 import { pmdTransHugeLock, splitHugePmd } from './hugePmd.ts';
 import { VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { flushTlbRange } from './tlb.ts';
 import { uffdPteWp } from './uffdWp.ts';
 import { findVma, vmaNext } from './vma.ts';
@@ -159,9 +162,20 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
   const room = PMD_PAGES - (start & (PMD_PAGES - 1));
   const pages = end - start < room ? end - start : room;
   let lost: u32 = 0;
-  for (let at: u32 = 0; at < pages << 2; at += 4) lost |= changeEntry(pte + at, flags);
+  for (let at: u32 = 0; at < pages << 2; at += 4) {
+    const entry = load(pte + at);
+    if (entryMigrating(entry) && (flags & VM_WRITE) === 0) protectMigrating(pte + at, entry);
+    lost |= changeEntry(pte + at, flags);
+  }
   pteUnmapUnlock(pte);
   return lost;
+}
+
+/** Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now. PTE lock held. */
+function protectMigrating(pte: u32, entry: u32): void {
+  if ((entry & MIGRATION_WRITE) === 0) return;
+  // The same entry with other flags: no walker reads it, and the count of entries stays.
+  store(pte, ((entry & ~MIGRATION_WRITE) | MIGRATION_EXCLUSIVE) >>> 0);
 }
 
 /** A present entry under the rights of `flags`. */
@@ -174,9 +188,9 @@ function newEntry(entry: u32, flags: u32): u32 {
   return result;
 }
 
-/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one, which only this entry has (faultWrite.ts). */
+/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry has. */
 function canBeWritable(entry: u32, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
-  return (folioFlags(entryNumber(entry)) & F_ANON) !== 0;
+  return pageExclusive(entryNumber(entry));
 }

@@ -120,7 +120,7 @@ function growInPlace(mm: u32, vma: u32, old: u32, oldPages: u32, newPages: u32):
   const flags = load(vma + VMA_FLAGS);
   const inode = load(vma + VMA_INODE);
   const anon = load(vma + VMA_ANON);
-  return vmaMergeNew(mm, end, end + delta, flags, inode, pgoff, anon) === 0 ? ENOMEM : 0;
+  return vmaMergeNew(mm, end, end + delta, flags, inode, pgoff, anon, 0) === 0 ? ENOMEM : 0;
 }
 
 /** Moves every piece of a VMA in [old, old + pages) (remap_move). Memory that a userfaultfd watches moves only if it is the only piece. */
@@ -177,13 +177,14 @@ function moveVma(mm: u32, vma: u32, old: u32, oldPages: u32, new_: u32, newPages
   // Without pages there is nothing whose offset must stay: the better for merging.
   if (inode === 0 && anon === 0) pgoff = new_;
   if (inode !== 0) inodeGet(inode);
-  const copy = vmaMap(mm, new_, new_ + newPages, load(vma + VMA_FLAGS), inode, pgoff, anon);
+  const copy = vmaMap(mm, new_, new_ + newPages, load(vma + VMA_FLAGS), inode, pgoff, vma);
   if (copy === 0) return ENOMEM;
-  // The copy may have merged with the source itself.
+  // A walk of the rmap comes to a new VMA after its source; one that it merged with may stand before it, or be the source itself.
+  const merged = load(copy + VMA_START) !== new_ || load(copy + VMA_END) !== new_ + newPages;
   const source = vmaLookup(mm, old);
-  const moved = movePageTables(mm, source, copy, old, new_, oldPages);
+  const moved = movePageTables(mm, source, copy, old, new_, oldPages, merged);
   if (moved < oldPages) {
-    movePageTables(mm, copy, source, new_, old, moved);
+    movePageTables(mm, copy, source, new_, old, moved, true);
     unmapRange(mm, new_, new_ + newPages, 0);
     return ENOMEM;
   }

@@ -9,17 +9,20 @@
  *     shared with a neighbour and stay.
  *  4. munmap itself and brk downgrade mmap_lock to read: faults elsewhere go on; who would make a new neighbour has to wait.
  *     mmap over old mappings and mremap stay at write.
- *  5. One gather: zap the pages of each VMA, then free the tables of each run of VMAs that lie at most one PMD apart; flush.
+ *  5. One gather: zap the pages of each VMA, which walks of the rmap may still find; then hide the VMAs from the rmap, and free the tables of
+ *     each run of VMAs that lie at most one PMD apart; flush.
  *  6. Drop inode references, free the VMAs by RCU, release mmap_lock.
  *
- * Lock order: mmap_lock, VMA write locks; zap and table freeing take page-table locks on their own.
+ * Lock order: mmap_lock, VMA write locks, i_mmap and anon_vma; zap and table freeing take page-table locks on their own.
  * Source: Linux 6.18 mm/vma.c (do_vmi_munmap, vms_gather_munmap_vmas, vms_complete_munmap_vmas, unmap_region),
  * mm/memory.c (unmap_vmas, free_pgtables).
  */
 
 import { EINVAL, ENOMEM, PMD_PAGES, TASK_END } from './config.ts';
+import { unlinkAnonVmas } from './anonVma.ts';
 import { freePgdRange } from './freeTables.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
+import { unlinkFileVma } from './iMmap.ts';
 import { VMA_END, VMA_FREE, VMA_INODE, VMA_START } from './layout.ts';
 import { inodePut } from './mm.ts';
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
@@ -64,6 +67,14 @@ function detachRange(mm: u32, start: u32, end: u32): u32 {
   return head;
 }
 
+/** Hides detached VMAs from every walk of the rmap. */
+function hideVmas(head: u32): void {
+  for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
+    unlinkAnonVmas(vma);
+    unlinkFileVma(vma);
+  }
+}
+
 /** Frees the tables of detached VMAs, run by run (free_pgtables). */
 function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): void {
   let vma = head;
@@ -92,6 +103,7 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unmapVmaPages(g, mm, vma, load(vma + VMA_START), load(vma + VMA_END));
   }
+  hideVmas(head);
   reshapeBegin(mm);
   freePgtables(g, mm, head, floor, ceiling);
   reshapeEnd(mm);

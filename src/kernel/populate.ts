@@ -9,6 +9,7 @@ import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts'
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import {
   FAULT_USERFAULT,
+  FAULT_WAITS,
   handleMmFault,
   ON_MMAP_LOCK,
   populatePermitted,
@@ -17,15 +18,17 @@ import {
 } from './fault.ts';
 import { F_DIRTY, folioHead, folioOf } from './frame.ts';
 import { pmdTransHugeLock } from './hugePmd.ts';
-import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
+import { C_FAULT_FOLIO, F_FLAGS, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { thisCpu } from './percpu.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { userfaultWait } from './uffdFault.ts';
+import { folioWaitUnlocked } from './sleepLock.ts';
 import { findVma, vmaLookup } from './vma.ts';
 import { pmdFind, pmdUnlock } from './walk.ts';
-import { load, or } from './word.ts';
+import { load, or, peek } from './word.ts';
 
 /** Whether `entry`, whose lock is held, suffices. */
 function entrySuffices(entry: u32, write: u32): boolean {
@@ -65,11 +68,16 @@ function waitUnlocked(mm: u32): u32 {
   return result;
 }
 
-/** Faults one page in until its entry suffices. mmap_lock held for read. Returns 0, ENOMEM, SIGBUS or FAULT_USERFAULT. */
+/** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM, SIGBUS or FAULT_USERFAULT. */
 function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   let result: u32 = 0;
-  while (result === 0 && !suffices(mm, vpn, write))
+  while (result === 0 && !suffices(mm, vpn, write)) {
     result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
+    if (result === FAULT_WAITS) {
+      folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
+      result = 0;
+    }
+  }
   return result;
 }
 

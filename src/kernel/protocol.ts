@@ -5,6 +5,9 @@
  *     hook              called                                                       under
  *     walkBegin, End    around every operation that walks page tables down           mmap_lock, VMA or rmap lock
  *     reshapeBegin, End around what takes tables out that need not be empty          mmap_lock (munmap, exit, mremap)
+ *     tableInstalled    a new PTE table is about to be published                     PMD lock
+ *     tableUnlink       munmap or exit takes a table away                            reshapeBegin's, no spinlock
+ *     tableGet, Put     around every mapping of a PTE table (pteMap.ts)              RCU section; Put: no spinlock
  *     entryInstalled    an entry went from none to something                         PTE lock
  *     entriesCleared    entries went to none                                         PTE lock
  *     upperInstalled    an upper entry went from none to something                   its table's lock, or reshapeBegin's
@@ -18,24 +21,45 @@
  * without a lock, the hardware) are not announced: RCU and flushes protect them.
  */
 
-import { PROTOCOL_MMAP_WRITE, PROTOCOL_PT_RWSEM, PROTOCOL_SYNC } from './config.ts';
+import {
+  PROTOCOL_MMAP_WRITE,
+  PROTOCOL_PT_RWSEM,
+  PROTOCOL_PTE_REFCOUNT,
+  PROTOCOL_SYNC,
+} from './config.ts';
 import { countCleared, countInstalled } from './emptiness.ts';
+import { entryNumber } from './entry.ts';
 import { H_PROTOCOL, PT_MM } from './layout.ts';
 import { reclaimUnderMmapWrite } from './mmapWriteReclaim.ts';
+import {
+  refcountCleared,
+  refcountInstall,
+  refcountInstalled,
+  refcountPut,
+  refcountPutInstalled,
+  refcountTryGet,
+  refcountUnlink,
+} from './pteRefcount.ts';
 import { detachedTable, reclaimEligible, reclaimLocked, reclaimUnlocked } from './ptReclaim.ts';
 import {
   checkPtLock,
   ptReadLock,
+  ptReadLockSecond,
   ptReadUnlock,
+  ptReadUnlockSecond,
   ptWriteLock,
   ptWriteUnlock,
   reclaimUnderPtLock,
 } from './ptRwsem.ts';
-import { ptdescOfEntry } from './table.ts';
-import { peek } from './word.ts';
+import { LEVEL_PTE, ptdescOfEntry, tableDetach } from './table.ts';
+import { load, peek, store } from './word.ts';
 
 function ptRwsem(): boolean {
   return peek(H_PROTOCOL) === PROTOCOL_PT_RWSEM;
+}
+
+function counted(): boolean {
+  return peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
 }
 
 /** An operation that walks the page tables of `mm` begins. No lock held that comes after the rmap locks, no RCU section. */
@@ -43,9 +67,23 @@ export function walkBegin(mm: u32): void {
   if (ptRwsem()) ptReadLock(mm);
 }
 
-/** It ends. */
+/** It ends. No spinlock held. */
 export function walkEnd(mm: u32): void {
   if (ptRwsem()) ptReadUnlock(mm);
+  installsDone();
+}
+
+/**
+ * A walk of a second address space begins, within that of another: one that nobody but this CPU and walks of the rmap can reach yet (fork's child), so
+ * that it never waits.
+ */
+export function walkBeginSecond(mm: u32): void {
+  if (ptRwsem()) ptReadLockSecond(mm);
+}
+
+/** It ends. */
+export function walkEndSecond(mm: u32): void {
+  if (ptRwsem()) ptReadUnlockSecond(mm);
 }
 
 /** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */
@@ -56,6 +94,44 @@ export function reshapeBegin(mm: u32): void {
 /** They have been. */
 export function reshapeEnd(mm: u32): void {
   if (ptRwsem()) ptWriteUnlock(mm);
+  installsDone();
+}
+
+/** This CPU has mapped, or will not map, the PTE table that it installed last. In the walk that did, no spinlock held. */
+export function installsDone(): void {
+  if (counted()) refcountPutInstalled();
+}
+
+/** The new PTE table `table` is about to be published. PMD lock held. */
+export function tableInstalled(table: u32): void {
+  if (counted()) refcountInstall(table);
+}
+
+/**
+ * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it names. Returns the table, 0: it
+ * names none by now. Precondition: that of freeTables.ts.
+ */
+export function tableUnlink(entry: u32, level: u32): u32 {
+  if (level === LEVEL_PTE && counted()) return refcountUnlink(entry);
+  const table = entryNumber(load(entry));
+  // Pairs with the loads of lockless walkers.
+  store(entry, 0);
+  upperCleared(entry);
+  tableDetach(table);
+  return table;
+}
+
+/**
+ * Asks to map the PTE table that the PMD value `value`, read in the RCU section under way, names. False: the table is on its way out, none of its
+ * entries is left, and the PMD entry is about to change.
+ */
+export function tableGet(value: u32): boolean {
+  return !counted() || refcountTryGet(value);
+}
+
+/** Ends a mapping of the table that holds the entry at `pte`, in its RCU section. No spinlock held. */
+export function tablePut(pte: u32): void {
+  if (counted()) refcountPut(pte);
 }
 
 /** Full checks: a locked or an allocating walk of the tables of `mm` is under way here. */
@@ -71,11 +147,13 @@ export function checkWalkFrom(pmd: u32): void {
 /** The entry at `pte` is about to be set; it was none. PTE lock held. */
 export function entryInstalled(pte: u32): void {
   if (ptRwsem()) countInstalled(pte);
+  else if (counted()) refcountInstalled(pte);
 }
 
-/** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held. */
+/** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held, the table is mapped. */
 export function entriesCleared(pte: u32, entries: u32): void {
   if (ptRwsem()) countCleared(pte, entries);
+  else if (counted()) refcountCleared(pte, entries);
 }
 
 /** The upper entry at `entry` is about to be set; it was none. */

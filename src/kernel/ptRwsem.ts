@@ -32,12 +32,20 @@ import { detachEmpty, handOver, nextEmpty, tableEmpty } from './emptiness.ts';
 import { freeEntry } from './freeTables.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { syncPoint } from './inject.ts';
-import { C_IRQ_DEPTH, C_PT_WALK, C_RCU_NESTING, MM_PT_LOCK, tableAddress } from './layout.ts';
+import {
+  C_IRQ_DEPTH,
+  C_PT_WALK,
+  C_PT_WALK_SECOND,
+  C_RCU_NESTING,
+  MM_PT_LOCK,
+  tableAddress,
+} from './layout.ts';
 import { LC_PT_READ } from './lockOrder.ts';
 import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
 import {
   rwsemReadLock,
+  rwsemReadTrylock,
   rwsemReadUnlock,
   rwsemWriteHeld,
   rwsemWriteLock,
@@ -69,6 +77,18 @@ export function ptReadUnlock(mm: u32): void {
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
+/** As ptReadLock, of an address space that nobody takes the lock of for writing, within a walk of another one. */
+export function ptReadLockSecond(mm: u32): void {
+  if (!rwsemReadTrylock(mm + MM_PT_LOCK, LC_PT_READ))
+    violation(ORACLE_LOCK_ORDER, mm + MM_PT_LOCK, LC_PT_READ, 1);
+  poke(thisCpu() + C_PT_WALK_SECOND, mm);
+}
+
+export function ptReadUnlockSecond(mm: u32): void {
+  poke(thisCpu() + C_PT_WALK_SECOND, 0);
+  rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
+}
+
 /** Nobody but this CPU walks the tables of `mm` with locks until `ptWriteUnlock`. */
 export function ptWriteLock(mm: u32): void {
   rwsemWriteLock(mm + MM_PT_LOCK, LC_PT_READ);
@@ -81,7 +101,8 @@ export function ptWriteUnlock(mm: u32): void {
 /** Complains if this CPU walks tables of `mm` that nothing keeps. */
 export function checkPtLock(mm: u32): void {
   const cpu = thisCpu();
-  if (peek(cpu + C_PT_WALK) === mm || rwsemWriteHeld(mm + MM_PT_LOCK)) return;
+  if (peek(cpu + C_PT_WALK) === mm || peek(cpu + C_PT_WALK_SECOND) === mm) return;
+  if (rwsemWriteHeld(mm + MM_PT_LOCK)) return;
   if (peek(cpu + C_IRQ_DEPTH) !== 0 || peek(cpu + C_RCU_NESTING) !== 0) return;
   violation(ORACLE_LOCK_ORDER, mm + MM_PT_LOCK, LC_PT_READ, peek(cpu + C_PT_WALK));
 }

@@ -17,6 +17,7 @@
 
 import { CHECK } from './check.ts';
 import {
+  AWAIT_DIFFERS,
   ORACLE_ACCOUNTING,
   ORACLE_BAD_UPPER_ENTRY,
   ORACLE_LOST_ENTRY,
@@ -26,11 +27,12 @@ import { entryNamesTable, entryNumber } from './entry.ts';
 import { C_MAP, C_MAP_DEPTH, C_MAPPED_PMD, MAPS_MAX, PT_GEN, PT_LOCK, PT_STATE } from './layout.ts';
 import { LC_PTE, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
 import { thisCpu } from './percpu.ts';
-import { checkWalkFrom, entriesCleared, entryInstalled } from './protocol.ts';
+import { checkWalkFrom, entriesCleared, entryInstalled, tableGet, tablePut } from './protocol.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_PTE_MAP_RETRIES } from './stats.ts';
 import { LEVEL_PTE, PT_LIVE, ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
+import { spinFor } from './wait.ts';
 import { pteOffset } from './walk.ts';
 import { exchange, load, peek, poke, store } from './word.ts';
 
@@ -56,6 +58,12 @@ function checkMap(pmd: u32, value: u32): void {
   poke(cpu + C_MAP + (depth << 3) + 4, generation);
 }
 
+/** Takes back the newest note of checkMap: the table was not mapped. */
+function forgetMap(): void {
+  const depth = thisCpu() + C_MAP_DEPTH;
+  poke(depth, peek(depth) - 1);
+}
+
 /** Compares the generation of the table mapped last. */
 function checkUnmap(pte: u32): void {
   const cpu = thisCpu();
@@ -70,24 +78,36 @@ function checkUnmap(pte: u32): void {
 }
 
 /**
+ * Asks the protocol for the table that `value`, read from `pmd` in this RCU section, names. Its generation is noted as of that reading, so that a table
+ * freed before the protocol has it is noticed, too.
+ */
+function getMapped(pmd: u32, value: u32): boolean {
+  if (CHECK >= 1) checkMap(pmd, value);
+  if (tableGet(value)) return true;
+  if (CHECK >= 1) forgetMap();
+  return false;
+}
+
+/**
  * Maps the PTE table that the PMD entry at `pmd` names and returns the address of the entry of `vpn`; the caller is then inside an
- * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating.
+ * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating, or when the protocol says that the table,
+ * which is empty, is on its way out.
  */
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
   if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
-  if (!entryNamesTable(value)) {
+  if (!entryNamesTable(value) || !getMapped(pmd, value)) {
     rcuReadUnlock();
     return 0;
   }
-  if (CHECK >= 1) checkMap(pmd, value);
   return pteOffset(value, vpn);
 }
 
-/** Ends a mapping. */
+/** Ends a mapping. No spinlock held: what the reclaim protocol does then may need one. */
 export function pteUnmap(pte: u32): void {
   if (CHECK >= 1) checkUnmap(pte);
+  tablePut(pte);
   rcuReadUnlock();
 }
 
@@ -119,16 +139,20 @@ export function pteUnmapUnlock(pte: u32): void {
   pteUnmap(pte);
 }
 
-/** As pteOffsetMap; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
+/** As pteOffsetMap, but waits for a table on its way out to be gone, so not under the PMD lock; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
 export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
   if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
-  const value = load(pmd);
+  let value = load(pmd);
+  while (entryNamesTable(value) && !getMapped(pmd, value)) {
+    // Still in the section, so that the table cannot come back here meanwhile: the PMD entry is sure to be seen changed.
+    spinFor(pmd, AWAIT_DIFFERS, value);
+    value = load(pmd);
+  }
   if (!entryNamesTable(value)) {
     rcuReadUnlock();
     return 0;
   }
-  if (CHECK >= 1) checkMap(pmd, value);
   poke(thisCpu() + C_MAPPED_PMD, value);
   return pteOffset(value, vpn);
 }

@@ -29,7 +29,7 @@ export function rssSub(mm: u32, kind: u32, pages: u32): void {
   poke(word, (peek(word) - pages) >>> 0);
 }
 
-/** Kind under which a present, not special entry is counted. */
+/** Kind under which an entry is counted that is present, not special, or a migration entry. */
 export function rssKind(entry: u32): u32 {
   const flags = folioFlags(entryNumber(entry));
   if ((flags & F_ANON) !== 0) return RSS_ANON;

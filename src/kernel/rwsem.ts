@@ -200,7 +200,7 @@ function waitInQueue(sem: u32, kind: u32, cls: u32): void {
       awaitNamed(word, 0xffffffff, AWAIT_EQUALS, 0, 0); // pairs with the exchange in grant
     rcuIdleExit();
   }
-  lockWaited(sem, cls, startNs, holder);
+  lockWaited(sem, cls, sem + RWSEM_LAST, startNs, holder);
 }
 
 function grantNext(sem: u32): void {

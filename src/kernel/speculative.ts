@@ -27,7 +27,7 @@ import { VM_EXEC, VM_READ, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE } from './confi
 import { entryMake, entryPresent, PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from './entry.ts';
 import { entryFlags, mapAnonFrame } from './fault.ts';
 import { reusePage, mayReuse, pinForCopy, replaceLocked } from './faultWrite.ts';
-import { F_ANON, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import { syncPoint } from './inject.ts';
 import {
   C_SPEC_VMA,
@@ -148,7 +148,7 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
   if (write !== 0) {
-    frame = frameAlloc(0, F_ANON);
+    frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return abort(COUNTER_SPECULATIVE_ABORTS_MEMORY);
   }
   const pte = mapLockSame(mm, vpn, seq, 0);
@@ -159,7 +159,7 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFrame(mm, vma, vpn, frame);
     setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
   }
   pteUnmapUnlock(pte);
@@ -170,14 +170,14 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
 function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): boolean {
   let pte = mapLockSame(mm, vpn, seq, entry);
   if (pte === 0) return false;
-  if (mayReuse(load(vma + VMA_FLAGS), entry)) {
+  if (mayReuse(vma, entry)) {
     reusePage(load(vma + VMA_FLAGS), pte, entry);
     pteUnmapUnlock(pte);
     return true;
   }
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
-  const fresh = frameAlloc(0, F_ANON);
+  const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   let committed = false;
   if (fresh === 0) {
     abort(COUNTER_SPECULATIVE_ABORTS_MEMORY);
@@ -185,7 +185,7 @@ function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): bool
     pte = mapLockSame(mm, vpn, seq, entry);
     committed = pte !== 0;
     if (committed) {
-      replaceLocked(mm, vma, pte, vpn, entry, fresh);
+      replaceLocked(mm, vma, pte, vpn, entry, fresh, PTE_WRITE);
       count(COUNTER_COPIES);
     } else {
       folioPut(fresh);

@@ -80,12 +80,19 @@ export const COUNTER_USERFAULTS_WP: u32 = 73;
 export const COUNTER_USERFAULT_FILLED: u32 = 74;
 export const COUNTER_USERFAULT_MOVED: u32 = 75;
 export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
+/** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
+export const COUNTER_MIGRATIONS: u32 = 72;
+export const COUNTER_FORKS: u32 = 73;
+export const COUNTER_FORK_COPIES: u32 = 74;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
+/** PTE tables freed by a count that became zero, and visitors that met such a count. */
+export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
+export const COUNTER_COUNT_ZERO_MET: u32 = 85;
 /** One more than the last counter. */
 export const COUNTERS: u32 = 102;
 

@@ -1,8 +1,9 @@
 /**
  * Simulated swap: slots without bytes, so that non-present entries are real.
  *
- * Guarantee: a slot is free, or its count equals the entries that name it. Lock order: G_SWAP_LOCK is innermost; it may be taken
- * under a PTE lock. Source: Linux mm/swapfile.c (get_swap_pages, swap_free).
+ * Guarantee: a slot is free, or its count equals the entries that name it (several after fork), and one while it is being given out. There is
+ * no cache between swap and the page tables: each entry that is faulted in gets a page of its own. Lock order: G_SWAP_LOCK is innermost; it may be taken
+ * under a PTE lock. Source: Linux mm/swapfile.c (get_swap_pages, swap_duplicate, swap_free).
  */
 
 import { CHECK } from './check.ts';
@@ -20,7 +21,7 @@ import {
 } from './layout.ts';
 import { LC_SWAP, spinLock, spinUnlock } from './lock.ts';
 import { violation } from './report.ts';
-import { load, peek, poke, store } from './word.ts';
+import { add, peek, poke, store, sub } from './word.ts';
 
 function slotOf(slot: u32): u32 {
   return peek(H_SWAP_BASE) + (slot << SWAP_SHIFT);
@@ -42,14 +43,23 @@ export function swapAlloc(): u32 {
   return slot;
 }
 
-/** Gives up one entry's claim to a slot. Precondition: the caller took the entry out of a page table, or never put it in. */
+/** Counts a further entry of a slot. Precondition: the caller has one, or holds the PTE lock of one. */
+export function swapDup(slot: u32): void {
+  const old = add(slotOf(slot) + SWAP_REF, 1);
+  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, slot, old, 1);
+}
+
+/**
+ * Gives up one entry's claim to a slot; the last one frees it. Precondition: the caller took the entry out of a page table, or never put it
+ * in.
+ */
 export function swapFree(slot: u32): void {
-  const word = slotOf(slot) + SWAP_REF;
-  if (CHECK >= 1 && load(word) !== 1) {
-    violation(ORACLE_ACCOUNTING, slot, load(word), 0);
+  const old = sub(slotOf(slot) + SWAP_REF, 1);
+  if (CHECK >= 1 && old === 0) {
+    violation(ORACLE_ACCOUNTING, slot, old, 0);
     return;
   }
-  store(word, 0);
+  if (old !== 1) return;
   spinLock(G_SWAP_LOCK, LC_SWAP);
   poke(slotOf(slot) + SWAP_NEXT, peek(G_SWAP_FREE));
   poke(G_SWAP_FREE, slot);

@@ -22,6 +22,7 @@ import {
   ORACLE_NONEMPTY_TABLE_FREED,
   ORACLE_TABLE_USE_AFTER_FREE,
   POISON_TABLE,
+  PROTOCOL_PTE_REFCOUNT,
   TABLE_BITS,
   TABLE_CACHE_BATCH,
   TABLE_CACHE_HIGH,
@@ -39,6 +40,7 @@ import {
   G_TABLES_HELD,
   H_INJECT_BATCH,
   H_INJECT_TABLE,
+  H_PROTOCOL,
   H_PTDESCS,
   H_TABLES,
   LOCK_AUX,
@@ -236,6 +238,10 @@ function checkTableAtFree(table: u32, state: u32): void {
       violation(ORACLE_NONEMPTY_TABLE_FREED, table, i, entry);
       return;
     }
+  }
+  if (state >>> 8 === LEVEL_PTE && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
+    const visitors = load(desc + PT_COUNT);
+    if (visitors !== 0) violation(ORACLE_TABLE_USE_AFTER_FREE, table, visitors, load(desc + PT_OP));
   }
 }
 

@@ -41,9 +41,9 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { entryFlags, mapAnonFrame } from './fault.ts';
-import { mapCachedFrame, pageIndex } from './faultFile.ts';
+import { mapCachedFrame } from './faultFile.ts';
 import { FILEMAP_EXISTS, filemapAdd, filemapRemoveUnused } from './filemap.ts';
-import { F_ANON, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import { F_ANON, F_EXCLUSIVE, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
 import {
   C_UFFD_DONE,
   H_FAULT_PATH,
@@ -61,7 +61,7 @@ import { condResched } from './rcu.ts';
 import { count, COUNTER_USERFAULT_FILLED } from './stats.ts';
 import { uffdRangeValid, VM_UFFD_FLAGS } from './uffd.ts';
 import { uffdWake } from './uffdFault.ts';
-import { vmaLookup } from './vma.ts';
+import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
 import { load, peek, poke } from './word.ts';
@@ -96,7 +96,7 @@ function installAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, frame: u32, wp:
   if (frame === 0) {
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
-    mapAnonFrame(mm, vpn, frame);
+    mapAnonFrame(mm, vma, vpn, frame);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     const rights = wp !== 0 ? PTE_UFFD_WP : writable;
     setPte(pte, entryMake(frame, entryFlags(flags) | rights | PTE_DIRTY));
@@ -107,7 +107,7 @@ function installAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, frame: u32, wp:
 
 function fillAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, what: u32, wp: u32): u32 {
   if (what === FILL_ZERO) return installAnonymous(mm, vma, pmd, vpn, 0, 0);
-  const frame = frameAlloc(0, F_ANON);
+  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const error = installAnonymous(mm, vma, pmd, vpn, frame, wp);
   if (error !== 0) folioPut(frame);
@@ -117,7 +117,7 @@ function fillAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, what: u32, wp: u32
 /** Adds a page to the cache and maps it. Returns 0, EAGAIN, EEXIST, ENOMEM, or EFAULT: beyond the end of the object. */
 function fillShared(mm: u32, vma: u32, pmd: u32, vpn: u32, wp: u32): u32 {
   const inode = load(vma + VMA_INODE);
-  const index = pageIndex(vma, vpn);
+  const index = linearPageIndex(vma, vpn);
   if (index >= load(inode + INODE_PAGES)) return EFAULT;
   const frame = filemapAdd(inode, index);
   if (frame === 0) return ENOMEM;
@@ -179,8 +179,8 @@ function fill(mm: u32, start: u32, pages: u32, what: u32, wp: u32, wake: boolean
     vma = vmaLookup(mm, start);
     if (vma === 0) error = ENOENT;
     else {
-      if ((load(vma + VMA_FLAGS) & VM_SHARED) === 0) anonVmaPrepare(mm, vma);
-      error = fillVma(mm, vma, start, pages, what, wp);
+      if ((load(vma + VMA_FLAGS) & VM_SHARED) === 0) error = anonVmaPrepare(mm, vma);
+      if (error === 0) error = fillVma(mm, vma, start, pages, what, wp);
     }
     mmapReadUnlock(mm);
   }

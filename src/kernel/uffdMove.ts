@@ -10,8 +10,8 @@
  *  3. Take both PTE locks, in order of their addresses, as two moves may go in opposite directions.
  *  4. Look again: both entries *and the destination's PMD* must be as they were, else begin again at 1. The source's entry is not none, so an equal
  *     entry shows that its table is still linked. The destination's is none: only the PMD shows that its table was not reclaimed.
- *  5. Page by page: clear the source's entry, then look at the page's references, as GUP-fast takes one first and looks at the entry afterwards; one
- *     too many: put the entry back (EBUSY). Note the page's new place; set the destination's entry, writable, without write protection.
+ *  5. Page by page, its folio locked by trying (else begin again when it is free): clear the source's entry, then look at the page's references, as GUP-fast takes one first and looks at the entry afterwards; one
+ *     too many: put the entry back (EBUSY).Note the page's new place and anon_vma; set the destination's entry, writable, without write protection.
  *  6. Flush the source's range, still under the locks; then nobody writes through the old address.
  *
  * Lock order: mmap_lock for read (Linux: two VMA locks, which it takes in a way that cannot wait in a circle); PTE locks, the lower address first.
@@ -41,6 +41,7 @@ import {
   ENTRY_SWAP,
   entryHuge,
   entryMake,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -48,12 +49,21 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from './entry.ts';
-import { entryFlags } from './fault.ts';
-import { F_ANON, folioHead, folioLarge, folioOf, ZERO_FRAME } from './frame.ts';
+import { entryFlags, FAULT_WAITS, faultWaits } from './fault.ts';
+import { F_ANON, folioFlags, folioLarge, folioOf, ZERO_FRAME } from './frame.ts';
 import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
-import { C_UFFD_DONE, F_FLAGS, F_INDEX, F_REF, VMA_END, VMA_FLAGS, VMA_INODE } from './layout.ts';
-import { folioMapCount } from './mapcount.ts';
+import {
+  C_FAULT_FOLIO,
+  C_UFFD_DONE,
+  F_INDEX,
+  F_OWNER,
+  F_REF,
+  VMA_ANON,
+  VMA_END,
+  VMA_FLAGS,
+  VMA_INODE,
+} from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { thisCpu } from './percpu.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
@@ -68,6 +78,8 @@ import {
   setPte,
 } from './pteMap.ts';
 import { condResched } from './rcu.ts';
+import { pageExclusive } from './rmapEntries.ts';
+import { folioTrylock, folioUnlock, folioWaitUnlocked } from './sleepLock.ts';
 import {
   count,
   COUNTER_USERFAULT_MOVE_RETRIES,
@@ -78,9 +90,9 @@ import { tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
 import { uffdRangeValid, VM_UFFD_FLAGS } from './uffd.ts';
 import { uffdWake } from './uffdFault.ts';
-import { vmaLookup } from './vma.ts';
+import { linearPageIndex, vmaLookup } from './vma.ts';
 import { pmdAlloc, pmdFind, pteAlloc } from './walk.ts';
-import { load, peek, poke } from './word.ts';
+import { load, peek, poke, store } from './word.ts';
 
 /** Step 3. */
 function lockBoth(a: u32, b: u32): void {
@@ -100,14 +112,14 @@ function unlockBoth(a: u32, b: u32): void {
   pteUnlock(a);
 }
 
-/** Whether `entry` maps an anonymous page that can move: a folio of one page that this entry alone maps (PageAnonExclusive). */
+/** Whether `entry` maps an anonymous page that can move: a folio of one page that is exclusive to this entry (PageAnonExclusive). */
 function movable(entry: u32): boolean {
-  const frame = entryNumber(entry);
-  if (folioLarge(frame) || (load(folioOf(folioHead(frame)) + F_FLAGS) & F_ANON) === 0) return false;
-  return folioMapCount(frame) === 1;
+  const page = entryNumber(entry);
+  if (folioLarge(page) || (folioFlags(page) & F_ANON) === 0) return false;
+  return pageExclusive(page);
 }
 
-/** Step 5 for a present page. Both PTE locks held. Returns 0 or EBUSY. */
+/** Step 5 for a present page, whose folio is locked: no walk of the rmap looks for it meanwhile. Both PTE locks held. Returns 0 or EBUSY. */
 function movePresent(vma: u32, dst: u32, src: u32, dstVpn: u32): u32 {
   const entry = clearPte(src);
   const folio = folioOf(entryNumber(entry));
@@ -115,7 +127,9 @@ function movePresent(vma: u32, dst: u32, src: u32, dstVpn: u32): u32 {
     setPte(src, entry);
     return EBUSY;
   }
-  poke(folio + F_INDEX, dstVpn);
+  // Atomic: whoever still has the frame's number from before may look at its owner.
+  store(folio + F_OWNER, load(vma + VMA_ANON));
+  store(folio + F_INDEX, linearPageIndex(vma, dstVpn));
   const flags = entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | (entry & PTE_DIRTY);
   setPte(dst, entryMake(entryNumber(entry), flags));
   return 0;
@@ -128,7 +142,10 @@ function goesOn(dst: u32, src: u32): boolean {
   return movable(entry);
 }
 
-/** Steps 5 and 6 for up to `pages` present pages. Both PTE locks held. Returns how many moved; C_UFFD_DONE is not touched. 0: EBUSY. */
+/**
+ * Steps 5 and 6 for up to `pages` present pages, whose folios are locked by trying. Both PTE locks held. Returns how many moved; or, when the first one
+ * does not, `failed`: EBUSY, or FAULT_WAITS for its folio.
+ */
 function movePresentPages(
   mm: u32,
   vma: u32,
@@ -139,16 +156,24 @@ function movePresentPages(
   pages: u32,
 ): u32 {
   let moved: u32 = 0;
-  let going = movable(load(src));
+  let error = movable(load(src)) ? 0 : EBUSY;
+  let going = error === 0;
   while (going) {
     const at = moved << 2;
-    going = movePresent(vma, dst + at, src + at, dstVpn + moved) === 0;
+    const page = entryNumber(load(src + at));
+    error = faultWaits(page);
+    if (folioTrylock(page)) {
+      error = movePresent(vma, dst + at, src + at, dstVpn + moved);
+      folioUnlock(page);
+    }
+    going = error === 0;
     if (going) {
       moved += 1;
       going = moved < pages && goesOn(dst + (moved << 2), src + (moved << 2));
     }
   }
-  if (moved !== 0) flushTlbRange(mm, srcVpn, srcVpn + moved, 0);
+  if (moved === 0) return failed(error);
+  flushTlbRange(mm, srcVpn, srcVpn + moved, 0);
   return moved;
 }
 
@@ -178,6 +203,7 @@ function moveMapped(
   if (entry === 0) return holes ? 1 : failed(ENOENT);
   const present = entryPresent(entry);
   const special = present && (entry & PTE_SPECIAL) !== 0;
+  if (entryMigrating(entry)) return failed(faultWaits(entryNumber(entry)));
   if (!present && (entry & ENTRY_KIND) !== ENTRY_SWAP) return failed(EFAULT);
   syncPoint();
   lockBoth(dst, src);
@@ -186,7 +212,6 @@ function moveMapped(
     result = failed(EAGAIN);
   } else if (present && !special) {
     result = movePresentPages(mm, vma, dst, src, dstVpn, srcVpn, pages);
-    if (result === 0) result = failed(EBUSY);
   } else {
     clearPte(src);
     if (special) flushTlbRange(mm, srcVpn, srcVpn + 1, 0);
@@ -250,9 +275,11 @@ function movePages(mm: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean
   const dst = vmaLookup(mm, dstVpn);
   const src = vmaLookup(mm, srcVpn);
   if (dst === 0) return ENOENT;
-  if ((load(dst + VMA_FLAGS) & VM_SHARED) === 0) anonVmaPrepare(mm, dst);
+  let error: u32 = 0;
+  if ((load(dst + VMA_FLAGS) & VM_SHARED) === 0) error = anonVmaPrepare(mm, dst);
+  if (error !== 0) return error;
   if (src === 0) return ENOENT;
-  let error = checkAreas(src, dst, srcVpn, dstVpn, pages);
+  error = checkAreas(src, dst, srcVpn, dstVpn, pages);
   let done: u32 = 0;
   while (error === 0 && done < pages) {
     walkBegin(mm);
@@ -260,8 +287,9 @@ function movePages(mm: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean
     walkEnd(mm);
     error = result >>> ERROR_SHIFT;
     done += result & PAGES_MASK;
-    if (error === EAGAIN) {
+    if (error === EAGAIN || error === FAULT_WAITS) {
       count(COUNTER_USERFAULT_MOVE_RETRIES);
+      if (error === FAULT_WAITS) folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
       error = 0;
     }
     condResched();

@@ -36,7 +36,10 @@ import {
   ENTRY_KIND,
   ENTRY_SWAP,
   entryHuge,
+  entryMigrating,
   entryNamesTable,
+  MIGRATION_EXCLUSIVE,
+  MIGRATION_WRITE,
   entryNumber,
   entryPresent,
   PTE_DIRTY,
@@ -45,7 +48,7 @@ import {
   PTE_WRITE,
   UFFD_MARKER,
 } from './entry.ts';
-import { F_ANON, folioHead, folioOf } from './frame.ts';
+import { F_ANON, folioFlags } from './frame.ts';
 import {
   gatherFinish,
   gatherNoteRange,
@@ -55,14 +58,15 @@ import {
   MARKERS_MAKE,
 } from './gather.ts';
 import { splitHugePmd } from './hugePmd.ts';
-import { F_FLAGS, MM_UFFD_FEATURES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { MM_UFFD_FEATURES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { condResched } from './rcu.ts';
+import { pageExclusive } from './rmapEntries.ts';
 import { uffdRangeValid } from './uffd.ts';
 import { uffdWake } from './uffdFault.ts';
-import { findVma, vmaLookup } from './vma.ts';
+import { findVma } from './vma.ts';
 import { pmdAlloc, pmdFind, pteAlloc } from './walk.ts';
 import { and, compareExchange, load, or } from './word.ts';
 import { spanEnd } from './zap.ts';
@@ -91,19 +95,23 @@ export function uffdZapMarkers(vma: u32): u32 {
   return (load(vma + VMA_FLAGS) & VM_UFFD_WP) !== 0 ? MARKERS_MAKE : MARKERS_KEEP;
 }
 
-/** What is to stand for `entry`, that of a page of shared memory which leaves its table: a marker, or none. mmap_lock held. */
-export function uffdLeftBehind(mm: u32, vpn: u32, entry: u32): u32 {
+/** What is to stand for `entry`, that of a page of shared memory mapped by `vma`, which leaves its table: a marker, or none. PTE lock held. */
+export function uffdLeftBehind(vma: u32, entry: u32): u32 {
   if ((entry & PTE_UFFD_WP) === 0) return 0;
-  const vma = vmaLookup(mm, vpn);
-  return vma !== 0 && (load(vma + VMA_FLAGS) & VM_UFFD_WP) !== 0 ? UFFD_MARKER : 0;
+  return (load(vma + VMA_FLAGS) & VM_UFFD_WP) !== 0 ? UFFD_MARKER : 0;
 }
 
 /** An entry as it is in memory that is not watched: without the protection; a marker is none. */
 export function uffdForget(entry: u32): u32 {
   if (entry === UFFD_MARKER) return 0;
-  return entryPresent(entry) || (entry & ENTRY_KIND) === ENTRY_SWAP
+  return entryPresent(entry) || entryMigrating(entry) || (entry & ENTRY_KIND) === ENTRY_SWAP
     ? (entry & ~PTE_UFFD_WP) >>> 0
     : entry;
+}
+
+/** Whether the page is anonymous and this entry's alone. */
+function anonExclusive(page: u32): boolean {
+  return (folioFlags(page) & F_ANON) !== 0 && pageExclusive(page);
 }
 
 /** A present entry without the protection, writable at once where a fault would only find that it may be (can_change_pte_writable). */
@@ -111,9 +119,7 @@ function unprotected(flags: u32, entry: u32): u32 {
   const plain = (entry & ~PTE_UFFD_WP) >>> 0;
   if ((flags & VM_WRITE) === 0 || (plain & PTE_SPECIAL) !== 0) return plain;
   const mine =
-    (flags & VM_SHARED) !== 0
-      ? (plain & PTE_DIRTY) !== 0
-      : (load(folioOf(folioHead(entryNumber(plain))) + F_FLAGS) & F_ANON) !== 0;
+    (flags & VM_SHARED) !== 0 ? (plain & PTE_DIRTY) !== 0 : anonExclusive(entryNumber(plain));
   return mine ? (plain | PTE_WRITE) >>> 0 : plain;
 }
 
@@ -147,7 +153,12 @@ function changeEntry(
     if (protect !== 0 && markers) setPte(pte, UFFD_MARKER);
   } else if (entry === UFFD_MARKER) {
     if (protect === 0) clearPte(pte);
-  } else if ((entry & ENTRY_KIND) === ENTRY_SWAP) {
+  } else if ((entry & ENTRY_KIND) === ENTRY_SWAP || entryMigrating(entry)) {
+    // Of a migration entry, as of a present one, the right to write goes; that it had it means that the page is exclusive.
+    if (protect !== 0 && entryMigrating(entry) && (entry & MIGRATION_WRITE) !== 0) {
+      or(pte, MIGRATION_EXCLUSIVE);
+      and(pte, ~MIGRATION_WRITE >>> 0);
+    }
     if (protect !== 0) or(pte, PTE_UFFD_WP);
     else and(pte, ~PTE_UFFD_WP >>> 0);
   }

@@ -36,6 +36,8 @@ import {
   MM_VMA_HEAD,
   MM_VMA_PATH,
   VMA_ANON,
+  VMA_CHAIN,
+  VMA_CHAIN_OLDEST,
   VMA_END,
   VMA_FLAGS,
   VMA_FREE,
@@ -99,18 +101,10 @@ export function vmaFreeRcu(head: u32): void {
 }
 
 /**
- * A new, detached VMA of `mm` over [start, end). Precondition: mmap_lock for write; the caller has a reference to `inode`, which
- * passes to the VMA. Returns its address, 0 when there is none left.
+ * A new, detached VMA of `mm` over [start, end), in no rmap list. Precondition: mmap_lock for write; the caller has a reference to
+ * `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
  */
-export function vmaNew(
-  mm: u32,
-  start: u32,
-  end: u32,
-  flags: u32,
-  inode: u32,
-  pgoff: u32,
-  anon: u32,
-): u32 {
+export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pgoff: u32): u32 {
   const vma = vmaAlloc();
   if (vma === 0) return 0;
   store(vma + VMA_START, start);
@@ -119,7 +113,9 @@ export function vmaNew(
   store(vma + VMA_MM, mm);
   store(vma + VMA_PGOFF, pgoff);
   store(vma + VMA_INODE, inode);
-  store(vma + VMA_ANON, anon);
+  store(vma + VMA_ANON, 0);
+  store(vma + VMA_CHAIN, 0);
+  store(vma + VMA_CHAIN_OLDEST, 0);
   store(vma + VMA_LEVEL, drawLevel(mm));
   store(vma + VMA_REF, 0);
   store(vma + VMA_LOCK_SEQ, 0);
@@ -197,6 +193,11 @@ export function vmaPrev(mm: u32, vpn: u32): u32 {
 /** First VMA of `mm`, or 0. */
 export function vmaFirst(mm: u32): u32 {
   return load(mm + MM_VMA_HEAD);
+}
+
+/** Page index, in its inode or among the pages of its anon_vma, of `vpn` in `vma` (linear_page_index). */
+export function linearPageIndex(vma: u32, vpn: u32): u32 {
+  return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
 }
 
 /** Pages of `vma`. */

@@ -136,7 +136,7 @@ function waitForReaders(vma: u32, target: u32): void {
   rcuIdleEnter();
   awaitNamed(vma + VMA_REF, 0xffffffff, AWAIT_EQUALS, target, 64);
   rcuIdleExit();
-  lockWaited(vma + VMA_REF, LC_VMA_WRITE, startNs, HOLDER_READERS);
+  lockWaited(vma + VMA_REF, LC_VMA_WRITE, vma + VMA_LAST, startNs, HOLDER_READERS);
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */

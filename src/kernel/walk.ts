@@ -39,7 +39,7 @@ import {
   tableAddress,
 } from './layout.ts';
 import { LC_PAGE_TABLE, LC_PMD, spinLock, spinTrylock, spinUnlock } from './lock.ts';
-import { checkWalk, upperInstalled } from './protocol.ts';
+import { checkWalk, installsDone, tableInstalled, upperInstalled } from './protocol.ts';
 import { violation } from './report.ts';
 import {
   LEVEL_PMD,
@@ -148,6 +148,8 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
   if (load(entry) !== 0) return 1;
   const table = tableAlloc(level, mm, first, entry);
   if (table === 0) return 0;
+  // A walk that installs several tables is done with the one before.
+  if (level === LEVEL_PTE) installsDone();
   spinLock(lock, lockClass);
   const won = load(entry) === 0;
   if (CHECK >= 1 && (load(ptdescOfEntry(entry) + PT_STATE) & 0xff) !== PT_LIVE)
@@ -155,6 +157,7 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
   if (won) {
     mmIncTables(mm, level);
     upperInstalled(entry);
+    if (level === LEVEL_PTE) tableInstalled(table);
     store(entry, entryMake(table, UPPER_FLAGS));
   }
   spinUnlock(lock, lockClass);

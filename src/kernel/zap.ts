@@ -25,6 +25,7 @@ import {
   ENTRY_KIND,
   ENTRY_SWAP,
   entryHuge,
+  entryMigrating,
   entryNamesTable,
   entryNumber,
   entryPresent,
@@ -99,6 +100,12 @@ function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
   if (entry === UFFD_MARKER) {
     if (gatherMarkers(gather) !== MARKERS_DROP) return false;
     exchange(pte, 0);
+    return true;
+  }
+  if (entryMigrating(entry)) {
+    // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until all are gone.
+    exchange(pte, 0);
+    rssSub(mm, rssKind(entry), 1);
     return true;
   }
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return false;

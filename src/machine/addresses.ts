@@ -6,6 +6,7 @@ const GLOBAL_LOCKS: readonly [number, string][] = [
   [layout.G_TABLE_LOCK, 'lock of the free tables'],
   [layout.G_FRAME_LOCK, 'lock of the free frames'],
   [layout.G_VMA_LOCK, 'lock of the free VMAs'],
+  [layout.G_ANON_LOCK, 'lock of the free anon_vmas'],
   [layout.G_SWAP_LOCK, 'lock of the free swap slots'],
   [layout.G_MM_LOCK, 'lock of the address spaces'],
 ];
@@ -43,6 +44,8 @@ export function describeAddress(words: Uint32Array, address: number): string | n
     [layout.H_PTDESCS, layout.PTDESC_SHIFT, at(layout.H_TABLES), 'descriptor of table'],
     [layout.H_FOLIOS, layout.FOLIO_SHIFT, at(layout.H_FRAMES), 'descriptor of frame'],
     [layout.H_VMA_BASE, layout.VMA_SHIFT, at(layout.H_VMAS), 'VMA'],
+    [layout.H_ANON_VMA_BASE, layout.ANON_VMA_SHIFT, at(layout.H_ANON_VMAS), 'anon_vma'],
+    [layout.H_CHAIN_BASE, layout.CHAIN_SHIFT, at(layout.H_CHAINS), 'anon_vma_chain'],
     [layout.H_MM_BASE, Math.log2(layout.MM_BYTES), at(layout.H_MMS), 'address space'],
     [layout.H_INODE_BASE, layout.INODE_SHIFT, at(layout.H_INODES), 'inode'],
     [layout.H_CACHE_BASE, layout.BUCKET_SHIFT, at(layout.H_CACHE_MASK) + 1, 'page-cache bucket'],

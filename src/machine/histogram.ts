@@ -14,7 +14,7 @@ export interface Quantiles {
   p90Ns: number;
   p99Ns: number;
   p999Ns: number;
-  /** Upper end of the highest bucket in use. */
+  /** Upper end of the highest bucket in use, or what the greatest is known to be. */
   maxNs: number;
 }
 
@@ -46,14 +46,15 @@ export function quantile(histogram: Histogram, share: number): number {
   return bucketEnd(histogram.findIndex((times) => (counted += times) >= wanted));
 }
 
-/** The quantiles that reports show. */
-export function quantilesOf(histogram: Histogram): Quantiles {
+/** The quantiles that reports show. `maxNs`: the greatest of all, if it is known from elsewhere. */
+export function quantilesOf(histogram: Histogram, maxNs = Infinity): Quantiles {
+  const at = (share: number): number => Math.min(quantile(histogram, share), maxNs);
   return {
     count: histogram.reduce((sum, times) => sum + times, 0),
-    p50Ns: quantile(histogram, 0.5),
-    p90Ns: quantile(histogram, 0.9),
-    p99Ns: quantile(histogram, 0.99),
-    p999Ns: quantile(histogram, 0.999),
-    maxNs: quantile(histogram, 1),
+    p50Ns: at(0.5),
+    p90Ns: at(0.9),
+    p99Ns: at(0.99),
+    p999Ns: at(0.999),
+    maxNs: at(1),
   };
 }

@@ -8,6 +8,7 @@ import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
 import { WORKLOAD_MODULE, WORKLOADS_ALLOWED, type WorkloadSpec } from '../experiment/workload.ts';
 import { findWorkload } from '../experiment/workloads/index.ts';
 import { audit, type AuditReport } from './audit/index.ts';
+import { clearContention, readContention, type Contention } from './contention.ts';
 import { CpuLink } from './control.ts';
 import {
   Cpu,
@@ -31,6 +32,7 @@ import {
   type ResolvedOptions,
 } from './options.ts';
 import {
+  clearLockStatistics,
   readSpace,
   readStatistics,
   type MachineStatistics,
@@ -231,6 +233,18 @@ export class Machine implements AsyncDisposable {
   /** Reads all counters of the machine from shared memory, at any time. */
   statistics(): MachineStatistics {
     return readStatistics(this.words, performance.now() - this.#startedMs);
+  }
+
+  /** What CPUs remember of their waits for locks; null without the option `contention`. At any time. */
+  contention(): Contention | null {
+    return readContention(this.words);
+  }
+
+  /** Forgets waits, holds and grace periods so far, as after a warm-up; counters go on. The CPUs must be idle. */
+  forgetWaits(): void {
+    if (this.#running) throw new Error('forgetWaits: a workload is running; call it between runs');
+    clearLockStatistics(this.words);
+    clearContention(this.words);
   }
 
   /** The violations that CPUs have recorded so far, oldest first for each CPU. */

@@ -26,6 +26,7 @@ import {
   THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
+import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */
 export const MAGIC = 0x70746c62;
@@ -41,6 +42,8 @@ export interface Regions {
   ptdescs: number;
   folios: number;
   vmas: number;
+  anonVmas: number;
+  chains: number;
   mms: number;
   inodes: number;
   cache: number;
@@ -70,6 +73,8 @@ export function layOut(options: ResolvedOptions): Regions {
     ptdescs: region(options.tables, layout.PTDESC_SHIFT),
     folios: region(options.frames, layout.FOLIO_SHIFT),
     vmas: region(options.vmas, layout.VMA_SHIFT),
+    anonVmas: region(options.anonVmas, layout.ANON_VMA_SHIFT),
+    chains: region(options.anonVmaChains, layout.CHAIN_SHIFT),
     mms: region(options.addressSpaces, Math.log2(layout.MM_BYTES)),
     inodes: region(options.inodes, layout.INODE_SHIFT),
     cache: region(options.cacheBuckets, layout.BUCKET_SHIFT),
@@ -88,6 +93,8 @@ function tooLarge(options: ResolvedOptions, bytes: number): OptionError {
     ['tables', options.tables, TABLE_BYTES + 2 ** layout.PTDESC_SHIFT],
     ['frames', options.frames, 2 ** layout.FOLIO_SHIFT],
     ['vmas', options.vmas, 2 ** layout.VMA_SHIFT],
+    ['anonVmas', options.anonVmas, 2 ** layout.ANON_VMA_SHIFT],
+    ['anonVmaChains', options.anonVmaChains, 2 ** layout.CHAIN_SHIFT],
     ['swapPages', options.swapPages, 2 ** layout.SWAP_SHIFT],
     ['eventsPerCpu', options.eventsPerCpu, EVENT_BYTES * options.cpus],
   ];
@@ -131,6 +138,10 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_PTDESCS, regions.ptdescs);
   put(layout.H_FOLIOS, regions.folios);
   put(layout.H_VMA_BASE, regions.vmas);
+  put(layout.H_ANON_VMAS, options.anonVmas);
+  put(layout.H_ANON_VMA_BASE, regions.anonVmas);
+  put(layout.H_CHAINS, options.anonVmaChains);
+  put(layout.H_CHAIN_BASE, regions.chains);
   put(layout.H_MM_BASE, regions.mms);
   put(layout.H_INODE_BASE, regions.inodes);
   put(layout.H_CACHE_BASE, regions.cache);
@@ -186,6 +197,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     put(area + layout.C_IPI_REQ, SEQ_START);
     put(area + layout.C_IPI_ACK, SEQ_START);
   }
+  timeFirstHolds(words);
   return memory;
 }
 

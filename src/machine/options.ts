@@ -90,6 +90,10 @@ export interface MachineOptions {
   /** Data frames there are; default 1,048,576 (4 GiB of memory, of which only descriptors exist). */
   frames?: number;
   vmas?: number;
+  /** anon_vmas there are: one for each private mapping with anonymous pages that shares none; default 65,536. */
+  anonVmas?: number;
+  /** Links between VMAs and anon_vmas there are; after forks a VMA has several; default 131,072. */
+  anonVmaChains?: number;
   addressSpaces?: number;
   inodes?: number;
   /** Slots of the simulated swap; 0: no swap. */
@@ -188,6 +192,8 @@ const DEFAULTS: ResolvedOptions = {
   tables: 65_536,
   frames: 1_048_576,
   vmas: 65_536,
+  anonVmas: 65_536,
+  anonVmaChains: 131_072,
   addressSpaces: 16,
   inodes: 256,
   swapPages: 16_384,
@@ -256,6 +262,8 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     tables: checkInteger('tables', all.tables, 16, NUMBERS_MAX),
     frames: checkInteger('frames', all.frames, 1024, NUMBERS_MAX),
     vmas: checkInteger('vmas', all.vmas, 16, NUMBERS_MAX),
+    anonVmas: checkInteger('anonVmas', all.anonVmas, 16, NUMBERS_MAX),
+    anonVmaChains: checkInteger('anonVmaChains', all.anonVmaChains, 16, NUMBERS_MAX),
     addressSpaces: checkInteger('addressSpaces', all.addressSpaces, 1, 4096),
     inodes: checkInteger('inodes', all.inodes, 1, 65_535),
     swapPages: checkInteger('swapPages', all.swapPages, 0, NUMBERS_MAX),

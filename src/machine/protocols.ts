@@ -2,6 +2,7 @@
 import {
   PROTOCOL_MMAP_WRITE,
   PROTOCOL_NONE,
+  PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_PT_RWSEM,
   PROTOCOL_SYNC,
 } from '../kernel/config.ts';
@@ -25,6 +26,11 @@ export const PROTOCOL_LIST = {
   sync: {
     code: PROTOCOL_SYNC,
     summary: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+  },
+  'pte-refcount': {
+    code: PROTOCOL_PTE_REFCOUNT,
+    summary:
+      'each PTE table counts its entries and visitors; whoever drops the last count frees it (v3, November 2021)',
   },
   'pt-rwsem': {
     code: PROTOCOL_PT_RWSEM,

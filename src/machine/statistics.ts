@@ -1,11 +1,18 @@
 /** Reads a machine's counters from its shared memory, at any time and from any thread. */
 import {
+  LOCK_STAT_HOLDS,
   LS_ACQUIRED,
+  LS_BOUNCES,
   LS_CONTENDED,
+  LS_CONTENDED_BOUNCES,
   LS_HOLD_MAX,
+  LS_HOLD_MIN,
   LS_HOLD_TOTAL,
+  LS_HOLDS,
+  LS_NEXT_HOLD,
   LS_WAIT_HISTOGRAM,
   LS_WAIT_MAX,
+  LS_WAIT_MIN,
   LS_WAIT_TOTAL,
 } from '../kernel/lockStat.ts';
 import * as layout from '../kernel/layout.ts';
@@ -20,13 +27,24 @@ const RSS_LINE_BYTES = 64;
 export interface LockStatistics {
   acquired: number;
   contended: number;
+  /** Acquisitions, and contended ones, by another CPU than the last; 0 unless contention is measured (option `contention`). */
+  bounces: number;
+  contendedBounces: number;
   waitTotalNs: number;
+  waitMinNs: number;
   waitMaxNs: number;
   /** Half of the waits, and 99 in 100, were no longer than this, as far as the histogram tells; 0 without waits. */
   waitP50Ns: number;
   waitP99Ns: number;
-  /** 0 unless the machine measures hold times (option `lockStat`); never measured for `vmaWrite`, whose holds end with mmap_lock's. */
+  /**
+   * Holds that were timed: all of them with the option `lockStat`, one in about 64 with `contention` alone, else none. Never any of `vmaWrite`,
+   * whose holds end with mmap_lock's.
+   */
+  holdsTimed: number;
+  /** Of all holds: that of the timed ones, scaled where those are not all. */
   holdTotalNs: number;
+  /** Of the timed ones. */
+  holdMinNs: number;
   holdMaxNs: number;
   /** Number of waits of 2^n to 2^(n+1) - 1 ns, n from 0 to 31. */
   waitHistogramLog2Ns: number[];
@@ -118,11 +136,16 @@ function readLocks(words: Uint32Array, area: number): Map<string, LockStatistics
     locks.set(name, {
       acquired: load(words, at + LS_ACQUIRED),
       contended: load(words, at + LS_CONTENDED),
+      bounces: load(words, at + LS_BOUNCES),
+      contendedBounces: load(words, at + LS_CONTENDED_BOUNCES),
       waitTotalNs: long(words, at + LS_WAIT_TOTAL),
+      waitMinNs: load(words, at + LS_WAIT_MIN),
       waitMaxNs: load(words, at + LS_WAIT_MAX),
       waitP50Ns: 0,
       waitP99Ns: 0,
+      holdsTimed: load(words, at + LS_HOLDS),
       holdTotalNs: long(words, at + LS_HOLD_TOTAL),
+      holdMinNs: load(words, at + LS_HOLD_MIN),
       holdMaxNs: load(words, at + LS_HOLD_MAX),
       waitHistogramLog2Ns: histogram(words, at + LS_WAIT_HISTOGRAM),
     });
@@ -134,11 +157,22 @@ function histogram(words: Uint32Array, address: number): number[] {
   return Array.from({ length: HISTOGRAM_WORDS }, (_, bit) => load(words, address + bit * 4));
 }
 
+/** The lesser of two minima, each of so many values. */
+function least(count: number, value: number, otherCount: number, other: number): number {
+  if (count === 0 || otherCount === 0) return count === 0 ? other : value;
+  return Math.min(value, other);
+}
+
 function addLocks(to: LockStatistics, from: LockStatistics): void {
+  to.waitMinNs = least(to.contended, to.waitMinNs, from.contended, from.waitMinNs);
+  to.holdMinNs = least(to.holdsTimed, to.holdMinNs, from.holdsTimed, from.holdMinNs);
   to.acquired += from.acquired;
   to.contended += from.contended;
+  to.bounces += from.bounces;
+  to.contendedBounces += from.contendedBounces;
   to.waitTotalNs += from.waitTotalNs;
   to.waitMaxNs = Math.max(to.waitMaxNs, from.waitMaxNs);
+  to.holdsTimed += from.holdsTimed;
   to.holdTotalNs += from.holdTotalNs;
   to.holdMaxNs = Math.max(to.holdMaxNs, from.holdMaxNs);
   from.waitHistogramLog2Ns.forEach((count, bit) => (to.waitHistogramLog2Ns[bit]! += count));
@@ -194,7 +228,9 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
       violations: load(words, area + layout.C_VIOLATIONS),
     });
   }
+  const everyHold = (load(words, layout.H_LOCK_STAT) & LOCK_STAT_HOLDS) !== 0;
   for (const lock of Object.values(locks)) {
+    if (!everyHold && lock.holdsTimed > 0) lock.holdTotalNs *= lock.acquired / lock.holdsTimed;
     lock.waitP50Ns = quantileNs(lock.waitHistogramLog2Ns, 0.5, lock.waitMaxNs);
     lock.waitP99Ns = quantileNs(lock.waitHistogramLog2Ns, 0.99, lock.waitMaxNs);
   }
@@ -218,6 +254,29 @@ export function readStatistics(words: Uint32Array, elapsedMs: number): MachineSt
     addressSpaces,
     violations: load(words, layout.H_VIOLATIONS),
   };
+}
+
+/** Forgets waits, holds and grace periods, counters not. The CPUs must be idle: the words are theirs. */
+export function clearLockStatistics(words: Uint32Array): void {
+  for (let cpu = 0; cpu < load(words, layout.H_CPUS); cpu++) {
+    const area = layout.cpuArea(cpu);
+    const clear = (offset: number, bytes: number): void => {
+      words.fill(0, (area + offset) >>> 2, (area + offset + bytes) >>> 2);
+    };
+    clear(layout.C_LOCK_STAT, layout.LOCK_CLASSES_MAX * layout.LOCK_STAT_BYTES);
+    clear(layout.C_RCU_HISTOGRAM, HISTOGRAM_WORDS * 4);
+  }
+  timeFirstHolds(words);
+}
+
+/** When holds are to be timed: makes the next of each class on each CPU one that is. Before the CPUs start, or while they are idle. */
+export function timeFirstHolds(words: Uint32Array): void {
+  if (load(words, layout.H_LOCK_STAT) === 0) return;
+  for (let cpu = 0; cpu < load(words, layout.H_CPUS); cpu++)
+    for (let cls = 0; cls < layout.LOCK_CLASSES_MAX; cls++) {
+      const at = layout.cpuArea(cpu) + layout.C_LOCK_STAT + cls * layout.LOCK_STAT_BYTES;
+      words[(at + LS_NEXT_HOLD) >>> 2] = words[(at + LS_ACQUIRED) >>> 2]! + 1;
+    }
 }
 
 /** Statistics of every live address space. */

@@ -14,15 +14,19 @@ import {
   OP_ACCESS,
   OP_BRK,
   OP_FAULT,
+  OP_FORK,
   OP_GUP,
   OP_MADVISE,
+  OP_MIGRATE,
   OP_MMAP,
   OP_MM_CREATE,
   OP_MM_DESTROY,
   OP_MPROTECT,
   OP_MREMAP,
   OP_MUNMAP,
+  OP_RECLAIM,
   OP_TOUCH,
+  OP_TRUNCATE,
   OP_UFFD_COPY,
   OP_UFFD_MOVE,
   OP_UFFD_REGISTER,
@@ -241,6 +245,26 @@ export class PageCalls {
   /** A new address space's handle, 0 when there is none left. */
   mmCreate(): number {
     return this.#as(OP_MM_CREATE, 0, 0, 0, 0, (k) => k.mmCreate());
+  }
+
+  /** A copy of an address space; 0: no memory. */
+  fork(mm: number): number {
+    return this.#as(OP_FORK, mm, 0, 0, 0, (k) => k.forkMm(mm));
+  }
+
+  /** Moves a page to another frame: 0, EFAULT, EAGAIN or ENOMEM. */
+  migrate(mm: number, vpn: number): number {
+    return this.#as(OP_MIGRATE, mm, vpn, 0, 0, (k) => k.migratePage(mm, vpn));
+  }
+
+  /** Takes a page out of every address space that maps it, as memory pressure would: 0, EFAULT or EAGAIN. */
+  reclaim(mm: number, vpn: number): number {
+    return this.#as(OP_RECLAIM, mm, vpn, 0, 0, (k) => k.reclaimPage(mm, vpn));
+  }
+
+  /** Gives a file a new size in pages. */
+  truncate(inode: number, pages: number): void {
+    this.#as(OP_TRUNCATE, 0, 0, inode, pages, (k) => k.doTruncate(inode, pages));
   }
 
   mmDestroy(mm: number): void {

@@ -18,6 +18,9 @@ const PAGE_BYTES = 4096;
 const TABLE_SPAN_BYTES = 2 ** 21;
 const SPANS = 2 ** 44 / TABLE_SPAN_BYTES;
 const PGD_ENTRIES = 32;
+/** More do not fit into a machine beside the other sizes. */
+const TABLES_MAX = 1_600_000;
+export const FRAMES_MAX = 2 ** 24;
 
 export interface ReplaySizes {
   /** Page tables in use at once, at most. */
@@ -27,6 +30,9 @@ export interface ReplaySizes {
   vmas: number;
   inodes: number;
 }
+
+/** Sizes of a machine for a replay. */
+export type ReplayMachine = ReplaySizes & { anonVmas: number; anonVmaChains: number };
 
 /** Upper bounds for a list, from the ranges of its operations alone. */
 export function replaySizes(list: OperationList): ReplaySizes {
@@ -88,5 +94,18 @@ export function replaySizes(list: OperationList): ReplaySizes {
     frames,
     vmas,
     inodes: inodes + files.size,
+  };
+}
+
+/** The same for a machine, with room to spare, and never below its defaults. */
+export function replayMachine(list: OperationList): ReplayMachine {
+  const sizes = replaySizes(list);
+  return {
+    tables: Math.min(TABLES_MAX, Math.max(65_536, sizes.tables + 4096)),
+    frames: Math.min(FRAMES_MAX, Math.max(1_048_576, sizes.frames + 4096)),
+    vmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
+    anonVmaChains: Math.min(TABLES_MAX, 2 * Math.max(65_536, sizes.vmas + 4096)),
+    inodes: Math.min(65_535, sizes.inodes + 16),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { CPUS_MAX, LOCK_ADAPTIVE, SEQ_START } from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
+import { LS_NEXT_HOLD } from '../../src/kernel/lockStat.ts';
 import { setThisCpu } from '../../src/kernel/percpu.ts';
 import { rcuIdleExit, rcuInit } from '../../src/kernel/rcu.ts';
 import { attachMemory, peek, poke, store } from '../../src/kernel/word.ts';
@@ -16,7 +17,7 @@ export const FREE = layout.TABLES;
 export interface FloorOptions {
   cpus: number;
   lockKind?: number;
-  /** 1: measure hold times. */
+  /** LOCK_STAT_ bits. */
   lockStat?: number;
   /** The longest that a wait may last, ns; default 3 s. */
   stallNs?: number;
@@ -42,6 +43,10 @@ export function floorMemory(options: FloorOptions): WebAssembly.Memory {
     put(layout.cpuArea(cpu) + layout.C_SEED, 12_345 + cpu);
     for (const counter of [layout.C_RCU_QUEUED, layout.C_RCU_INVOKED])
       put(layout.cpuArea(cpu) + counter, SEQ_START);
+    for (let cls = 0; cls < layout.LOCK_CLASSES_MAX && options.lockStat !== undefined; cls++) {
+      const at = layout.cpuArea(cpu) + layout.C_LOCK_STAT + cls * layout.LOCK_STAT_BYTES;
+      put(at + LS_NEXT_HOLD, 1);
+    }
     for (const counter of [layout.C_IPI_REQ, layout.C_IPI_ACK])
       put(layout.cpuArea(cpu) + counter, SEQ_START);
   }

@@ -155,9 +155,9 @@ describe('lock-order oracle', () => {
 describe('lock_stat', () => {
   test('sums waits and holds over 2^32 ns and sorts waits by length', () => {
     floorHere({ cpus: 1 });
-    lockStat.countWait(order.LC_PMD, 0x80000000);
-    lockStat.countWait(order.LC_PMD, 0x80000000);
-    lockStat.countWait(order.LC_PMD, 1000);
+    lockStat.countWait(order.LC_PMD, 0x80000000, A);
+    lockStat.countWait(order.LC_PMD, 0x80000000, A);
+    lockStat.countWait(order.LC_PMD, 1000, A);
     expect(statWord(0, order.LC_PMD, lockStat.LS_CONTENDED)).toBe(3);
     expect(statWord(0, order.LC_PMD, lockStat.LS_WAIT_TOTAL)).toBe(1000);
     expect(statWord(0, order.LC_PMD, lockStat.LS_WAIT_TOTAL + 4)).toBe(1);

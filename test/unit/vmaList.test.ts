@@ -63,7 +63,7 @@ test('the skip list answers as a sorted array does', () => {
         if (insert) {
           const end = at + pages;
           if (ranges.some((range) => range.start < end && range.end > at)) continue;
-          const vma = vmaNew(mm, at, end, 3, 0, at, 0);
+          const vma = vmaNew(mm, at, end, 3, 0, at);
           vmaLink(mm, vma);
           ranges.push({ start: at, end, vma });
           ranges.sort((a, b) => a.start - b.start);
@@ -88,7 +88,7 @@ test('levels thin out by four and searches stay short', () => {
   const byLevel = Array.from({ length: 9 }, () => 0);
   for (let i = 0; i < count; i++) {
     const start = ((i * 7919) % count) * 4;
-    const vma = vmaNew(mm, start, start + 3, 3, 0, start, 0);
+    const vma = vmaNew(mm, start, start + 3, 3, 0, start);
     byLevel[words[(vma + VMA_LEVEL) >>> 2]!]! += 1;
     vmaLink(mm, vma);
   }
@@ -109,11 +109,11 @@ test('levels thin out by four and searches stay short', () => {
 test('VMAs run out, and come back', () => {
   const words = bootHere({ vmas: 8 });
   const mm = words[H_MM_BASE >>> 2]!;
-  const made = [1, 2, 3, 4, 5, 6, 7].map((at) => vmaNew(mm, at * 10, at * 10 + 1, 3, 0, at, 0));
+  const made = [1, 2, 3, 4, 5, 6, 7].map((at) => vmaNew(mm, at * 10, at * 10 + 1, 3, 0, at));
   expect(new Set(made).size).toBe(7);
   expect(made).not.toContain(0);
-  expect(vmaNew(mm, 100, 101, 3, 0, 100, 0)).toBe(0);
+  expect(vmaNew(mm, 100, 101, 3, 0, 100)).toBe(0);
   vmaFreeRcu(made[3]! + VMA_RCU);
-  expect(vmaNew(mm, 100, 101, 3, 0, 100, 0)).toBe(made[3]);
+  expect(vmaNew(mm, 100, 101, 3, 0, 100)).toBe(made[3]);
   expect(violations(words)).toEqual([]);
 });

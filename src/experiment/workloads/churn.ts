@@ -56,7 +56,7 @@ export const churn: NamedWorkload = {
     cleanUp: (cpu) => cpu.calls.pages.mmDestroy(cpu.shared[0]!),
   },
   sizes: (cpus) => ({
-    tables: 4096 + 256 * cpus,
+    tables: 8192 + 256 * cpus,
     frames: 65_536 + ARENA_PAGES * cpus,
     addressSpaces: 2,
     inodes: 1,

@@ -59,11 +59,12 @@ function local(cpu: WorkloadCpu): void {
   cpu.iterated(1);
 }
 
+const regionOf = (channel: number): number => BASE + channel * PIPELINE_PAGES * PIPELINE_APART;
+
 /** One look at the outgoing and the incoming channel; waits for the incoming one when there was nothing to do at either. */
 function pipeline(cpu: WorkloadCpu): void {
   const { words } = cpu;
   const mm = cpu.shared[0]!;
-  const regionOf = (channel: number): number => BASE + channel * PIPELINE_PAGES * PIPELINE_APART;
   const out = (cpu.id + 1) % cpu.cpus;
   let worked = false;
   if (
@@ -83,8 +84,8 @@ function pipeline(cpu: WorkloadCpu): void {
     cpu.iterated(1);
     worked = true;
   }
-  // The CPU before this one can always fill an empty channel, so this wait ends.
-  if (!worked) awaitSignal(cpu, signalWord(cpu.id, PUT), taken);
+  // The CPU before this one can fill an empty channel, unless it has done its operations and left.
+  if (!worked) awaitSignal(cpu, signalWord(cpu.id, PUT), taken, 1);
 }
 
 /** Waits until all CPUs are here; false when the machine stops first. */
@@ -112,7 +113,7 @@ function global(cpu: WorkloadCpu): void {
 }
 
 const sizes: NamedWorkload['sizes'] = (cpus) => ({
-  tables: 4096,
+  tables: 65_536,
   frames: 65_536 + GLOBAL_PAGES * cpus,
   addressSpaces: 2,
   inodes: 1,

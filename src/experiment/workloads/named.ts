@@ -81,8 +81,16 @@ export function signal({ words }: WorkloadCpu, word: number): number {
   return value;
 }
 
-/** Waits until a signal word is no longer `seen`; false when the machine stops first. Idle for RCU while it is parked. */
-export function awaitSignal(cpu: WorkloadCpu, word: number, seen: number): boolean {
+/**
+ * Waits until a signal word is no longer `seen`; false when the machine stops first, or when it has looked and parked `parks` times, a millisecond each.
+ * Idle for RCU while it is parked.
+ */
+export function awaitSignal(
+  cpu: WorkloadCpu,
+  word: number,
+  seen: number,
+  parks = Infinity,
+): boolean {
   const { words } = cpu;
   const { kernel } = cpu.calls;
   for (let spin = 0; spin < SPINS; spin++) {
@@ -92,7 +100,7 @@ export function awaitSignal(cpu: WorkloadCpu, word: number, seen: number): boole
   }
   kernel.rcuIdleEnter();
   Atomics.add(words, word + 1, 1);
-  while (Atomics.load(words, word) === seen && !cpu.stopped)
+  for (let park = 0; park < parks && Atomics.load(words, word) === seen && !cpu.stopped; park++)
     Atomics.wait(words, word, seen, PARK_MS);
   Atomics.sub(words, word + 1, 1);
   kernel.rcuIdleExit();

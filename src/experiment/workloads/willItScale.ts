@@ -71,6 +71,7 @@ const TESTS: readonly Test[] = [
 function workloadOf({ memory, touched }: Test, mode: Mode): NamedWorkload['workload'] {
   const spacesOf = (cpu: WorkloadCpu): number => (mode === ONE_SPACE ? 1 : cpu.cpus);
   const flags = memory === 'shared file' ? MMAP_SHARED : 0;
+  const spans = touched ? SPANS : 0;
   const workload: Workload & { unit: string } = {
     unit: touched ? 'faults' : 'pairs of mmap and munmap',
     prepare: (cpu) => {
@@ -89,7 +90,7 @@ function workloadOf({ memory, touched }: Test, mode: Mode): NamedWorkload['workl
       const inode = memory === 'anonymous' ? 0 : cpu.shared[spaces + cpu.id]!;
       const first = BASE + cpu.id * PAGES;
       map(cpu, mm, first, PAGES, flags, inode);
-      for (let span = 0; touched && span < SPANS && !cpu.stopped; span++) {
+      for (let span = 0; span < spans && !cpu.stopped; span++) {
         write(cpu, mm, first + span * PMD_PAGES, PMD_PAGES);
         cpu.iterated(PMD_PAGES);
       }
@@ -112,7 +113,7 @@ export const willItScale: readonly NamedWorkload[] = TESTS.flatMap((test) =>
     summary: `${test.summary}; ${mode === ONE_SPACE ? 'all CPUs in one address space' : 'each CPU in its own'}`,
     workload: workloadOf(test, mode),
     sizes: (cpus) => ({
-      tables: 256 * cpus + 4096,
+      tables: 256 * cpus + 16_384,
       frames: 2 * PAGES * cpus + 65_536,
       addressSpaces: cpus + 1,
       inodes: cpus + 1,

@@ -22,6 +22,7 @@ import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
 import { RCU_MUTANTS } from './rcu.ts';
 import { RECLAIM_MUTANTS } from './reclaim.ts';
+import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 import { USERFAULT_MUTANTS } from './userfault.ts';
@@ -34,6 +35,7 @@ export const RACES: Readonly<Record<number, string>> = {
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
   4: 'move_pages_pte without the look at the PMD of the destination',
+  8: 'a refcounted table freed while a visitor counts itself into it',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
   7: 'GUP-fast without its second look at the PMD, against a collapse',
   9: 'one grace-period phase too few, or a callback run one grace period early',
@@ -48,6 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HUGE_MUTANTS,
   ...PAGE_MUTANTS,
   ...FOLIO_MUTANTS,
+  ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...USERFAULT_MUTANTS,
 ];

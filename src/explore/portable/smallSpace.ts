@@ -11,6 +11,7 @@ import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
+import { pteOffsetMap } from '../../kernel/pteMap.ts';
 import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
@@ -41,6 +42,15 @@ export function touchOnCpu(cpu: u32, mm: u32, vpn: u32): void {
   setThisCpu(cpu);
   expect(access(mm, vpn, 1) === 0, 'set-up: accessed');
   setThisCpu(0);
+}
+
+/** Has `cpu` map the PTE table of `vpn` without a lock and stay in it. Returns the entry's address, for pteUnmap on that CPU. */
+export function visitOnCpu(cpu: u32, mm: u32, vpn: u32): u32 {
+  setThisCpu(cpu);
+  const pte = pteOffsetMap(pmdOf(mm, vpn), vpn);
+  expect(pte !== 0, 'set-up: visited');
+  setThisCpu(0);
+  return pte;
 }
 
 /** Address of word `index` of memory that nothing else uses, zero at the start: scenarios' own data. */

@@ -14,7 +14,7 @@ import {
   expect,
   gupCheck,
   gupFastOnly,
-  folioPut,
+  gupPut,
   frameGeneration,
   load,
   MREMAP_FIXED,
@@ -57,7 +57,7 @@ function pinOne(vpn: u32): void {
   const frame = gupFastOnly(mm, vpn, 1);
   if (frame === 0) return;
   gupCheck(frame, frameGeneration(frame));
-  folioPut(frame);
+  gupPut(frame);
 }
 
 function pin(): void {

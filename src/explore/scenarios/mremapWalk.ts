@@ -11,7 +11,7 @@ import {
   doMremap,
   entryAt,
   expect,
-  folioPut,
+  gupPut,
   frameGeneration,
   gupCheck,
   gupFastOnly,
@@ -48,7 +48,7 @@ function pin(): void {
   if (frame === 0) return;
   const generation = frameGeneration(frame);
   gupCheck(frame, generation);
-  folioPut(frame);
+  gupPut(frame);
 }
 
 function walk(): void {

@@ -10,7 +10,7 @@
 import {
   doMadvise,
   expect,
-  folioPut,
+  gupPut,
   frameGeneration,
   gupCheck,
   gupFastOnly,
@@ -44,7 +44,7 @@ function pin(): void {
   if (frame === 0) return;
   const generation = frameGeneration(frame);
   gupCheck(frame, generation);
-  folioPut(frame);
+  gupPut(frame);
 }
 
 export const cpus = [zap, pin];

@@ -81,6 +81,8 @@ function auditFolio(ledger: Ledger, head: number, pages: number): number {
     const folio = ledger.folio(number);
     const maps = ledger.mapCounts[number]!;
     ptes += maps;
+    if (maps > 1 && (ledger.at(folio + layout.F_FLAGS) & frame.F_EXCLUSIVE) !== 0)
+      ledger.find('accounting', folio, `frame ${number} is exclusive and mapped ${maps} times`);
     if (maps > 0) mapped++;
     ledger.equal(
       folio + layout.F_MAP,
@@ -157,6 +159,12 @@ function auditUsedFrames(
         folio,
         `frame ${number} is ${cached ? '' : 'not '}in the page cache, its flags are ${hex(flags)}`,
       );
+    if ((flags & (frame.F_LOCKED | frame.F_WAITERS)) !== 0)
+      ledger.find('lock-order', folio, `frame ${number} is locked: its flags are ${hex(flags)}`);
+    if ((flags & frame.F_EXCLUSIVE) !== 0 && maps > 1)
+      ledger.find('accounting', folio, `frame ${number} is exclusive and mapped ${maps} times`);
+    if ((flags & (frame.F_LOCKED | frame.F_WAITERS)) !== 0)
+      ledger.find('lock-order', folio, `frame ${number} is locked: its flags are ${hex(flags)}`);
     const pages = 2 ** (flags & frame.F_ORDER);
     const mappings = auditFolio(ledger, number, pages);
     ledger.equal(

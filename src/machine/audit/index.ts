@@ -12,6 +12,7 @@ import { auditFrames } from './frames.ts';
 import { auditFreeTables, auditFreeVmas, auditSwap } from './freeLists.ts';
 import { Ledger, type AuditFinding } from './ledger.ts';
 import { auditIdle } from './locks.ts';
+import { auditAnonVmas, auditFileMappings } from './rmap.ts';
 import { auditSpace } from './spaces.ts';
 import { auditTranslations } from './translations.ts';
 
@@ -47,6 +48,8 @@ export function audit(words: Uint32Array, check: number): AuditReport {
   auditSwap(ledger);
   auditFreeVmas(ledger);
   auditInodes(ledger);
+  auditAnonVmas(ledger);
+  auditFileMappings(ledger);
   auditIdle(ledger);
   auditTranslations(ledger);
   return {

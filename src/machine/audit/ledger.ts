@@ -40,6 +40,10 @@ export class Ledger {
   readonly swapRefs: Uint32Array;
   /** VMAs that map each inode. */
   readonly inodeRefs = new Map<number, number>();
+  /** anon_vma_chains of VMAs, and the anon_vma of each. */
+  readonly chains = new Map<number, number>();
+  /** VMAs whose own anon_vma each is. */
+  readonly activeVmas = new Map<number, number>();
   /** Frames in the page cache. */
   readonly cached = new Set<number>();
 

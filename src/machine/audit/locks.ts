@@ -56,6 +56,8 @@ export function auditIdle(ledger: Ledger): void {
       [layout.C_MMAP_READ, 'mmap_lock held for reading'],
       [layout.C_PT_WALK, 'page-table lock held for reading'],
       [layout.C_VMA_READ, 'VMA lock held for reading'],
+      [layout.C_INSTALLED, "table with an installer's count"],
+      [layout.C_CLEARED, 'entries not yet taken off a count'],
     ];
     for (const [offset, what] of closed)
       ledger.equal(area + offset, `CPU ${cpu}: ${what}`, ledger.at(area + offset), 0);

@@ -75,25 +75,36 @@ export function auditPage(
     return;
   }
   const owner = ledger.at(folio + layout.F_OWNER);
+  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   if ((flags & frame.F_ANON) !== 0) {
     increment(space, RSS_ANON);
+    if (!vma.anonVmas.has(owner))
+      ledger.find(
+        'accounting',
+        folio + layout.F_OWNER,
+        `${page}: its anonymous frame ${number} is of anon_vma ${hex(owner)}, in whose list the VMA is not`,
+      );
     ledger.equal(
-      folio + layout.F_OWNER,
-      `${page}: owner of its anonymous frame ${number}`,
-      owner,
-      space.mm,
+      folio + layout.F_INDEX,
+      `${page}: place of its anonymous frame ${number}`,
+      ledger.at(folio + layout.F_INDEX),
+      index,
     );
+    const pageFlags = ledger.at(ledger.folio(number) + layout.F_FLAGS);
+    if ((word & entry.PTE_WRITE) !== 0 && (pageFlags & frame.F_EXCLUSIVE) === 0)
+      ledger.find('accounting', at, `${page}: writable, and its frame ${number} is not exclusive`);
     return;
   }
   increment(space, (flags & frame.F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE);
   ledger.equal(folio + layout.F_OWNER, `${page}: owner of its frame ${number}`, owner, vma.inode);
-  const index = (vma.pgoff + (vpn - vma.start) - (number - head)) >>> 0;
   ledger.equal(
     folio + layout.F_INDEX,
     `${page}: place in the file of frame ${number}`,
     ledger.at(folio + layout.F_INDEX),
     index,
   );
+  if (index >= ledger.at(vma.inode + layout.INODE_PAGES))
+    ledger.find('accounting', at, `${page}: page ${index} of its inode, which is shorter`);
 }
 
 /** Audits an entry that is neither none nor present. */

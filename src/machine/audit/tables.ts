@@ -4,6 +4,7 @@ import {
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
+  PROTOCOL_PTE_REFCOUNT,
   PUD_SHIFT,
   TABLE_BYTES,
   TABLE_ENTRIES,
@@ -71,7 +72,12 @@ export function auditTable(
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
   const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
-  if (ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT) auditCount(ledger, desc, address, entries);
+  const visits =
+    level === table.LEVEL_PTE && ledger.at(layout.H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+  if (visits || ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT)
+    auditCount(ledger, desc, address, entries);
+  if (visits && ledger.at(desc + layout.PT_COUNT) === 0)
+    ledger.find('accounting', desc, `${name}: nothing counts for it, and it is linked`);
   if (level === table.LEVEL_PTE) {
     auditEntries(ledger, space, name, address, first);
     return;

@@ -2,6 +2,7 @@
 import { TASK_END, VMA_LEVELS } from '../../kernel/config.ts';
 import * as layout from '../../kernel/layout.ts';
 import { hex, type Ledger } from './ledger.ts';
+import { auditChains } from './rmap.ts';
 
 /** One VMA, in page numbers. */
 export interface Vma {
@@ -11,6 +12,8 @@ export interface Vma {
   flags: number;
   pgoff: number;
   inode: number;
+  /** anon_vmas in whose lists it is. */
+  anonVmas: ReadonlySet<number>;
 }
 
 /** Audits the VMAs of the address space at `mm`; gives them, lowest first. */
@@ -38,6 +41,7 @@ export function auditVmas(ledger: Ledger, mm: number, id: number): Vma[] {
       flags: ledger.at(at + layout.VMA_FLAGS),
       pgoff: ledger.at(at + layout.VMA_PGOFF),
       inode: ledger.at(at + layout.VMA_INODE),
+      anonVmas: auditChains(ledger, at, name),
     };
     if (vma.start < end || vma.end <= vma.start || vma.end > TASK_END)
       ledger.find(

@@ -1,0 +1,121 @@
+/**
+ * Migration: moves a page to another frame while programs, and other CPUs, go on using it.
+ *
+ * Guarantee: whoever accesses the page sees one frame or the other, never a write lost in between: from the moment when nothing maps the old frame
+ * until the new one is in all places, accesses wait for the folio lock in their faults. A page that somebody pinned, or that anybody has a further
+ * reference of, stays.
+ *
+ *  1. Isolate: a reference on the page, under its PTE lock. Lock the folio, if nobody else has it.
+ *  2. `tryToMigrate`: migration entries in the place of all that map it. 3. Nothing maps it, and the references are the caller's and the page cache's:
+ *     what is in it stays as it is, and can be copied. 4. The new frame takes its place: in the page cache, or with its anon_vma.
+ *  5. `removeMigrationPtes`: entries of the new frame in the place of migration entries; or, when 2 or 3 failed, of the old one. 6. Unlock, which
+ *     wakes faults.
+ *
+ * An anonymous page's anon_vma is held from before 2 to after 5: in between no entry keeps it.
+ *
+ * Lock order: folio lock; see rmap.ts. Source: Linux 6.18 mm/migrate.c (migrate_folio_unmap, migrate_folio_move, folio_migrate_mapping).
+ */
+
+import { anonVmaPut } from './anonVmaAlloc.ts';
+import { EAGAIN, EFAULT, ENOMEM } from './config.ts';
+import { entryNumber } from './entry.ts';
+import { filemapReplace } from './filemap.ts';
+import {
+  F_ANON,
+  F_CACHED,
+  F_DIRTY,
+  F_LAZYFREE,
+  F_SHMEM,
+  folioFlags,
+  folioGet,
+  folioLarge,
+  folioOf,
+  folioPut,
+  frameAlloc,
+} from './frame.ts';
+import { F_FLAGS, F_INDEX, F_OWNER, F_REF } from './layout.ts';
+import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
+import { walkBegin, walkEnd } from './protocol.ts';
+import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
+import { folioGetAnonVma, removeMigrationPtes, tryToMigrate } from './rmap.ts';
+import { entryMapsPage } from './rmapEntries.ts';
+import { folioTrylock, folioUnlock } from './sleepLock.ts';
+import { count, COUNTER_MIGRATIONS } from './stats.ts';
+import { vmaLookup } from './vma.ts';
+import { pmdFind } from './walk.ts';
+import { load, or, store } from './word.ts';
+
+/** Steps 3 and 4 for an unmapped, locked folio. Returns whether `fresh` has taken its place. */
+function replaceFrame(old: u32, fresh: u32): boolean {
+  if ((folioFlags(old) & F_CACHED) !== 0) return filemapReplace(old, fresh);
+  if (load(folioOf(old) + F_REF) !== 1) return false;
+  or(folioOf(fresh) + F_FLAGS, folioFlags(old) & (F_LAZYFREE | F_DIRTY));
+  store(folioOf(fresh) + F_OWNER, load(folioOf(old) + F_OWNER));
+  store(folioOf(fresh) + F_INDEX, load(folioOf(old) + F_INDEX));
+  return true;
+}
+
+/** Steps 2 to 5. `old` and `fresh` are locked. Returns whether the page moved. */
+function moveFolio(old: u32, fresh: u32): boolean {
+  let anon: u32 = 0;
+  if ((folioFlags(old) & F_ANON) !== 0) {
+    anon = folioGetAnonVma(old);
+    if (anon === 0) return false;
+  }
+  const moved = tryToMigrate(old) && replaceFrame(old, fresh);
+  removeMigrationPtes(old, moved ? fresh : old);
+  if (anon !== 0) anonVmaPut(anon);
+  return moved;
+}
+
+/**
+ * Moves the page of `old`, of which the caller has a reference, to a frame of its own choice. Returns 0; EAGAIN: it is locked, pinned, used otherwise,
+ * mapped by nobody, or part of a larger folio; ENOMEM. No spinlock held, no RCU section.
+ */
+export function migrateFolio(old: u32): u32 {
+  const flags = folioFlags(old);
+  if (folioLarge(old) || (flags & (F_ANON | F_CACHED)) === 0) return EAGAIN;
+  const fresh = frameAlloc(0, flags & (F_ANON | F_SHMEM));
+  if (fresh === 0) return ENOMEM;
+  let moved = false;
+  if (folioTrylock(old)) {
+    // Nobody else knows it: it is locked for those who find it in its places.
+    folioTrylock(fresh);
+    // What the folio is may have changed before it was locked.
+    const same = ((folioFlags(old) ^ flags) & (F_ANON | F_CACHED | F_SHMEM)) === 0;
+    moved = same && moveFolio(old, fresh);
+    folioUnlock(fresh);
+    folioUnlock(old);
+  }
+  folioPut(fresh);
+  if (!moved) return EAGAIN;
+  count(COUNTER_MIGRATIONS);
+  return 0;
+}
+
+/** The frame of the page at `vpn`, with a reference; 0: nothing is mapped there. Takes mmap_lock for read. */
+export function isolatePage(mm: u32, vpn: u32): u32 {
+  mmapReadLock(mm);
+  walkBegin(mm);
+  const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
+  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
+  let frame: u32 = 0;
+  if (pte !== 0) {
+    const entry = load(pte);
+    if (entryMapsPage(entry, entryNumber(entry))) frame = entryNumber(entry);
+    if (frame !== 0) folioGet(frame);
+    pteUnmapUnlock(pte);
+  }
+  walkEnd(mm);
+  mmapReadUnlock(mm);
+  return frame;
+}
+
+/** Moves the page at `vpn` of `mm` (move_pages). Returns 0, EFAULT: nothing is mapped there, EAGAIN or ENOMEM. No lock held. */
+export function migratePage(mm: u32, vpn: u32): u32 {
+  const frame = isolatePage(mm, vpn);
+  if (frame === 0) return EFAULT;
+  const result = migrateFolio(frame);
+  folioPut(frame);
+  return result;
+}
