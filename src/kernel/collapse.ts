@@ -99,6 +99,7 @@ export const SCAN_PAGE_FILLED: u32 = 15;
 export const SCAN_PTE_MAPPED_HUGEPAGE: u32 = 16;
 export const SCAN_PAGE_LOCK: u32 = 17;
 export const SCAN_FAIL: u32 = 18;
+export const SCAN_PAGE_NULL: u32 = 19;
 
 /** Who collapses: MADV_COLLAPSE, or khugepaged with its limits. */
 export const BY_MADVISE: u32 = 0;

@@ -45,6 +45,8 @@ export const TLB_FLUSH_CEILING: u32 = 33;
 export const ZAP_RESCHED_PERIOD: u32 = 32;
 /** Pages that one pass of madvise(MADV_PAGEOUT) isolates under one hold of the PTE lock. */
 export const PAGEOUT_BATCH: u32 = 32;
+/** Folios that one pass over the deferred-split queue tries to split. */
+export const DEFERRED_SPLIT_BATCH: u32 = 16;
 /** Pages that a read fault on a file or on shared memory maps at most, as far as they are cached (fault_around_bytes). */
 export const FAULT_AROUND_PAGES: u32 = 16;
 /** Mappings that one address space may have (sysctl_max_map_count). */

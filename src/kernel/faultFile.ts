@@ -35,6 +35,7 @@ import {
   F_SHMEM,
   folioGet,
   folioHead,
+  folioLarge,
   folioOf,
   folioPut,
   frameAlloc,
@@ -48,6 +49,7 @@ import {
   VMA_INODE,
   VMA_START,
 } from './layout.ts';
+import { setFilePmd } from './hugeFile.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
@@ -99,9 +101,9 @@ function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
 function tryLockCached(inode: u32, index: u32): u32 {
   const frame = filemapGet(inode, index);
   if (frame === 0) return 0;
-  if (folioTrylock(frame)) {
+  if (folioTrylock(folioHead(frame))) {
     if (filemapHolds(frame, inode, index) && index < load(inode + INODE_PAGES)) return frame;
-    folioUnlock(frame);
+    folioUnlock(folioHead(frame));
   }
   folioPut(frame);
   return 0;
@@ -125,13 +127,18 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
     const index: u32 = (first + i) >>> 0;
     const frame = index < load(inode + INODE_PAGES) ? tryLockCached(inode, index) : 0;
     if (frame !== 0) {
-      const allocated = pteAlloc(mm, pmd, vpn);
-      if (allocated !== 0) {
-        folioGet(frame);
-        mapIfNone(mm, pmd, from + i, frame, flags);
-        if (from + i === vpn) result = 1;
+      let allocated: u32 = 1;
+      if (folioLarge(frame) && setFilePmd(mm, vma, pmd, vpn, folioHead(frame), 0)) {
+        result = 1;
+      } else {
+        allocated = pteAlloc(mm, pmd, vpn);
+        if (allocated !== 0) {
+          folioGet(frame);
+          mapIfNone(mm, pmd, from + i, frame, flags);
+          if (from + i === vpn) result = 1;
+        }
       }
-      folioUnlock(frame);
+      folioUnlock(folioHead(frame));
       folioPut(frame);
       if (allocated === 0) return ENOMEM;
     }
@@ -150,7 +157,7 @@ function lockCachedPage(inode: u32, index: u32): u32 {
   poke(result, ENOMEM);
   const frame = filemapGetOrAdd(inode, index);
   if (frame === 0) return 0;
-  if (!folioTrylock(frame)) {
+  if (!folioTrylock(folioHead(frame))) {
     poke(result, faultWaits(frame));
     folioPut(frame);
     return 0;
@@ -159,8 +166,8 @@ function lockCachedPage(inode: u32, index: u32): u32 {
   // Truncation makes the size smaller first, then drops each page under its lock: who adds one afterwards takes it out again here.
   const beyond = index >= load(inode + INODE_PAGES);
   if (there && !beyond) return frame;
-  if (there) filemapRemove(frame);
-  folioUnlock(frame);
+  if (there && !folioLarge(frame)) filemapRemove(frame);
+  folioUnlock(folioHead(frame));
   folioPut(frame);
   poke(result, beyond ? SIGBUS : 0);
   return 0;
@@ -221,12 +228,18 @@ export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, ori
   if (copies) {
     const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (fresh !== 0) result = finishFault(mm, vma, pmd, vpn, fresh, true, write, orig);
-    folioUnlock(cached);
+    folioUnlock(folioHead(cached));
     folioPut(cached);
   } else {
-    folioGet(cached);
-    result = finishFault(mm, vma, pmd, vpn, cached, false, write, orig);
-    folioUnlock(cached);
+    // A userfaultfd is told of each page.
+    const huge = folioLarge(cached) && (flags & (VM_UFFD_MISSING | VM_UFFD_WP)) === 0;
+    if (huge && setFilePmd(mm, vma, pmd, vpn, folioHead(cached), write)) {
+      result = 0;
+    } else {
+      folioGet(cached);
+      result = finishFault(mm, vma, pmd, vpn, cached, false, write, orig);
+    }
+    folioUnlock(folioHead(cached));
     folioPut(cached);
   }
   return result;

@@ -4,6 +4,9 @@
  * Guarantee: an inode's page is in at most one frame. The cache holds one reference on each frame in it; whoever gets a frame from here
  * has one more.
  *
+ * A huge folio (collapseFile.ts) is in the bucket of its first page. Who looks for a page looks for that alone first. G_CACHE_HUGE_SEQ counts huge folios that
+ * have come, so that nobody adds a page that one has.
+ *
  * Neighbouring pages of an inode are in neighbouring buckets. INODE_BUCKETS has a bit for each of 256 groups of neighbouring buckets,
  * set before a page of the inode enters one of them, so that dropping an inode looks at few others.
  *
@@ -12,8 +15,19 @@
  */
 
 import { CHECK } from './check.ts';
-import { ORACLE_ACCOUNTING } from './config.ts';
-import { F_CACHED, F_DIRTY, F_SHMEM, folioGet, folioOf, folioPut, frameAlloc } from './frame.ts';
+import { ORACLE_ACCOUNTING, PMD_PAGES, PMD_SHIFT } from './config.ts';
+import {
+  F_CACHED,
+  F_DIRTY,
+  F_SHMEM,
+  folioGet,
+  folioOf,
+  folioPut,
+  frameAlloc,
+  F_ORDER,
+  folioHead,
+  folioOrder,
+} from './frame.ts';
 import {
   BUCKET_HEAD,
   BUCKET_SHIFT,
@@ -30,6 +44,7 @@ import {
   INODE_NR_CACHED,
   INODE_SHIFT,
   INODE_STATE,
+  G_CACHE_HUGE_SEQ,
 } from './layout.ts';
 import { LC_CACHE, spinLock, spinUnlock } from './lock.ts';
 import { folioMapped } from './mapcount.ts';
@@ -65,73 +80,150 @@ function noteBucket(inode: u32, bucket: u32): void {
   if ((load(word) & bit) === 0) or(word, bit);
 }
 
-/** The frame of (inode, index) in a bucket whose lock is held, 0: none. */
-function lookup(bucket: u32, inode: u32, index: u32): u32 {
+/** The folio of 2^order pages of `inode` from `index` on in a bucket whose lock is held, 0: none. */
+function lookup(bucket: u32, inode: u32, index: u32, order: u32): u32 {
   let frame = peek(bucket + BUCKET_HEAD);
   while (frame !== 0) {
     const folio = folioOf(frame);
-    if (peek(folio + F_OWNER) === inode && peek(folio + F_INDEX) === index) return frame;
+    if (peek(folio + F_OWNER) === inode && peek(folio + F_INDEX) === index)
+      if ((load(folio + F_FLAGS) & F_ORDER) === order) return frame;
     frame = peek(folio + F_NEXT);
   }
   return 0;
 }
 
-/** The frame of (inode, index) with a reference for the caller; 0: not in the cache. */
-export function filemapGet(inode: u32, index: u32): u32 {
+/** As filemapGet, for folios of that order only; their first frame. */
+function getOfOrder(inode: u32, index: u32, order: u32): u32 {
   const bucket = bucketOf(inode, index);
   spinLock(bucket, LC_CACHE);
-  const frame = lookup(bucket, inode, index);
+  const frame = lookup(bucket, inode, index, order);
   if (frame !== 0) folioGet(frame);
   spinUnlock(bucket, LC_CACHE);
   return frame;
 }
 
-/** Puts `fresh`, which nobody else has, into its bucket, whose lock is held; its reference is the cache's from here on. */
-function insert(bucket: u32, inode: u32, index: u32, fresh: u32): void {
-  const folio = folioOf(fresh);
+/** As filemapGet, but for a page that a huge folio in the cache replaces only if it is there itself. */
+export function filemapGetSmall(inode: u32, index: u32): u32 {
+  return getOfOrder(inode, index, 0);
+}
+
+/** The frame of (inode, index), of a page or of a huge folio, with a reference for the caller; 0: not in the cache. */
+export function filemapGet(inode: u32, index: u32): u32 {
+  const frame = getOfOrder(inode, index, 0);
+  if (frame !== 0 || load(G_CACHE_HUGE_SEQ) === 0) return frame;
+  const first: u32 = (index & ~(PMD_PAGES - 1)) >>> 0;
+  const head = getOfOrder(inode, first, PMD_SHIFT);
+  return head === 0 ? 0 : head + (index - first);
+}
+
+/** Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is held. */
+function link(bucket: u32, frame: u32, inode: u32, index: u32): void {
+  const folio = folioOf(frame);
   store(folio + F_OWNER, inode);
   store(folio + F_INDEX, index);
   poke(folio + F_NEXT, peek(bucket + BUCKET_HEAD));
   or(folio + F_FLAGS, F_CACHED);
   noteBucket(inode, bucket);
-  store(bucket + BUCKET_HEAD, fresh);
-  add(inode + INODE_NR_CACHED, 1);
+  store(bucket + BUCKET_HEAD, frame);
+  add(inode + INODE_NR_CACHED, 1 << folioOrder(frame));
 }
 
 /** As filemapGet, but reads the page in when it is missing; 0: no memory. */
 export function filemapGetOrAdd(inode: u32, index: u32): u32 {
-  const present = filemapGet(inode, index);
-  if (present !== 0) return present;
-  const fresh = frameAlloc(0, load(inode + INODE_STATE) === SHMEM ? F_SHMEM : 0);
-  if (fresh === 0) return 0;
-  const bucket = bucketOf(inode, index);
-  spinLock(bucket, LC_CACHE);
-  let frame = lookup(bucket, inode, index);
-  if (frame === 0) {
-    insert(bucket, inode, index, fresh);
-    frame = fresh;
+  let frame: u32 = 0;
+  while (frame === 0) {
+    const seq = load(G_CACHE_HUGE_SEQ);
+    frame = filemapGet(inode, index);
+    if (frame !== 0) return frame;
+    const fresh = frameAlloc(0, load(inode + INODE_STATE) === SHMEM ? F_SHMEM : 0);
+    if (fresh === 0) return 0;
+    const bucket = bucketOf(inode, index);
+    spinLock(bucket, LC_CACHE);
+    frame = lookup(bucket, inode, index, 0);
+    // A huge folio that has come since the look above may have the page. One that comes after this finds the page (filemapAddHuge).
+    if (frame === 0 && load(G_CACHE_HUGE_SEQ) === seq) {
+      link(bucket, fresh, inode, index);
+      frame = fresh;
+    }
+    if (frame !== 0) folioGet(frame);
+    spinUnlock(bucket, LC_CACHE);
+    if (frame !== fresh) folioPut(fresh);
   }
-  folioGet(frame);
-  spinUnlock(bucket, LC_CACHE);
-  if (frame !== fresh) folioPut(fresh);
   return frame;
 }
 
-/** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: there is one. */
+/** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: the page is in the cache. */
 export function filemapAdd(inode: u32, index: u32): u32 {
-  const fresh = frameAlloc(0, F_SHMEM);
-  if (fresh === 0) return 0;
+  let result: u32 = 0;
+  while (result === 0) {
+    const seq = load(G_CACHE_HUGE_SEQ);
+    const present = filemapGet(inode, index);
+    if (present !== 0) {
+      folioPut(present);
+      return FILEMAP_EXISTS;
+    }
+    const fresh = frameAlloc(0, F_SHMEM);
+    if (fresh === 0) return 0;
+    const bucket = bucketOf(inode, index);
+    spinLock(bucket, LC_CACHE);
+    if (lookup(bucket, inode, index, 0) !== 0) {
+      result = FILEMAP_EXISTS;
+    } else if (load(G_CACHE_HUGE_SEQ) === seq) {
+      link(bucket, fresh, inode, index);
+      folioGet(fresh);
+      result = fresh;
+    }
+    spinUnlock(bucket, LC_CACHE);
+    if (result !== fresh) folioPut(fresh);
+  }
+  return result;
+}
+
+/**
+ * Puts the locked huge folio `head`, which nobody knows, into the cache as the pages of `inode` from `index` on. Those of them that are in the cache are found
+ * before it; each is to be taken out (`filemapTakeAlone`), or the folio again.
+ */
+export function filemapAddHuge(head: u32, inode: u32, index: u32): void {
+  const bucket = bucketOf(inode, index);
+  folioGet(head);
+  spinLock(bucket, LC_CACHE);
+  link(bucket, head, inode, index);
+  spinUnlock(bucket, LC_CACHE);
+  // Pairs with the look in filemapGetOrAdd: a page added without seeing this is in its bucket before its bucket is looked at next.
+  add(G_CACHE_HUGE_SEQ, 1);
+}
+
+/** Takes the locked page `frame` out of the cache if nobody but the cache and the caller has it. Returns whether it did; both references are the caller's then. */
+export function filemapTakeAlone(frame: u32): boolean {
+  const folio = folioOf(frame);
+  const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
+  spinLock(bucket, LC_CACHE);
+  const alone = load(folio + F_REF) === 2;
+  if (alone) unlink(bucket, frame);
+  spinUnlock(bucket, LC_CACHE);
+  return alone;
+}
+
+/** Puts a page that `filemapTakeAlone` took out back to its place; the cache takes over one of the references. */
+export function filemapPutBack(frame: u32): void {
+  const inode = peek(folioOf(frame) + F_OWNER);
+  const index = peek(folioOf(frame) + F_INDEX);
   const bucket = bucketOf(inode, index);
   spinLock(bucket, LC_CACHE);
-  const exists = lookup(bucket, inode, index) !== 0;
-  if (!exists) {
-    insert(bucket, inode, index, fresh);
-    folioGet(fresh);
-  }
+  link(bucket, frame, inode, index);
   spinUnlock(bucket, LC_CACHE);
-  if (!exists) return fresh;
-  folioPut(fresh);
-  return FILEMAP_EXISTS;
+}
+
+/** Whether any of the `pages` pages of `inode` from `index` on is in the cache. */
+export function filemapAnyIn(inode: u32, index: u32, pages: u32): boolean {
+  for (let i: u32 = 0; i < pages; i += 1) {
+    const frame = filemapGet(inode, index + i);
+    if (frame !== 0) {
+      folioPut(frame);
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. */
@@ -142,7 +234,7 @@ function unlink(bucket: u32, frame: u32): void {
   if (CHECK >= 1 && peek(at) === 0) violation(ORACLE_ACCOUNTING, bucket, frame, 0);
   store(at, peek(folio + F_NEXT));
   and(folio + F_FLAGS, ~F_CACHED >>> 0);
-  sub(peek(folio + F_OWNER) + INODE_NR_CACHED, 1);
+  sub(peek(folio + F_OWNER) + INODE_NR_CACHED, 1 << folioOrder(frame));
 }
 
 /**
@@ -162,11 +254,12 @@ export function filemapRemoveUnused(frame: u32): boolean {
   return unused;
 }
 
-/** Whether the locked folio `frame` is still page `index` of `inode`. */
+/** Whether `frame`, whose folio is locked, is still page `index` of `inode`. */
 export function filemapHolds(frame: u32, inode: u32, index: u32): boolean {
-  const folio = folioOf(frame);
+  const head = folioHead(frame);
+  const folio = folioOf(head);
   if ((load(folio + F_FLAGS) & F_CACHED) === 0) return false;
-  return load(folio + F_OWNER) === inode && load(folio + F_INDEX) === index;
+  return load(folio + F_OWNER) === inode && load(folio + F_INDEX) + (frame - head) === index;
 }
 
 /** Takes a locked folio that is in the cache out of it. The caller's reference stays. */
@@ -204,13 +297,14 @@ export function filemapReplace(old: u32, fresh: u32): boolean {
   return alone;
 }
 
-/** A page of `inode` from index `first` on in one bucket, with a reference, 0: none. */
+/** A page of `inode` from index `first` on in one bucket, or a huge folio that has such a page, with a reference, 0: none. */
 function firstInBucket(inode: u32, bucket: u32, first: u32): u32 {
   spinLock(bucket, LC_CACHE);
   let frame = peek(bucket + BUCKET_HEAD);
   while (
     frame !== 0 &&
-    (peek(folioOf(frame) + F_OWNER) !== inode || peek(folioOf(frame) + F_INDEX) < first)
+    (peek(folioOf(frame) + F_OWNER) !== inode ||
+      peek(folioOf(frame) + F_INDEX) + (1 << folioOrder(frame)) <= first)
   )
     frame = peek(folioOf(frame) + F_NEXT);
   if (frame !== 0) folioGet(frame);

@@ -26,6 +26,7 @@ import {
   THP_NEVER,
   VM_HUGEPAGE,
   VM_NOHUGEPAGE,
+  VM_SHARED,
   VM_UFFD_MISSING,
   VM_WRITE,
 } from './config.ts';
@@ -39,7 +40,15 @@ import {
   PTE_WRITE,
 } from './entry.ts';
 import { entryFlags } from './fault.ts';
-import { F_ANON, F_EXCLUSIVE, folioOf, folioPut, frameAlloc, ZERO_FRAME } from './frame.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  folioOf,
+  folioPut,
+  frameAlloc,
+  ZERO_FRAME,
+} from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
 import {
@@ -178,7 +187,10 @@ export function faultOnHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, seen: u32, wr
   const writable = (load(vma + VMA_FLAGS) & VM_WRITE) !== 0;
   let result: u32 = 0;
   if (write !== 0 && writable && (entry & (PTE_WRITE | PTE_SPECIAL)) === 0) {
-    if ((load(folioOf(entryNumber(entry)) + F_FLAGS) & F_ANON) !== 0) {
+    const folio = folioOf(entryNumber(entry));
+    const shared = (load(vma + VMA_FLAGS) & VM_SHARED) !== 0;
+    if (shared || (load(folio + F_FLAGS) & F_ANON) !== 0) {
+      if (shared) or(folio + F_FLAGS, F_DIRTY);
       // Rights only grow, so no flush is needed.
       or(pmd, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
     } else {

@@ -130,6 +130,7 @@ export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred
 export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
 export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, read by reports: folios on the queue
+export const G_CACHE_HUGE_SEQ: u32 = GLOBALS + LINE * 16; // atomic: huge folios ever put into the page cache (filemap.ts)
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
 // ---- per-CPU area ----
@@ -211,6 +212,7 @@ export const C_UFFD_REASON: u32 = 0x888; // the same: UFFD_FAULT_
 export const C_UFFD_MONITOR: u32 = 0x88c; // owner: 1: resolves faults itself while it waits for its own
 export const C_UFFD_DONE: u32 = 0x890; // owner: pages that its last UFFDIO_ call did
 export const C_UFFD_MESSAGE: u32 = 0x894; // owner: page and reason of the fault that it read last
+export const C_SPLIT_NEXT: u32 = 0x1000; // owner: where splitRange.ts goes on
 export const C_GATHERS: u32 = 0x1800; // owner: GATHER_NEST gathers of GATHER_BYTES (gather.ts)
 export const GATHER_BYTES: u32 = 256;
 export const C_PAGEOUT: u32 = C_GATHERS + GATHER_NEST * GATHER_BYTES; // owner: frames of PAGEOUT_BATCH pages being paged out
@@ -230,6 +232,7 @@ export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's addres
 export const HOLDS_MAX: u32 = 16;
 export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
 export const WORKLOAD_LINES_MAX: u32 = 4;
+export const C_COLLAPSE: u32 = 0x1400; // owner: pages that a collapse of a file has taken out of the cache, linked by F_NEXT, or 0
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
 export const PSC_BYTES: u32 = 1 << (PSC_BITS + 4);

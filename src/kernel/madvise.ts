@@ -44,7 +44,15 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, F_LAZYFREE, F_ORDER, folioFlags, folioOf } from './frame.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  F_LAZYFREE,
+  folioFlags,
+  folioHead,
+  folioLarge,
+  folioOf,
+} from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from './gather.ts';
 import { coolHugePmd, freeHugePmdLazily, splitHugePmd } from './hugePmd.ts';
 import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
@@ -64,7 +72,9 @@ import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import { pmdFind } from './walk.ts';
 import { and, load, or, peek, store } from './word.ts';
+import { entryLarge, splitLargeFolios, wholeFolio } from './splitRange.ts';
 import { spanEnd, unmapPageRange } from './zap.ts';
+import { folioPteBatch } from './zapFolio.ts';
 
 /** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
 function dontneed(mm: u32, vma: u32, start: u32, end: u32): void {
@@ -85,9 +95,10 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
   }
   if (!entryCounted(entry)) return;
   const frame = entryNumber(entry);
-  const flags = folioFlags(frame);
-  if ((flags & F_ANON) === 0 || (flags & F_ORDER) !== 0 || folioMapCount(frame) !== 1) return;
-  const folio = folioOf(frame);
+  if ((folioFlags(frame) & F_ANON) === 0) return;
+  // A large folio is here with all its entries (ageEntries).
+  if (!folioLarge(frame) && folioMapCount(frame) !== 1) return;
+  const folio = folioOf(folioHead(frame));
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);
@@ -109,8 +120,30 @@ function ageHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, advice: u
   else coolHugePmd(gather, pmd, start);
 }
 
+/** Applies free or cold to one entry that is not none. PTE lock held. */
+function ageEntry(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32, advice: u32): void {
+  if (advice === MADV_FREE) freeEntryLazily(gather, mm, pte, vpn, entry);
+  else coolEntry(gather, pte, vpn, entry);
+}
+
+/** Applies free or cold to the entries of [start, end), all in one table; large folios of which it maps a part only are left alone. PTE lock held. */
+function ageEntries(gather: u32, mm: u32, pte: u32, start: u32, end: u32, advice: u32): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const at = pte + ((vpn - start) << 2);
+    const entry = load(at);
+    const large = entryLarge(entry);
+    const run: u32 = large ? folioPteBatch(at, entry, end - vpn) : 1;
+    if (entry !== 0 && (!large || wholeFolio(entry, run)))
+      for (let i: u32 = 0; i < run; i += 1)
+        ageEntry(gather, mm, at + (i << 2), vpn + i, load(at + (i << 2)), advice);
+    vpn += run;
+  }
+}
+
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
 function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
+  splitLargeFolios(mm, start, end, 0);
   const gather = gatherStart(mm);
   walkBegin(mm);
   let vpn = start;
@@ -120,14 +153,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
     if (pmd !== 0 && entryHuge(load(pmd))) ageHuge(gather, mm, pmd, vpn, next, advice);
     const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, vpn) : 0;
     if (pte !== 0) {
-      for (let at = vpn; at !== next; at += 1) {
-        const address = pte + ((at - vpn) << 2);
-        const entry = load(address);
-        if (entry !== 0) {
-          if (advice === MADV_FREE) freeEntryLazily(gather, mm, address, at, entry);
-          else coolEntry(gather, address, at, entry);
-        }
-      }
+      ageEntries(gather, mm, pte, vpn, next, advice);
       pteUnmapUnlock(pte);
     }
     condResched();

@@ -22,18 +22,22 @@ import {
   SCAN_PAGE_LOCK,
   SCAN_PMD_MAPPED,
   SCAN_PMD_NULL,
+  SCAN_PTE_MAPPED_HUGEPAGE,
   SCAN_PTE_NON_PRESENT,
   SCAN_PTE_UFFD_WP,
   SCAN_SUCCEED,
   SCAN_VMA_CHECK,
 } from './collapse.ts';
+import { collapseFile, collapsePteMapped } from './collapseFile.ts';
 import { EAGAIN, EBUSY, EINVAL, ENOMEM, PMD_PAGES } from './config.ts';
 import { hugeAllowed, spanSuitable } from './hugeFault.ts';
 import { hugeFirst } from './hugePmd.ts';
-import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_INODE } from './layout.ts';
-import { mmapReadLock } from './mmapLock.ts';
+import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_INODE, VMA_PGOFF, VMA_START } from './layout.ts';
+import { inodeGet, inodePut } from './mm.ts';
+import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { condResched } from './rcu.ts';
 import { count, COUNTER_COLLAPSE_FAILED } from './stats.ts';
+import { linearPageIndex } from './vma.ts';
 import { load, peek } from './word.ts';
 
 /** Whether the call goes on after a span that could not be collapsed for this reason. */
@@ -62,7 +66,26 @@ function eligible(vma: u32): boolean {
   if (!hugeAllowed(load(vma + VMA_FLAGS), 1)) return false;
   const end = load(vma + VMA_END);
   if (end < PMD_PAGES || !spanSuitable(vma, hugeFirst(end - PMD_PAGES))) return false;
-  return peek(vma + VMA_INODE) === 0 && load(vma + VMA_ANON) !== 0;
+  if (peek(vma + VMA_INODE) === 0) return load(vma + VMA_ANON) !== 0;
+  // A huge page of an object is one of its spans, too.
+  return ((load(vma + VMA_START) - load(vma + VMA_PGOFF)) & (PMD_PAGES - 1)) === 0;
+}
+
+/** Collapses the span at `first` of `vma`. mmap_lock held for read, before and after. Returns a SCAN_ result. */
+function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
+  const inode = peek(vma + VMA_INODE);
+  if (inode === 0) {
+    const result = collapseAnon(mm, first, BY_MADVISE);
+    mmapReadLock(mm);
+    return result;
+  }
+  const index = linearPageIndex(vma, first);
+  inodeGet(inode);
+  mmapReadUnlock(mm);
+  const result = collapseFile(inode, index);
+  mmapReadLock(mm);
+  inodePut(inode);
+  return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first) : result;
 }
 
 /**
@@ -80,10 +103,8 @@ export function madviseCollapse(mm: u32, vma: u32, start: u32, end: u32): u32 {
   let goOn = true;
   while (goOn && end - at >= PMD_PAGES) {
     let result = SCAN_VMA_CHECK;
-    if (collapsibleVma(mm, at, BY_MADVISE) !== 0) {
-      result = collapseAnon(mm, at, BY_MADVISE);
-      mmapReadLock(mm);
-    }
+    const here = collapsibleVma(mm, at, BY_MADVISE);
+    if (here !== 0) result = collapseSpan(mm, here, at);
     if (result !== SCAN_SUCCEED && result !== SCAN_PMD_MAPPED) {
       count(COUNTER_COLLAPSE_FAILED);
       failed = result;

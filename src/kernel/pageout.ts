@@ -43,6 +43,7 @@ import { entryCounted } from './rss.ts';
 import { folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_PAGED_OUT } from './stats.ts';
 import { swapAlloc, swapFree } from './swap.ts';
+import { splitLargeFolios } from './splitRange.ts';
 import { pmdFind } from './walk.ts';
 import { load, peek, poke } from './word.ts';
 import { spanEnd } from './zap.ts';
@@ -127,6 +128,7 @@ function isolateSpan(mm: u32, start: u32, end: u32): u32 {
 
 /** MADV_PAGEOUT on [start, end) of one VMA. Precondition: mmap_lock for read; no spinlock. */
 export function pageoutRange(mm: u32, start: u32, end: u32): void {
+  splitLargeFolios(mm, start, end, 1);
   let vpn = start;
   while (vpn !== end) {
     const isolated = isolateSpan(mm, vpn, spanEnd(vpn, PMD_PAGES, end));

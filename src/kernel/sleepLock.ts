@@ -87,6 +87,13 @@ export function folioUnlock(frame: u32): void {
   sleepUnlock(folioOf(frame) + F_FLAGS, LC_FOLIO);
 }
 
+/** Unlocks a folio that its maker locked before anybody knew it (splitFolio.ts): it is not among the locks that the CPU is known to hold. */
+export function folioUnlockNew(frame: u32): void {
+  const word = folioOf(frame) + F_FLAGS;
+  const before = and(word, ~(F_LOCKED | F_WAITERS) >>> 0);
+  if ((before & F_WAITERS) !== 0) notify(word, 0x7fffffff);
+}
+
 /** Waits until nobody holds the folio's lock. The caller needs no reference: a frame that is somebody else's by now is waited for as well. */
 export function folioWaitUnlocked(frame: u32): void {
   rcuCheckQuiescent();

@@ -1,8 +1,17 @@
 /** Large folios: which order a fault takes, what happens to parts of a folio, and zaps page by page and by runs. */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MADV_DONTNEED, MADV_NOHUGEPAGE, PMD_PAGES, PUD_PAGES } from '../../src/kernel/config.ts';
-import { F_ORDER, F_PARTIALLY_MAPPED } from '../../src/kernel/frame.ts';
+import {
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
+  PMD_PAGES,
+  PUD_PAGES,
+} from '../../src/kernel/config.ts';
+import { F_LAZYFREE, F_ORDER, F_PARTIALLY_MAPPED } from '../../src/kernel/frame.ts';
 import * as layout from '../../src/kernel/layout.ts';
+import { PIN_BIAS } from '../../src/kernel/pin.ts';
 import {
   COUNTER_DEFERRED_LOCKS,
   COUNTER_DEFERRED_QUEUED,
@@ -157,13 +166,61 @@ describe.each(EXECUTIONS.flatMap((execution) => ZAP_MODES.map((zap) => [executio
       m.balanced();
     });
 
+    it('a folio that is partially mapped is split by the pass, its unmapped pages are free', () => {
+      const head = headOf(m, m.frame(A));
+      m.madvise(A + 4, 12, MADV_DONTNEED);
+      expect(m.kernel.deferredSplitPass!()).toBe(1);
+      expect(queueLength(m)).toBe(0);
+      for (let i = 0; i < 4; i++)
+        expect([m.frame(A + i), orderAt(m, A + i)]).toEqual([head + i, 0]);
+      for (let i = 4; i < 16; i++) expect(m.at(m.folio(head + i) + layout.F_REF)).toBe(0);
+      expect(m.write(A + 2)).toBe(0);
+      expect(m.frame(A + 2)).toBe(head + 2);
+      expect(orderAt(m, A + 16)).toBe(4);
+      m.balanced();
+    });
+
+    it('a folio with a pinned page is put back, and split when the pin is gone', () => {
+      const frame = m.calls.gupFast(m.mm, A + 2, 1);
+      m.madvise(A + 4, 12, MADV_DONTNEED);
+      expect(m.kernel.deferredSplitPass!()).toBe(0);
+      expect(queueLength(m)).toBe(1);
+      expect([m.frame(A + 2), orderAt(m, A)]).toEqual([frame, 4]);
+      m.calls.gupPut(frame);
+      expect(m.kernel.deferredSplitPass!()).toBe(1);
+      m.balanced();
+    });
+
+    it('MADV_FREE and MADV_COLD split a folio of which they are asked for a part, not a whole one', () => {
+      m.madvise(A + 4, 4, MADV_FREE);
+      expect([orderAt(m, A), orderAt(m, A + 4), orderAt(m, A + 16)]).toEqual([0, 0, 4]);
+      expect(flagsOf(m, A + 4) & F_LAZYFREE).not.toBe(0);
+      expect(flagsOf(m, A + 3) & F_LAZYFREE).toBe(0);
+      m.madvise(A + 16, 16, MADV_FREE);
+      expect(orderAt(m, A + 16)).toBe(4);
+      expect(flagsOf(m, A + 16) & F_LAZYFREE).not.toBe(0);
+      m.madvise(A + 40, 16, MADV_COLD);
+      expect([orderAt(m, A + 32), orderAt(m, A + 48)]).toEqual([0, 0]);
+      m.balanced();
+    });
+
+    it('MADV_PAGEOUT splits, then pages out', () => {
+      m.madvise(A + 8, 16, MADV_PAGEOUT);
+      expect(present(m, A, 64)).toBe(48);
+      expect(m.rss.swap).toBe(16);
+      expect(m.read(A + 9)).toBe(0);
+      m.madvise(A + 32, 32, MADV_PAGEOUT);
+      expect(present(m, A, 64)).toBe(17);
+      m.balanced();
+    });
+
     it('a pinned tail keeps its folio, mapped or not', () => {
       const frame = m.calls.gupFast(m.mm, A + 7, 1);
       expect(frame).toBe(m.frame(A + 7));
       const head = headOf(m, frame);
       const generation = m.kernel.frameGeneration(frame);
       m.munmap(A, 16);
-      expect(m.at(m.folio(head) + layout.F_REF)).toBe(1);
+      expect(m.at(m.folio(head) + layout.F_REF)).toBe(PIN_BIAS);
       m.kernel.gupCheck(frame, generation);
       m.calls.gupPut(frame);
       m.balanced();

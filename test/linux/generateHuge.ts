@@ -34,7 +34,7 @@ class HugeWriter {
 
   constructor(seed: number) {
     const random = (this.#random = createRandom(seed));
-    this.#sharing = 0;
+    this.#sharing = random.pick([0, 0, 0.15, 0.5]);
     this.#arenas = Array.from({ length: random.pick([1, 1, 2]) }, () => {
       const spans = 3 + random.below(6);
       const middle = GIB * (1 + random.below(8));

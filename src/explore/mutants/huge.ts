@@ -97,4 +97,41 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     quick: { strategy: 'urw', executions: 200 },
     stress: { mix: 'huge' },
   },
+  {
+    name: 'retract-stale-pmd',
+    summary: 'retraction trusts the PMD value that it read before it had the PMD lock',
+    race: 5,
+    why: 'reclaim of empty tables takes no rmap lock: the table may be detached, or freed and another in its place',
+    patch: {
+      module: 'retract',
+      find: `if (!entryNamesTable(load(pmd))) return 0;
+        let table = 0;
+        pmdLock(pmd);
+        const pte = pteOffsetMapRwNolock(pmd, first);
+        if (pte !== 0) {
+            pteLockNested(pte);
+            if (!mayHaveOwnEntries(vma)) table = takeTableOut(mm, pmd, first);
+            pteUnlock(pte);
+            pteUnmap(pte);
+        }
+        pmdUnlock(pmd);`,
+      replace: `const seen = load(pmd);
+        if (!entryNamesTable(seen)) return 0;
+        let table = 0;
+        pmdLock(pmd);
+        takeTableOut(mm, pmd, first);
+        table = entryNumber(seen);
+        pmdUnlock(pmd);`,
+    },
+    scenarios: ['retractReclaim'],
+    findings: [
+      'accounting',
+      'table-use-after-free',
+      'bad-upper-entry',
+      'nonempty-table-freed',
+      'expectation',
+    ],
+    quick: { strategy: 'random', executions: 400 },
+    stress: { mix: 'huge' },
+  },
 ];

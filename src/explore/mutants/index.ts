@@ -37,6 +37,7 @@ export const RACES: Readonly<Record<number, string>> = {
   4: 'move_pages_pte without the look at the PMD of the destination',
   8: 'a refcounted table freed while a visitor counts itself into it',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
+  5: 'retraction of page tables that trusts a PMD read before its locks',
   7: 'GUP-fast without its second look at the PMD, against a collapse',
   9: 'one grace-period phase too few, or a callback run one grace period early',
   10: 'a blocking PMD lock in the fast path',

@@ -155,7 +155,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     why: 'two faults of one page find it none; the second overwrites the page of the first',
     patch: {
       module: 'fault',
-      find: `if (load(pte) !== orig) { pteUnmapUnlock(pte); if (frame !== 0) folioPut(frame); return 0; }
+      find: `if (order === 0 ? load(pte) !== orig : !pteRangeNone(pte, 1 << order)) { pteUnmapUnlock(pte); if (frame !== 0) folioPut(frame); return 0; }
         if (told) {`,
       replace: 'if (told) {',
     },

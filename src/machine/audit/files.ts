@@ -24,7 +24,8 @@ export function auditCache(ledger: Ledger): void {
       ledger.cached.add(number);
       const folio = ledger.folio(number);
       const inode = ledger.at(folio + layout.F_OWNER);
-      perInode.set(inode, (perInode.get(inode) ?? 0) + 1);
+      const pages = 2 ** (ledger.at(folio + layout.F_FLAGS) & frame.F_ORDER);
+      perInode.set(inode, (perInode.get(inode) ?? 0) + pages);
       if ((ledger.at(folio + layout.F_FLAGS) & frame.F_CACHED) === 0)
         ledger.find(
           'accounting',

@@ -1,0 +1,75 @@
+/**
+ * Retraction of a page table through the rmap against the reclaim of empty tables, which takes no rmap lock: both find the same empty table of a shared mapping,
+ * one in retract_page_tables, the other in madvise(MADV_DONTNEED).
+ *
+ *     collapse of shared memory                  madvise(MADV_DONTNEED)
+ *     i_mmap for read; read the PMD: a table
+ *                                                PTE lock; the table is empty; PMD lock; clear the PMD
+ *     PMD lock; look at the PMD again: none
+ *
+ * What the first read showed is no more than a hint: under the PMD lock the entry may be none, or name another table, which is as good.
+ *
+ * From: "mm: khugepaged: recheck pmd state in retract_page_tables()", 2024; Linux mm/khugepaged.c (retract_page_tables), mm/pt_reclaim.c.
+ * Expected: no violation. The table is freed once.
+ */
+
+import {
+  doMadvise,
+  doMmap,
+  expect,
+  load,
+  MADV_DONTNEED,
+  mmCreate,
+  mmTables,
+  peek,
+  PMD_PAGES,
+  touchPages,
+} from '../portable/scenarioApi.ts';
+import { collapseFile } from '../../kernel/collapseFile.ts';
+import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapse.ts';
+import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { VMA_INODE } from '../../kernel/layout.ts';
+import { vmaLookup } from '../../kernel/vma.ts';
+import { pmdFind } from '../../kernel/walk.ts';
+
+export const about = {
+  summary: 'retraction of a page table through i_mmap against the reclaim of it',
+  source: 'Linux mm/khugepaged.c (retract_page_tables), mm/pt_reclaim.c',
+  expected: 'passes',
+  machine: { lock: 'tas', fault: 'mmap-lock' },
+  constants: {
+    TABLE_BITS: 1,
+    PGD_BITS: 1,
+    TASK_END: 15,
+    FRAME_ORDER_MAX: 1,
+    FAULT_AROUND_PAGES: 1,
+    CHECK_SECTIONS: 0,
+  },
+};
+
+let mm: u32 = 0;
+let inode: u32 = 0;
+
+export function setUp(): void {
+  mm = mmCreate();
+  const flags = VM_READ | VM_WRITE;
+  expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: mapped');
+  inode = peek(vmaLookup(mm, 0) + VMA_INODE);
+  touchPages(mm, 0, 1);
+  expect(doMadvise(mm, 0, 1, MADV_DONTNEED) === 0, 'set-up: the table is empty');
+  expect(load(pmdFind(mm, 0)) !== 0, 'set-up: and still there');
+}
+
+function collapse(): void {
+  expect(collapseFile(inode, 0) === SCAN_PTE_MAPPED_HUGEPAGE, 'the span is one folio');
+}
+
+function zap(): void {
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+}
+
+export const cpus = [collapse, zap];
+
+export function finish(): void {
+  expect(mmTables(mm) === 2, 'the PTE table is gone');
+}
