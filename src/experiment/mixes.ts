@@ -2,7 +2,12 @@
  * The stress mixes: which steps (steps.ts) a CPU draws from, and how often each comes. What a CPU does follows from its own
  * seeded generator.
  */
-import { MMAP_SHARED, PMD_PAGES, PUD_PAGES } from '../kernel/config.ts';
+import {
+  MMAP_SHARED,
+  PMD_PAGES,
+  PUD_PAGES,
+  UFFD_FEATURE_WP_UNPOPULATED,
+} from '../kernel/config.ts';
 import { INODE_FILE } from '../kernel/mm.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
@@ -33,6 +38,7 @@ export const MIXES = {
     'mmap, munmap, mremap and mprotect of the same ranges by all CPUs; tables of every level come and go',
   walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
   'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
+  uffd: 'userfaultfd: missing faults resolved by other CPUs, UFFDIO_MOVE, write protection and markers, beside zaps and moves of the same ranges',
   folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
   huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
   fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
@@ -129,6 +135,32 @@ const ALL: Partial<Record<StepName, number>> = {
   own: 6,
   ownZap: 2,
 };
+const UFFD: Partial<Record<StepName, number>> = {
+  readPage: 10,
+  writePage: 20,
+  fill: 6,
+  readAgain: 4,
+  watch: 8,
+  unwatch: 4,
+  bring: 8,
+  moveByUserfault: 15,
+  writeProtect: 10,
+  serve: 5,
+  zapSpans: 10,
+  zapPart: 4,
+  free: 2,
+  pageout: 4,
+  populate: 3,
+  remap: 2,
+  move: 3,
+  protect: 2,
+  walk: 4,
+  walkSlowly: 4,
+  pin: 4,
+  own: 6,
+  ownMove: 6,
+  ownZap: 2,
+};
 const FOLIO: Partial<Record<StepName, number>> = {
   fillLarge: 30,
   writePage: 8,
@@ -212,11 +244,12 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
 }
 
 const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, forks, all] = [
+  const [faults, zaps, maps, walkers, uffd, forks, all] = [
     FAULT_HEAVY,
     ZAP_HEAVY,
     MAP_HEAVY,
     WALKERS,
+    UFFD,
     FORK,
     ALL,
   ].map(lots);
@@ -229,6 +262,7 @@ const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
     'map-heavy': () => maps!,
     walkers: () => walkers!,
     'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
+    uffd: () => uffd!,
     folio: () => folios,
     huge: () => huge,
     fork: () => forks!,
@@ -276,6 +310,8 @@ function prepare(cpu: WorkloadCpu): number[] {
     prepareRange(cpu, mm, FILE_PRIVATE, 0, files[0]!);
     prepareRange(cpu, mm, FILE_SHARED, MMAP_SHARED, files[1]!);
   }
+  pages.uffdApi(spaces[0]!, UFFD_FEATURE_WP_UNPOPULATED);
+  pages.uffdApi(spaces[1]!, 0);
   for (let id = 0; id < cpu.cpus; id++) {
     const mine = { first: OWN_FIRST + id * PUD_PAGES, spans: OWN_SPANS };
     prepareRange(cpu, spaces[0]!, mine, 0, 0);

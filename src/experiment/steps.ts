@@ -8,6 +8,8 @@
  * `cpu.shared`: the address spaces' handles, then the files'.
  */
 import {
+  EINTR,
+  ENOENT,
   ENOMEM,
   MADV_COLD,
   MADV_COLLAPSE,
@@ -26,6 +28,12 @@ import {
   PGD_PAGES,
   PMD_PAGES,
   PUD_PAGES,
+  UFFD_COPY_DONTWAKE,
+  UFFD_COPY_WP,
+  UFFD_MOVE_ALLOW_SRC_HOLES,
+  UFFD_REGISTER_MISSING,
+  UFFD_REGISTER_WP,
+  UFFD_WRITEPROTECT_WP,
   VM_READ,
   VM_WRITE,
 } from '../kernel/config.ts';
@@ -86,6 +94,8 @@ export function stateOf(cpu: WorkloadCpu): CpuState {
   let state = states.get(cpu);
   if (state === undefined) {
     state = { pinned: [], owned: new Map() };
+    // Nobody waits for a monitor that waits itself.
+    cpu.calls.kernel.uffdMonitor(1);
     states.set(cpu, state);
   }
   return state;
@@ -344,7 +354,7 @@ const own: Step = (cpu, state) => {
   const entry = pages.walk(mm, at) >>> 0;
   const expected = state.owned.get(at);
   if (errno !== 0) {
-    if (errno !== ENOMEM || expected !== undefined)
+    if (errno !== EINTR && (errno !== ENOMEM || expected !== undefined))
       kernel.violation(ORACLE_LOST_ENTRY, at, errno, expected ?? 0);
     return;
   }
@@ -367,6 +377,78 @@ const ownZap: Step = (cpu, state) => {
     state.owned.delete(at);
     const entry = pages.walk(mm, at) >>> 0;
     if (advice === MADV_DONTNEED && entry !== 0) kernel.violation(ORACLE_LOST_ENTRY, at, entry, 0);
+  }
+};
+
+/** What a userfaultfd can watch. */
+const WATCHED = [ANON, ANON, SHMEM];
+
+/** Has a span, or a part of one, watched for missing pages, for writes, or for both. */
+const watch: Step = (cpu) => {
+  const region = pick(cpu, WATCHED);
+  const mode = 1 + cpu.random(UFFD_REGISTER_MISSING | UFFD_REGISTER_WP);
+  const [first, pages] = cpu.random(2) === 0 ? [span(cpu, region), PMD_PAGES] : somePages(cpu);
+  cpu.calls.pages.uffdRegister(space(cpu), first, pages, mode);
+};
+
+const unwatch: Step = (cpu) => {
+  const [first, pages] =
+    cpu.random(2) === 0 ? [span(cpu, pick(cpu, WATCHED)), PMD_PAGES] : somePages(cpu);
+  cpu.calls.pages.uffdUnregister(space(cpu), first, pages);
+};
+
+/** A few pages of what can be watched. */
+const somePages = (cpu: WorkloadCpu): [first: number, pages: number] => [
+  page(cpu, pick(cpu, WATCHED)),
+  1 + cpu.random(HOT_PAGES),
+];
+
+/** Brings pages, whether anybody waits for them or not. */
+const bring: Step = (cpu) => {
+  const mm = space(cpu);
+  const [first, pages] = somePages(cpu);
+  const { pages: calls } = cpu.calls;
+  if (cpu.random(4) === 0) calls.uffdZeropage(mm, first, pages, 0);
+  else calls.uffdCopy(mm, first, pages, cpu.random(UFFD_COPY_DONTWAKE | UFFD_COPY_WP) + 1);
+};
+
+/** Moves pages of anonymous memory to another span by UFFDIO_MOVE. */
+const moveByUserfault: Step = (cpu) => {
+  const pages = 1 + cpu.random(HOT_PAGES);
+  const holes = cpu.random(2) * UFFD_MOVE_ALLOW_SRC_HOLES;
+  cpu.calls.pages.uffdMove(space(cpu), page(cpu, ANON), page(cpu, ANON), pages, holes);
+};
+
+const writeProtect: Step = (cpu) => {
+  const [first, pages] =
+    cpu.random(8) === 0 ? [span(cpu, pick(cpu, WATCHED)), PMD_PAGES] : somePages(cpu);
+  const mode = cpu.random(3) === 0 ? 0 : UFFD_WRITEPROTECT_WP;
+  cpu.calls.pages.uffdWriteprotect(space(cpu), first, pages, mode);
+};
+
+/** Answers whoever waits. */
+const serve: Step = (cpu) => {
+  for (const mm of cpu.shared.slice(0, SPACES)) cpu.calls.pages.uffdServe(mm);
+};
+
+/** Moves an own page to the other own span by UFFDIO_MOVE: the frame must arrive. */
+const ownMove: Step = (cpu, state) => {
+  const { kernel, pages } = cpu.calls;
+  const mm = cpu.shared[0]!;
+  const first = ownFirst(cpu);
+  pages.uffdRegister(mm, first, OWN_SPANS * PMD_PAGES, UFFD_REGISTER_MISSING);
+  for (let i = 0; i < HOT_PAGES; i++) {
+    const spans = cpu.random(2) === 0 ? [0, PMD_PAGES] : [PMD_PAGES, 0];
+    const [from, to] = spans.map((at) => first + at + i) as [number, number];
+    const expected = state.owned.get(from);
+    if (expected === undefined || state.owned.has(to)) continue;
+    const errno = pages.uffdMove(mm, to, from, 1, 0);
+    if (errno === ENOENT) kernel.violation(ORACLE_LOST_ENTRY, from, errno, expected);
+    if (errno !== 0) continue;
+    state.owned.delete(from);
+    const entry = pages.walk(mm, to) >>> 0;
+    if (entryPresent(entry) && entryNumber(entry) === expected) state.owned.set(to, expected);
+    else kernel.violation(ORACLE_LOST_ENTRY, to, entry, expected);
   }
 };
 
@@ -450,6 +532,13 @@ export const STEPS = {
   truncate,
   own,
   ownZap,
+  watch,
+  unwatch,
+  bring,
+  moveByUserfault,
+  writeProtect,
+  serve,
+  ownMove,
   fillLarge,
   zapLarge: advisePart(MADV_DONTNEED),
   freeLarge: advisePart(MADV_FREE),
@@ -467,5 +556,6 @@ export type StepName = keyof typeof STEPS;
 /** Forgets what `cpu` knows and lets its pinned frames go. */
 export function forget(cpu: WorkloadCpu): void {
   for (const pinned of stateOf(cpu).pinned) unpin(cpu, pinned);
+  cpu.calls.kernel.uffdMonitor(0);
   states.delete(cpu);
 }

@@ -34,8 +34,9 @@ import {
   PTE_ACCESSED,
   PTE_SPECIAL,
   PTE_UFFD_WP,
+  UFFD_MARKER,
 } from './entry.ts';
-import { handleMmFault, ON_MMAP_LOCK } from './fault.ts';
+import { FAULT_USERFAULT, handleMmFault, ON_MMAP_LOCK } from './fault.ts';
 import {
   F_ANON,
   F_EXCLUSIVE,
@@ -69,6 +70,8 @@ import { RSS_ANON, rssSub } from './rss.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { ptdescOf } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
+import { VM_UFFD_FLAGS } from './uffd.ts';
+import { userfaultCancel } from './uffdFault.ts';
 import { vmaLookup } from './vma.ts';
 import { vmaStartWrite } from './vmaLock.ts';
 import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
@@ -140,20 +143,20 @@ function pinned(frame: u32): boolean {
  */
 function lookAt(entry: u32): u32 {
   if (entry === 0) return SCAN_EXCEED_NONE_PTE;
+  if (entry === UFFD_MARKER || (entry & PTE_UFFD_WP) !== 0) return SCAN_PTE_UFFD_WP;
   if (!entryPresent(entry))
     return (entry & ENTRY_KIND) === ENTRY_SWAP ? SCAN_EXCEED_SWAP_PTE : SCAN_PTE_NON_PRESENT;
   if ((entry & PTE_SPECIAL) !== 0) return SCAN_EXCEED_NONE_PTE;
-  if ((entry & PTE_UFFD_WP) !== 0) return SCAN_PTE_UFFD_WP;
   const frame = entryNumber(entry);
   if ((folioFlags(frame) & F_ANON) === 0) return SCAN_PAGE_ANON;
   return pinned(frame) ? SCAN_PAGE_COUNT : SCAN_SUCCEED;
 }
 
 /**
- * Looks at all entries from `pte` on, the PTE lock held; `swapped`: entries that may be swapped out. Returns SCAN_SUCCEED, or why the span is not
+ * Looks at all entries from `pte` on, the PTE lock held; `swapped`: entries that may be swapped out; `watched`: by a userfaultfd. Returns SCAN_SUCCEED, or why the span is not
  * to be collapsed.
  */
-function lookAtAll(pte: u32, by: u32, swapped: u32): u32 {
+function lookAtAll(pte: u32, by: u32, swapped: u32, watched: boolean): u32 {
   let none: u32 = 0;
   let swap: u32 = 0;
   let referenced = false;
@@ -162,7 +165,8 @@ function lookAtAll(pte: u32, by: u32, swapped: u32): u32 {
     const seen = lookAt(entry);
     if (seen === SCAN_EXCEED_NONE_PTE) {
       none += 1;
-      if (by === BY_KHUGEPAGED && none > MAX_PTES_NONE) return seen;
+      // A userfaultfd is to be told when such a page comes.
+      if (watched || (by === BY_KHUGEPAGED && none > MAX_PTES_NONE)) return seen;
     } else if (seen === SCAN_EXCEED_SWAP_PTE) {
       swap += 1;
       if (swap > swapped) return swapped === 0 ? SCAN_PTE_NON_PRESENT : seen;
@@ -189,7 +193,7 @@ function scanPmd(pmd: u32, first: u32, by: u32): u32 {
   if (state !== SCAN_SUCCEED) return state;
   const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) return SCAN_PMD_NULL;
-  const result = lookAtAll(pte, by, by === BY_MADVISE ? PMD_PAGES : MAX_PTES_SWAP);
+  const result = lookAtAll(pte, by, by === BY_MADVISE ? PMD_PAGES : MAX_PTES_SWAP, false);
   pteUnmapUnlock(pte);
   return result;
 }
@@ -208,7 +212,9 @@ function swapIn(mm: u32, vma: u32, first: u32): u32 {
     walkEnd(mm);
     if (pte === 0) return SCAN_PMD_NULL;
     const swapped = entry !== 0 && !entryPresent(entry) && (entry & ENTRY_KIND) === ENTRY_SWAP;
-    if (swapped && handleMmFault(mm, vma, vpn, 0, ON_MMAP_LOCK) !== 0) return SCAN_FAIL;
+    const error = swapped ? handleMmFault(mm, vma, vpn, 0, ON_MMAP_LOCK) : 0;
+    if (error === FAULT_USERFAULT) userfaultCancel(mm);
+    if (error !== 0) return SCAN_FAIL;
   }
   return SCAN_SUCCEED;
 }
@@ -249,7 +255,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
   spinLock(lock, LC_PTE);
-  const result = lookAtAll(pte, by, 0);
+  const result = lookAtAll(pte, by, 0, (load(vma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0);
   if (result === SCAN_SUCCEED) takePages(mm, pte);
   spinUnlock(lock, LC_PTE);
   pmdLock(pmd);

@@ -139,6 +139,8 @@ export const STOP_SOON: u32 = 1;
 export const STOP_ABORT: u32 = 2;
 
 /** Linux error numbers, as kernel calls return them (0: no error). */
+export const ENOENT: u32 = 2;
+export const EINTR: u32 = 4;
 export const EAGAIN: u32 = 11;
 export const ENOMEM: u32 = 12;
 export const EFAULT: u32 = 14;
@@ -178,6 +180,22 @@ export const VM_HUGEPAGE: u32 = 128;
 /** A userfaultfd is told of faults on missing pages, and of writes to pages that it write-protected. */
 export const VM_UFFD_MISSING: u32 = 0x1000;
 export const VM_UFFD_WP: u32 = 0x2000;
+
+/** Linux's UFFD_FEATURE_ bits that there are; UFFD_READY is ours: the handshake is over. */
+export const UFFD_FEATURE_MISSING_SHMEM: u32 = 1 << 5;
+export const UFFD_FEATURE_SIGBUS: u32 = 1 << 7;
+export const UFFD_FEATURE_WP_UNPOPULATED: u32 = 1 << 13;
+export const UFFD_READY: u32 = 0x40000000;
+/** Linux's numbers: modes of registration, of UFFDIO_COPY, _WRITEPROTECT and _MOVE. */
+export const UFFD_REGISTER_MISSING: u32 = 1;
+export const UFFD_REGISTER_WP: u32 = 2;
+export const UFFD_COPY_DONTWAKE: u32 = 1;
+export const UFFD_COPY_WP: u32 = 2;
+export const UFFD_ZEROPAGE_DONTWAKE: u32 = 1;
+export const UFFD_WRITEPROTECT_WP: u32 = 1;
+export const UFFD_WRITEPROTECT_DONTWAKE: u32 = 2;
+export const UFFD_MOVE_DONTWAKE: u32 = 1;
+export const UFFD_MOVE_ALLOW_SRC_HOLES: u32 = 2;
 
 /** Flags of doMmap. */
 export const MMAP_SHARED: u32 = 1;

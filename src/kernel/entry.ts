@@ -9,7 +9,7 @@
  *     4     PTE_HUGE: a PMD entry that maps        migration: MIGRATION_WRITE
  *           PMD_PAGES pages
  *     5     PTE_USER; clear: PROT_NONE             migration: MIGRATION_EXCLUSIVE
- *     6     PTE_UFFD_WP                            PTE_UFFD_WP
+ *     6     PTE_UFFD_WP                            swap, too: PTE_UFFD_WP
  *     7     PTE_SPECIAL: no page behind it to count (zero page)
  *     8-31  frame or table number                  swap slot or frame number
  *
@@ -29,6 +29,8 @@ export const ENTRY_KIND: u32 = 15;
 export const ENTRY_SWAP: u32 = 2;
 export const ENTRY_MIGRATION: u32 = 4;
 export const ENTRY_MARKER: u32 = 6;
+/** The marker of a page that is write-protected for a userfaultfd, and is not there. */
+export const UFFD_MARKER: u32 = (1 << 8) | ENTRY_MARKER;
 /** Of a migration entry: the page was writable; it was not, but is exclusive to this entry (F_EXCLUSIVE), as a writable one always is. */
 export const MIGRATION_WRITE: u32 = 16;
 export const MIGRATION_EXCLUSIVE: u32 = 32;
@@ -70,4 +72,9 @@ export function entryMigrating(entry: u32): boolean {
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */
 export function entryNamesTable(entry: u32): boolean {
   return (entry & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
+}
+
+/** Whether an entry maps nothing: none, or a marker. */
+export function entryNoneMostly(entry: u32): boolean {
+  return entry === 0 || entry === UFFD_MARKER;
 }

@@ -7,7 +7,9 @@
  *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
  *     speculative a fault is tried without any of them first (speculative.ts).
  *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
- *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts).
+ *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts). A marker is as
+ *     good as none, but what is mapped in its place is write-protected for the userfaultfd. Where one is to be told the fault ends, and
+ *     waits without its locks (uffdFault.ts).
  *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
  *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
  *
@@ -27,6 +29,8 @@ import {
   VM_EXEC,
   VM_READ,
   VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
   VM_WRITE,
 } from './config.ts';
 import {
@@ -36,14 +40,17 @@ import {
   entryMake,
   entryMigrating,
   entryNamesTable,
+  entryNoneMostly,
   entryNumber,
   entryPresent,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_UFFD_WP,
   PTE_USER,
   PTE_WRITE,
+  UFFD_MARKER,
 } from './entry.ts';
 import { faultFile } from './faultFile.ts';
 import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFault.ts';
@@ -95,6 +102,8 @@ import {
 } from './stats.ts';
 import { folioWaitUnlocked } from './sleepLock.ts';
 import { swapFree } from './swap.ts';
+import { handleUserfault, UFFD_FAULT_MISSING, userfaultWait } from './uffdFault.ts';
+import { uffdPteWp } from './uffdWp.ts';
 import { linearPageIndex, vmaLookup } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdAlloc, pteAlloc } from './walk.ts';
@@ -103,6 +112,8 @@ import { load, peek, poke, store } from './word.ts';
 /** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
+/** Another result: a userfaultfd was told; drop the locks and call `userfaultWait` (uffdFault.ts). */
+export const FAULT_USERFAULT: u32 = 0x101;
 /** The folio of the frame in C_FAULT_FOLIO is locked: wait for it with no lock held, then try again. */
 export const FAULT_WAITS: u32 = 0x200;
 
@@ -151,16 +162,22 @@ export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
   mapAnonFolio(mm, vma, vpn, frame, 0);
 }
 
-/** Step 3 for private anonymous memory: the zero page for a read, a new page, or a folio of several around it (largeFault.ts), for a write. */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
+/**
+ * Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page, or a folio of several around it
+ * (largeFault.ts), for a write.
+ */
+function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
+  const told = (flags & VM_UFFD_MISSING) !== 0;
   let frame: u32 = 0;
   if (write !== 0) {
-    frame = allocAnonFolio(vma, pmd, vpn, 0);
-    if (frame === 0) {
-      tableLeft(pmd);
-      return ENOMEM;
+    if (!told) {
+      frame = allocAnonFolio(vma, pmd, vpn, 0);
+      if (frame === 0) {
+        tableLeft(pmd);
+        return ENOMEM;
+      }
     }
   }
   const order = frame !== 0 && folioLarge(frame) ? folioOrder(frame) : 0;
@@ -170,18 +187,27 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 
     if (frame !== 0) folioPut(frame);
     return 0;
   }
-  if (!pteRangeNone(pte, 1 << order)) {
+  if (order === 0 ? load(pte) !== orig : !pteRangeNone(pte, 1 << order)) {
     pteUnmapUnlock(pte);
     if (frame !== 0) folioPut(frame);
     return 0;
   }
+  if (told) {
+    pteUnmapUnlock(pte);
+    return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
+  }
+  if (orig !== 0) clearPte(pte);
+  const protect = orig !== 0 ? PTE_UFFD_WP : 0;
   if (frame === 0) {
-    setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
+    setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL | protect));
   } else {
     mapAnonFolio(mm, vma, first, frame, order);
-    const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    const writable = (flags & VM_WRITE) !== 0 && orig === 0 ? PTE_WRITE : 0;
     for (let i: u32 = 0; i < 1 << order; i += 1)
-      setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY));
+      setPte(
+        pte + (i << 2),
+        entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY | protect),
+      );
     if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
@@ -194,8 +220,9 @@ export function faultWaits(frame: u32): u32 {
   return FAULT_WAITS;
 }
 
-/** Result of a fault whose locks are dropped; waits first if it has to (migration_entry_wait). */
-function settled(result: u32): u32 {
+/** Result of a fault in `mm` whose locks are dropped; waits first if it has to (migration_entry_wait, handle_userfault). */
+function settled(mm: u32, result: u32): u32 {
+  if (result === FAULT_USERFAULT) return userfaultWait(mm);
   if (result !== FAULT_WAITS) return result;
   folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
   return 0;
@@ -220,11 +247,12 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
   const flags = load(vma + VMA_FLAGS);
   mapAnonFrame(mm, vma, vpn, frame);
   rssSub(mm, RSS_SWAP, 1);
-  const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+  const protect = entry & PTE_UFFD_WP;
+  const writable = (flags & VM_WRITE) !== 0 && !uffdPteWp(flags, entry) ? PTE_WRITE : 0;
   const dirty = write !== 0 ? PTE_DIRTY : 0;
   // The entry is not none, so an equal entry shows that the table is still the one of step 2.
   clearPte(pte);
-  setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty));
+  setPte(pte, entryMake(frame, entryFlags(flags) | writable | dirty | protect));
   swapFree(entryNumber(entry));
   pteUnmapUnlock(pte);
   count(COUNTER_SWAP_INS);
@@ -235,6 +263,14 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
   if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
+}
+
+/** Takes a marker away where nobody watches any more (pte_marker_clear). */
+function clearMarker(pmd: u32, vpn: u32): void {
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return;
+  if (load(pte) === UFFD_MARKER) clearPte(pte);
+  pteUnmapUnlock(pte);
 }
 
 /** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
@@ -260,9 +296,13 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
       pteUnmap(pte);
     }
   }
-  if (entry === 0) {
-    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write);
-    return faultAnonymous(mm, vma, pmd, vpn, write);
+  if (entry === UFFD_MARKER && (load(vma + VMA_FLAGS) & VM_UFFD_WP) === 0) {
+    clearMarker(pmd, vpn);
+    return 0;
+  }
+  if (entryNoneMostly(entry)) {
+    if (peek(vma + VMA_INODE) !== 0) return faultFile(mm, vma, pmd, vpn, write, entry);
+    return faultAnonymous(mm, vma, pmd, vpn, write, entry);
   }
   if (!entryPresent(entry)) return faultSwap(mm, vma, pmd, vpn, entry, write);
   return faultPresent(mm, vma, pmd, vpn, entry, write);
@@ -270,7 +310,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
 
 /**
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, FAULT_USERFAULT, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
@@ -301,10 +341,13 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
   }
   const result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
   mmapReadUnlock(mm);
-  return settled(result);
+  return settled(mm, result);
 }
 
-/** A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, or SIGBUS. No lock held on entry or return. */
+/**
+ * A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, SIGBUS, or EINTR: the run ended while a userfaultfd's monitor
+ * was waited for. No lock held on entry or return.
+ */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
   const path = peek(H_FAULT_PATH);
@@ -321,7 +364,7 @@ export function userFault(mm: u32, vpn: u32, write: u32): u32 {
       vmaReadUnlock(vma);
       if (result !== FAULT_NEEDS_MMAP_LOCK) {
         count(COUNTER_FAULTS_VMA_LOCK);
-        return settled(result);
+        return settled(mm, result);
       }
     }
     count(COUNTER_FAULT_RETRIES);

@@ -16,8 +16,16 @@
  * finish_fault), mm/filemap.c (filemap_map_pages).
  */
 
-import { ENOMEM, FAULT_AROUND_PAGES, PMD_PAGES, VM_SHARED, VM_WRITE } from './config.ts';
-import { entryMake, PTE_DIRTY, PTE_WRITE } from './entry.ts';
+import {
+  ENOMEM,
+  FAULT_AROUND_PAGES,
+  PMD_PAGES,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
+  VM_WRITE,
+} from './config.ts';
+import { entryMake, PTE_DIRTY, PTE_UFFD_WP, PTE_WRITE } from './entry.ts';
 import { entryFlags, faultWaits, mapAnonFrame, SIGBUS } from './fault.ts';
 import { filemapGet, filemapGetOrAdd, filemapHolds, filemapRemove } from './filemap.ts';
 import {
@@ -44,24 +52,37 @@ import {
 import { setFilePmd } from './hugeFile.ts';
 import { rmapAddPtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
-import { pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from './rss.ts';
 import { folioTrylock, folioUnlock } from './sleepLock.ts';
+import { handleUserfault, UFFD_FAULT_MISSING } from './uffdFault.ts';
 import { linearPageIndex } from './vma.ts';
 import { pteAlloc } from './walk.ts';
 import { load, or, peek, poke } from './word.ts';
 
-/** Maps the cached page `frame`, whose reference the entry takes over. */
-function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): void {
+/**
+ * Maps the cached page `frame`, whose reference the entry takes over; `wp` not 0: write-protected for a userfaultfd. Shared memory that one watches
+ * for writes is not writable before the first.
+ */
+export function mapCachedFrame(
+  mm: u32,
+  pte: u32,
+  frame: u32,
+  flags: u32,
+  write: u32,
+  wp: u32,
+): void {
   const folio = folioOf(folioHead(frame));
   const kind = load(folio + F_FLAGS);
   const shared = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   let bits = entryFlags(flags);
-  if (shared && (write !== 0 || (kind & F_SHMEM) !== 0)) bits = bits | PTE_WRITE;
+  const watched = (flags & VM_UFFD_WP) !== 0;
+  if (shared && (write !== 0 || ((kind & F_SHMEM) !== 0 && !watched))) bits = bits | PTE_WRITE;
   if (write !== 0) {
     bits = bits | PTE_DIRTY;
     or(folio + F_FLAGS, F_DIRTY);
   }
+  if (wp !== 0) bits = ((bits | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0;
   rmapAddPtes(frame, 1);
   rssAdd(mm, (kind & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE, 1);
   setPte(pte, entryMake(frame, bits));
@@ -71,7 +92,7 @@ function mapCachedFrame(mm: u32, pte: u32, frame: u32, flags: u32, write: u32): 
 function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   const none = pte !== 0 && load(pte) === 0;
-  if (none) mapCachedFrame(mm, pte, frame, flags, 0);
+  if (none) mapCachedFrame(mm, pte, frame, flags, 0, 0);
   if (pte !== 0) pteUnmapUnlock(pte);
   if (!none) folioPut(frame);
 }
@@ -152,7 +173,15 @@ function lockCachedPage(inode: u32, index: u32): u32 {
   return 0;
 }
 
-/** Maps `frame`, the cached page itself or a copy of it, at `vpn` unless something is there. Takes over its reference. Returns 0 or ENOMEM. */
+/** Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in the cache. */
+function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
+  if ((flags & VM_UFFD_MISSING) === 0 || index >= load(inode + INODE_PAGES)) return false;
+  const frame = filemapGet(inode, index);
+  if (frame !== 0) folioPut(frame);
+  return frame === 0;
+}
+
+/** Maps `frame`, the cached page itself or a copy of it, at `vpn` unless the entry is not `orig` any more. Takes over its reference. Returns 0 or ENOMEM. */
 function finishFault(
   mm: u32,
   vma: u32,
@@ -161,16 +190,18 @@ function finishFault(
   frame: u32,
   copies: boolean,
   write: u32,
+  orig: u32,
 ): u32 {
   const flags = load(vma + VMA_FLAGS);
   const allocated = pteAlloc(mm, pmd, vpn);
   const pte = allocated === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
-  const none = pte !== 0 && load(pte) === 0;
+  const none = pte !== 0 && load(pte) === orig;
+  if (none && orig !== 0) clearPte(pte);
   if (none && copies) {
     mapAnonFrame(mm, vma, vpn, frame);
     setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
   } else if (none) {
-    mapCachedFrame(mm, pte, frame, flags, write);
+    mapCachedFrame(mm, pte, frame, flags, write, orig);
   }
   if (pte !== 0) pteUnmapUnlock(pte);
   if (!none) folioPut(frame);
@@ -178,30 +209,35 @@ function finishFault(
 }
 
 /**
- * A fault on a none entry of a mapping with an inode. Preconditions and results as for handleMmFault.
+ * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
+ * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
  */
-export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
+export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
+  const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
-  const copies = write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0;
-  if (write === 0) {
+  const copies = write !== 0 && (flags & VM_SHARED) === 0;
+  if (write === 0 && (flags & VM_UFFD_WP) === 0) {
     const around = faultAround(mm, vma, pmd, vpn);
     if (around !== 0) return around === 1 ? 0 : around;
   }
-  const cached = lockCachedPage(inode, linearPageIndex(vma, vpn));
+  const index = linearPageIndex(vma, vpn);
+  if (missingForUserfault(inode, index, flags)) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
+  const cached = lockCachedPage(inode, index);
   if (cached === 0) return peek(thisCpu() + C_FAULT_RESULT);
   let result = ENOMEM;
   if (copies) {
     const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
-    if (fresh !== 0) result = finishFault(mm, vma, pmd, vpn, fresh, true, write);
+    if (fresh !== 0) result = finishFault(mm, vma, pmd, vpn, fresh, true, write, orig);
     folioUnlock(folioHead(cached));
     folioPut(cached);
   } else {
-    const huge = folioLarge(cached);
+    // A userfaultfd is told of each page.
+    const huge = folioLarge(cached) && (flags & (VM_UFFD_MISSING | VM_UFFD_WP)) === 0;
     if (huge && setFilePmd(mm, vma, pmd, vpn, folioHead(cached), write)) {
       result = 0;
     } else {
       folioGet(cached);
-      result = finishFault(mm, vma, pmd, vpn, cached, false, write);
+      result = finishFault(mm, vma, pmd, vpn, cached, false, write, orig);
     }
     folioUnlock(folioHead(cached));
     folioPut(cached);

@@ -6,6 +6,8 @@
  *                     program sees. So is one that fork shared when its only reference is this entry's again
  *  anything else      copy: a new anonymous page in the entry's place
  *
+ * Before that: an entry that is write-protected for a userfaultfd is for its monitor to decide on.
+ *
  * Copying: 1. with a reference on the old page, no spinlock held, allocate the new one; 2. PTE lock, the entry must be unchanged (it is not none,
  * so an equal entry shows that its table is still linked); 3. clear the entry, flush its translation everywhere, then store the new one, so
  * that no CPU reads the old page after another wrote the new one; 4. drop the old mapping.
@@ -44,6 +46,8 @@ import { rssKind, rssSub } from './rss.ts';
 import { folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_COPIES } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
+import { handleUserfault, UFFD_FAULT_WP } from './uffdFault.ts';
+import { uffdPteWp } from './uffdWp.ts';
 import { load, or, store } from './word.ts';
 
 /**
@@ -145,6 +149,10 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u
   if (load(pte) !== entry || (flags & VM_WRITE) === 0) {
     pteUnmapUnlock(pte);
     return 0;
+  }
+  if (uffdPteWp(flags, entry)) {
+    pteUnmapUnlock(pte);
+    return handleUserfault(mm, vpn, UFFD_FAULT_WP);
   }
   if (mayReuse(vma, entry)) {
     reusePage(flags, pte, entry);

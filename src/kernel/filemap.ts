@@ -53,6 +53,9 @@ import { tryToUnmap } from './rmap.ts';
 import { folioLock, folioUnlock } from './sleepLock.ts';
 import { add, and, load, or, peek, poke, store, sub } from './word.ts';
 
+/** What filemapAdd returns for a page that is cached already. */
+export const FILEMAP_EXISTS: u32 = 0xffffffff;
+
 /** INODE_STATE of anonymous shared memory. */
 const SHMEM: u32 = 2;
 
@@ -147,6 +150,33 @@ export function filemapGetOrAdd(inode: u32, index: u32): u32 {
     if (frame !== fresh) folioPut(fresh);
   }
   return frame;
+}
+
+/** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: the page is in the cache. */
+export function filemapAdd(inode: u32, index: u32): u32 {
+  let result: u32 = 0;
+  while (result === 0) {
+    const seq = load(G_CACHE_HUGE_SEQ);
+    const present = filemapGet(inode, index);
+    if (present !== 0) {
+      folioPut(present);
+      return FILEMAP_EXISTS;
+    }
+    const fresh = frameAlloc(0, F_SHMEM);
+    if (fresh === 0) return 0;
+    const bucket = bucketOf(inode, index);
+    spinLock(bucket, LC_CACHE);
+    if (lookup(bucket, inode, index, 0) !== 0) {
+      result = FILEMAP_EXISTS;
+    } else if (load(G_CACHE_HUGE_SEQ) === seq) {
+      link(bucket, fresh, inode, index);
+      folioGet(fresh);
+      result = fresh;
+    }
+    spinUnlock(bucket, LC_CACHE);
+    if (result !== fresh) folioPut(fresh);
+  }
+  return result;
 }
 
 /**

@@ -71,7 +71,14 @@ const GATHER_LAST: u32 = 28;
 const GATHER_BATCHES: u32 = 32;
 /** Batch page of tables, 0: none. */
 const GATHER_TABLE_BATCH: u32 = 36;
+/** What a zap does about userfaultfd markers: MARKERS_. */
+const GATHER_MARKERS: u32 = 40;
 const GATHER_FRAMES: u32 = 64;
+
+/** Markers go with all else (the default); they stay; and one takes the place of each page that is write-protected for a userfaultfd. */
+export const MARKERS_DROP: u32 = 0;
+export const MARKERS_KEEP: u32 = 1;
+export const MARKERS_MAKE: u32 = 2;
 
 /** Opens a gather in `mm` on this CPU and returns its address. GATHER_NEST may be open at once. */
 export function gatherStart(mm: u32): u32 {
@@ -87,9 +94,20 @@ export function gatherStart(mm: u32): u32 {
   poke(gather + GATHER_LAST, 0);
   poke(gather + GATHER_BATCHES, 0);
   poke(gather + GATHER_TABLE_BATCH, 0);
+  poke(gather + GATHER_MARKERS, MARKERS_DROP);
   resetRange(gather);
   add(mm + MM_TLB_PENDING, 1);
   return gather;
+}
+
+/** Says what zaps into this gather do about markers, from here on. */
+export function gatherSetMarkers(gather: u32, markers: u32): void {
+  poke(gather + GATHER_MARKERS, markers);
+}
+
+/** What was said by gatherSetMarkers. */
+export function gatherMarkers(gather: u32): u32 {
+  return peek(gather + GATHER_MARKERS);
 }
 
 function resetRange(gather: u32): void {

@@ -27,6 +27,7 @@ import {
   VM_HUGEPAGE,
   VM_NOHUGEPAGE,
   VM_SHARED,
+  VM_UFFD_MISSING,
   VM_WRITE,
 } from './config.ts';
 import {
@@ -65,6 +66,7 @@ import { rmapAddPmd } from './mapcount.ts';
 import { upperInstalled } from './protocol.ts';
 import { RSS_ANON, rssAdd } from './rss.ts';
 import { count, COUNTER_HUGE_FALLBACKS, COUNTER_HUGE_FAULTS } from './stats.ts';
+import { handleUserfault, UFFD_FAULT_MISSING } from './uffdFault.ts';
 import { linearPageIndex } from './vma.ts';
 import { pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, store } from './word.ts';
@@ -105,7 +107,8 @@ export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
 }
 
 /**
- * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON, or HUGE_FALLBACK. The VMA is locked.
+ * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON, HUGE_FALLBACK, or
+ * what handleUserfault does. The VMA is locked.
  */
 export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
@@ -113,6 +116,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   if (peek(vma + VMA_INODE) !== 0 || !hugeAllowed(flags, 0)) return HUGE_FALLBACK;
   if (!spanSuitable(vma, first)) return HUGE_FALLBACK;
   if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
+  if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let head: u32 = 0;
   if (write !== 0) {
     head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);

@@ -31,6 +31,7 @@ import {
   ORACLE_NO_PROGRESS,
   PARKING,
   STOP_ABORT,
+  STOP_NO,
 } from './config.ts';
 import { contentionMeasured, MEASURED_INTERRUPT, measureDuration } from './contention.ts';
 import { injectFailure } from './inject.ts';
@@ -44,6 +45,7 @@ import {
   C_NEED_RESCHED,
   C_OP,
   C_RCU_QS,
+  C_UFFD_WAIT,
   C_WAITING_FOR,
   C_WAIT_POLLS,
   cpuArea,
@@ -179,12 +181,18 @@ export function needResched(): boolean {
 
 /**
  * Called between two looks of every wait: ends the CPU when the run is aborted or when the wait, begun at `startNs`, has
- * lasted longer than H_STALL_NS (0: for ever), and polls interrupts. The violation names the word awaited, what it
+ * lasted longer than H_STALL_NS (0: for ever), and polls interrupts. A wait for a userfaultfd's monitor ends with the run instead. The violation names the word awaited, what it
  * holds, or, when the word belongs to a CPU, that CPU and its operation.
  */
 export function pollWhileWaiting(address: u32, startNs: u32): void {
-  if (load(H_STOP) === STOP_ABORT) endCpu(HOST_ABORTED, address);
+  const stop = load(H_STOP);
+  if (stop === STOP_ABORT) endCpu(HOST_ABORTED, address);
   pollInterrupts();
+  if (address === thisCpu() + C_UFFD_WAIT) {
+    // For a monitor (uffdFault.ts): as long as it takes, but not beyond the end of the run.
+    if (stop !== STOP_NO) store(address, 0);
+    return;
+  }
   const polls = peek(thisCpu() + C_WAIT_POLLS) + 1;
   poke(thisCpu() + C_WAIT_POLLS, polls);
   if ((polls & 63) !== 0) return;

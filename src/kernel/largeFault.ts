@@ -12,7 +12,7 @@
  * Source: Linux 6.18 mm/memory.c (alloc_anon_folio, pte_range_none), include/linux/huge_mm.h (thp_vma_suitable_order).
  */
 
-import { TABLE_BITS, VM_NOHUGEPAGE } from './config.ts';
+import { TABLE_BITS, VM_NOHUGEPAGE, VM_UFFD_MISSING, VM_UFFD_WP } from './config.ts';
 import { F_ANON, F_EXCLUSIVE, frameAlloc } from './frame.ts';
 import { H_MTHP, VMA_END, VMA_FLAGS, VMA_START } from './layout.ts';
 import { pteOffsetMap, pteUnmap } from './pteMap.ts';
@@ -50,7 +50,9 @@ function nextOrder(orders: u32, below: u32): u32 {
 /** Orders of H_MTHP whose range around `vpn` fits the VMA, a bit each. */
 function suitableOrders(vma: u32, vpn: u32): u32 {
   const enabled = peek(H_MTHP);
-  if (enabled === 0 || (load(vma + VMA_FLAGS) & VM_NOHUGEPAGE) !== 0) return 0;
+  // A userfaultfd is told of each page.
+  const singly: u32 = VM_NOHUGEPAGE | VM_UFFD_MISSING | VM_UFFD_WP;
+  if (enabled === 0 || (load(vma + VMA_FLAGS) & singly) !== 0) return 0;
   const start = load(vma + VMA_START);
   const end = load(vma + VMA_END);
   let orders: u32 = 0;

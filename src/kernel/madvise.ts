@@ -53,7 +53,7 @@ import {
   folioLarge,
   folioOf,
 } from './frame.ts';
-import { gatherFinish, gatherNoteRange, gatherStart } from './gather.ts';
+import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from './gather.ts';
 import { coolHugePmd, freeHugePmdLazily, splitHugePmd } from './hugePmd.ts';
 import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
 import { madviseCollapse } from './madviseCollapse.ts';
@@ -66,6 +66,7 @@ import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssSub } from './rss.ts';
 import { swapFree } from './swap.ts';
+import { uffdZapMarkers } from './uffdWp.ts';
 import { findVma } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
@@ -76,8 +77,9 @@ import { spanEnd, unmapPageRange } from './zap.ts';
 import { folioPteBatch } from './zapFolio.ts';
 
 /** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
-function dontneed(mm: u32, start: u32, end: u32): void {
+function dontneed(mm: u32, vma: u32, start: u32, end: u32): void {
   const gather = gatherStart(mm);
+  gatherSetMarkers(gather, uffdZapMarkers(vma));
   unmapPageRange(gather, mm, start, end, 1);
   gatherFinish(gather);
 }
@@ -176,7 +178,7 @@ function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
 /** Applies `advice` to [start, end) of `vma`, which is locked and covers it. Returns 0, EINVAL or EAGAIN. */
 function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
   if (advice === MADV_DONTNEED) {
-    dontneed(mm, start, end);
+    dontneed(mm, vma, start, end);
     return 0;
   }
   if (advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE)

@@ -17,6 +17,8 @@
  * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
  * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
+ * Memory that a userfaultfd watches moves entry by entry: the new place is not watched, so its protection is taken off on the way.
+ *
  * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
  * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
  *
@@ -33,6 +35,7 @@ import {
   PT_FIRST,
   PT_LOCK,
   PT_UPPER,
+  VMA_FLAGS,
   VMA_START,
   tableAddress,
 } from './layout.ts';
@@ -62,6 +65,8 @@ import { dropRmapLocks, takeRmapLocks } from './rmapLocks.ts';
 import { violation } from './report.ts';
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
+import { VM_UFFD_FLAGS } from './uffd.ts';
+import { uffdForget } from './uffdWp.ts';
 import { findVmaIntersection } from './vma.ts';
 import { pmdAlloc, pmdFind, pmdLock, pmdUnlock, pteAlloc, pudAlloc, pudFind } from './walk.ts';
 import { load, store } from './word.ts';
@@ -96,7 +101,15 @@ function realignBy(mm: u32, oldVma: u32, newVma: u32, old: u32, new_: u32, pages
 }
 
 /** Moves `pages` entries between two PTE tables. Returns 1, or 0: a table has gone meanwhile, look at the PMD again. */
-function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages: u32): u32 {
+function movePtes(
+  mm: u32,
+  oldPmd: u32,
+  old: u32,
+  newPmd: u32,
+  new_: u32,
+  pages: u32,
+  watched: boolean,
+): u32 {
   const oldPte = pteOffsetMapLock(oldPmd, old);
   if (oldPte === 0) return 0;
   const newPte = pteOffsetMapRwNolock(newPmd, new_);
@@ -115,7 +128,8 @@ function movePtes(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32, pages:
     // Takes accessed and dirty bits along that a walker sets until now.
     const entry = clearPte(oldPte + at);
     if (entryPresent(entry)) flush = 1;
-    setPte(newPte + at, entry);
+    const kept = watched ? uffdForget(entry) : entry;
+    if (kept !== 0) setPte(newPte + at, kept);
   }
   if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
   if (nested) pteUnlock(newPte);
@@ -197,6 +211,7 @@ export function movePageTables(
 ): u32 {
   if (pages === 0) return 0;
   const end = old + pages;
+  const watched = (load(oldVma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0;
   const before = realignBy(mm, oldVma, newVma, old, new_, pages);
   let from = old - before;
   let to = new_ - before;
@@ -209,7 +224,7 @@ export function movePageTables(
     if (locked) takeRmapLocks(oldVma);
     if (whole) reshapeBegin(mm);
     else walkBegin(mm);
-    extent = movePiece(mm, from, to, end);
+    extent = movePiece(mm, from, to, end, watched);
     if (whole) reshapeEnd(mm);
     else walkEnd(mm);
     if (locked) dropRmapLocks(oldVma);
@@ -220,19 +235,20 @@ export function movePageTables(
 }
 
 /** Moves what it can at once of [from, end) to `to`. Returns the pages done, 0: no memory for a table. */
-function movePiece(mm: u32, from: u32, to: u32, end: u32): u32 {
+function movePiece(mm: u32, from: u32, to: u32, end: u32, watched: boolean): u32 {
   let extent = extentWithin(PUD_PAGES, from, end, to);
   const oldPud = pudFind(mm, from);
   if (oldPud === 0 || load(oldPud) === 0) return extent;
   const newPud = pudAlloc(mm, to);
   if (newPud === 0) return 0;
-  if (extent === PUD_PAGES && moveNormalPud(mm, oldPud, from, newPud, to) !== 0) return extent;
+  if (!watched && extent === PUD_PAGES && moveNormalPud(mm, oldPud, from, newPud, to) !== 0)
+    return extent;
   extent = extentWithin(PMD_PAGES, from, end, to);
-  return movePmdSpan(mm, from, to, extent) === 0 ? 0 : extent;
+  return movePmdSpan(mm, from, to, extent, watched) === 0 ? 0 : extent;
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
-function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
+function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32, watched: boolean): u32 {
   const oldPmd = pmdFind(mm, from);
   if (oldPmd === 0 || load(oldPmd) === 0) return 1;
   const newPmd = pmdAlloc(mm, to);
@@ -242,7 +258,7 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
     if (entryHuge(load(oldPmd))) {
       if (extent === PMD_PAGES) done = moveHugePmd(mm, oldPmd, from, newPmd);
       if (done === 0) splitHugePmd(mm, oldPmd, from);
-    } else if (extent === PMD_PAGES) {
+    } else if (extent === PMD_PAGES && !watched) {
       done = moveNormalPmd(mm, oldPmd, from, newPmd, to);
     }
     if (done === 0 && load(oldPmd) === 0) {
@@ -251,7 +267,7 @@ function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32): u32 {
     }
     if (done === 0) {
       if (pteAlloc(mm, newPmd, to) === 0) return 0;
-      done = movePtes(mm, oldPmd, from, newPmd, to, extent);
+      done = movePtes(mm, oldPmd, from, newPmd, to, extent, watched);
     }
   }
   return 1;

@@ -47,6 +47,7 @@ import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
 import { pageExclusive } from './rmapEntries.ts';
 import { flushTlbRange } from './tlb.ts';
+import { uffdPteWp } from './uffdWp.ts';
 import { findVma, vmaNext } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import { pmdFind, pmdUnlock, pudFind } from './walk.ts';
@@ -182,7 +183,8 @@ function newEntry(entry: u32, flags: u32): u32 {
   let result = (entry & ~PTE_USER) >>> 0;
   if ((flags & RIGHTS) !== 0) result = (result | PTE_USER) >>> 0;
   if ((flags & VM_WRITE) === 0) result = (result & ~PTE_WRITE) >>> 0;
-  else if (canBeWritable(entry, flags)) result = (result | PTE_WRITE) >>> 0;
+  else if (!uffdPteWp(flags, entry) && canBeWritable(entry, flags))
+    result = (result | PTE_WRITE) >>> 0;
   return result;
 }
 

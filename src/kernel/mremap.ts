@@ -37,10 +37,11 @@ import { inodeGet } from './mm.ts';
 import { mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { movePageTables } from './moveTables.ts';
 import { unmapRange } from './munmap.ts';
+import { VM_UFFD_FLAGS } from './uffd.ts';
 import { findVma, findVmaIntersection, vmaLookup } from './vma.ts';
 import { vmaStartWrite } from './vmaLock.ts';
 import { vmaMap, vmaMergeNew } from './vmaMerge.ts';
-import { load, peek } from './word.ts';
+import { load, peek, store } from './word.ts';
 
 /**
  * Gives [old, old + oldPages) the length `newPages`, at `new_` with MREMAP_FIXED in `flags`. Without it: in place when it shrinks or
@@ -122,7 +123,7 @@ function growInPlace(mm: u32, vma: u32, old: u32, oldPages: u32, newPages: u32):
   return vmaMergeNew(mm, end, end + delta, flags, inode, pgoff, anon, 0) === 0 ? ENOMEM : 0;
 }
 
-/** Moves every piece of a VMA in [old, old + pages) (remap_move). */
+/** Moves every piece of a VMA in [old, old + pages) (remap_move). Memory that a userfaultfd watches moves only if it is the only piece. */
 function moveSeries(mm: u32, old: u32, pages: u32, new_: u32): u32 {
   const end = old + pages;
   let vma = vmaLookup(mm, old);
@@ -130,6 +131,8 @@ function moveSeries(mm: u32, old: u32, pages: u32, new_: u32): u32 {
   while (vma !== 0 && load(vma + VMA_START) < end) {
     const vmaStart = load(vma + VMA_START);
     const vmaEnd = load(vma + VMA_END);
+    const watched = (load(vma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0;
+    if (watched && (vmaStart > old || vmaEnd < end)) return EFAULT;
     const from = vmaStart < old ? old : vmaStart;
     const length = (vmaEnd < end ? vmaEnd : end) - from;
     const error = moveOne(mm, vma, from, length, new_ + (from - old), length);
@@ -156,6 +159,14 @@ function moveOne(mm: u32, found: u32, old: u32, oldPages: u32, new_: u32, newPag
   return moveVma(mm, vmaLookup(mm, old), old, length, new_, newPages);
 }
 
+/** A userfaultfd that did not ask to hear of mremap does not watch the new place (mremap_userfaultfd_prep). */
+function dropUserfault(vma: u32): void {
+  const flags = load(vma + VMA_FLAGS);
+  if ((flags & VM_UFFD_FLAGS) === 0) return;
+  vmaStartWrite(vma);
+  store(vma + VMA_FLAGS, (flags & ~VM_UFFD_FLAGS) >>> 0);
+}
+
 /** The move itself, to a free destination (move_vma). */
 function moveVma(mm: u32, vma: u32, old: u32, oldPages: u32, new_: u32, newPages: u32): u32 {
   if (peek(mm + MM_MAP_COUNT) + 2 > MAP_COUNT_MAX) return ENOMEM;
@@ -177,6 +188,7 @@ function moveVma(mm: u32, vma: u32, old: u32, oldPages: u32, new_: u32, newPages
     unmapRange(mm, new_, new_ + newPages, 0);
     return ENOMEM;
   }
+  dropUserfault(copy);
   if (oldPages !== 0) unmapRange(mm, old, old + oldPages, 0);
   return 0;
 }

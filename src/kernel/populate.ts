@@ -8,6 +8,7 @@
 import { EFAULT, EINVAL, ENOMEM, VM_EXEC, VM_READ, VM_WRITE } from './config.ts';
 import { entryNumber, entryPresent, PTE_DIRTY, PTE_WRITE } from './entry.ts';
 import {
+  FAULT_USERFAULT,
   FAULT_WAITS,
   handleMmFault,
   ON_MMAP_LOCK,
@@ -23,6 +24,7 @@ import { thisCpu } from './percpu.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { condResched } from './rcu.ts';
+import { userfaultWait } from './uffdFault.ts';
 import { folioWaitUnlocked } from './sleepLock.ts';
 import { findVma, vmaLookup } from './vma.ts';
 import { pmdFind, pmdUnlock } from './walk.ts';
@@ -58,7 +60,15 @@ function suffices(mm: u32, vpn: u32, write: u32): boolean {
   return enough;
 }
 
-/** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM or SIGBUS. */
+/** Waits for a userfaultfd's monitor without mmap_lock, held for read: what was found under it is no longer known. Returns 0 or EINTR. */
+function waitUnlocked(mm: u32): u32 {
+  mmapReadUnlock(mm);
+  const result = userfaultWait(mm);
+  mmapReadLock(mm);
+  return result;
+}
+
+/** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM, SIGBUS or FAULT_USERFAULT. */
 function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   let result: u32 = 0;
   while (result === 0 && !suffices(mm, vpn, write)) {
@@ -73,7 +83,8 @@ function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
 
 /**
  * MADV_POPULATE_READ (`write` 0) or _WRITE over [start, end). No lock held on entry or return. Returns 0; ENOMEM: a page is not mapped, or no
- * memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object.
+ * memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object;
+ * EINTR: the run ended while a userfaultfd's monitor was waited for.
  */
 export function populateRange(mm: u32, start: u32, end: u32, write: u32): u32 {
   mmapReadLock(mm);
@@ -85,7 +96,8 @@ export function populateRange(mm: u32, start: u32, end: u32, write: u32): u32 {
     else if (!populatePermitted(vma, write)) result = EINVAL;
     else result = populatePage(mm, vma, vpn, write);
     if (result === SIGBUS) result = EFAULT;
-    vpn += 1;
+    if (result === FAULT_USERFAULT) result = waitUnlocked(mm);
+    else vpn += 1;
     condResched();
   }
   mmapReadUnlock(mm);
@@ -101,11 +113,18 @@ export function populateMapped(mm: u32, start: u32, end: u32): void {
     const accessible = (load(vma + VMA_FLAGS) & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
     const from = load(vma + VMA_START) > start ? load(vma + VMA_START) : start;
     const to = load(vma + VMA_END) < end ? load(vma + VMA_END) : end;
-    for (let vpn = from; accessible && vpn < to && result === 0; vpn += 1) {
+    let vpn = from;
+    while (accessible && vpn < to && result === 0) {
       result = populatePage(mm, vma, vpn, populateWrites(vma));
+      if (result === 0) vpn += 1;
       condResched();
     }
-    vma = to === end ? 0 : findVma(mm, to);
+    if (result === FAULT_USERFAULT) {
+      result = waitUnlocked(mm);
+      vma = findVma(mm, vpn);
+    } else {
+      vma = to === end ? 0 : findVma(mm, to);
+    }
   }
   mmapReadUnlock(mm);
 }

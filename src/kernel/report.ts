@@ -45,6 +45,13 @@ export const OP_MIGRATE: u32 = 19;
 export const OP_TRUNCATE: u32 = 20;
 export const OP_RECLAIM: u32 = 21;
 export const OP_SCAN: u32 = 24;
+export const OP_UFFD_REGISTER: u32 = 40;
+export const OP_UFFD_UNREGISTER: u32 = 41;
+export const OP_UFFD_COPY: u32 = 42;
+export const OP_UFFD_ZEROPAGE: u32 = 43;
+export const OP_UFFD_MOVE: u32 = 44;
+export const OP_UFFD_WRITEPROTECT: u32 = 45;
+export const OP_UFFD_SERVE: u32 = 46;
 
 /** Kinds of ring events, with their two words. */
 export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page

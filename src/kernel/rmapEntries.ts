@@ -47,6 +47,7 @@ import { clearPte, setPte } from './pteMap.ts';
 import { RSS_SWAP, rssAdd, rssKind, rssSub } from './rss.ts';
 import { swapDup } from './swap.ts';
 import { flushTlbRange } from './tlb.ts';
+import { uffdLeftBehind } from './uffdWp.ts';
 import { and, load, or } from './word.ts';
 
 /** Whether `entry` maps `page`. */
@@ -74,16 +75,17 @@ function replacement(page: u32, entry: u32, slot: u32): u32 {
 }
 
 /** Takes one entry, which maps `page`, out, or puts it back. */
-function unmapEntry(mm: u32, pte: u32, vpn: u32, page: u32, slot: u32): void {
+function unmapEntry(vma: u32, pte: u32, vpn: u32, page: u32, slot: u32): void {
+  const mm = load(vma + VMA_MM);
   const anon = (folioFlags(page) & F_ANON) !== 0;
   const cleared = clearPte(pte);
   flushTlbRange(mm, vpn, vpn + 1, 0);
-  const next = anon ? replacement(page, cleared, slot) : 0;
+  const next = anon ? replacement(page, cleared, slot) : uffdLeftBehind(vma, cleared);
   if (next !== 0) setPte(pte, next);
   if (next === cleared) return;
   if (!anon && (cleared & PTE_DIRTY) !== 0) or(folioOf(folioHead(page)) + F_FLAGS, F_DIRTY);
   rssSub(mm, rssKind(cleared), 1);
-  if (next !== 0) {
+  if (anon && next !== 0) {
     swapDup(slot);
     rssAdd(mm, RSS_SWAP, 1);
   }
@@ -93,10 +95,9 @@ function unmapEntry(mm: u32, pte: u32, vpn: u32, page: u32, slot: u32): void {
 
 /** Takes the entries that map the folio's pages out (TTU). `slot`: the swap slot of a folio of one page, 0: none. */
 export function unmapEntries(vma: u32, pte: u32, vpn: u32, page: u32, pages: u32, slot: u32): void {
-  const mm = load(vma + VMA_MM);
   for (let i: u32 = 0; i < pages; i += 1) {
     const at = pte + (i << 2);
-    if (entryMapsPage(load(at), page + i)) unmapEntry(mm, at, vpn + i, page + i, slot);
+    if (entryMapsPage(load(at), page + i)) unmapEntry(vma, at, vpn + i, page + i, slot);
   }
 }
 

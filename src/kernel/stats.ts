@@ -73,6 +73,13 @@ export const COUNTER_SPECULATIVE_ABORTS_LOCK: u32 = 68;
 export const COUNTER_SPECULATIVE_ABORTS_PMD: u32 = 69;
 export const COUNTER_SPECULATIVE_ABORTS_ENTRY: u32 = 70;
 export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
+/** Faults that a userfaultfd was told of: on missing pages, and on those that it write-protected. */
+export const COUNTER_USERFAULTS_MISSING: u32 = 72;
+export const COUNTER_USERFAULTS_WP: u32 = 73;
+/** Pages that UFFDIO_COPY and _ZEROPAGE brought, and that UFFDIO_MOVE moved; its attempts that met a change and began again. */
+export const COUNTER_USERFAULT_FILLED: u32 = 74;
+export const COUNTER_USERFAULT_MOVED: u32 = 75;
+export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
 /** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
 export const COUNTER_MIGRATIONS: u32 = 72;
 export const COUNTER_FORKS: u32 = 73;

@@ -30,9 +30,18 @@ import {
   entryNumber,
   entryPresent,
   PTE_DIRTY,
+  UFFD_MARKER,
 } from './entry.ts';
 import { F_ANON, F_DIRTY, folioFlags, folioHead, folioLarge, folioOf } from './frame.ts';
-import { gatherFlush, gatherFlushTlb, gatherNoteRange, gatherPage } from './gather.ts';
+import {
+  gatherFlush,
+  gatherFlushTlb,
+  gatherMarkers,
+  gatherNoteRange,
+  gatherPage,
+  MARKERS_DROP,
+  MARKERS_MAKE,
+} from './gather.ts';
 import { HUGE_ZAPPED_FULL, splitHugePmd, zapHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { needResched, pollInterrupts } from './irq.ts';
@@ -51,6 +60,7 @@ import { condResched } from './rcu.ts';
 import { entryCounted, RSS_SWAP, rssKind, rssSub } from './rss.ts';
 import { count, countBy, COUNTER_ZAP_BREAKS, COUNTER_ZAPPED_PAGES } from './stats.ts';
 import { swapFree } from './swap.ts';
+import { uffdInstallMarker } from './uffdWp.ts';
 import { pmdOffset, pudOffset, pgdOffset } from './walk.ts';
 import { exchange, load, or, peek } from './word.ts';
 import { RUN_FULL, zapPresentFolioPtes } from './zapFolio.ts';
@@ -86,7 +96,12 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
  * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its table ineligible
  * for reclaim. PTE lock held.
  */
-function zapNonpresentPte(mm: u32, pte: u32, entry: u32): boolean {
+function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
+  if (entry === UFFD_MARKER) {
+    if (gatherMarkers(gather) !== MARKERS_DROP) return false;
+    exchange(pte, 0);
+    return true;
+  }
   if (entryMigrating(entry)) {
     // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until all are gone.
     exchange(pte, 0);
@@ -130,18 +145,20 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
       const entry = load(at);
       if (entryPresent(entry)) {
         let run: u32 = 1;
-        if (zapsFolio(entry)) {
+        if (gatherMarkers(gather) !== MARKERS_MAKE && zapsFolio(entry)) {
           run = zapPresentFolioPtes(gather, mm, at, vpn + done, entry, most - done);
           outcome = outcome | (run & STOPPED_FULL);
           run = run & PAGES_MASK;
         } else if (zapPresentPte(gather, mm, at, vpn + done)) {
           outcome = outcome | STOPPED_FULL;
         }
+        if (gatherMarkers(gather) === MARKERS_MAKE && uffdInstallMarker(at, entry))
+          outcome = outcome | ENTRY_LEFT;
         cleared += run;
         done += run;
         worked += run;
       } else {
-        if (zapNonpresentPte(mm, at, entry)) cleared += 1;
+        if (zapNonpresentPte(gather, mm, at, entry)) cleared += 1;
         else outcome = outcome | ENTRY_LEFT;
         done += 1;
         worked += 1;

@@ -31,7 +31,17 @@ export type CallName =
   | 'fault'
   | 'walk'
   | 'gupFast'
-  | 'gupPut';
+  | 'gupPut'
+  | 'uffdApi'
+  | 'uffdClose'
+  | 'uffdRegister'
+  | 'uffdUnregister'
+  | 'uffdCopy'
+  | 'uffdZeropage'
+  | 'uffdMove'
+  | 'uffdWriteprotect'
+  | 'uffdWake'
+  | 'uffdServe';
 
 /** What a CPU's worker serves over its port. */
 export interface CpuService {
@@ -210,6 +220,76 @@ export class Cpu {
 
   async gupPut(frame: number): Promise<void> {
     await this.#number('gupPut', frame);
+  }
+
+  /** Gives `space` a userfaultfd; `features` are Linux's bits: 32 MISSING_SHMEM, 128 SIGBUS, 8192 WP_UNPOPULATED. */
+  uffdApi(space: AddressSpaceHandle, features = 0): Promise<Errno> {
+    return this.#errno('uffdApi', space.handle, features);
+  }
+
+  uffdClose(space: AddressSpaceHandle): Promise<Errno> {
+    return this.#errno('uffdClose', space.handle);
+  }
+
+  /** UFFDIO_REGISTER: has the userfaultfd told of faults on missing pages, of writes to protected ones, or of both. */
+  uffdRegister(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    watch: { missing?: boolean; wp?: boolean },
+  ): Promise<Errno> {
+    const mode = (watch.missing ? 1 : 0) | (watch.wp ? 2 : 0);
+    return this.#errno('uffdRegister', space.handle, address, length, mode);
+  }
+
+  uffdUnregister(space: AddressSpaceHandle, address: number, length: number): Promise<Errno> {
+    return this.#errno('uffdUnregister', space.handle, address, length);
+  }
+
+  /** UFFDIO_COPY; `mode` is Linux's: 1 DONTWAKE, 2 WP. */
+  uffdCopy(space: AddressSpaceHandle, address: number, length: number, mode = 0): Promise<Errno> {
+    return this.#errno('uffdCopy', space.handle, address, length, mode);
+  }
+
+  /** UFFDIO_ZEROPAGE; `mode`: 1 DONTWAKE. */
+  uffdZeropage(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    mode = 0,
+  ): Promise<Errno> {
+    return this.#errno('uffdZeropage', space.handle, address, length, mode);
+  }
+
+  /** UFFDIO_MOVE of pages from `source` to `address`; `mode`: 1 DONTWAKE, 2 ALLOW_SRC_HOLES. */
+  uffdMove(
+    space: AddressSpaceHandle,
+    address: number,
+    source: number,
+    length: number,
+    mode = 0,
+  ): Promise<Errno> {
+    return this.#errno('uffdMove', space.handle, address, source, length, mode);
+  }
+
+  /** UFFDIO_WRITEPROTECT; `mode`: 1 WP (without it the protection is taken off), 2 DONTWAKE. */
+  uffdWriteprotect(
+    space: AddressSpaceHandle,
+    address: number,
+    length: number,
+    mode = 1,
+  ): Promise<Errno> {
+    return this.#errno('uffdWriteprotect', space.handle, address, length, mode);
+  }
+
+  /** UFFDIO_WAKE. */
+  uffdWake(space: AddressSpaceHandle, address: number, length: number): Promise<Errno> {
+    return this.#errno('uffdWake', space.handle, address, length);
+  }
+
+  /** Answers the faults that wait for a monitor, as a program's handler thread does; gives how many. */
+  uffdServe(space: AddressSpaceHandle): Promise<number> {
+    return this.#number('uffdServe', space.handle);
   }
 
   /** Calls `name`, exported by the module at `url`, in the CPU's thread: `(cpu: WorkloadCpu, argument) => result`. */

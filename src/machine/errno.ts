@@ -1,5 +1,7 @@
 /** Linux error numbers that the machine answers with, by name. SIGBUS is not an errno: a fault beyond a file's end. */
 const NAMES: ReadonlyMap<number, string> = new Map([
+  [2, 'ENOENT'],
+  [4, 'EINTR'],
   [7, 'SIGBUS'],
   [11, 'EAGAIN'],
   [12, 'ENOMEM'],

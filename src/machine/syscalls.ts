@@ -27,6 +27,13 @@ import {
   OP_RECLAIM,
   OP_TOUCH,
   OP_TRUNCATE,
+  OP_UFFD_COPY,
+  OP_UFFD_MOVE,
+  OP_UFFD_REGISTER,
+  OP_UFFD_SERVE,
+  OP_UFFD_UNREGISTER,
+  OP_UFFD_WRITEPROTECT,
+  OP_UFFD_ZEROPAGE,
   OP_WALK,
 } from '../kernel/report.ts';
 import type { Kernel } from './kernel.ts';
@@ -51,6 +58,14 @@ const fatal = (errno: number): number => (errno === SIGBUS ? EFAULT : errno);
 
 /** Addresses come as doubles: one that has been rounded to 2^64 was not aligned. */
 const unaligned = (address: number): boolean => address % PAGE_BYTES !== 0 || address >= WRAP_BYTES;
+
+/** Whether a call of a userfaultfd can name the range: whole pages of the address space, one at least (validate_range). */
+const uffdRange = (address: number, length: number): boolean =>
+  !unaligned(address) &&
+  length > 0 &&
+  length % PAGE_BYTES === 0 &&
+  address < TASK_BYTES &&
+  length <= TASK_BYTES - address;
 
 /**
  * The kernel's calls in pages, each marked as the operation under way, so that reports name it. `mm` is the handle of an
@@ -180,6 +195,53 @@ export class PageCalls {
     this.#as(OP_GUP, 0, 0, 0, 0, (k) => k.gupPut(frame));
   }
 
+  /** The handshake of the address space's userfaultfd; `features` are Linux's UFFD_FEATURE_ bits. */
+  uffdApi(mm: number, features: number): number {
+    return this.#as(OP_UFFD_REGISTER, mm, 0, features, 0, (k) => k.uffdApi(mm, features));
+  }
+
+  uffdClose(mm: number): number {
+    return this.#as(OP_UFFD_UNREGISTER, mm, 0, 0, 0, (k) => k.uffdClose(mm));
+  }
+
+  uffdRegister(mm: number, vpn: number, pages: number, mode: number): number {
+    return this.#as(OP_UFFD_REGISTER, mm, vpn, pages, mode, (k) =>
+      k.uffdRegister(mm, vpn, pages, mode),
+    );
+  }
+
+  uffdUnregister(mm: number, vpn: number, pages: number): number {
+    return this.#as(OP_UFFD_UNREGISTER, mm, vpn, pages, 0, (k) => k.uffdUnregister(mm, vpn, pages));
+  }
+
+  uffdCopy(mm: number, vpn: number, pages: number, mode: number): number {
+    return this.#as(OP_UFFD_COPY, mm, vpn, pages, mode, (k) => k.uffdCopy(mm, vpn, pages, mode));
+  }
+
+  uffdZeropage(mm: number, vpn: number, pages: number, mode: number): number {
+    return this.#as(OP_UFFD_ZEROPAGE, mm, vpn, pages, mode, (k) =>
+      k.uffdZeropage(mm, vpn, pages, mode),
+    );
+  }
+
+  /** Moves pages from `from` to `vpn`. */
+  uffdMove(mm: number, vpn: number, from: number, pages: number, mode: number): number {
+    return this.#as(OP_UFFD_MOVE, mm, vpn, from, pages, (k) =>
+      k.uffdMove(mm, vpn, from, pages, mode),
+    );
+  }
+
+  uffdWriteprotect(mm: number, vpn: number, pages: number, mode: number): number {
+    return this.#as(OP_UFFD_WRITEPROTECT, mm, vpn, pages, mode, (k) =>
+      k.uffdWriteprotect(mm, vpn, pages, mode),
+    );
+  }
+
+  /** Answers the faults that wait for a monitor; gives how many. */
+  uffdServe(mm: number): number {
+    return this.#as(OP_UFFD_SERVE, mm, 0, 0, 0, (k) => k.uffdServe(mm));
+  }
+
   /** A new address space's handle, 0 when there is none left. */
   mmCreate(): number {
     return this.#as(OP_MM_CREATE, 0, 0, 0, 0, (k) => k.mmCreate());
@@ -303,6 +365,58 @@ export class SystemCalls {
     const end = pageUp(address);
     if (end > TASK_BYTES || (end === 0 && address !== 0)) return ENOMEM;
     return this.pages.brk(mm, end / PAGE_BYTES);
+  }
+
+  /** userfaultfd() and UFFDIO_API; `features` are Linux's UFFD_FEATURE_ bits, fewer than Linux has. */
+  uffdApi(mm: number, features: number): number {
+    return this.pages.uffdApi(mm, features);
+  }
+
+  uffdClose(mm: number): number {
+    return this.pages.uffdClose(mm);
+  }
+
+  uffdRegister(mm: number, address: number, length: number, mode: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    return this.pages.uffdRegister(mm, address / PAGE_BYTES, length / PAGE_BYTES, mode);
+  }
+
+  uffdUnregister(mm: number, address: number, length: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    return this.pages.uffdUnregister(mm, address / PAGE_BYTES, length / PAGE_BYTES);
+  }
+
+  /** UFFDIO_COPY; what is copied has no bytes. `uffdDone` of the kernel's calls: pages done. */
+  uffdCopy(mm: number, address: number, length: number, mode: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    return this.pages.uffdCopy(mm, address / PAGE_BYTES, length / PAGE_BYTES, mode);
+  }
+
+  uffdZeropage(mm: number, address: number, length: number, mode: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    return this.pages.uffdZeropage(mm, address / PAGE_BYTES, length / PAGE_BYTES, mode);
+  }
+
+  uffdMove(mm: number, address: number, from: number, length: number, mode: number): number {
+    if (!uffdRange(address, length) || !uffdRange(from, length)) return EINVAL;
+    const [to, source] = [address / PAGE_BYTES, from / PAGE_BYTES];
+    return this.pages.uffdMove(mm, to, source, length / PAGE_BYTES, mode);
+  }
+
+  uffdWriteprotect(mm: number, address: number, length: number, mode: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    return this.pages.uffdWriteprotect(mm, address / PAGE_BYTES, length / PAGE_BYTES, mode);
+  }
+
+  uffdWake(mm: number, address: number, length: number): number {
+    if (!uffdRange(address, length)) return EINVAL;
+    this.kernel.uffdWake(mm, address / PAGE_BYTES, length / PAGE_BYTES);
+    return 0;
+  }
+
+  /** Answers the faults that wait for a monitor, as a program's handler thread does; gives how many. */
+  uffdServe(mm: number): number {
+    return this.pages.uffdServe(mm);
   }
 
   /** Reads or writes the byte at `address`, faulting as needed. EFAULT: no mapping, no right, or beyond a file's end. */

@@ -29,7 +29,10 @@ describe('bad usage', () => {
     [['stress', '--cpus', '64'], '--cpus "64" is not allowed'],
     [['stress', '--seconds', '0'], '--seconds "0" is not allowed'],
     [['stress', '--seconds', '1', '--ops', '1'], '--seconds and --ops exclude each other'],
-    [['stress', '--protocol', 'later'], '--protocol "later" is unknown; allowed: none, sync, async'],
+    [
+      ['stress', '--protocol', 'later'],
+      '--protocol "later" is unknown; allowed: none, sync, async',
+    ],
     [
       ['stress', '--fault', 'speculative'],
       '"speculative" is unknown; allowed: mmap-lock, vma-lock',

@@ -18,12 +18,12 @@ import {
   PMD_PAGES,
   PUD_PAGES,
   TASK_END,
+  UFFD_REGISTER_WP,
+  UFFD_WRITEPROTECT_WP,
 } from '../../src/kernel/config.ts';
 import {
   ENTRY_KIND,
-  ENTRY_MARKER,
   ENTRY_SWAP,
-  entryMake,
   entryNumber,
   entryPresent,
   PTE_ACCESSED,
@@ -31,6 +31,7 @@ import {
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
+  UFFD_MARKER,
 } from '../../src/kernel/entry.ts';
 import { ZERO_FRAME } from '../../src/kernel/frame.ts';
 import * as layout from '../../src/kernel/layout.ts';
@@ -59,14 +60,11 @@ const B = 6 * PUD_PAGES + 32 * PMD_PAGES;
 
 const sync = (m: MachineHere): boolean => m.options.protocol === 'sync';
 const protocolOf = (m: MachineHere): string => m.options.protocol;
-/** Whether each PTE table counts its entries. */
-const counted = (m: MachineHere): boolean =>
-  protocolOf(m) === 'pte-refcount' || m.options.emptiness === 'count';
 /** Whether madvise(MADV_DONTNEED) frees every PTE table that is empty when it returns, of which it zapped but a part. */
 const freesPart = (m: MachineHere): boolean =>
   ['pte-refcount', 'pt-rwsem', 'mmap-write'].includes(protocolOf(m));
 /** Whether madvise(MADV_DONTNEED) of all that a PTE table maps has freed the table by the time it returns. */
-const freesWhole = (m: MachineHere): boolean => sync(m) || freesPart(m);
+export const freesWhole = (m: MachineHere): boolean => sync(m) || freesPart(m);
 /** Whether upper tables go as well when they are empty. */
 const freesUpper = (m: MachineHere): boolean => protocolOf(m) === 'pt-rwsem';
 const file = (m: MachineHere, pages: number): number => m.kernel.inodeCreate(pages, FILE) >>> 0;
@@ -317,21 +315,17 @@ export const CASES: Record<string, Case> = {
   },
 
   'an entry that stays makes its table ineligible'(m) {
-    m.mmap(A, PMD_PAGES);
+    m.mmap(A, PMD_PAGES, { flags: SHARED });
     m.write(A);
     const table = m.table(A);
-    const marker = layout.tableAddress(table) + 100 * 4;
-    const putMarker = (entry: number, count: number): void => {
-      m.put(marker, entry);
-      const counts = m.ptdesc(table) + layout.PT_COUNT;
-      if (counted(m)) m.put(counts, m.at(counts) + count);
-    };
-    putMarker(entryMake(1, ENTRY_MARKER), 1);
+    expect(m.calls.uffdApi(m.mm, 0)).toBe(0);
+    expect(m.calls.uffdRegister(m.mm, A, PMD_PAGES, UFFD_REGISTER_WP)).toBe(0);
+    expect(m.calls.uffdWriteprotect(m.mm, A + 100, 1, UFFD_WRITEPROTECT_WP)).toBe(0);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
     expect(m.table(A)).toBe(table);
-    expect(m.at(marker)).toBe(entryMake(1, ENTRY_MARKER));
+    expect(m.entry(A + 100)).toBe(UFFD_MARKER);
     m.write(A);
-    putMarker(0, -1);
+    expect(m.calls.uffdWriteprotect(m.mm, A + 100, 1, 0)).toBe(0);
     m.madvise(A, PMD_PAGES, MADV_DONTNEED);
     expect(m.table(A)).toBe(freesWhole(m) ? 0 : table);
   },

@@ -1,7 +1,8 @@
-/** Every case of cases.ts on every variant that is meant to work. */
+/** Every case of cases.ts and uffdCases.ts on every variant that is meant to work. */
 import { beforeAll, describe, it } from 'vitest';
 import { CASES } from './cases.ts';
 import { MachineHere } from './machineHere.ts';
+import { UFFD_CASES } from './uffdCases.ts';
 import { VARIANTS, variantName } from './variants.ts';
 
 describe.each(VARIANTS.map((variant) => [variantName(variant), variant] as const))(
@@ -12,7 +13,7 @@ describe.each(VARIANTS.map((variant) => [variantName(variant), variant] as const
       machine = await MachineHere.make(variant);
     });
 
-    it.each(Object.entries(CASES))('%s', (_name, run) => {
+    it.each(Object.entries({ ...CASES, ...UFFD_CASES }))('%s', (_name, run) => {
       machine.reset();
       run(machine);
       machine.balanced();

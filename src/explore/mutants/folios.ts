@@ -55,8 +55,8 @@ export const FOLIO_MUTANTS: readonly Mutant[] = [
     why: 'the range was seen none without the lock: another fault may have installed a page in it since',
     patch: {
       module: 'fault',
-      find: 'if (!pteRangeNone(pte, 1 << order)) {',
-      replace: 'if (!pteRangeNone(pte, 1)) {',
+      find: 'order === 0 ? load(pte) !== orig : !pteRangeNone(pte, 1 << order)',
+      replace: 'load(pte) !== orig',
     },
     scenarios: ['folioFault'],
     findings: ['accounting'],

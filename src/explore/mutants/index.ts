@@ -28,6 +28,7 @@ import { RMAP_MUTANTS } from './rmap.ts';
 import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
 import { TLB_MUTANTS } from './tlb.ts';
+import { USERFAULT_MUTANTS } from './userfault.ts';
 
 export type { Finding, HuntStrategy, Mutant, QuickSearch, StressAdvice } from './mutant.ts';
 
@@ -36,6 +37,7 @@ export const RACES: Readonly<Record<number, string>> = {
   1: 'a table freed with no grace period under a lockless walker',
   2: 'a single table freed by interrupt (semi-RCU) under a pteOffsetMap reader',
   3: 'the fast path taken although the PTE lock was dropped and a slot refilled',
+  4: 'move_pages_pte without the look at the PMD of the destination',
   8: 'a refcounted table freed while a visitor counts itself into it',
   6: 'a speculative fault committed without the PMD check while `sync` reclaims',
   5: 'retraction of page tables that trusts a PMD read before its locks',
@@ -57,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...ASYNC_MUTANTS,
+  ...USERFAULT_MUTANTS,
 ];
 
 /** Names of all mutants, in the catalogue's order. */

@@ -156,9 +156,9 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     why: 'two faults of one page find it none; the second overwrites the page of the first',
     patch: {
       module: 'fault',
-      find: `if (load(pte) !== 0) { pteUnmapUnlock(pte); if (frame !== 0) folioPut(frame); return 0; }
-        if (frame === 0) {`,
-      replace: 'if (frame === 0) {',
+      find: `if (order === 0 ? load(pte) !== orig : !pteRangeNone(pte, 1 << order)) { pteUnmapUnlock(pte); if (frame !== 0) folioPut(frame); return 0; }
+        if (told) {`,
+      replace: 'if (told) {',
     },
     scenarios: ['faultFault'],
     findings: ['accounting'],

@@ -1,0 +1,140 @@
+/** Mutants of userfaultfd: of UFFDIO_MOVE, of how a fault waits for its monitor, and of write protection. */
+
+import type { Mutant } from './mutant.ts';
+
+export const USERFAULT_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'move-without-pmd-check',
+    summary:
+      'UFFDIO_MOVE looks at both entries again under the locks, not at the PMD of the destination',
+    race: 4,
+    why: 'the entry of the destination is none, so it cannot show that its table was reclaimed meanwhile',
+    patch: {
+      module: 'uffdMove',
+      find: 'load(src) !== entry || load(dst) !== 0 || load(dstPmd) !== dstPmdValue',
+      replace: 'load(src) !== entry || load(dst) !== 0',
+    },
+    scenarios: ['uffdMoveZap'],
+    controls: ['uffdMoveMove'],
+    findings: ['lost-entry', 'nonempty-table-freed', 'accounting'],
+    quick: { strategy: 'random', executions: 400 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'move-locks-by-role',
+    summary: "UFFDIO_MOVE takes the destination's PTE lock first, whichever address is lower",
+    why: 'two moves in opposite directions take the same locks in opposite order',
+    patch: {
+      module: 'uffdMove',
+      find: 'else if (tableOfEntry(a) < tableOfEntry(b))',
+      replace: 'else if (true)',
+    },
+    scenarios: ['uffdMoveMove'],
+    constants: { CHECK: 1 },
+    findings: ['deadlock'],
+    quick: { strategy: 'pct', executions: 400 },
+    stress: { mix: 'uffd', machine: { check: 'fast' } },
+  },
+  {
+    name: 'move-of-pinned-pages',
+    summary: 'UFFDIO_MOVE does not look at the references of the page whose entry it has cleared',
+    why: 'GUP-fast may have pinned it through that entry, and then its user and the program no longer mean the same place',
+    patch: {
+      module: 'uffdMove',
+      find: 'if (load(folio + F_REF) !== 1)',
+      replace: 'if (false)',
+    },
+    scenarios: ['uffdMovePin'],
+    findings: ['expectation'],
+    quick: { strategy: 'random', executions: 400 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'userfault-without-second-look',
+    summary: 'a fault waits for its monitor without looking at the tables once it is in the queue',
+    why: 'the monitor may have brought the page, and have found nobody to wake, before',
+    patch: {
+      module: 'uffdFault',
+      find: 'if (mustWait(mm, vpn, reason))',
+      replace: 'if (true)',
+    },
+    scenarios: ['uffdMissing'],
+    controls: ['uffdMoveMove'],
+    findings: ['unmet', 'deadlock'],
+    quick: { strategy: 'dpor', executions: 400 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'unregister-wakes-first',
+    summary: 'UFFDIO_UNREGISTER wakes those who wait before it has write-locked the VMA',
+    why: 'a fault on the lock of the VMA has seen it watched, and joins the queue when the wake-up is over',
+    patch: {
+      module: 'uffd',
+      find: `vmaStartWrite(vma);
+            if ((old & VM_UFFD_WP) !== 0)
+                uffdWpRange(mm, vma, from, to, 0);
+            const wanted = (old & ~VM_UFFD_FLAGS) >>> 0;
+            const changed = vmaModifyFlags(vma, from, to, wanted);
+            if (changed === 0)
+                return ENOMEM;
+            store(changed + VMA_FLAGS, wanted);
+            uffdWake(mm, from, to - from);`,
+      replace: `uffdWake(mm, from, to - from);
+            vmaStartWrite(vma);
+            if ((old & VM_UFFD_WP) !== 0)
+                uffdWpRange(mm, vma, from, to, 0);
+            const wanted = (old & ~VM_UFFD_FLAGS) >>> 0;
+            const changed = vmaModifyFlags(vma, from, to, wanted);
+            if (changed === 0)
+                return ENOMEM;
+            store(changed + VMA_FLAGS, wanted);`,
+    },
+    scenarios: ['uffdUnregister'],
+    findings: ['unmet', 'deadlock'],
+    quick: { strategy: 'random', executions: 400 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'protect-without-flush',
+    summary: 'UFFDIO_WRITEPROTECT does not flush what it takes the right to write from',
+    why: 'a CPU goes on writing through its TLB, and the monitor never hears of it',
+    patch: {
+      module: 'uffdWp',
+      find: 'if (changePresent(pte, flags, protect)) gatherNoteRange(gather, vpn, vpn + 1);',
+      replace: 'changePresent(pte, flags, protect);',
+    },
+    scenarios: ['uffdProtectWrite'],
+    findings: ['expectation'],
+    quick: { strategy: 'dpor', executions: 50 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'marker-makes-no-difference',
+    summary: 'a zap that leaves a marker behind still counts its table as emptied',
+    why: 'a marker is an entry: the table would be freed with it, and the protection be lost',
+    patch: {
+      module: 'zap',
+      find: '&& uffdInstallMarker(at, entry)) outcome = outcome | ENTRY_LEFT;',
+      replace: '&& uffdInstallMarker(at, entry)) outcome = outcome | 0;',
+    },
+    scenarios: ['uffdMarkerZap'],
+    findings: ['nonempty-table-freed', 'expectation', 'accounting'],
+    quick: { strategy: 'random', executions: 400 },
+    stress: { mix: 'uffd' },
+  },
+  {
+    name: 'monitor-wakes-at-markers',
+    summary:
+      'a monitor whose UFFDIO_ZEROPAGE meets a marker (EEXIST) takes the page for brought, and wakes',
+    why: 'to the fault a marker is as good as none: it faults again, and the monitor does the same again',
+    patch: {
+      module: 'uffdMonitor',
+      find: 'if (error === EEXIST) error = uffdCopy(mm, vpn, 1, 0);',
+      replace: 'if ((vpn & 3) !== 3) error = uffdCopy(mm, vpn, 1, 0);',
+    },
+    scenarios: ['uffdMonitored'],
+    findings: ['endless', 'no-progress'],
+    quick: { strategy: 'random', executions: 100 },
+    stress: { mix: 'uffd' },
+  },
+];
