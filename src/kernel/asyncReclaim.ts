@@ -55,6 +55,9 @@ import {
   PROTOCOL_ASYNC,
   TABLE_ENTRIES,
   ZERO_CHANCES,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
+  TASK_END,
 } from './config.ts';
 import { daemonClock } from './daemonClock.ts';
 import { PTE_ACCESSED } from './entry.ts';
@@ -70,6 +73,8 @@ import {
   H_FAULT_PATH,
   H_PROTOCOL,
   VMA_END,
+  VMA_FLAGS,
+  VMA_START,
 } from './layout.ts';
 import { mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import { mmGeneration, mmPin, mmUnpin } from './mmPin.ts';
@@ -89,10 +94,11 @@ import {
 } from './stats.ts';
 import { LEVEL_PMD, LEVEL_PTE, tableOfEntry } from './table.ts';
 import { flushTlbRange } from './tlb.ts';
-import { findVmaIntersection } from './vma.ts';
+import { findVmaIntersection, vmaNext } from './vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
 import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 import { and, compareExchange, exchange, load, peek, poke, store } from './word.ts';
+import { spanEnd } from './zap.ts';
 
 /** What came of a candidate. */
 export const SCAN_DONE: u32 = 0;
@@ -114,7 +120,8 @@ function lockSpan(mm: u32, first: u32): u32 {
     }
   }
   if (!mmapReadTrylock(mm)) return SPAN_BUSY;
-  if (findVmaIntersection(mm, first, first + PMD_PAGES) !== 0) return SPAN_ON_MMAP_LOCK;
+  if (findVmaIntersection(mm, first, spanEnd(first, PMD_PAGES, TASK_END)) !== 0)
+    return SPAN_ON_MMAP_LOCK;
   mmapReadUnlock(mm);
   return SPAN_GONE;
 }
@@ -129,6 +136,26 @@ function firstKeeping(pte: u32): u32 {
   let i: u32 = 0;
   while (i < TABLE_ENTRIES && !entryKeeps(load(pte + (i << 2)), LEVEL_PTE)) i += 1;
   return i;
+}
+
+/** Whether an entry of the table at `pte` is not none. PTE lock held. */
+function mapsAnything(pte: u32): boolean {
+  for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) if (load(pte + at) !== 0) return true;
+  return false;
+}
+
+/**
+ * Whether a VMA of the span from `first` on is registered with a userfaultfd: a zero page that it was given, once dropped, would be missing again.
+ * Step 2's lock held, under which no VMA is registered; inside an RCU section, since a VMA lock does not keep its neighbours.
+ */
+function spanRegistered(mm: u32, first: u32): boolean {
+  const end = spanEnd(first, PMD_PAGES, TASK_END);
+  let vma = findVmaIntersection(mm, first, end);
+  while (vma !== 0 && load(vma + VMA_START) < end) {
+    if ((load(vma + VMA_FLAGS) & (VM_UFFD_MISSING | VM_UFFD_WP)) !== 0) return true;
+    vma = load(vma + VMA_END) < end ? vmaNext(vma) : 0;
+  }
+  return false;
 }
 
 /** Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. */
@@ -167,6 +194,10 @@ function scanLocked(mm: u32, pmd: u32, pte: u32, first: u32, tries: u32): u32 {
   const keeping = firstKeeping(pte);
   if (keeping !== TABLE_ENTRIES) {
     watchEntry(table, keeping);
+    count(COUNTER_CANDIDATES_KEPT);
+    return SCAN_DONE;
+  }
+  if (mapsAnything(pte) && spanRegistered(mm, first)) {
     count(COUNTER_CANDIDATES_KEPT);
     return SCAN_DONE;
   }
