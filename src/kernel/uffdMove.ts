@@ -223,38 +223,48 @@ function moveMapped(
   return result;
 }
 
-/** Steps 1 to 6 for up to `pages` pages. Returns the pages done, 1 at least, or `failed` of an error: EAGAIN means once more. */
+/** Pages from both on, `pages` at most, that stay within one table on either side. */
+function withinTables(dstVpn: u32, srcVpn: u32, pages: u32): u32 {
+  let most = pages;
+  const dstRoom = PMD_PAGES - (dstVpn & (PMD_PAGES - 1));
+  const srcRoom = PMD_PAGES - (srcVpn & (PMD_PAGES - 1));
+  if (most > dstRoom) most = dstRoom;
+  if (most > srcRoom) most = srcRoom;
+  return most;
+}
+
+/**
+ * Steps 1 to 6 for up to `pages` pages. Returns the pages done, 1 at least, or `failed` of an error: EAGAIN means once more. Either table is mapped as
+ * soon as it is there: one that is counted and that nobody visits goes when the walk installs another.
+ */
 function moveStretch(mm: u32, vma: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean): u32 {
   let srcPmd = pmdFind(mm, srcVpn);
-  if (srcPmd === 0 || load(srcPmd) === 0) {
-    if (!holes) return failed(ENOENT);
-    srcPmd = pmdAlloc(mm, srcVpn);
-    if (srcPmd === 0 || pteAlloc(mm, srcPmd, srcVpn) === 0) return failed(ENOMEM);
-  }
+  const hole = srcPmd === 0 || load(srcPmd) === 0;
+  if (hole && !holes) return failed(ENOENT);
+  if (hole) srcPmd = pmdAlloc(mm, srcVpn);
+  const dstPmd = pmdAlloc(mm, dstVpn);
+  if (srcPmd === 0 || dstPmd === 0) return failed(ENOMEM);
   if (entryHuge(load(srcPmd))) {
     splitHugePmd(mm, srcPmd, srcVpn);
     return failed(EAGAIN);
   }
-  const dstPmd = pmdAlloc(mm, dstVpn);
-  if (dstPmd === 0) return failed(ENOMEM);
   const value = load(dstPmd);
   if (value !== 0 && !entryNamesTable(value)) return failed(EEXIST);
-  if (pteAlloc(mm, dstPmd, dstVpn) === 0) return failed(ENOMEM);
-  const dst = pteOffsetMapRwNolock(dstPmd, dstVpn);
-  if (dst === 0) return failed(EAGAIN);
-  const dstPmdValue = mappedPmd();
+  if (hole && pteAlloc(mm, srcPmd, srcVpn) === 0) return failed(ENOMEM);
   const src = pteOffsetMapRwNolock(srcPmd, srcVpn);
+  if (src === 0) return failed(EAGAIN);
   let result = failed(EAGAIN);
-  if (src !== 0) {
-    let most = pages;
-    const dstRoom = PMD_PAGES - (dstVpn & (PMD_PAGES - 1));
-    const srcRoom = PMD_PAGES - (srcVpn & (PMD_PAGES - 1));
-    if (most > dstRoom) most = dstRoom;
-    if (most > srcRoom) most = srcRoom;
-    result = moveMapped(mm, vma, dstPmd, dstPmdValue, dst, src, dstVpn, srcVpn, most, holes);
-    pteUnmap(src);
+  if (pteAlloc(mm, dstPmd, dstVpn) === 0) {
+    result = failed(ENOMEM);
+  } else {
+    const dst = pteOffsetMapRwNolock(dstPmd, dstVpn);
+    if (dst !== 0) {
+      const most = withinTables(dstVpn, srcVpn, pages);
+      result = moveMapped(mm, vma, dstPmd, mappedPmd(), dst, src, dstVpn, srcVpn, most, holes);
+      pteUnmap(dst);
+    }
   }
-  pteUnmap(dst);
+  pteUnmap(src);
   return result;
 }
 
