@@ -62,6 +62,7 @@ import { MM_UFFD_FEATURES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './la
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from './pteMap.ts';
+import { pollInterrupts } from './irq.ts';
 import { condResched } from './rcu.ts';
 import { pageExclusive } from './rmapEntries.ts';
 import { uffdRangeValid } from './uffd.ts';
@@ -164,26 +165,31 @@ function changeEntry(
   }
 }
 
+/** Splits the huge PMD at `pmd` (0: there is no PMD table), if it is one: pages are protected one by one, none of a huge page is. */
+function splitIfHuge(mm: u32, pmd: u32, vpn: u32): void {
+  if (pmd !== 0 && entryHuge(load(pmd))) splitHugePmd(mm, pmd, vpn);
+}
+
 /** Changes the entries of [start, end), which one PMD entry covers. Returns 0, or ENOMEM: no table for markers. */
 function changeSpan(gather: u32, mm: u32, vma: u32, start: u32, end: u32, protect: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const markers = protect !== 0 && usesMarkers(mm, vma);
-  const found = pmdFind(mm, start);
-  // Pages are protected one by one; none of a huge page is.
-  if (protect !== 0 && found !== 0 && entryHuge(load(found))) splitHugePmd(mm, found, start);
   let pte: u32 = 0;
   let pmd: u32 = 0;
   let allocated = true;
   if (markers) {
-    // A table may be reclaimed between being installed and being locked.
+    // A table may be reclaimed, or a huge page take its place, between being installed and being locked.
     pmd = pmdAlloc(mm, start);
     while (allocated && pte === 0) {
+      splitIfHuge(mm, pmd, start);
       allocated = pmd !== 0 && pteAlloc(mm, pmd, start) !== 0;
       if (allocated) pte = pteOffsetMapLock(pmd, start);
+      pollInterrupts();
     }
     if (!allocated) return ENOMEM;
   } else {
     pmd = pmdFind(mm, start);
+    if (protect !== 0) splitIfHuge(mm, pmd, start);
     pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, start) : 0;
   }
   if (pte === 0) return 0;

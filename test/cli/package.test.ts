@@ -39,7 +39,7 @@ describe('the package', () => {
   });
 
   it('has nothing that only serves development', () => {
-    const development = /\.(wat|map|stamp)$|bench|test|\.cpuprofile$/;
+    const development = /\.(wat|map|stamp)$|(^|\/)(bench|test)|\.cpuprofile$/;
     expect(files.filter((path) => development.test(path) && !SOURCE_MAPS.test(path))).toEqual([]);
   });
 
