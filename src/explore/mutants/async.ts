@@ -11,7 +11,7 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     why: 'munmap frees tables with mmap_lock held for reading: only a VMA that is still there keeps them',
     patch: {
       module: 'asyncReclaim',
-      find: 'if (findVmaIntersection(mm, first, first + PMD_PAGES) !== 0) return SPAN_ON_MMAP_LOCK;',
+      find: 'if (findVmaIntersection(mm, first, spanEnd(first, PMD_PAGES, TASK_END)) !== 0) return SPAN_ON_MMAP_LOCK;',
       replace: 'return SPAN_ON_MMAP_LOCK;',
     },
     scenarios: ['scanMunmap'],

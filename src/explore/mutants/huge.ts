@@ -16,7 +16,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     scenarios: ['collapseGup'],
     constants: { COLLAPSE_INTERRUPTS: 0 },
     findings: ['expectation', 'frame-use-after-free'],
-    quick: { strategy: 'random', executions: 200 },
+    quick: { strategy: 'dpor', executions: 5000 },
     stress: { mix: 'huge' },
   },
   {
@@ -26,7 +26,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     patch: { module: 'gupFast', find: 'if (load(pmd) !== upper) {', replace: 'if (false) {' },
     scenarios: ['hugeZapGup'],
     findings: ['expectation'],
-    quick: { strategy: 'random', executions: 200 },
+    quick: { strategy: 'dpor', executions: 5000 },
     stress: { mix: 'huge' },
   },
   {
@@ -41,7 +41,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['collapseWalk'],
     findings: ['table-use-after-free'],
-    quick: { strategy: 'random', executions: 200 },
+    quick: { strategy: 'dpor', executions: 5000 },
     stress: { mix: 'huge' },
   },
   {
@@ -131,7 +131,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
       'nonempty-table-freed',
       'expectation',
     ],
-    quick: { strategy: 'random', executions: 400 },
+    quick: { strategy: 'dpor', executions: 5000 },
     stress: { mix: 'huge' },
   },
 ];

@@ -9,8 +9,12 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     why: 'the frame may be free: whoever brought the count to zero owns it alone',
     patch: {
       module: 'gupFast',
-      find: 'if (!folioTryGet(frame)) return 0;',
-      replace: 'folioGet(frame);',
+      find: `if (!folioTryGet(frame)) return 0;
+        pinFolio(frame);
+        if (load(pmd) !== upper || load(pte) !== entry)`,
+      replace: `folioGet(frame);
+        pinFolio(frame);
+        if (load(pmd) !== upper || load(pte) !== entry)`,
     },
     scenarios: ['zapGup'],
     findings: ['frame-use-after-free'],
@@ -36,17 +40,15 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     summary: 'paging out counts references before it clears the entry',
     why: 'a GUP-fast in between takes its reference and still finds the entry',
     patch: {
-      module: 'pageout',
+      module: 'rmapEntries',
       find: `const cleared = clearPte(pte);
-                flushTlbRange(mm, vpn, vpn + 1, 0);
-                next = cleared;
-                // After the flush nobody new can find the page through this entry; a GUP that found it before holds a reference now, or sees the change.
-                if (load(folio + F_REF) === references) {`,
-      replace: `const counted = load(folio + F_REF);
-                const cleared = clearPte(pte);
-                flushTlbRange(mm, vpn, vpn + 1, 0);
-                next = cleared;
-                if (counted === references) {`,
+        flushTlbRange(mm, vpn, vpn + 1, 0);
+        const next = anon ? replacement(page, cleared, slot) : uffdLeftBehind(vma, cleared);`,
+      replace: `const seen = load(pte);
+        const early = anon ? replacement(page, seen, slot) : 0;
+        const cleared = clearPte(pte);
+        flushTlbRange(mm, vpn, vpn + 1, 0);
+        const next = anon ? (early === seen ? cleared : early) : uffdLeftBehind(vma, cleared);`,
     },
     scenarios: ['pageoutPin'],
     findings: ['expectation'],

@@ -131,6 +131,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
             const pmd = load(first + (index << 2));
             if (entryNamesTable(pmd)) {
                 store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
+                upperMoved(entryNumber(pmd));
             }
         }
         pmdUnlock(first);`,
@@ -138,6 +139,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
             const pmd = load(first + (index << 2));
             if (entryNamesTable(pmd)) {
                 store(ptdescOf(entryNumber(pmd)) + PT_FIRST, new_ + index * PMD_PAGES);
+                upperMoved(entryNumber(pmd));
             }
         }`,
     },

@@ -142,8 +142,8 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     why: 'an entry that a zap has cleared in between comes back',
     patch: {
       module: 'access',
-      find: 'settled = compareExchange(pte, entry, marked) === entry;',
-      replace: 'compareExchange(pte, load(pte), marked); settled = true;',
+      find: 'settled = compareExchange(leaf, entry, marked) === entry;',
+      replace: 'compareExchange(leaf, load(leaf), marked); settled = true;',
     },
     scenarios: ['zapDirty'],
     findings: ['nonempty-table-freed', 'expectation', 'accounting', 'stale-translation'],
@@ -173,12 +173,12 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     why: 'accessed and dirty bits that a walker sets in between are lost',
     patch: {
       module: 'mprotect',
-      find: 'const seen = compareExchange(pte + at, entry, wanted);',
-      replace: 'const seen = entry; store(pte + at, wanted);',
+      find: 'const seen = compareExchange(address, entry, wanted);',
+      replace: 'const seen = entry; store(address, wanted);',
     },
     scenarios: ['protectWrite'],
     findings: ['expectation'],
-    quick: { strategy: 'pct', executions: 200 },
+    quick: { strategy: 'dpor', executions: 5000 },
     stress: { mix: 'all' },
   },
   {

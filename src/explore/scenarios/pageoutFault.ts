@@ -1,15 +1,14 @@
 /**
- * Paging out against a fault that swaps the page in again, and then a zap that drops whatever is there: page, swap entry, or nothing.
+ * Paging out against a fault that swaps the page in again. Whichever comes last, the page is somewhere.
  *
  * From: Linux mm/vmscan.c (reclaim_folio_list), mm/memory.c (do_swap_page, zap_nonpresent_ptes).
  * Expected: nothing is lost or freed twice: pages, swap slots and counts balance at the end.
  */
 
 import {
-  anonPages,
   doMadvise,
+  entryAt,
   expect,
-  MADV_DONTNEED,
   MADV_PAGEOUT,
   newSpace,
   PMD_PAGES,
@@ -18,7 +17,7 @@ import {
 } from '../portable/scenarioApi.ts';
 
 export const about = {
-  summary: 'paging out against a fault that swaps in, and then a zap',
+  summary: 'paging out against a fault that swaps in',
   source: 'Linux mm/vmscan.c (reclaim_folio_list), mm/memory.c (do_swap_page, zap_nonpresent_ptes)',
   expected: 'passes',
   machine: { lock: 'tas', fault: 'mmap-lock' },
@@ -36,13 +35,12 @@ function pageout(): void {
   expect(doMadvise(mm, 0, PMD_PAGES, MADV_PAGEOUT) === 0, 'madvise succeeds');
 }
 
-function faultAndZap(): void {
+function fault(): void {
   expect(userFault(mm, 1, 1) === 0, 'the fault succeeds');
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
 }
 
-export const cpus = [pageout, faultAndZap];
+export const cpus = [pageout, fault];
 
 export function finish(): void {
-  expect(anonPages(mm) === 0, 'no page is mapped');
+  expect(entryAt(mm, 1) !== 0, 'the page is mapped, or in swap');
 }
