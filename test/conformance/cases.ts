@@ -2,6 +2,7 @@
  * What every variant must do alike: one small case each, on a machine just reset. After each the machine must be free of violations
  * and balance (semantics.test.ts).
  */
+import { PIN_BIAS } from '../../src/kernel/pin.ts';
 import { expect } from 'vitest';
 import {
   EEXIST,
@@ -639,7 +640,7 @@ export const CASES: Record<string, Case> = {
     m.munmap(A, PMD_PAGES);
     m.settle();
     m.kernel.gupCheck(frame, generation);
-    expect(m.at(m.folio(frame) + layout.F_REF)).toBe(1);
+    expect(m.at(m.folio(frame) + layout.F_REF)).toBe(PIN_BIAS);
     m.mmap(B, 512);
     m.fill(B, 512);
     for (const i of range(512)) expect(m.frame(B + i)).not.toBe(frame);

@@ -1,5 +1,5 @@
 /** Every case of cases.ts and uffdCases.ts on every variant that is meant to work. */
-import { beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { CASES } from './cases.ts';
 import { MachineHere } from './machineHere.ts';
 import { UFFD_CASES } from './uffdCases.ts';
@@ -8,15 +8,19 @@ import { VARIANTS, variantName } from './variants.ts';
 describe.each(VARIANTS.map((variant) => [variantName(variant), variant] as const))(
   '%s',
   (_, variant) => {
-    let machine: MachineHere;
+    let machine: MachineHere | null = null;
     beforeAll(async () => {
       machine = await MachineHere.make(variant);
     });
+    // The machines of all variants together would not fit into memory.
+    afterAll(() => {
+      machine = null;
+    });
 
     it.each(Object.entries({ ...CASES, ...UFFD_CASES }))('%s', (_name, run) => {
-      machine.reset();
-      run(machine);
-      machine.balanced();
+      machine!.reset();
+      run(machine!);
+      machine!.balanced();
     });
   },
 );
