@@ -5,11 +5,7 @@
  *     node dist/bench/protocols/main.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--protocol P,P] [--json]
  */
 import { parseArgs } from 'node:util';
-import {
-  measureInTurn,
-  median,
-  type Samples,
-} from '../../src/experiment/measure.ts';
+import { measureInTurn, median, type Samples } from '../../src/experiment/measure.ts';
 import { PROTOCOLS, type Protocol } from '../../src/machine/options.ts';
 import { formatCount, formatShare } from '../../src/report/format.ts';
 import { table } from '../../src/report/table.ts';
