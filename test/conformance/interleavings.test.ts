@@ -134,6 +134,11 @@ class Scene {
     );
   }
 
+  async waitsForAnything(cpu: number): Promise<void> {
+    const waitingFor = layout.cpuArea(cpu) + layout.C_WAITING_FOR;
+    await until(`CPU ${cpu} waiting`, () => this.at(waitingFor) !== 0);
+  }
+
   /** madvise(MADV_DONTNEED) of the whole mapping. */
   zap(cpu = 0): Promise<string | null> {
     return started(this.machine.cpu(cpu).madvise(this.space, A, MIB2, 'dontneed'));
@@ -344,7 +349,11 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
       const writes = [0, 1].map((cpu) =>
         started(scene.machine.cpu(cpu).access(scene.space, A, 'w')),
       );
-      for (const cpu of [0, 1]) await scene.waits(cpu, lock);
+      // Of a file's page one of them has the folio lock; the other then waits for that.
+      await until('CPU 0 or 1 waiting for the PTE lock', () =>
+        [0, 1].some((cpu) => scene.at(layout.cpuArea(cpu) + layout.C_WAITING_FOR) === lock),
+      );
+      for (const cpu of [0, 1]) await scene.waitsForAnything(cpu);
       await holder.leave();
       expect(await Promise.all(writes)).toEqual([null, null]);
       const { anonPages } = scene.space;
