@@ -13,9 +13,9 @@ import type { Schedule, SearchResult, Verdict } from '../../src/explore/verdict.
 const LIMITS = { maxExecutions: 20_000, maxMs: 30_000 };
 
 const EMPTY_UNCHECKED = {
-  module: 'ptReclaim',
-  find: 'const empty = mappedPmd() === load(pmd) && tableEmpty(pte);',
-  replace: 'const empty = mappedPmd() === load(pmd);',
+  module: 'emptiness',
+  find: 'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
+  replace: 'const empty = load(pmd) !== 0;',
 };
 const NEVER_RELEASED = { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' };
 const TWO_STEPS = {
