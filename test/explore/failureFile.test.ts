@@ -81,9 +81,9 @@ describe('a program that has changed', () => {
   test('lines that moved do not matter', () => {
     const moved = changed({
       module: 'pteMap',
-      find: 'rcuReadLock(); const value = load(pmd); if (!entryNamesTable(value)) { rcuReadUnlock(); return 0; } if (CHECK >= 1) checkMap(pmd, value); return pteOffset(value, vpn);',
+      find: 'rcuReadLock(); const value = load(pmd); if (!entryNamesTable(value) || !getMapped(pmd, value)) { rcuReadUnlock(); return 0; } return pteOffset(value, vpn);',
       replace:
-        '\n\n\nrcuReadLock(); const value = load(pmd); if (!entryNamesTable(value)) { rcuReadUnlock(); return 0; } if (CHECK >= 1) checkMap(pmd, value); return pteOffset(value, vpn);',
+        '\n\n\nrcuReadLock(); const value = load(pmd); if (!entryNamesTable(value) || !getMapped(pmd, value)) { rcuReadUnlock(); return 0; } return pteOffset(value, vpn);',
     });
     expect(replayFile(file, moved).same).toBe(true);
   });
