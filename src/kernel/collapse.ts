@@ -247,7 +247,6 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   const upper = exchange(pmd, 0);
   upperCleared(pmd);
   const table = entryNumber(upper);
-  tableSetAside(table);
   flushTlbRange(mm, first, first + PMD_PAGES, 1);
   pmdUnlock(pmd);
   if (COLLAPSE_INTERRUPTS !== 0) interruptAll(IPI_SYNC);
@@ -255,6 +254,8 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
   spinLock(lock, LC_PTE);
+  // Not before: a speculative fault that looked at the PMD earlier, under this lock, may install until here, and is seen by what follows.
+  tableSetAside(table);
   const result = lookAtAll(pte, by, 0, (load(vma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0);
   if (result === SCAN_SUCCEED) takePages(mm, pte);
   spinUnlock(lock, LC_PTE);

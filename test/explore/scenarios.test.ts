@@ -19,7 +19,7 @@ import {
 const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: number]>> = {
   collapseFault: [1899, 52],
   collapseGup: [22, 1],
-  collapseWalk: [115, 0],
+  collapseWalk: [97, 0],
   countHalves: [8400, 0],
   countInstallFails: [162, 1],
   countInstallZap: [2556, 0],
