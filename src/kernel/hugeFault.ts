@@ -72,8 +72,8 @@ import { pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, store } from './word.ts';
 
 /** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
-export const HUGE_FALLBACK: u32 = 0x200;
-export const HUGE_NEEDS_ANON: u32 = 0x300;
+export const HUGE_FALLBACK: u32 = 0x400;
+export const HUGE_NEEDS_ANON: u32 = 0x401;
 
 /** Whether the span of `first` lies within `vma`. */
 export function spanSuitable(vma: u32, first: u32): boolean {
