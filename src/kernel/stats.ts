@@ -81,9 +81,9 @@ export const COUNTER_USERFAULT_FILLED: u32 = 74;
 export const COUNTER_USERFAULT_MOVED: u32 = 75;
 export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
 /** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
-export const COUNTER_MIGRATIONS: u32 = 72;
-export const COUNTER_FORKS: u32 = 73;
-export const COUNTER_FORK_COPIES: u32 = 74;
+export const COUNTER_MIGRATIONS: u32 = 77;
+export const COUNTER_FORKS: u32 = 78;
+export const COUNTER_FORK_COPIES: u32 = 79;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;
