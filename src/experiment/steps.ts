@@ -300,9 +300,13 @@ const life: Step = (cpu) => {
  * Forks an address space, uses both, and lets the child go: pages are shared, written to on either side, zapped and unmapped while others do the same in the
  * parent.
  */
-const fork: Step = (cpu, state) => {
+const fork: Step = (cpu, state) => forkOf(cpu, state, space(cpu));
+
+/** The same of the second address space, so that own pages, all in the first, are not copied on write. */
+const forkSecond: Step = (cpu, state) => forkOf(cpu, state, cpu.shared[1]!);
+
+function forkOf(cpu: WorkloadCpu, state: CpuState, mm: number): void {
   const { pages } = cpu.calls;
-  const mm = space(cpu);
   const child = pages.fork(mm);
   if (child === 0) return;
   for (let i = 0; i < 6; i++) {
@@ -322,7 +326,7 @@ const fork: Step = (cpu, state) => {
     }
   }
   pages.mmDestroy(child);
-};
+}
 
 /** Moves a page to another frame under whoever uses it. */
 const migrate: Step = (cpu) => {
@@ -527,6 +531,7 @@ export const STEPS = {
   far,
   life,
   fork,
+  forkSecond,
   migrate,
   reclaim,
   truncate,
