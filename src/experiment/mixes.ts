@@ -11,6 +11,7 @@ import {
 import { INODE_FILE } from '../kernel/mm.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
+import { STEPS, type StepName } from './steps/index.ts';
 import {
   ANON,
   FILES,
@@ -21,13 +22,9 @@ import {
   OWN_SPANS,
   SHMEM,
   SPACES,
-  STEPS,
   WHOLE,
-  forget,
-  stateOf,
-  type Step,
-  type StepName,
-} from './steps.ts';
+} from './steps/places.ts';
+import { forget, stateOf, type Step } from './steps/step.ts';
 import type { Workload, WorkloadCpu } from './workload.ts';
 
 /** Names of the mixes, and what each is for. */
