@@ -3,11 +3,14 @@
  * seeded generator.
  */
 import {
+  MADV_NOHUGEPAGE,
   MMAP_SHARED,
   PMD_PAGES,
   PUD_PAGES,
+  THP_NEVER,
   UFFD_FEATURE_WP_UNPOPULATED,
 } from '../kernel/config.ts';
+import { H_DAEMON_CPUS, H_THP } from '../kernel/layout.ts';
 import { INODE_FILE } from '../kernel/mm.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
@@ -338,6 +341,9 @@ function insist(make: () => number): number {
   return made;
 }
 
+const khugepagedRuns = ({ words }: WorkloadCpu): boolean =>
+  words[H_DAEMON_CPUS >>> 2] !== 0 && words[H_THP >>> 2] !== THP_NEVER;
+
 function prepare(cpu: WorkloadCpu): number[] {
   const { kernel, pages } = cpu.calls;
   const files = Array.from({ length: FILES }, () => kernel.inodeCreate(FILE_PAGES, INODE_FILE));
@@ -357,6 +363,9 @@ function prepare(cpu: WorkloadCpu): number[] {
   for (let id = 0; id < cpu.cpus; id++) {
     const mine = { first: OWN_FIRST + id * PUD_PAGES, spans: OWN_SPANS };
     prepareRange(cpu, spaces[0]!, mine, 0, 0);
+    // Own pages stay in their frames.
+    if (khugepagedRuns(cpu))
+      pages.madvise(spaces[0]!, mine.first, mine.spans * PMD_PAGES, MADV_NOHUGEPAGE);
   }
   return [...spaces, ...files];
 }

@@ -62,6 +62,7 @@ import {
 } from './frame.ts';
 import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
+import { khugepagedFork } from './khugepagedSlots.ts';
 import {
   C_FORK_FRAME,
   F_FLAGS,
@@ -292,6 +293,7 @@ export function forkMm(mm: u32): u32 {
     mmPut(child);
     return 0;
   }
+  khugepagedFork(child, mm);
   count(COUNTER_FORKS);
   return child;
 }

@@ -51,6 +51,7 @@ import {
 } from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
+import { khugepagedEnter } from './khugepagedSlots.ts';
 import {
   F_FLAGS,
   F_INDEX,
@@ -72,8 +73,8 @@ import { pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, store } from './word.ts';
 
 /** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
-export const HUGE_FALLBACK: u32 = 0x200;
-export const HUGE_NEEDS_ANON: u32 = 0x300;
+export const HUGE_FALLBACK: u32 = 0x400;
+export const HUGE_NEEDS_ANON: u32 = 0x401;
 
 /** Whether the span of `first` lies within `vma`. */
 export function spanSuitable(vma: u32, first: u32): boolean {
@@ -113,8 +114,9 @@ export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
 export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const first = hugeFirst(vpn);
-  if (peek(vma + VMA_INODE) !== 0 || !hugeAllowed(flags, 0)) return HUGE_FALLBACK;
-  if (!spanSuitable(vma, first)) return HUGE_FALLBACK;
+  if (!hugeAllowed(flags, 0) || !spanSuitable(vma, first)) return HUGE_FALLBACK;
+  khugepagedEnter(mm);
+  if (peek(vma + VMA_INODE) !== 0) return HUGE_FALLBACK;
   if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
   if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let head: u32 = 0;

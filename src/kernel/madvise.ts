@@ -54,8 +54,18 @@ import {
   folioOf,
 } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from './gather.ts';
+import { hugeAllowed } from './hugeFault.ts';
 import { coolHugePmd, freeHugePmdLazily, splitHugePmd } from './hugePmd.ts';
-import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { khugepagedEnter } from './khugepagedSlots.ts';
+import {
+  F_FLAGS,
+  H_FAULT_PATH,
+  VMA_END,
+  VMA_FLAGS,
+  VMA_INODE,
+  VMA_MM,
+  VMA_START,
+} from './layout.ts';
 import { madviseCollapse } from './madviseCollapse.ts';
 import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
@@ -172,6 +182,7 @@ function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
   const changed = vmaModifyFlags(vma, start, end, flags);
   if (changed === 0) return EAGAIN;
   store(changed + VMA_FLAGS, flags);
+  if (advice === MADV_HUGEPAGE && hugeAllowed(flags, 0)) khugepagedEnter(peek(vma + VMA_MM));
   return 0;
 }
 
