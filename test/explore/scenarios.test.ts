@@ -88,6 +88,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   protectWrite: [39, 2],
   ptRwsemAccess: [16, 1],
   ptRwsemFault: [146, 0],
+  ptRwsemFork: [9589, 0],
   ptRwsemGup: [77, 0],
   ptRwsemMremap: [3519, 0],
   ptRwsemMunmap: [9015, 0],
