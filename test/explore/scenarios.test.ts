@@ -53,7 +53,11 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   forkFault: [4, 0],
   forkPin: [42, 0],
   gatherNest: [4518, 0],
+  hugeCowExit: [1181, 0],
   hugeFaultFault: [250, 0],
+  hugeForkPin: [101, 0],
+  hugeForkSplit: [823, 0],
+  hugeForkWrite: [4, 0],
   hugeSplitAccess: [171, 2],
   hugeZapGup: [43, 0],
   hugeZeroWrite: [206, 9],
@@ -142,6 +146,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
 const SLOW: Readonly<Record<string, string>> = {
   exitRmap: '24791 executions and 0 blocked',
   forkMigrate: '339105 executions and 0 blocked',
+  hugeCowBoth: '70726 executions and 0 blocked',
   mremapRmap: '5754 executions and 116 blocked',
 
   ptRwsemTwice: '25968 executions and 0 blocked',
