@@ -6,7 +6,9 @@ import {
   type SearchOutcome,
   type SearchSettings,
 } from '../explore/search.ts';
-import type { Scenario } from '../explore/scenario.ts';
+import type { ExplainedFailure } from '../explore/failure/explain.ts';
+import type { Scenario, ScenarioRequest } from '../explore/scenario.ts';
+import type { Schedule } from '../explore/verdict.ts';
 import type { Explored } from '../report/exploreReport.ts';
 import { ExploreMonitor } from '../report/exploreView.ts';
 import type { Progress } from '../report/progress.ts';
@@ -39,6 +41,21 @@ export function exploredDocument({
 function expectedOf(scenario: Scenario, { verdict, complete }: SearchOutcome): boolean {
   const { expected } = scenario.about;
   return verdict.kind === expected || (verdict.kind === 'passes' && !complete);
+}
+
+/** The failure that a schedule ends in; null: `signal` was raised before it was explained, and what the search found is all that there is. */
+async function explained(
+  request: ScenarioRequest,
+  schedule: Schedule,
+  signal: AbortSignal,
+): Promise<ExplainedFailure | null> {
+  if (signal.aborted) return null;
+  try {
+    return await explain(request, schedule, { shrink: { maxMs: SHRINK_MS } }, signal);
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return null;
+    throw error;
+  }
 }
 
 /** How one scenario is to be explored. */
@@ -75,8 +92,6 @@ export async function exploreOne(
   // What exceeds a measure's limit does not fail by itself.
   const fails = verdict.kind !== 'passes' && !(verdict.kind === 'violation' && worst !== undefined);
   const failure =
-    fails && explains && !signal.aborted
-      ? await explain(scenario.request, verdict.schedule, { shrink: { maxMs: SHRINK_MS } }, signal)
-      : null;
+    fails && explains ? await explained(scenario.request, verdict.schedule, signal) : null;
   return { scenario, result, failure, asExpected: expectedOf(scenario, result) };
 }

@@ -95,7 +95,7 @@ import { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
 import { linearPageIndex } from './vma.ts';
-import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
+import { pmdAlloc, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, poke } from './word.ts';
 
 /** INODE_STATE of anonymous shared memory. */
@@ -287,8 +287,9 @@ function emptyCounted(mm: u32, pmd: u32, first: u32, head: u32): boolean {
 function mapFolio(mm: u32, vma: u32, first: u32, head: u32, install: u32): u32 {
   const gather = gatherStart(mm);
   reshapeBegin(mm);
-  const pmd = pmdFind(mm, first);
-  let result = pmdForCollapse(pmd);
+  // A process that never touched the span, as after a fork, may have no upper tables there.
+  const pmd = pmdAlloc(mm, first);
+  let result = pmd === 0 ? SCAN_FAIL : pmdForCollapse(pmd);
   let table: u32 = 0;
   if (result === SCAN_SUCCEED && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
     if (!emptyCounted(mm, pmd, first, head)) result = SCAN_FAIL;

@@ -11,6 +11,8 @@
  *           every stretch cleared, under the lock under which the entry changes: the PTE lock; the PMD lock for entries of PMD tables;
  *           page_table_lock for those of PUD tables and the PGD; or whatever keeps everybody else out of the table.
  * Without that lock both answers are hints: entries come and go. With full checks a count is compared with a scan wherever it is relied on.
+ * A hint about a PTE table is had in an RCU section: mmap_lock and a VMA keep upper tables, but retraction (retract.ts), which has i_mmap alone, takes
+ * empty PTE tables away at any moment.
  *
  * Lock order: PMD lock, PTE lock. Source: Linux 6.14 mm/pt_reclaim.c (try_to_free_pte); the thread of "Free user PTE page table pages" (2021),
  * in which both ways were proposed.
@@ -30,8 +32,9 @@ import { entryNamesTable, entryNumber } from './entry.ts';
 import { pteFreeTlb } from './gather.ts';
 import { H_EMPTINESS, PT_COUNT, PT_STATE, tableAddress } from './layout.ts';
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
+import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
-import { LEVEL_PTE, PT_LIVE, ptdescOfEntry, tableDetach } from './table.ts';
+import { LEVEL_PTE, PT_FREE, PT_LIVE, ptdescOfEntry, tableDetach } from './table.ts';
 import { mmDecTables, pgdOffset, pmdLock, pmdOffset, pmdUnlock, pudOffset } from './walk.ts';
 import { noteTableReclaimed } from './wastedFrees.ts';
 import { load, peek, store } from './word.ts';
@@ -60,17 +63,50 @@ function scanEmpty(address: u32): boolean {
   return i === TABLE_ENTRIES;
 }
 
-/** Complains if the table at `address`, which somebody keeps or so the caller thinks, is detached or free. */
+/** Whether the table at `address`, below the PGD, seems empty. */
+function seemsEmpty(address: u32): boolean {
+  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return scanEmpty(address);
+  return load(ptdescOfEntry(address) + PT_COUNT) === 0;
+}
+
+/** Complains if the table that holds the word at `address`, which somebody keeps or so the caller thinks, is detached or free. */
 function checkStays(address: u32): void {
   const state = load(ptdescOfEntry(address) + PT_STATE);
   if ((state & 0xff) !== PT_LIVE) violation(ORACLE_TABLE_USE_AFTER_FREE, address, state, 0);
 }
 
-/** Whether the table at `address`, below the PGD, seems empty: without its lock a hint. Precondition: the table stays. */
-export function looksEmpty(address: u32): boolean {
+/** What the entry at a PMD names: no PTE table; one that is used; one that looks empty. */
+const LEAF_NONE: u32 = 0;
+const LEAF_USED: u32 = 1;
+const LEAF_EMPTY: u32 = 2;
+
+/** Looks at the PTE table that the PMD entry at `pmd` names, if any; a hint. Returns a LEAF_ code. Precondition: `pmd` stays. */
+function lookAtLeaf(pmd: u32): u32 {
+  let seen: u32 = LEAF_NONE;
+  rcuReadLock();
+  const value = load(pmd);
+  if (entryNamesTable(value)) {
+    const address = tableAddress(entryNumber(value));
+    seen = seemsEmpty(address) ? LEAF_EMPTY : LEAF_USED;
+    if (CHECK >= 2) {
+      const state = load(ptdescOfEntry(address) + PT_STATE);
+      if ((state & 0xff) === PT_FREE) violation(ORACLE_TABLE_USE_AFTER_FREE, address, state, 0);
+    }
+  }
+  rcuReadUnlock();
+  if (CHECK >= 2) checkStays(pmd);
+  return seen;
+}
+
+/** Whether the PMD entry at `pmd` names a PTE table that looks empty; a hint. Precondition: `pmd` stays. */
+export function leafLooksEmpty(pmd: u32): boolean {
+  return lookAtLeaf(pmd) === LEAF_EMPTY;
+}
+
+/** Whether the table at `address`, below the PGD, looks empty; without its lock a hint. Precondition: the table stays. */
+function looksEmpty(address: u32): boolean {
   if (CHECK >= 2) checkStays(address);
-  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return scanEmpty(address);
-  return load(ptdescOfEntry(address) + PT_COUNT) === 0;
+  return seemsEmpty(address);
 }
 
 /** Whether the table at `address`, below the PGD, is empty. Precondition: its lock, or nobody else can get at it. */
@@ -83,31 +119,33 @@ export function tableEmpty(address: u32): boolean {
 
 /**
  * First page of [from, end) whose PTE table looks empty; with `upper` 1 also one that has no PTE table because a PMD or PUD table above it looks
- * empty. `end`: there is none. Precondition: the tables of the range stay.
+ * empty. `end`: there is none. Precondition: the upper tables of the range stay.
  */
 export function nextEmpty(mm: u32, from: u32, end: u32, upper: u32): u32 {
   let vpn = from;
   while (vpn !== end) {
     const pgd = load(pgdOffset(mm, vpn));
     let pages = PGD_PAGES;
-    // The lowest table on the way to the page, and whether it is a PTE table.
+    // The lowest upper table on the way to the page.
     let lowest: u32 = pgd;
-    let leaf = false;
+    let leaf: u32 = LEAF_NONE;
     if (entryNamesTable(pgd)) {
       const pud = load(pudOffset(pgd, vpn));
       pages = PUD_PAGES;
       if (entryNamesTable(pud)) {
-        const pmd = load(pmdOffset(pud, vpn));
         pages = PMD_PAGES;
-        leaf = entryNamesTable(pmd);
-        lowest = leaf ? pmd : pud;
+        lowest = pud;
+        leaf = lookAtLeaf(pmdOffset(pud, vpn));
       }
     }
+    if (leaf === LEAF_EMPTY) return vpn;
     // An upper table is looked at once: at its first page in the range.
     const entered = vpn === from || (vpn & (pages * TABLE_ENTRIES - 1)) === 0;
     if (
+      upper !== 0 &&
+      entered &&
+      leaf === LEAF_NONE &&
       entryNamesTable(lowest) &&
-      (leaf || (upper !== 0 && entered)) &&
       looksEmpty(tableAddress(entryNumber(lowest)))
     )
       return vpn;

@@ -4,7 +4,7 @@
  *  none, anonymous memory    write: a folio of PMD_PAGES pages; read: the huge zero page, as Linux with use_zero_page. Both with a table
  *                            deposited. For either the VMA gets its anon_vma first
  *  write, huge zero page     a folio in its place; when there is none, the entry is split and the fault goes on with one page
- *  write, anonymous folio    the entry becomes writable: without fork it belongs to this mapping alone
+ *  write, anonymous folio    the entry becomes writable if the folio is its alone; else it is split and the fault goes on with one page (hugeFork.ts)
  *
  * Fallback (HUGE_FALLBACK): the span does not lie in the VMA, huge pages are not enabled there, or there is no folio: the fault goes on with
  * PTEs. No table to deposit is ENOMEM, as for any table.
@@ -50,6 +50,7 @@ import {
   ZERO_FRAME,
 } from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
+import { mayReuseHuge } from './hugeFork.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
 import { khugepagedEnter } from './khugepagedSlots.ts';
 import {
@@ -191,7 +192,7 @@ export function faultOnHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, seen: u32, wr
   if (write !== 0 && writable && (entry & (PTE_WRITE | PTE_SPECIAL)) === 0) {
     const folio = folioOf(entryNumber(entry));
     const shared = (load(vma + VMA_FLAGS) & VM_SHARED) !== 0;
-    if (shared || (load(folio + F_FLAGS) & F_ANON) !== 0) {
+    if (shared || mayReuseHuge(vma, entry)) {
       if (shared) or(folio + F_FLAGS, F_DIRTY);
       // Rights only grow, so no flush is needed.
       or(pmd, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);

@@ -106,9 +106,10 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
   if (!entryCounted(entry)) return;
   const frame = entryNumber(entry);
   if ((folioFlags(frame) & F_ANON) === 0) return;
-  // A large folio is here with all its entries (ageEntries).
-  if (!folioLarge(frame) && folioMapCount(frame) !== 1) return;
   const folio = folioOf(folioHead(frame));
+  // Whether others wrote to it only their entries tell; once the folio does, it stays dirty for them. A large one is here with all its entries (ageEntries).
+  const dirty = (load(folio + F_FLAGS) & F_DIRTY) !== 0;
+  if (dirty && !folioLarge(frame) && folioMapCount(frame) !== 1) return;
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);

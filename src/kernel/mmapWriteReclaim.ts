@@ -17,11 +17,10 @@
  */
 
 import { PMD_PAGES } from './config.ts';
-import { entryNamesTable, entryNumber } from './entry.ts';
-import { detachEmpty, handOver, looksEmpty, nextEmpty } from './emptiness.ts';
+import { detachEmpty, handOver, leafLooksEmpty, nextEmpty } from './emptiness.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { syncPoint } from './inject.ts';
-import { tableAddress, VMA_END, VMA_START } from './layout.ts';
+import { VMA_END, VMA_START } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
 import { count, COUNTER_RECLAIM_ABORTED, COUNTER_TABLES_RECLAIMED_FOUND } from './stats.ts';
 import { findVma, vmaNext } from './vma.ts';
@@ -59,8 +58,7 @@ function lockSpan(mm: u32, vpn: u32): void {
 /** Step 2 for one PMD entry, that of `vpn`. mmap_lock held for write. */
 function unlink(gather: u32, mm: u32, vpn: u32): void {
   const pmd = pmdFind(mm, vpn);
-  const value = pmd === 0 ? 0 : load(pmd);
-  if (!entryNamesTable(value) || !looksEmpty(tableAddress(entryNumber(value)))) return;
+  if (pmd === 0 || !leafLooksEmpty(pmd)) return;
   lockSpan(mm, vpn);
   const table = detachEmpty(pmd, vpn);
   count(table === 0 ? COUNTER_RECLAIM_ABORTED : COUNTER_TABLES_RECLAIMED_FOUND);

@@ -134,6 +134,31 @@ test.each([
   expect(() => linkCoroutines([path])).toThrow(message);
 });
 
+test('refused: a name that the module does not import, though another one has a function of that name', () => {
+  module('elsewhere', `import { load } from '${word()}';\nexport function far() { load(0); }`);
+  const text = `import './elsewhere.js';\nexport function f() {\n  return 1;\n}`;
+  const path = module('unimported', text);
+  const patch = { module: 'unimported', find: 'return 1;', replace: 'far(); return 1;' };
+  expect(() => linkCoroutines([path])).not.toThrow();
+  expect(() => linkCoroutines([path], { patch })).toThrow(
+    new LinkError(`${path}:3: far: neither declared in this module nor imported by it`),
+  );
+});
+
+test('names that nothing need import: locals of every kind, labels, properties, the language’s own', () => {
+  const path = module(
+    'names',
+    `export function f(a, { b, c: [d = 1] }, ...e) {
+      around: for (const g of e) for (let h = 0; h < g; h++) { if (h > Math.max(a, b, d)) break around; }
+      switch (a) { case 0: const i = 1; return i; default: }
+      try { JSON.parse(''); } catch (j) { return { far: j.far, b, ['b']: new.target, e: arguments.length }; }
+      class K { far = 1; near() { return K; } }
+      return (function l(m) { return m === 0 ? K : l(m - 1); })(2);
+    }`,
+  );
+  expect(() => linkCoroutines([path])).not.toThrow();
+});
+
 test('refused: a constant that does not exist, a module that is missing, a package', () => {
   const path = module('fine', 'export const A = 1;');
   expect(() => linkCoroutines([path], { constants: { B: 1 } })).toThrow(/none is called B/);

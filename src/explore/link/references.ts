@@ -5,6 +5,7 @@
 import type { AnyNode } from 'acorn';
 import { fullAncestor } from 'acorn-walk';
 import { patternNames, type Module, type Reference, type Target } from './module.ts';
+import { LinkError } from './program.ts';
 
 export type AnyFunction = Extract<
   AnyNode,
@@ -32,7 +33,9 @@ function declaredIn(scope: AnyNode): Set<string> {
           ? [scope.init]
           : scope.type === 'ForOfStatement' || scope.type === 'ForInStatement'
             ? [scope.left]
-            : [];
+            : scope.type === 'SwitchStatement'
+              ? scope.cases.flatMap(({ consequent }) => consequent)
+              : [];
     for (const node of inner) {
       if (node?.type === 'VariableDeclaration')
         for (const each of node.declarations) patternNames(each.id, names);
@@ -43,6 +46,9 @@ function declaredIn(scope: AnyNode): Set<string> {
   return names;
 }
 
+/** Names that need no declaration, beside those of the global object. */
+const LANGUAGE: ReadonlySet<string> = new Set(['arguments', 'import', 'meta', 'new', 'target']);
+
 /** Whether an identifier is a property's or an import's name rather than a use. */
 function isOnlyName(node: AnyNode, parent: AnyNode): boolean {
   if (parent.type === 'ImportSpecifier' || parent.type === 'ExportSpecifier') return true;
@@ -51,7 +57,8 @@ function isOnlyName(node: AnyNode, parent: AnyNode): boolean {
     return parent.key === node && !parent.computed && !parent.shorthand;
   if (parent.type === 'MethodDefinition' || parent.type === 'PropertyDefinition')
     return parent.key === node && !parent.computed;
-  return false;
+  if (parent.type === 'LabeledStatement') return parent.label === node;
+  return parent.type === 'BreakStatement' || parent.type === 'ContinueStatement';
 }
 
 /** What the linker knows about names: see Linker. */
@@ -61,7 +68,8 @@ export interface Resolver {
 }
 
 /**
- * Uses of top-level names, of this module and of others, in the module; also notes its uses of namespaces as values. Found once.
+ * Uses of top-level names, of this module and of others, in the module; also notes its uses of namespaces as values. Found once. Throws LinkError at a
+ * name that nothing declares: linked, it might be another module's, whose function would then be called and not run.
  */
 export function referencesOf(module: Module, names: Resolver): Reference[] {
   if (module.references !== null) return module.references;
@@ -78,9 +86,14 @@ export function referencesOf(module: Module, names: Resolver): Reference[] {
     const ancestors = rawAncestors as AnyNode[];
     const parent = ancestors.at(-2);
     if (parent === undefined || isOnlyName(node, parent)) return;
-    const binding = module.bindings.get(node.name);
-    if (binding === undefined) return;
     for (const around of ancestors) if (around !== node && namesOf(around).has(node.name)) return;
+    const binding = module.bindings.get(node.name);
+    if (binding === undefined) {
+      if (node.name in globalThis || LANGUAGE.has(node.name)) return;
+      throw new LinkError(
+        `${module.path}:${node.loc?.start.line ?? 0}: ${node.name}: neither declared in this module nor imported by it`,
+      );
+    }
     if (binding.type === 'namespace') {
       if (parent.type === 'ImportNamespaceSpecifier') return;
       if (parent.type !== 'MemberExpression' || parent.object !== node || parent.computed)

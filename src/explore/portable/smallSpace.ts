@@ -4,10 +4,17 @@
  */
 
 import { access } from '../../kernel/access.ts';
-import { PMD_PAGES, VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import { drainDaemons } from '../../kernel/daemons.ts';
+import {
+  MADV_DONTNEED,
+  PMD_PAGES,
+  PROTOCOL_ASYNC,
+  VM_READ,
+  VM_WRITE,
+} from '../../kernel/config.ts';
+import { drainDaemons, runDaemons } from '../../kernel/daemons.ts';
 import { entryHuge, hugePart } from '../../kernel/entry.ts';
-import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
+import { H_PROTOCOL, H_TABLES, tableAddress } from '../../kernel/layout.ts';
+import { doMadvise } from '../../kernel/madvise.ts';
 import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
 import { setThisCpu } from '../../kernel/percpu.ts';
@@ -37,6 +44,15 @@ export function mapPages(mm: u32, start: u32, pages: u32): void {
 /** Makes the pages [start, end) present and writable. */
 export function touchPages(mm: u32, start: u32, end: u32): void {
   expect(populateRange(mm, start, end, 1) === 0, 'set-up: populated');
+}
+
+/**
+ * madvise(MADV_DONTNEED) of [start, start + pages), and what makes its protocol free the tables that are empty now: under `async` a pass of the daemons.
+ * The others have done so when madvise returns, or never do.
+ */
+export function zapAndReclaim(mm: u32, start: u32, pages: u32): void {
+  expect(doMadvise(mm, start, pages, MADV_DONTNEED) === 0, 'madvise succeeds');
+  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) runDaemons();
 }
 
 /** Has `cpu` write to page `vpn`, so that its TLB holds the translation and `mm` is its address space from here on. */

@@ -18,19 +18,20 @@ import {
   doMmap,
   expect,
   load,
-  MADV_DONTNEED,
+  MADV_PAGEOUT,
   mmCreate,
   mmTables,
   peek,
   PMD_PAGES,
   touchPages,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
 import { BY_MADVISE, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
 import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import { VMA_INODE } from '../../kernel/layout.ts';
 import { vmaLookup } from '../../kernel/vma.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { pmdOf } from '../../kernel/walk.ts';
 
 export const about = {
   summary: 'retraction of a page table through i_mmap against the reclaim of it',
@@ -56,8 +57,8 @@ export function setUp(): void {
   expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: mapped');
   inode = peek(vmaLookup(mm, 0) + VMA_INODE);
   touchPages(mm, 0, 1);
-  expect(doMadvise(mm, 0, 1, MADV_DONTNEED) === 0, 'set-up: the table is empty');
-  expect(load(pmdFind(mm, 0)) !== 0, 'set-up: and still there');
+  expect(doMadvise(mm, 0, PMD_PAGES, MADV_PAGEOUT) === 0, 'set-up: the table is empty');
+  expect(load(pmdOf(mm, 0)) !== 0, 'set-up: and still there');
 }
 
 function collapse(): void {
@@ -66,11 +67,11 @@ function collapse(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 export const cpus = [collapse, zap];
 
 export function finish(): void {
-  expect(mmTables(mm) === 2, 'the PTE table is gone');
+  expect(mmTables(mm) <= 2, 'the PTE table is gone');
 }

@@ -8,10 +8,8 @@
 
 import {
   anonPages,
-  doMadvise,
   entryAt,
   expect,
-  MADV_DONTNEED,
   mapPages,
   newSpace,
   PMD_PAGES,
@@ -20,6 +18,7 @@ import {
   uffdMove,
   uffdRegister,
   UFFD_REGISTER_MISSING,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -46,7 +45,7 @@ function move(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 export const cpus = [move, zap];

@@ -9,13 +9,12 @@
 
 import {
   anonPages,
-  doMadvise,
   expect,
-  MADV_DONTNEED,
   mmTables,
   newSpace,
   PMD_PAGES,
   touchPages,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -38,7 +37,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 export const cpus = [zap, zap];

@@ -7,16 +7,15 @@
  */
 
 import {
-  doMadvise,
   expect,
   gupFastOnly,
   gupPut,
-  MADV_DONTNEED,
   newSpace,
   peek,
   PMD_PAGES,
   touchPages,
   userFault,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { folioOf } from '../../kernel/frame.ts';
 import { F_INDEX } from '../../kernel/layout.ts';
@@ -37,7 +36,7 @@ export function setUp(): void {
 }
 
 function zapAndReuse(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
   expect(userFault(mm, 0, 1) === 0, 'the fault succeeds');
 }
 

@@ -8,16 +8,14 @@
  */
 
 import {
-  doMadvise,
-  expect,
   gupPut,
   frameGeneration,
   gupCheck,
   gupFastOnly,
-  MADV_DONTNEED,
   newSpace,
   PMD_PAGES,
   touchPages,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -36,7 +34,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 function pin(): void {

@@ -7,14 +7,12 @@
  */
 
 import {
-  doMadvise,
-  expect,
-  MADV_DONTNEED,
   newSpace,
   PMD_PAGES,
   rcuBarrier,
   touchPages,
   walkLockless,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -31,7 +29,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
   rcuBarrier();
 }
 
