@@ -20,7 +20,6 @@
 
 import { collapsibleVma } from './collapse.ts';
 import {
-  BY_KHUGEPAGED,
   BY_MADVISE,
   pmdForCollapse,
   SCAN_ALLOC_HUGE_PAGE_FAIL,
@@ -171,27 +170,8 @@ function sizeAllows(inode: u32, index: u32): boolean {
   return pages >= PMD_PAGES && index <= pages - PMD_PAGES;
 }
 
-/** Whether the span's pages in the cache, as they are now, are worth a folio to khugepaged: SCAN_SUCCEED, or why not (hpage_collapse_scan_file). */
-function scanPages(inode: u32, index: u32): u32 {
-  let present: u32 = 0;
-  let result = SCAN_SUCCEED;
-  for (let i: u32 = 0; i < PMD_PAGES && result === SCAN_SUCCEED; i += 1) {
-    const frame = filemapGetSmall(inode, index + i);
-    if (frame !== 0) {
-      present += 1;
-      const flags = folioFlags(frame);
-      // The cache's, this function's, and one for each entry.
-      if (load(folioOf(frame) + F_REF) !== folioMapCount(frame) + 2) result = SCAN_PAGE_COUNT;
-      else if ((flags & (F_SHMEM | F_DIRTY)) === F_DIRTY) result = SCAN_PAGE_DIRTY;
-      folioPut(frame);
-    }
-  }
-  if (result !== SCAN_SUCCEED) return result;
-  return PMD_PAGES - present > peek(H_MAX_PTES_NONE) ? SCAN_EXCEED_NONE_PTE : SCAN_SUCCEED;
-}
-
 /** What the cache has for the span: SCAN_SUCCEED, SCAN_PTE_MAPPED_HUGEPAGE: it is one folio already, or why it cannot be. */
-function scanCache(inode: u32, index: u32, by: u32): u32 {
+function scanCache(inode: u32, index: u32): u32 {
   if (!sizeAllows(inode, index)) return SCAN_FAIL;
   const frame = filemapGet(inode, index);
   if (frame !== 0) {
@@ -199,18 +179,37 @@ function scanCache(inode: u32, index: u32, by: u32): u32 {
     folioPut(frame);
     if (huge) return SCAN_PTE_MAPPED_HUGEPAGE;
   }
-  if (by === BY_KHUGEPAGED) return scanPages(inode, index);
   const shmem = load(inode + INODE_STATE) === SHMEM;
   return shmem && !filemapAnyIn(inode, index, PMD_PAGES) ? SCAN_TRUNCATED : SCAN_SUCCEED;
 }
 
 /**
- * Collapses the span of `inode` from `index` on, on behalf of `by` (BY_). Precondition: a reference to the inode; no lock held, no RCU section. Returns
- * SCAN_PTE_MAPPED_HUGEPAGE when it is one folio, which PTEs may map; SCAN_SUCCEED to khugepaged when it has become one now, and nothing is left to do;
- * or a SCAN_ reason.
+ * Whether the span of `inode` from `index` on, with the pages that are in the cache now, is worth a folio to khugepaged: SCAN_SUCCEED,
+ * SCAN_PTE_MAPPED_HUGEPAGE: it is one already, or why not. Precondition: a reference to the inode.
  */
-export function collapseFile(inode: u32, index: u32, by: u32): u32 {
-  let result = scanCache(inode, index, by);
+export function scanFile(inode: u32, index: u32): u32 {
+  let result = scanCache(inode, index);
+  let present: u32 = 0;
+  for (let i: u32 = 0; i < PMD_PAGES && result === SCAN_SUCCEED; i += 1) {
+    const frame = filemapGetSmall(inode, index + i);
+    if (frame !== 0) {
+      present += 1;
+      // The cache's, this function's, and one for each entry.
+      if (load(folioOf(frame) + F_REF) !== folioMapCount(frame) + 2) result = SCAN_PAGE_COUNT;
+      else if ((folioFlags(frame) & (F_SHMEM | F_DIRTY)) === F_DIRTY) result = SCAN_PAGE_DIRTY;
+      folioPut(frame);
+    }
+  }
+  if (result !== SCAN_SUCCEED) return result;
+  return PMD_PAGES - present > peek(H_MAX_PTES_NONE) ? SCAN_EXCEED_NONE_PTE : SCAN_SUCCEED;
+}
+
+/**
+ * Collapses the span of `inode` from `index` on. Precondition: a reference to the inode; no lock held, no RCU section. Returns SCAN_PTE_MAPPED_HUGEPAGE when it is one
+ * folio now, or a SCAN_ reason.
+ */
+export function collapseFile(inode: u32, index: u32): u32 {
+  let result = scanCache(inode, index);
   if (result !== SCAN_SUCCEED) return result;
   const head = frameAlloc(PMD_SHIFT, load(inode + INODE_STATE) === SHMEM ? F_SHMEM : 0);
   if (head === 0) return SCAN_ALLOC_HUGE_PAGE_FAIL;
@@ -218,7 +217,7 @@ export function collapseFile(inode: u32, index: u32, by: u32): u32 {
   folioPut(head);
   if (result !== SCAN_SUCCEED) return result;
   count(COUNTER_COLLAPSED);
-  return by === BY_KHUGEPAGED ? SCAN_SUCCEED : SCAN_PTE_MAPPED_HUGEPAGE;
+  return SCAN_PTE_MAPPED_HUGEPAGE;
 }
 
 /** Whether every entry from `pte` on is none, or maps its page of the folio `head`. PTE lock held. */

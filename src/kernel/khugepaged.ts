@@ -9,8 +9,9 @@
  *       and a pass that is late need of each other, beside that the mm is held.
  *    2. each span of each VMA in which huge pages are allowed:
  *         anonymous memory   scanSpan looks at the table under its lock; when it is worth it, drop mmap_lock, and collapseHugePage
- *         an object          hold the inode, drop mmap_lock; collapseFile makes the object's span one folio and retracts tables; when it is one
- *                            already, mmap_lock for read again, and collapsePteMapped clears what maps it by PTEs here
+ *         an object          hold the inode, drop mmap_lock; scanFile looks at its pages in the cache; when it is worth it, collapseFile makes them one
+ *                            folio and retracts tables; when they are one already, mmap_lock for read again, and collapsePteMapped clears what maps it by
+ *                            PTEs here, so that the next fault maps it by a huge PMD
  *       What drops mmap_lock ends the look at the mm: the VMA may be gone. The pass begins at 1 with the next span.
  *  The pass ends when its pages are used up, after the last address space of the list, or when no folio is to be had.
  *
@@ -19,7 +20,7 @@
  */
 
 import { collapseHugePage, objectAligned } from './collapse.ts';
-import { collapseFile, collapsePteMapped } from './collapseFile.ts';
+import { collapseFile, collapsePteMapped, scanFile } from './collapseFile.ts';
 import {
   BY_KHUGEPAGED,
   SCAN_ALLOC_HUGE_PAGE_FAIL,
@@ -79,8 +80,12 @@ function scanObject(mm: u32, vma: u32, first: u32): u32 {
   const index = linearPageIndex(vma, first);
   inodeGet(inode);
   mmapReadUnlock(mm);
-  let result = collapseFile(inode, index, BY_KHUGEPAGED);
-  if (result === SCAN_PTE_MAPPED_HUGEPAGE) {
+  let result = scanFile(inode, index);
+  if (result === SCAN_SUCCEED) {
+    result = collapseFile(inode, index);
+    // Its tables have been retracted: the next fault maps it.
+    if (result === SCAN_PTE_MAPPED_HUGEPAGE) result = SCAN_SUCCEED;
+  } else if (result === SCAN_PTE_MAPPED_HUGEPAGE) {
     mmapReadLock(mm);
     result = collapsePteMapped(mm, first, 0);
     mmapReadUnlock(mm);

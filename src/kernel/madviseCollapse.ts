@@ -77,7 +77,7 @@ function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
   const index = linearPageIndex(vma, first);
   inodeGet(inode);
   mmapReadUnlock(mm);
-  const result = collapseFile(inode, index, BY_MADVISE);
+  const result = collapseFile(inode, index);
   mmapReadLock(mm);
   inodePut(inode);
   return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first, 1) : result;

@@ -1,4 +1,4 @@
-/** Mutants of khugepaged: of its list of address spaces, and of what it trusts after it has dropped mmap_lock. */
+/** Mutants of daemons: of khugepaged's list of address spaces, of what it trusts after it has dropped mmap_lock, and of the splitter's passes. */
 
 import type { Mutant } from './mutant.ts';
 
@@ -61,5 +61,29 @@ export const KHUGEPAGED_MUTANTS: readonly Mutant[] = [
     findings: ['expectation'],
     quick: { strategy: 'dpor', executions: 3000 },
     stress: STRESS,
+  },
+  {
+    name: 'deferred-pass-forgets',
+    summary: 'a pass over the deferred-split queue does not put back what it could not split',
+    why: 'the folio stays marked as taken off: nobody queues it again, and it is freed in that state',
+    patch: { module: 'splitFolio', find: 'else deferredPutBack(head);', replace: '' },
+    scenarios: ['folioTwoPasses'],
+    findings: ['accounting', 'expectation'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'folio', machine: { mthp: 'always', zap: 'folio', daemonCpu: true } },
+  },
+  {
+    name: 'deferred-put-back-unlocked',
+    summary: 'a pass puts a folio back to the deferred-split queue without its lock',
+    why: 'another pass, or a zap that queues a folio, changes the list at the same time',
+    patch: {
+      module: 'deferredSplit',
+      find: 'deferredLock(); append(head); deferredUnlock();',
+      replace: 'append(head);',
+    },
+    scenarios: ['folioTwoPasses'],
+    findings: ['plain race', 'accounting', 'expectation'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'folio', machine: { mthp: 'always', zap: 'folio', daemonCpu: true } },
   },
 ];

@@ -17,11 +17,7 @@ import {
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
-import {
-  BY_MADVISE,
-  SCAN_PAGE_COUNT,
-  SCAN_PTE_MAPPED_HUGEPAGE,
-} from '../../kernel/collapseScan.ts';
+import { SCAN_PAGE_COUNT, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
 import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import { VMA_INODE } from '../../kernel/layout.ts';
 import { vmaLookup } from '../../kernel/vma.ts';
@@ -53,7 +49,7 @@ export function setUp(): void {
 }
 
 function collapse(): void {
-  const result = collapseFile(inode, 0, BY_MADVISE);
+  const result = collapseFile(inode, 0);
   const held = result === SCAN_PAGE_COUNT;
   expect(held || result === SCAN_PTE_MAPPED_HUGEPAGE, 'one folio, or the zap still had the page');
 }
