@@ -47,7 +47,9 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   folioHalves: [888, 0],
   folioIsolate: [13, 0],
   folioQueueTwice: [5400, 0],
+  folioSplitFault: [1581, 0],
   folioSplitPin: [10171, 0],
+  folioSplitQueued: [154, 0],
   folioSplitZap: [2939, 0],
   folioZapPin: [473, 0],
   forkFault: [4, 0],
@@ -73,6 +75,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   mremapAccess: [2, 1],
   mremapFails: [117, 12],
   mremapFault: [143, 0],
+  mremapRmap: [3892, 225],
   mremapWalk: [9, 0],
   mremapZap: [201, 0],
   munmapNoMemory: [24, 0],
@@ -142,8 +145,6 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
 const SLOW: Readonly<Record<string, string>> = {
   exitRmap: '24791 executions and 0 blocked',
   forkMigrate: '339105 executions and 0 blocked',
-  mremapRmap: '5754 executions and 116 blocked',
-
   ptRwsemTwice: '25968 executions and 0 blocked',
   rcuIdle: '279184 executions and 8291 blocked',
   rcuQueues: '52105 executions and 7 blocked',
