@@ -2,27 +2,26 @@
  * The reclaim protocols side by side, in one run: what they do to faults, lockless walks and cycles of touching and MADV_DONTNEED, at 1, 2 and 4 CPUs,
  * and what tables cost under each. Samples of all protocols are interleaved.
  *
- *     node dist/bench/protocols/main.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--protocol P,P] [--json]
+ *     node dist/bench/protocols/main.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--json]
  */
 import { parseArgs } from 'node:util';
 import { measureInTurn, median, type Samples } from '../../src/experiment/measure.ts';
-import { PROTOCOLS, type Protocol } from '../../src/machine/options.ts';
-import { formatCount, formatShare } from '../../src/report/format.ts';
+import { formatCount, formatShare, formatSi } from '../../src/report/format.ts';
 import { table } from '../../src/report/table.ts';
+import { ROWS } from './rows.ts';
 
 const { values } = parseArgs({
   options: {
     samples: { type: 'string', default: '5' },
     'sample-ms': { type: 'string', default: '1000' },
     cpus: { type: 'string', default: '1,2,4' },
-    protocol: { type: 'string', default: PROTOCOLS.join(',') },
     json: { type: 'boolean', default: false },
   },
 });
 const samples = Number(values.samples);
 const sampleMs = Number(values['sample-ms']);
 const cpuCounts = values.cpus.split(',').map(Number);
-const protocols = values.protocol.split(',') as Protocol[];
+const protocols = ROWS.map(({ name }) => name);
 
 /** What is measured, by the column's name. */
 const WORKLOADS = {
@@ -37,9 +36,9 @@ const COLUMNS = Object.keys(WORKLOADS) as Column[];
 type Measured = Record<string, Samples>;
 
 async function measure(column: Column, cpus: number): Promise<Measured> {
-  const list = protocols.map((protocol) => ({
+  const list = ROWS.map(({ machine }) => ({
     workload: WORKLOADS[column],
-    machine: { cpus, protocol, check: 'off' as const },
+    machine: { ...machine, cpus, check: 'off' as const },
     samples,
     sampleMs,
     warmupMs: 300,
@@ -53,10 +52,10 @@ async function measure(column: Column, cpus: number): Promise<Measured> {
   return Object.fromEntries(measured.map((one, at) => [protocols[at]!, one]));
 }
 
-const median4 = (one: Samples, of: (sample: Samples['samples'][number]) => number): number =>
+const medianOf = (one: Samples, of: (sample: Samples['samples'][number]) => number): number =>
   median(one.samples.map(of));
 const rate = (one: Samples): string =>
-  `${formatCount(one.perSecond)} ±${formatShare(one.perSecond === 0 ? 0 : one.perSecondMad / one.perSecond)}`;
+  `${formatSi(one.perSecond)} ±${formatShare(one.perSecond === 0 ? 0 : one.perSecondMad / one.perSecond)}`;
 
 const results: { column: Column; cpus: number; measured: Measured }[] = [];
 for (const column of COLUMNS)
@@ -114,11 +113,11 @@ if (values.json) {
         return [
           protocol,
           String(cpus),
-          formatCount(median4(one, (sample) => sample.vmptePeakKb)),
-          formatCount(median4(one, (sample) => sample.vmpteKb)),
-          formatShare(median4(one, (sample) => sample.lockWaitShare)),
+          formatCount(medianOf(one, (sample) => sample.vmptePeakKb)),
+          formatCount(medianOf(one, (sample) => sample.vmpteKb)),
+          formatShare(medianOf(one, (sample) => sample.lockWaitShare)),
           formatCount(
-            median4(
+            medianOf(
               one,
               (sample) => ((sample.counters['gracePeriods'] ?? 0) / sample.durationMs) * 1000,
             ),

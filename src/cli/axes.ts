@@ -79,6 +79,19 @@ export const ASYNC_OPTIONS = {
   },
 } as const;
 
+/** Daemons, on a CPU of their own. */
+export const DAEMON_OPTIONS = {
+  khugepaged: {
+    kind: 'text',
+    value: 'LIMITS',
+    help: 'with --thp and --daemon-cpu: limits of khugepaged, such as pagesToScan=512,scanSleepMs=0,maxPtesNone=511,maxPtesSwap=64,maxPtesShared=256',
+  },
+  'daemon-cpu': {
+    kind: 'flag',
+    help: 'a further CPU runs daemons: khugepaged, the splitter of folios (always there with protocol async)',
+  },
+} as const;
+
 export const CPU_OPTION = {
   kind: 'integer',
   value: 'N',
@@ -178,6 +191,7 @@ const MACHINE_KEYS = [
   'emptiness',
   'mthp',
   'thp',
+  'khugepaged',
   'lock',
   'execution',
   'check',
@@ -189,6 +203,7 @@ const MACHINE_KEYS = [
 const MACHINE_NAMES = {
   'lock-stat': 'lockStat',
   events: 'eventsPerCpu',
+  'daemon-cpu': 'daemonCpu',
   'async-delay-ms': 'asyncDelayMs',
   'async-eager': 'asyncEager',
   'waste-ms': 'wasteMs',
@@ -199,6 +214,7 @@ export function machineOptions(values: Readonly<Partial<Record<string, unknown>>
   const options: Record<string, unknown> = {};
   for (const key of MACHINE_KEYS) if (values[key] !== undefined) options[key] = values[key];
   for (const [name, key] of Object.entries(MACHINE_NAMES))
-    if (values[name] !== undefined) options[key] = values[name];
+    // A flag that is not given leaves the default, which may be true.
+    if (values[name] !== undefined && values[name] !== false) options[key] = values[name];
   return options as MachineOptions;
 }

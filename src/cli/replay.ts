@@ -85,7 +85,7 @@ const SPEC = {
     ...OUTPUT_OPTIONS,
   },
   notes: [
-    'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all) or what perf script printed of a recorded program.',
+    'FILE, plain or .gz, is an mm script (mmap, munmap, touch, madvise, mremap, mprotect; one operation a line, "N:" in front runs it on CPU N, "barrier" waits for all; "fork" makes process 1, 2, ..., "@P" in front, behind "N:", says whose operation it is, "exit" ends one) or what perf script printed of a recorded program.',
     'The last page below 16T cannot be mapped, as at the end of every Linux address space.',
     'On several CPUs each thread keeps its order; conflicting operations of a recorded program keep theirs, those of a script race unless a barrier stands between them.',
   ],

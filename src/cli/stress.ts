@@ -19,6 +19,7 @@ import { StressMonitor } from '../report/stressView.ts';
 import { violationCount, violationsReport } from '../report/violationReport.ts';
 import {
   ASYNC_OPTIONS,
+  DAEMON_OPTIONS,
   AXIS_OPTIONS,
   CHECK_OPTION,
   CPU_OPTION,
@@ -94,6 +95,7 @@ const SPEC = {
       help: 'after a violation: write scenarios of the last operations into FOLDER and explore them; --events is 1024 unless given',
     },
     ...SIZE_OPTIONS,
+    ...DAEMON_OPTIONS,
     timeout: TIMEOUT_OPTION,
     ...OUTPUT_OPTIONS,
   },

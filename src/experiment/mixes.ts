@@ -3,14 +3,18 @@
  * seeded generator.
  */
 import {
+  MADV_NOHUGEPAGE,
   MMAP_SHARED,
   PMD_PAGES,
   PUD_PAGES,
+  THP_NEVER,
   UFFD_FEATURE_WP_UNPOPULATED,
 } from '../kernel/config.ts';
+import { H_DAEMON_CPUS, H_THP } from '../kernel/layout.ts';
 import { INODE_FILE } from '../kernel/mm.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
+import { STEPS, type StepName } from './steps/index.ts';
 import {
   ANON,
   FILES,
@@ -21,13 +25,9 @@ import {
   OWN_SPANS,
   SHMEM,
   SPACES,
-  STEPS,
   WHOLE,
-  forget,
-  stateOf,
-  type Step,
-  type StepName,
-} from './steps.ts';
+} from './steps/places.ts';
+import { forget, stateOf, type Step } from './steps/step.ts';
 import type { Workload, WorkloadCpu } from './workload.ts';
 
 /** Names of the mixes, and what each is for. */
@@ -42,7 +42,8 @@ export const MIXES = {
   folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
   huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
   fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
-  all: 'everything',
+  all: 'faults, zaps, walks, pins, maps and moves of every kind of memory',
+  everything: 'what all the other mixes do, at once; wants --thp always, --mthp and --zap folio',
 } as const;
 
 export type MixName = keyof typeof MIXES;
@@ -227,6 +228,54 @@ const FORK: Partial<Record<StepName, number>> = {
   reclaim: 8,
   truncate: 4,
 };
+/** Weights so that each family of steps has about the same share; own pages are all in the first address space, which is not forked here. */
+const EVERYTHING: Partial<Record<StepName, number>> = {
+  readPage: 10,
+  writePage: 20,
+  fill: 10,
+  readAgain: 6,
+  walk: 12,
+  walkSlowly: 12,
+  pin: 8,
+  zapSpans: 10,
+  zapPart: 5,
+  free: 3,
+  cold: 1,
+  pageout: 3,
+  populate: 4,
+  remap: 5,
+  replace: 3,
+  move: 5,
+  protect: 4,
+  far: 3,
+  life: 2,
+  own: 8,
+  ownZap: 2,
+  ownMove: 2,
+  collapse: 8,
+  allowHuge: 3,
+  ageSpan: 2,
+  protectSpan: 2,
+  forkSecond: 5,
+  migrate: 6,
+  reclaim: 6,
+  truncate: 3,
+  watch: 3,
+  unwatch: 3,
+  bring: 4,
+  moveByUserfault: 5,
+  writeProtect: 4,
+  serve: 3,
+  fillLarge: 8,
+  zapLarge: 4,
+  movePart: 3,
+  unmapPart: 2,
+  protectPart: 2,
+  freeLarge: 1,
+  coldLarge: 1,
+  pageoutLarge: 2,
+  pinPart: 3,
+};
 const GUP_MUTATOR: Partial<Record<StepName, number>> = {
   readPage: 10,
   writePage: 30,
@@ -243,32 +292,28 @@ function lots(weights: Partial<Record<StepName, number>>): Step[] {
   );
 }
 
-const LOTS: Record<MixName, (cpu: WorkloadCpu) => Step[]> = (() => {
-  const [faults, zaps, maps, walkers, uffd, forks, all] = [
-    FAULT_HEAVY,
-    ZAP_HEAVY,
-    MAP_HEAVY,
-    WALKERS,
-    UFFD,
-    FORK,
-    ALL,
-  ].map(lots);
-  const [mutator, walker] = [GUP_MUTATOR, GUP_WALKER].map(lots);
-  const huge = lots(HUGE);
-  const folios = lots(FOLIO);
-  return {
-    'fault-heavy': () => faults!,
-    'zap-heavy': () => zaps!,
-    'map-heavy': () => maps!,
-    walkers: () => walkers!,
-    'gup-only': (cpu) => (cpu.id === 0 ? mutator! : walker!),
-    uffd: () => uffd!,
-    folio: () => folios,
-    huge: () => huge,
-    fork: () => forks!,
-    all: () => all!,
-  };
-})();
+const WEIGHTS: Record<Exclude<MixName, 'gup-only'>, Partial<Record<StepName, number>>> = {
+  'fault-heavy': FAULT_HEAVY,
+  'zap-heavy': ZAP_HEAVY,
+  'map-heavy': MAP_HEAVY,
+  walkers: WALKERS,
+  uffd: UFFD,
+  folio: FOLIO,
+  huge: HUGE,
+  fork: FORK,
+  all: ALL,
+  everything: EVERYTHING,
+};
+
+/** What each CPU draws from in the mix of that name. */
+function stepsOf(name: MixName): (cpu: WorkloadCpu) => Step[] {
+  if (name === 'gup-only') {
+    const [mutator, walker] = [lots(GUP_MUTATOR), lots(GUP_WALKER)];
+    return (cpu) => (cpu.id === 0 ? mutator : walker);
+  }
+  const steps = lots(WEIGHTS[name]);
+  return () => steps;
+}
 
 function prepareRange(
   cpu: WorkloadCpu,
@@ -296,6 +341,9 @@ function insist(make: () => number): number {
   return made;
 }
 
+const khugepagedRuns = ({ words }: WorkloadCpu): boolean =>
+  words[H_DAEMON_CPUS >>> 2] !== 0 && words[H_THP >>> 2] !== THP_NEVER;
+
 function prepare(cpu: WorkloadCpu): number[] {
   const { kernel, pages } = cpu.calls;
   const files = Array.from({ length: FILES }, () => kernel.inodeCreate(FILE_PAGES, INODE_FILE));
@@ -315,6 +363,9 @@ function prepare(cpu: WorkloadCpu): number[] {
   for (let id = 0; id < cpu.cpus; id++) {
     const mine = { first: OWN_FIRST + id * PUD_PAGES, spans: OWN_SPANS };
     prepareRange(cpu, spaces[0]!, mine, 0, 0);
+    // Own pages stay in their frames.
+    if (khugepagedRuns(cpu))
+      pages.madvise(spaces[0]!, mine.first, mine.spans * PMD_PAGES, MADV_NOHUGEPAGE);
   }
   return [...spaces, ...files];
 }
@@ -340,7 +391,7 @@ export function checkMixSizes(options: ResolvedOptions): void {
 /** The mix of that name, or null. */
 export function mixWorkload(name: string): Workload | null {
   if (!Object.hasOwn(MIXES, name)) return null;
-  const steps = LOTS[name as MixName];
+  const steps = stepsOf(name as MixName);
   return {
     prepare,
     run: (cpu) => {

@@ -9,7 +9,8 @@
  *     looks it up from here on finds the new folio, and waits for its lock.
  *  3. Failure (a page is pinned, locked, dirty and of a file): the pages taken out go back, the folio leaves; those who wait look again.
  *  4. Otherwise retract the tables (retract.ts), unlock the folio, drop the pages.
- *  5. For MADV_COLLAPSE: `collapsePteMapped` maps the folio by a huge PMD in the caller's address space, once PTEs that map it are cleared.
+ *  5. `collapsePteMapped`: PTEs that map the folio in one address space are cleared, and their table; for MADV_COLLAPSE a huge PMD maps it then,
+ *     for khugepaged the next fault's does.
  *
  * Pages taken out are linked by F_NEXT, which the cache's buckets do not need meanwhile.
  *
@@ -17,11 +18,16 @@
  * collapse_file, collapse_pte_mapped_thp), mm/memory.c (do_set_pmd).
  */
 
+import { collapsibleVma } from './collapse.ts';
 import {
+  BY_MADVISE,
+  pmdForCollapse,
   SCAN_ALLOC_HUGE_PAGE_FAIL,
+  SCAN_EXCEED_NONE_PTE,
   SCAN_FAIL,
   SCAN_PAGE_COMPOUND,
   SCAN_PAGE_COUNT,
+  SCAN_PAGE_DIRTY,
   SCAN_PAGE_LOCK,
   SCAN_PAGE_NULL,
   SCAN_PMD_MAPPED,
@@ -30,10 +36,7 @@ import {
   SCAN_SUCCEED,
   SCAN_TRUNCATED,
   SCAN_VMA_CHECK,
-  BY_MADVISE,
-  collapsibleVma,
-  pmdForCollapse,
-} from './collapse.ts';
+} from './collapseScan.ts';
 import { PMD_PAGES, PMD_SHIFT, PROTOCOL_PTE_REFCOUNT } from './config.ts';
 import { entryNumber, entryPresent, PTE_SPECIAL } from './entry.ts';
 import { setFilePmd } from './hugeFile.ts';
@@ -65,12 +68,14 @@ import {
   C_COLLAPSE,
   F_FLAGS,
   F_NEXT,
+  F_REF,
+  H_MAX_PTES_NONE,
   H_PROTOCOL,
   INODE_PAGES,
   INODE_STATE,
   VMA_INODE,
 } from './layout.ts';
-import { folioMapped, rmapRemovePtes } from './mapcount.ts';
+import { folioMapCount, folioMapped, rmapRemovePtes } from './mapcount.ts';
 import { thisCpu } from './percpu.ts';
 import { reshapeBegin, reshapeEnd, walkBegin, walkEnd } from './protocol.ts';
 import {
@@ -89,7 +94,7 @@ import { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
 import { count, COUNTER_COLLAPSED } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
 import { linearPageIndex } from './vma.ts';
-import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
+import { pmdAlloc, pmdFind, pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, poke } from './word.ts';
 
 /** INODE_STATE of anonymous shared memory. */
@@ -99,7 +104,7 @@ const SHMEM: u32 = 2;
 function takePage(inode: u32, index: u32, frame: u32): u32 {
   if (!filemapHolds(frame, inode, index)) return SCAN_TRUNCATED;
   const flags = folioFlags(frame);
-  if ((flags & (F_SHMEM | F_DIRTY)) === F_DIRTY) return SCAN_FAIL;
+  if ((flags & (F_SHMEM | F_DIRTY)) === F_DIRTY) return SCAN_PAGE_DIRTY;
   if (folioMapped(frame) && !tryToUnmap(frame, 0)) return SCAN_PAGE_COUNT;
   return filemapTakeAlone(frame) ? SCAN_SUCCEED : SCAN_PAGE_COUNT;
 }
@@ -176,6 +181,27 @@ function scanCache(inode: u32, index: u32): u32 {
   }
   const shmem = load(inode + INODE_STATE) === SHMEM;
   return shmem && !filemapAnyIn(inode, index, PMD_PAGES) ? SCAN_TRUNCATED : SCAN_SUCCEED;
+}
+
+/**
+ * Whether the span of `inode` from `index` on, with the pages that are in the cache now, is worth a folio to khugepaged: SCAN_SUCCEED,
+ * SCAN_PTE_MAPPED_HUGEPAGE: it is one already, or why not. Precondition: a reference to the inode.
+ */
+export function scanFile(inode: u32, index: u32): u32 {
+  let result = scanCache(inode, index);
+  let present: u32 = 0;
+  for (let i: u32 = 0; i < PMD_PAGES && result === SCAN_SUCCEED; i += 1) {
+    const frame = filemapGetSmall(inode, index + i);
+    if (frame !== 0) {
+      present += 1;
+      // The cache's, this function's, and one for each entry.
+      if (load(folioOf(frame) + F_REF) !== folioMapCount(frame) + 2) result = SCAN_PAGE_COUNT;
+      else if ((folioFlags(frame) & (F_SHMEM | F_DIRTY)) === F_DIRTY) result = SCAN_PAGE_DIRTY;
+      folioPut(frame);
+    }
+  }
+  if (result !== SCAN_SUCCEED) return result;
+  return PMD_PAGES - present > peek(H_MAX_PTES_NONE) ? SCAN_EXCEED_NONE_PTE : SCAN_SUCCEED;
 }
 
 /**
@@ -256,22 +282,24 @@ function emptyCounted(mm: u32, pmd: u32, first: u32, head: u32): boolean {
   return fits;
 }
 
-/** Step 5 with the locked folio. */
-function mapFolio(mm: u32, vma: u32, first: u32, head: u32): u32 {
+/** Step 5 with the locked folio; `install` 0: without the huge PMD. */
+function mapFolio(mm: u32, vma: u32, first: u32, head: u32, install: u32): u32 {
   const gather = gatherStart(mm);
   reshapeBegin(mm);
-  const pmd = pmdFind(mm, first);
-  let result = pmdForCollapse(pmd);
+  // A process that never touched the span, as after a fork, may have no upper tables there.
+  const pmd = pmdAlloc(mm, first);
+  let result = pmd === 0 ? SCAN_FAIL : pmdForCollapse(pmd);
   let table: u32 = 0;
   if (result === SCAN_SUCCEED && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
     if (!emptyCounted(mm, pmd, first, head)) result = SCAN_FAIL;
   } else if (result === SCAN_SUCCEED) {
     table = emptyTable(mm, pmd, first, head);
     if (table === 0) result = SCAN_FAIL;
-  } else if (result === SCAN_PMD_NONE) {
+  } else if (result === SCAN_PMD_NONE && install !== 0) {
     result = SCAN_SUCCEED;
   }
-  if (result === SCAN_SUCCEED && !setFilePmd(mm, vma, pmd, first, head, 0)) result = SCAN_FAIL;
+  if (result === SCAN_SUCCEED && install !== 0)
+    if (!setFilePmd(mm, vma, pmd, first, head, 0)) result = SCAN_FAIL;
   reshapeEnd(mm);
   freeDeposited(gather, mm, table, first);
   gatherFinish(gather);
@@ -279,10 +307,10 @@ function mapFolio(mm: u32, vma: u32, first: u32, head: u32): u32 {
 }
 
 /**
- * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD. Precondition: mmap_lock held for read, no spinlock. Returns SCAN_SUCCEED,
- * SCAN_PMD_MAPPED, or a SCAN_ reason.
+ * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD; `install` 0: clears its PTEs and their table, the next fault maps it.
+ * Precondition: mmap_lock held for read, no spinlock. Returns SCAN_SUCCEED, SCAN_PMD_MAPPED, or a SCAN_ reason.
  */
-export function collapsePteMapped(mm: u32, first: u32): u32 {
+export function collapsePteMapped(mm: u32, first: u32, install: u32): u32 {
   const vma = collapsibleVma(mm, first, BY_MADVISE);
   if (vma === 0 || peek(vma + VMA_INODE) === 0) return SCAN_VMA_CHECK;
   walkBegin(mm);
@@ -297,7 +325,7 @@ export function collapsePteMapped(mm: u32, first: u32): u32 {
   folioLock(head);
   let result = SCAN_PAGE_COMPOUND;
   if (frame === head && folioOrder(head) === PMD_SHIFT && filemapHolds(head, inode, index))
-    result = mapFolio(mm, vma, first, head);
+    result = mapFolio(mm, vma, first, head, install);
   folioUnlock(head);
   folioPut(frame);
   return result;

@@ -57,6 +57,7 @@ import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from './hugeFa
 import { faultWrite } from './faultWrite.ts';
 import {
   F_ANON,
+  F_DIRTY,
   F_EXCLUSIVE,
   folioGetMany,
   folioLarge,
@@ -232,7 +233,8 @@ function settled(mm: u32, result: u32): u32 {
 function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
   if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
-  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
+  // Dirty, since the slot's content is nowhere else once it is given up: MADV_FREE by one of two that share the page must not lose it.
+  const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE | F_DIRTY);
   if (frame === 0) return ENOMEM;
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) {

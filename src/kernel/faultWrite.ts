@@ -51,16 +51,16 @@ import { uffdPteWp } from './uffdWp.ts';
 import { load, or, store } from './word.ts';
 
 /**
- * Whether an anonymous page that was shared belongs to this entry alone by now: its only reference is the entry's. The folio lock keeps walks of the
+ * Whether an anonymous folio, a single page or mapped by a huge PMD, that was shared belongs to this entry alone by now: its only reference is the entry's. The folio lock keeps walks of the
  * rmap away while the page gets the VMA's own anon_vma: whoever else has those it was in no longer maps it (wp_can_reuse_anon_folio).
  */
-function canReuseAnon(vma: u32, page: u32): boolean {
-  const folio = folioOf(page);
-  if (folioLarge(page) || load(folio + F_REF) !== 1) return false;
+export function canReuseAnon(vma: u32, head: u32): boolean {
+  const folio = folioOf(head);
+  if (load(folio + F_REF) !== 1) return false;
   // Nobody gets a further reference: that takes an entry, a place in the page cache, or a reference.
-  if (!folioTrylock(page)) return false;
+  if (!folioTrylock(head)) return false;
   store(folio + F_OWNER, load(vma + VMA_ANON));
-  folioUnlock(page);
+  folioUnlock(head);
   return true;
 }
 
@@ -71,7 +71,7 @@ export function mayReuse(vma: u32, entry: u32): boolean {
   const page = entryNumber(entry);
   if ((folioFlags(page) & F_ANON) === 0) return false;
   if (pageExclusive(page)) return true;
-  if (!canReuseAnon(vma, page)) return false;
+  if (folioLarge(page) || !canReuseAnon(vma, page)) return false;
   or(folioOf(page) + F_FLAGS, F_EXCLUSIVE);
   return true;
 }

@@ -13,7 +13,8 @@
  *       swap entry       one more count of its slot
  *       migration entry  the same entry, for reading only on both sides; the rmap walk that ends the migration comes to the child after the parent
  *       uffd-wp          dropped: the child is not registered
- *       huge PMD         split first, so that its folio is shared page by page
+ *       huge PMD         shared as a whole (hugeFork.ts)
+ *     Upper tables that the parent has come first, and are there then even if there is nothing below them.
  *  4. Flush the parent's translations, release both locks.
  *
  * Against GUP-fast: MM_WRITE_PROTECT_SEQ is odd while 3 is under way. GUP-fast pins, then reads it: either it sees the sequence move and gives the pin
@@ -38,6 +39,7 @@ import {
 import {
   ENTRY_KIND,
   ENTRY_SWAP,
+  entryHuge,
   entryMake,
   entryMigrating,
   entryNamesTable,
@@ -60,8 +62,9 @@ import {
   folioPut,
   frameAlloc,
 } from './frame.ts';
-import { splitHugePmd } from './hugePmd.ts';
+import { copyHugePmd, HUGE_SHARED, HUGE_SPLIT } from './hugeFork.ts';
 import { syncPoint } from './inject.ts';
+import { khugepagedFork } from './khugepagedSlots.ts';
 import {
   C_FORK_FRAME,
   F_FLAGS,
@@ -100,7 +103,7 @@ import { flushTlbRange } from './tlb.ts';
 import { vmaFirst, vmaFree, vmaNew, vmaNext } from './vma.ts';
 import { vmaStartWrite } from './vmaLock.ts';
 import { vmaInsert } from './vmaMerge.ts';
-import { pmdAlloc, pmdFind, pteAlloc, pudFind } from './walk.ts';
+import { pmdAlloc, pmdFind, pteAlloc, pudAlloc, pudFind } from './walk.ts';
 import { and, load, peek, poke, store } from './word.ts';
 import { spanEnd } from './zap.ts';
 
@@ -206,11 +209,18 @@ function copyPteRange(child: u32, copy: u32, toPmd: u32, fromPmd: u32, start: u3
 
 /** Step 3 for [start, end), which one PMD entry covers, within one walk of both. Returns COPIED, NEEDS_FRAME, TABLE_GONE or ENOMEM. */
 function copySpan(child: u32, mm: u32, copy: u32, start: u32, end: u32): u32 {
+  if (pudFind(mm, start) === 0) return COPIED;
+  if (pudAlloc(child, start) === 0) return ENOMEM;
   const fromPmd = pmdFind(mm, start);
-  if (fromPmd !== 0) splitHugePmd(mm, fromPmd, start);
-  if (fromPmd === 0 || !entryNamesTable(load(fromPmd))) return COPIED;
+  if (fromPmd === 0) return COPIED;
   const toPmd = pmdAlloc(child, start);
-  if (toPmd === 0 || pteAlloc(child, toPmd, start) === 0) return ENOMEM;
+  if (toPmd === 0) return ENOMEM;
+  if (entryHuge(load(fromPmd))) {
+    const result = copyHugePmd(child, mm, copy, toPmd, fromPmd, start);
+    if (result !== HUGE_SPLIT) return result === HUGE_SHARED ? COPIED : result;
+  }
+  if (!entryNamesTable(load(fromPmd))) return COPIED;
+  if (pteAlloc(child, toPmd, start) === 0) return ENOMEM;
   return copyPteRange(child, copy, toPmd, fromPmd, start, end);
 }
 
@@ -292,6 +302,7 @@ export function forkMm(mm: u32): u32 {
     mmPut(child);
     return 0;
   }
+  khugepagedFork(child, mm);
   count(COUNTER_FORKS);
   return child;
 }

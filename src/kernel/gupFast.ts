@@ -12,7 +12,7 @@
  * A huge PMD is the entry itself: there is one word to look at again.
  *
  * An anonymous page that several entries share since a fork is not pinned, not for reading either: step 5 looks whether the page is exclusive, and
- * whether fork has begun meanwhile; the slow path copies the page first.
+ * whether fork has begun meanwhile; the slow path copies the page first, out of a huge PMD that it splits.
  *
  * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, gup_fast_pmd_leaf, faultin_page).
  */
@@ -37,7 +37,8 @@ import {
 import { userFault } from './fault.ts';
 import { faultUnshare } from './faultWrite.ts';
 import { F_ANON, folioFlags, folioGet, folioTryGet, frameGeneration } from './frame.ts';
-import { pmdTransHugeLock } from './hugePmd.ts';
+import { mayReuseHuge } from './hugeFork.ts';
+import { hugeFirst, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
 import { irqDisable, irqEnable } from './irq.ts';
 import { syncPoint } from './inject.ts';
 import { MM_WRITE_PROTECT_SEQ, PT_GEN } from './layout.ts';
@@ -70,14 +71,19 @@ function mustUnshare(entry: u32): boolean {
   return (folioFlags(page) & F_ANON) !== 0 && !pageExclusive(page);
 }
 
-/** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd`. Returns the frame, or 0. A folio that a huge PMD maps is not shared (fork.ts). */
-function pinHugeLockless(pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
+/** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd` after the sequence `seq`. Returns the frame, or 0. */
+function pinHugeLockless(mm: u32, seq: u32, pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
   if (!pinnable(upper, write)) return 0;
   const frame = entryNumber(hugePart(upper, vpn & (PMD_PAGES - 1)));
   syncPoint();
   if (!folioTryGet(frame)) return 0;
   pinFolio(frame);
   if (load(pmd) !== upper) {
+    unpinFolio(frame);
+    return 0;
+  }
+  // Pairs with copyHugePmd, as that of a page below with copyPageRange.
+  if (mustUnshare(upper) || load(mm + MM_WRITE_PROTECT_SEQ) !== seq) {
     unpinFolio(frame);
     return 0;
   }
@@ -91,7 +97,7 @@ function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0) return 0;
   const upper = load(pmd);
-  if (entryHuge(upper)) return pinHugeLockless(pmd, upper, vpn, write);
+  if (entryHuge(upper)) return pinHugeLockless(mm, seq, pmd, upper, vpn, write);
   if (!entryNamesTable(upper)) return 0;
   const desc = ptdescOf(entryNumber(upper));
   const generation = load(desc + PT_GEN);
@@ -132,9 +138,12 @@ function pinLocked(mm: u32, vma: u32, vpn: u32, write: u32, unshare: boolean): u
   const pmd = pmdFind(mm, vpn);
   let frame: u32 = 0;
   if (pmd !== 0 && pmdTransHugeLock(pmd)) {
-    frame = pinHugeLocked(pmd, vpn, write);
+    const huge = load(pmd);
+    const shared = pinnable(huge, write) && mustUnshare(huge) && !mayReuseHuge(vma, huge);
+    if (!shared) frame = pinHugeLocked(pmd, vpn, write);
+    else if (unshare) splitHugePmdLocked(mm, pmd, hugeFirst(vpn));
     pmdUnlock(pmd);
-    return frame;
+    if (!shared || !unshare) return frame;
   }
   const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;

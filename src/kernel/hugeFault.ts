@@ -4,7 +4,7 @@
  *  none, anonymous memory    write: a folio of PMD_PAGES pages; read: the huge zero page, as Linux with use_zero_page. Both with a table
  *                            deposited. For either the VMA gets its anon_vma first
  *  write, huge zero page     a folio in its place; when there is none, the entry is split and the fault goes on with one page
- *  write, anonymous folio    the entry becomes writable: without fork it belongs to this mapping alone
+ *  write, anonymous folio    the entry becomes writable if the folio is its alone; else it is split and the fault goes on with one page (hugeFork.ts)
  *
  * Fallback (HUGE_FALLBACK): the span does not lie in the VMA, huge pages are not enabled there, or there is no folio: the fault goes on with
  * PTEs. No table to deposit is ENOMEM, as for any table.
@@ -50,7 +50,9 @@ import {
   ZERO_FRAME,
 } from './frame.ts';
 import { depositAlloc, depositCancel, depositNew } from './hugeDeposit.ts';
+import { mayReuseHuge } from './hugeFork.ts';
 import { hugeFirst, pmdInvalidate, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
+import { khugepagedEnter } from './khugepagedSlots.ts';
 import {
   F_FLAGS,
   F_INDEX,
@@ -72,8 +74,8 @@ import { pmdLock, pmdUnlock } from './walk.ts';
 import { load, or, peek, store } from './word.ts';
 
 /** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
-export const HUGE_FALLBACK: u32 = 0x200;
-export const HUGE_NEEDS_ANON: u32 = 0x300;
+export const HUGE_FALLBACK: u32 = 0x400;
+export const HUGE_NEEDS_ANON: u32 = 0x401;
 
 /** Whether the span of `first` lies within `vma`. */
 export function spanSuitable(vma: u32, first: u32): boolean {
@@ -113,8 +115,9 @@ export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
 export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const first = hugeFirst(vpn);
-  if (peek(vma + VMA_INODE) !== 0 || !hugeAllowed(flags, 0)) return HUGE_FALLBACK;
-  if (!spanSuitable(vma, first)) return HUGE_FALLBACK;
+  if (!hugeAllowed(flags, 0) || !spanSuitable(vma, first)) return HUGE_FALLBACK;
+  khugepagedEnter(mm);
+  if (peek(vma + VMA_INODE) !== 0) return HUGE_FALLBACK;
   if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
   if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let head: u32 = 0;
@@ -189,7 +192,7 @@ export function faultOnHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, seen: u32, wr
   if (write !== 0 && writable && (entry & (PTE_WRITE | PTE_SPECIAL)) === 0) {
     const folio = folioOf(entryNumber(entry));
     const shared = (load(vma + VMA_FLAGS) & VM_SHARED) !== 0;
-    if (shared || (load(folio + F_FLAGS) & F_ANON) !== 0) {
+    if (shared || mayReuseHuge(vma, entry)) {
       if (shared) or(folio + F_FLAGS, F_DIRTY);
       // Rights only grow, so no flush is needed.
       or(pmd, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);

@@ -11,7 +11,8 @@
  *  zap      clear; note the range; count off; the deposited table and the folio go to the gather.
  *  split    1. take the rights away (`pmdInvalidate`) and flush, so that nobody sets accessed or dirty any more, and no CPU has a translation of
  *           the whole beside those of the parts; 2. fill the deposited table with one entry a page; 3. move the counts from the entire mapping
- *           to the pages, references first, so that the folio never looks unmapped in part; 4. store the table over the huge entry.
+ *           to the pages, references first, so that the folio never looks unmapped in part; each page is exclusive if the folio was; 4. store the
+ *           table over the huge entry.
  *           An entry without PTE_USER is still huge: a fault that meets it waits for the PMD lock. A file's entry is cleared instead.
  *  protect  as an entry of a PTE table, if the whole span is covered; else split first.
  *  move     clear, store at the destination, deposit along, flush, under both PMD locks.
@@ -36,7 +37,15 @@ import {
   PTE_WRITE,
   UPPER_FLAGS,
 } from './entry.ts';
-import { F_ANON, F_DIRTY, F_LAZYFREE, folioGetMany, folioOf, folioPut } from './frame.ts';
+import {
+  F_ANON,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  F_LAZYFREE,
+  folioGetMany,
+  folioOf,
+  folioPut,
+} from './frame.ts';
 import { gatherNoteRange, gatherPage } from './gather.ts';
 import { deposit, freeDeposited, tableResume, withdraw } from './hugeDeposit.ts';
 import { F_FLAGS, PT_LOCK, tableAddress, VMA_END, VMA_MM, VMA_START } from './layout.ts';
@@ -126,6 +135,17 @@ function clearFileHugePmd(mm: u32, pmd: u32, first: u32): void {
   folioPut(entryNumber(old));
 }
 
+/** Makes each page of the folio `head` exclusive if the first is, otherwise none (see hugeFork.ts). The lock of a huge PMD that maps it is held. */
+function shareExclusive(head: u32): void {
+  const exclusive = load(folioOf(head) + F_FLAGS) & F_EXCLUSIVE;
+  for (let i: u32 = 1; i < PMD_PAGES; i += 1) {
+    const flags = folioOf(head + i) + F_FLAGS;
+    if ((load(flags) & F_EXCLUSIVE) === exclusive) continue;
+    if (exclusive !== 0) or(flags, F_EXCLUSIVE);
+    else and(flags, ~F_EXCLUSIVE >>> 0);
+  }
+}
+
 /** Steps 1 to 4 of a split of the huge entry at `pmd`, whose span starts at `first`. PMD lock held. */
 export function splitHugePmdLocked(mm: u32, pmd: u32, first: u32): void {
   count(COUNTER_HUGE_SPLITS);
@@ -140,6 +160,7 @@ export function splitHugePmdLocked(mm: u32, pmd: u32, first: u32): void {
   const special = (old & PTE_SPECIAL) !== 0;
   const flags: u32 = old & 0xff & ~PTE_HUGE;
   if (!special) {
+    shareExclusive(frame);
     folioGetMany(frame, PMD_PAGES - 1);
     rmapAddPtes(frame, PMD_PAGES);
   }

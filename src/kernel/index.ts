@@ -66,6 +66,7 @@ export { forkMm } from './fork.ts';
 export { gatherFinish, gatherStart } from './gather.ts';
 export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
 export { deferredSplitPass } from './splitFolio.ts';
+export { khugepagedPass } from './khugepaged.ts';
 export { doMadvise } from './madvise.ts';
 export { isolatePage, migrateFolio, migratePage } from './migrate.ts';
 export {

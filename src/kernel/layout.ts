@@ -93,6 +93,11 @@ export const H_WASTE_BASE: u32 = 0x208; // config: base (wastedFrees.ts)
 export const H_WASTE_SLOTS: u32 = 0x20c; // config: a power of two, or 0
 export const H_WASTE_NS: u32 = 0x210; // config: between a reclaim and an allocation of the same span that count as wasted, less than this
 export const H_DAEMON_CPUS: u32 = 0x214; // config: CPUs, the last ones of H_CPUS, that run daemons and no workload: 0 or 1
+export const H_MAX_PTES_NONE: u32 = 0x218; // config: entries of a span that khugepaged accepts as none (collapseScan.ts)
+export const H_MAX_PTES_SWAP: u32 = 0x21c; // config: likewise, as swapped out
+export const H_MAX_PTES_SHARED: u32 = 0x220; // config: likewise, as mapped elsewhere as well
+export const H_PAGES_TO_SCAN: u32 = 0x224; // config: pages that one pass of khugepaged looks at
+export const H_SCAN_SLEEP_NS: u32 = 0x228; // config: from the end of one pass of khugepaged to the next
 export const H_ANON_VMA_BASE: u32 = 0x110; // config: base of the anon_vmas
 export const H_CHAIN_BASE: u32 = 0x114; // config: base of the anon_vma_chains
 export const H_ANON_VMAS: u32 = 0x120; // config: anon_vmas there are; numbers start at 1
@@ -146,6 +151,15 @@ export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred
 export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
 export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, stored atomically, read by passes and reports: folios on the queue
+export const G_KHUGEPAGED_LOCK: u32 = GLOBALS + LINE * 20; // a lock: the address spaces that khugepaged scans (khugepagedSlots.ts)
+export const G_KHUGEPAGED_FIRST: u32 = G_KHUGEPAGED_LOCK + LOCK_BYTES; // G_KHUGEPAGED_LOCK, stored atomically, read by passes: mm that entered first, or 0
+export const G_KHUGEPAGED_LAST: u32 = G_KHUGEPAGED_FIRST + 4; // G_KHUGEPAGED_LOCK: mm that entered last, or 0
+export const G_KHUGEPAGED_MM: u32 = G_KHUGEPAGED_FIRST + 8; // G_KHUGEPAGED_LOCK: mm whose turn it is, or 0: the first one's
+export const G_KHUGEPAGED_AT: u32 = G_KHUGEPAGED_FIRST + 12; // G_KHUGEPAGED_LOCK: page of it at which the scan goes on
+export const G_KHUGEPAGED_BUSY: u32 = G_KHUGEPAGED_FIRST + 16; // G_KHUGEPAGED_LOCK: mm that a pass is in, or 0
+export const G_KHUGEPAGED_OWNER: u32 = GLOBALS + LINE * 21; // atomic: number + 1 of the CPU whose pass is under way, or 0
+export const G_KHUGEPAGED_NEXT: u32 = G_KHUGEPAGED_OWNER + 4; // G_KHUGEPAGED_OWNER's CPU: page at which the scan of the mm that its pass is in goes on
+export const G_KHUGEPAGED_ENDED: u32 = G_KHUGEPAGED_OWNER + 8; // stored atomically by G_KHUGEPAGED_OWNER's CPU: daemonClock at the end of the last pass
 export const G_CACHE_HUGE_SEQ: u32 = GLOBALS + LINE * 16; // atomic: huge folios ever put into the page cache (filemap.ts)
 export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
 
@@ -384,6 +398,9 @@ export const MM_SEQ: u32 = 0x2c0; // mmap_lock for write, stored atomically, rea
 export const MM_WRITE_PROTECT_SEQ: u32 = 0xc00; // mmap_lock for write, stored atomically: odd while fork write-protects this mm (fork.ts), read by GUP-fast
 export const MM_USERS: u32 = 0xc04; // atomic: who uses the address space; 0: it ends, or has ended
 export const MM_COUNT: u32 = 0xc08; // atomic: who holds the mm itself: its users together, and others one each
+export const MM_KHUGEPAGED: u32 = 0xc0c; // G_KHUGEPAGED_LOCK, stored atomically, read by faults: 1: khugepaged scans it, and holds it (MM_COUNT)
+export const MM_KHUGEPAGED_PREV: u32 = 0xc10; // G_KHUGEPAGED_LOCK: mm that entered before it, or 0
+export const MM_KHUGEPAGED_NEXT: u32 = 0xc14; // G_KHUGEPAGED_LOCK: mm that entered after it, or 0
 export const MM_RSS: u32 = 0x400; // per CPU a line, owner, read by reports: RSS_ words, signed differences modulo 2^32
 
 /** Inodes, 128 bytes. */

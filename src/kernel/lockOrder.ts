@@ -5,7 +5,7 @@
  * Order, outermost first; classes of one rank are never held together, except nested on purpose (`spinLockNested`):
  *
  *     {inode lock, mmap_lock} < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem < page_table_lock < PMD lock < PTE lock < mms
- *       < {page cache, swap} < {tables, frames, VMAs, deferred split, candidates, userfaultfd queue} < {callback list, a reader-writer lock's queue}
+ *       < {page cache, swap} < {tables, frames, VMAs, deferred split, candidates, userfaultfd queue, khugepaged} < {callback list, a reader-writer lock's queue}
  *
  * A trylock cannot deadlock, so it may go against the order; what it took then counts as held.
  *
@@ -47,6 +47,7 @@ export const LC_DEFERRED_SPLIT: u32 = 22;
 export const LC_CANDIDATES: u32 = 23;
 export const LC_UFFD: u32 = 24;
 export const LC_INODE: u32 = 25;
+export const LC_KHUGEPAGED: u32 = 26;
 
 /** Rank of the outermost spinlocks: what comes before may be held across waits. */
 const RANK_SPINLOCKS: u32 = 7;

@@ -54,8 +54,18 @@ import {
   folioOf,
 } from './frame.ts';
 import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from './gather.ts';
+import { hugeAllowed } from './hugeFault.ts';
 import { coolHugePmd, freeHugePmdLazily, splitHugePmd } from './hugePmd.ts';
-import { F_FLAGS, H_FAULT_PATH, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from './layout.ts';
+import { khugepagedEnter } from './khugepagedSlots.ts';
+import {
+  F_FLAGS,
+  H_FAULT_PATH,
+  VMA_END,
+  VMA_FLAGS,
+  VMA_INODE,
+  VMA_MM,
+  VMA_START,
+} from './layout.ts';
 import { madviseCollapse } from './madviseCollapse.ts';
 import { folioMapCount } from './mapcount.ts';
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmapLock.ts';
@@ -96,9 +106,10 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
   if (!entryCounted(entry)) return;
   const frame = entryNumber(entry);
   if ((folioFlags(frame) & F_ANON) === 0) return;
-  // A large folio is here with all its entries (ageEntries).
-  if (!folioLarge(frame) && folioMapCount(frame) !== 1) return;
   const folio = folioOf(folioHead(frame));
+  // Whether others wrote to it only their entries tell; once the folio does, it stays dirty for them. A large one is here with all its entries (ageEntries).
+  const dirty = (load(folio + F_FLAGS) & F_DIRTY) !== 0;
+  if (dirty && !folioLarge(frame) && folioMapCount(frame) !== 1) return;
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
   and(pte, ~(PTE_ACCESSED | PTE_DIRTY) >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);
@@ -172,6 +183,7 @@ function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
   const changed = vmaModifyFlags(vma, start, end, flags);
   if (changed === 0) return EAGAIN;
   store(changed + VMA_FLAGS, flags);
+  if (advice === MADV_HUGEPAGE && hugeAllowed(flags, 0)) khugepagedEnter(peek(vma + VMA_MM));
   return 0;
 }
 

@@ -10,15 +10,14 @@
  * Lock order: collapse.ts. Source: Linux mm/khugepaged.c (madvise_collapse, madvise_collapse_errno).
  */
 
+import { collapseAnon, collapsibleVma, objectAligned } from './collapse.ts';
+import { collapseFile, collapsePteMapped } from './collapseFile.ts';
 import {
   BY_MADVISE,
-  collapseAnon,
-  collapsibleVma,
   SCAN_ALLOC_HUGE_PAGE_FAIL,
   SCAN_EXCEED_NONE_PTE,
   SCAN_PAGE_COMPOUND,
   SCAN_PAGE_COUNT,
-  SCAN_PAGE_FILLED,
   SCAN_PAGE_LOCK,
   SCAN_PMD_MAPPED,
   SCAN_PMD_NULL,
@@ -27,12 +26,11 @@ import {
   SCAN_PTE_UFFD_WP,
   SCAN_SUCCEED,
   SCAN_VMA_CHECK,
-} from './collapse.ts';
-import { collapseFile, collapsePteMapped } from './collapseFile.ts';
+} from './collapseScan.ts';
 import { EAGAIN, EBUSY, EINVAL, ENOMEM, PMD_PAGES } from './config.ts';
 import { hugeAllowed, spanSuitable } from './hugeFault.ts';
 import { hugeFirst } from './hugePmd.ts';
-import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_INODE, VMA_PGOFF, VMA_START } from './layout.ts';
+import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { inodeGet, inodePut } from './mm.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { condResched } from './rcu.ts';
@@ -56,8 +54,7 @@ function passedOver(result: u32): boolean {
 function errnoOf(result: u32): u32 {
   if (result === SCAN_ALLOC_HUGE_PAGE_FAIL) return ENOMEM;
   if (result === SCAN_EXCEED_NONE_PTE) return EBUSY;
-  if (result === SCAN_PAGE_COUNT || result === SCAN_PAGE_LOCK || result === SCAN_PAGE_FILLED)
-    return EAGAIN;
+  if (result === SCAN_PAGE_COUNT || result === SCAN_PAGE_LOCK) return EAGAIN;
   return EINVAL;
 }
 
@@ -66,16 +63,14 @@ function eligible(vma: u32): boolean {
   if (!hugeAllowed(load(vma + VMA_FLAGS), 1)) return false;
   const end = load(vma + VMA_END);
   if (end < PMD_PAGES || !spanSuitable(vma, hugeFirst(end - PMD_PAGES))) return false;
-  if (peek(vma + VMA_INODE) === 0) return load(vma + VMA_ANON) !== 0;
-  // A huge page of an object is one of its spans, too.
-  return ((load(vma + VMA_START) - load(vma + VMA_PGOFF)) & (PMD_PAGES - 1)) === 0;
+  return peek(vma + VMA_INODE) === 0 ? load(vma + VMA_ANON) !== 0 : objectAligned(vma);
 }
 
 /** Collapses the span at `first` of `vma`. mmap_lock held for read, before and after. Returns a SCAN_ result. */
 function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
   const inode = peek(vma + VMA_INODE);
   if (inode === 0) {
-    const result = collapseAnon(mm, first, BY_MADVISE);
+    const result = collapseAnon(mm, vma, first);
     mmapReadLock(mm);
     return result;
   }
@@ -85,7 +80,7 @@ function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
   const result = collapseFile(inode, index);
   mmapReadLock(mm);
   inodePut(inode);
-  return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first) : result;
+  return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first, 1) : result;
 }
 
 /**

@@ -114,6 +114,12 @@ export function folioMapCount(head: u32): u32 {
   return load(folioOf(head) + (folioLarge(head) ? LARGE_MAPCOUNT : F_MAP));
 }
 
+/** Entries that map the page `frame`: PTEs, and huge PMDs of its folio. */
+export function pageMapCount(frame: u32): u32 {
+  const ptes = load(folioOf(frame) + F_MAP);
+  return folioLarge(frame) ? ptes + load(folioOf(folioHead(frame)) + LARGE_ENTIRE_MAPCOUNT) : ptes;
+}
+
 /** Whether anything maps the folio whose first frame is `head`. */
 export function folioMapped(head: u32): boolean {
   return folioMapCount(head) !== 0;

@@ -16,6 +16,7 @@ import { CHECK } from './check.ts';
 import { ORACLE_ACCOUNTING, SEQ_START } from './config.ts';
 import { filemapDropInode } from './filemap.ts';
 import { injectNth } from './inject.ts';
+import { khugepagedExit } from './khugepagedSlots.ts';
 import {
   C_MM,
   G_INODE_BUMP,
@@ -153,6 +154,7 @@ export function mmPut(mm: u32): void {
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
   if (old !== 1) return;
   mmEndPins(mm);
+  khugepagedExit(mm);
   mmapWriteLock(mm);
   unmapEverything(mm);
   mmapWriteUnlock(mm);

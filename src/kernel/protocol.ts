@@ -86,8 +86,7 @@ export function walkEnd(mm: u32): void {
 }
 
 /**
- * A walk of a second address space begins, within that of another: one that nobody but this CPU and walks of the rmap can reach yet (fork's child), so
- * that it never waits.
+ * A walk of a second address space begins, within that of its parent (fork): only walks of the rmap can reach it yet.
  */
 export function walkBeginSecond(mm: u32): void {
   if (ptRwsem()) ptReadLockSecond(mm);

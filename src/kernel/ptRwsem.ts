@@ -45,7 +45,7 @@ import { thisCpu } from './percpu.ts';
 import { violation } from './report.ts';
 import {
   rwsemReadLock,
-  rwsemReadTrylock,
+  rwsemReadLockNested,
   rwsemReadUnlock,
   rwsemWriteHeld,
   rwsemWriteLock,
@@ -77,10 +77,12 @@ export function ptReadUnlock(mm: u32): void {
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
-/** As ptReadLock, of an address space that nobody takes the lock of for writing, within a walk of another one. */
+/**
+ * As ptReadLock, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child through i_mmap and takes its lock for
+ * writing, but nobody waits for a parent's lock with a child's held.
+ */
 export function ptReadLockSecond(mm: u32): void {
-  if (!rwsemReadTrylock(mm + MM_PT_LOCK, LC_PT_READ))
-    violation(ORACLE_LOCK_ORDER, mm + MM_PT_LOCK, LC_PT_READ, 1);
+  rwsemReadLockNested(mm + MM_PT_LOCK, LC_PT_READ);
   poke(thisCpu() + C_PT_WALK_SECOND, mm);
 }
 

@@ -9,7 +9,7 @@
  *  2. A VMA with an anon_vma is passed over: its table may have pages of its own.
  *  3. PMD lock; look at the *state* of the PMD entry again: reclaim of empty tables, which looks at no rmap lock, may have freed the table that was
  *     there, and somebody may have made another. A different table is as good: it is as empty. So the PMD need not be the same, it must name a table.
- *  4. PTE lock of the table that it names *now*; look for an anon_vma again.
+ *  4. PTE lock of the table that it names *now*; look for an anon_vma again. Of what is not watched, markers may be left: they go.
  *  5. Clear the PMD, flush, upper entries included; free the table by RCU.
  *
  * Lock order: folio lock; i_mmap; PMD lock; PTE lock. Source: Linux 6.18 mm/khugepaged.c (retract_page_tables); "mm: khugepaged: recheck pmd state in
@@ -17,7 +17,7 @@
  */
 
 import { PMD_PAGES, PROTOCOL_PTE_REFCOUNT, VM_UFFD_WP } from './config.ts';
-import { entryNamesTable, entryNumber } from './entry.ts';
+import { entryNamesTable, entryNumber, UFFD_MARKER } from './entry.ts';
 import { gatherFinish, gatherStart } from './gather.ts';
 import { freeDeposited } from './hugeDeposit.ts';
 import { iMmapFirst, iMmapLockRead, iMmapNext, iMmapUnlockRead } from './iMmap.ts';
@@ -31,7 +31,15 @@ import {
   VMA_START,
 } from './layout.ts';
 import { reshapeBegin, reshapeEnd, upperCleared } from './protocol.ts';
-import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
+import {
+  clearPte,
+  pteLockNested,
+  pteOffsetMapLock,
+  pteOffsetMapRwNolock,
+  pteUnlock,
+  pteUnmap,
+  pteUnmapUnlock,
+} from './pteMap.ts';
 import { count, COUNTER_TABLES_RETRACTED } from './stats.ts';
 import { flushTlbRange } from './tlb.ts';
 import { pmdFind, pmdLock, pmdUnlock } from './walk.ts';
@@ -63,6 +71,16 @@ export function takeTableOut(mm: u32, pmd: u32, first: u32): u32 {
   return entryNumber(upper);
 }
 
+/**
+ * Clears markers that nobody watches: where a range is registered anew without write protection, those of before stay until somebody comes across them
+ * (pte_marker_clear). PTE lock held.
+ */
+function forgetMarkers(pte: u32): void {
+  for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
+    if (load(pte + (i << 2)) === UFFD_MARKER) clearPte(pte + (i << 2));
+  }
+}
+
 /** Steps 3 and 4, and the first part of 5. Returns the table, which is empty and nowhere any more, or 0. */
 function retractTable(vma: u32, mm: u32, pmd: u32, first: u32): u32 {
   if (!entryNamesTable(load(pmd))) return 0;
@@ -71,12 +89,24 @@ function retractTable(vma: u32, mm: u32, pmd: u32, first: u32): u32 {
   const pte = pteOffsetMapRwNolock(pmd, first);
   if (pte !== 0) {
     pteLockNested(pte);
-    if (!mayHaveOwnEntries(vma)) table = takeTableOut(mm, pmd, first);
+    if (!mayHaveOwnEntries(vma)) {
+      forgetMarkers(pte);
+      table = takeTableOut(mm, pmd, first);
+    }
     pteUnlock(pte);
     pteUnmap(pte);
   }
   pmdUnlock(pmd);
   return table;
+}
+
+/** What step 5 leaves to do where tables are freed by their counts: only markers can be left in the table, which goes with them. */
+function emptyCountedTable(vma: u32, pmd: u32, first: u32): void {
+  if (!entryNamesTable(load(pmd))) return;
+  const pte = pteOffsetMapLock(pmd, first);
+  if (pte === 0) return;
+  if (!mayHaveOwnEntries(vma)) forgetMarkers(pte);
+  pteUnmapUnlock(pte);
 }
 
 /** Steps 2 to 5 for one VMA. */
@@ -87,7 +117,9 @@ function retractFrom(vma: u32, index: u32): void {
   const gather = gatherStart(mm);
   reshapeBegin(mm);
   const pmd = pmdFind(mm, first);
-  const table = pmd === 0 ? 0 : retractTable(vma, mm, pmd, first);
+  let table: u32 = 0;
+  if (pmd !== 0 && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) emptyCountedTable(vma, pmd, first);
+  else if (pmd !== 0) table = retractTable(vma, mm, pmd, first);
   reshapeEnd(mm);
   if (table !== 0) {
     count(COUNTER_TABLES_RETRACTED);
@@ -96,9 +128,8 @@ function retractFrom(vma: u32, index: u32): void {
   gatherFinish(gather);
 }
 
-/** Retracts the tables that map the span of `inode` from `index` on. Protocol pte-refcount has freed them as they became empty. Precondition: the folio there is locked and nothing maps the span. */
+/** Retracts the tables that map the span of `inode` from `index` on; of protocol pte-refcount's, which went as they became empty, those with markers. Precondition: the folio there is locked and nothing maps the span. */
 export function retractPageTables(inode: u32, index: u32): void {
-  if (peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) return;
   iMmapLockRead(inode);
   for (let vma = iMmapFirst(inode); vma !== 0; vma = iMmapNext(vma)) retractFrom(vma, index);
   iMmapUnlockRead(inode);

@@ -68,6 +68,7 @@ function replacement(page: u32, entry: u32, slot: u32): u32 {
   const flags = load(folio + F_FLAGS);
   if ((flags & F_LAZYFREE) !== 0) {
     if ((entry & PTE_DIRTY) === 0 && (flags & F_DIRTY) === 0) return 0;
+    or(folio + F_FLAGS, F_DIRTY);
     and(folio + F_FLAGS, ~F_LAZYFREE >>> 0);
     return entry;
   }

@@ -38,7 +38,7 @@ import {
   RWSEM_TAIL,
 } from './layout.ts';
 import { LC_RWSEM_QUEUE, spinLock, spinUnlock } from './lock.ts';
-import { HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
+import { HELD_NESTED, HELD_ORDERED, HELD_TRY, heldPop, heldPush } from './lockOrder.ts';
 import { lockAcquired, lockReleases } from './lockStat.ts';
 import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
@@ -76,8 +76,17 @@ function ownWriter(): u32 {
 
 /** Takes the lock at `sem` for reading. */
 export function rwsemReadLock(sem: u32, cls: u32): void {
+  readLock(sem, cls, HELD_ORDERED);
+}
+
+/** As rwsemReadLock, with another lock of the class held; the caller says why the order of the two is the same for all. */
+export function rwsemReadLockNested(sem: u32, cls: u32): void {
+  readLock(sem, cls, HELD_NESTED);
+}
+
+function readLock(sem: u32, cls: u32, how: u32): void {
   rcuCheckQuiescent();
-  if (CHECK >= 2) heldPush(sem, cls, HELD_ORDERED);
+  if (CHECK >= 2) heldPush(sem, cls, how);
   if (!tryRead(sem)) waitInQueue(sem, WAIT_READ, cls);
   lockAcquired(sem, cls, sem + RWSEM_LAST);
 }

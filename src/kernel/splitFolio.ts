@@ -42,10 +42,19 @@ import {
 } from './frame.ts';
 import { F_FLAGS, F_HEAD, F_INDEX, F_NEXT, F_OWNER, F_REF } from './layout.ts';
 import { folioMapCount } from './mapcount.ts';
-import { violation } from './report.ts';
+import { condResched } from './rcu.ts';
+import { beginOperation, endOperation, OP_DEFERRED_SPLIT, violation } from './report.ts';
 import { folioGetAnonVma, removeMigrationPtes, tryToMigrate } from './rmap.ts';
 import { folioTrylock, folioUnlock, folioUnlockNew } from './sleepLock.ts';
-import { count, COUNTER_FOLIOS_SPLIT, COUNTER_SPLITS_FAILED } from './stats.ts';
+import {
+  count,
+  countBy,
+  COUNTER_DEFERRED_PASSES,
+  COUNTER_DEFERRED_SPLIT,
+  COUNTER_DEFERRED_TRIED,
+  COUNTER_FOLIOS_SPLIT,
+  COUNTER_SPLITS_FAILED,
+} from './stats.ts';
 import { and, compareExchange, load, poke, store } from './word.ts';
 
 /** Flags of the folio that are not those of its pages once it is split. */
@@ -130,22 +139,29 @@ export function trySplitFolio(head: u32): boolean {
 
 /**
  * One pass over the deferred-split queue: tries the oldest folios, DEFERRED_SPLIT_BATCH at most, once each. Those that cannot be split now go
- * back to the end. Returns how many were split. No lock held, no RCU section.
+ * back to the end. Returns how many were split. Any number of CPUs at a time. No lock held, no RCU section.
  */
 export function deferredSplitPass(): u32 {
   let left = deferredLength();
+  if (left === 0) return 0;
   if (left > DEFERRED_SPLIT_BATCH) left = DEFERRED_SPLIT_BATCH;
   let split: u32 = 0;
+  beginOperation(OP_DEFERRED_SPLIT, 0, left);
+  count(COUNTER_DEFERRED_PASSES);
   while (left !== 0) {
     left -= 1;
     const head = deferredIsolate();
     if (head === 0) {
       left = 0;
     } else {
+      count(COUNTER_DEFERRED_TRIED);
       if (trySplitFolio(head)) split += 1;
       else deferredPutBack(head);
       folioPut(head);
+      condResched();
     }
   }
+  endOperation();
+  countBy(COUNTER_DEFERRED_SPLIT, split);
   return split;
 }

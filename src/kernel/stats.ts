@@ -49,6 +49,10 @@ export const COUNTER_LARGE_FAULTS: u32 = 51;
 export const COUNTER_LARGE_FALLBACKS: u32 = 52;
 export const COUNTER_FOLIOS_SPLIT: u32 = 53;
 export const COUNTER_SPLITS_FAILED: u32 = 54;
+/** Passes over the deferred-split queue that found a folio; folios that they tried to split, and split. */
+export const COUNTER_DEFERRED_PASSES: u32 = 55;
+export const COUNTER_DEFERRED_TRIED: u32 = 56;
+export const COUNTER_DEFERRED_SPLIT: u32 = 57;
 export const COUNTER_HUGE_FAULTS: u32 = 33;
 export const COUNTER_HUGE_FALLBACKS: u32 = 34;
 export const COUNTER_HUGE_ZAPS: u32 = 35;
@@ -81,9 +85,9 @@ export const COUNTER_USERFAULT_FILLED: u32 = 74;
 export const COUNTER_USERFAULT_MOVED: u32 = 75;
 export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
 /** Pages moved to another frame; address spaces copied; pages that fork copied because they were pinned. */
-export const COUNTER_MIGRATIONS: u32 = 72;
-export const COUNTER_FORKS: u32 = 73;
-export const COUNTER_FORK_COPIES: u32 = 74;
+export const COUNTER_MIGRATIONS: u32 = 77;
+export const COUNTER_FORKS: u32 = 78;
+export const COUNTER_FORK_COPIES: u32 = 79;
 export const COUNTER_VMA_LOCK_REFUSALS: u32 = 96;
 export const COUNTER_INTERRUPTS_SENT: u32 = 97;
 export const COUNTER_ITERATIONS: u32 = 98;
@@ -91,20 +95,46 @@ export const COUNTER_ITERATIONS: u32 = 98;
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
 /** Candidates for asynchronous reclaim (candidates.ts), what came of them, and tables freed for nothing (wastedFrees.ts). */
-export const COUNTER_CANDIDATES_NOTED: u32 = 112;
-export const COUNTER_CANDIDATES_LOST: u32 = 113;
-export const COUNTER_CANDIDATES_SCANNED: u32 = 114;
-export const COUNTER_CANDIDATES_GONE: u32 = 115;
-export const COUNTER_CANDIDATES_KEPT: u32 = 116;
-export const COUNTER_CANDIDATES_POSTPONED: u32 = 117;
-export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 118;
-export const COUNTER_ZERO_PAGES_DROPPED: u32 = 119;
-export const COUNTER_TABLES_WASTED: u32 = 120;
+export const COUNTER_CANDIDATES_NOTED: u32 = 86;
+export const COUNTER_CANDIDATES_LOST: u32 = 87;
+export const COUNTER_CANDIDATES_SCANNED: u32 = 88;
+export const COUNTER_CANDIDATES_GONE: u32 = 89;
+export const COUNTER_CANDIDATES_KEPT: u32 = 90;
+export const COUNTER_CANDIDATES_POSTPONED: u32 = 91;
+export const COUNTER_TABLES_RECLAIMED_ASYNC: u32 = 92;
+export const COUNTER_ZERO_PAGES_DROPPED: u32 = 93;
+export const COUNTER_TABLES_WASTED: u32 = 94;
 /** PTE tables freed by a count that became zero, and visitors that met such a count. */
 export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
 export const COUNTER_COUNT_ZERO_MET: u32 = 85;
+/** Passes of khugepaged; times that it was through with all address spaces; address spaces passed over because mmap_lock was not free. */
+export const COUNTER_KHUGEPAGED_PASSES: u32 = 102;
+export const COUNTER_KHUGEPAGED_FULL_SCANS: u32 = 103;
+export const COUNTER_KHUGEPAGED_LOCKED: u32 = 104;
+/** Spans that it looked at, by what came of it: the first of these, and the SCAN_ code (collapseScan.ts). */
+export const COUNTER_KHUGEPAGED_COLLAPSED: u32 = 105;
+export const COUNTER_KHUGEPAGED_PMD_MAPPED: u32 = 106;
+export const COUNTER_KHUGEPAGED_PMD_NULL: u32 = 107;
+export const COUNTER_KHUGEPAGED_PMD_NONE: u32 = 108;
+export const COUNTER_KHUGEPAGED_EXCEED_NONE_PTE: u32 = 109;
+export const COUNTER_KHUGEPAGED_EXCEED_SWAP_PTE: u32 = 110;
+export const COUNTER_KHUGEPAGED_EXCEED_SHARED_PTE: u32 = 111;
+export const COUNTER_KHUGEPAGED_PTE_NON_PRESENT: u32 = 112;
+export const COUNTER_KHUGEPAGED_PTE_UFFD_WP: u32 = 113;
+export const COUNTER_KHUGEPAGED_LACK_REFERENCED_PAGE: u32 = 114;
+export const COUNTER_KHUGEPAGED_PAGE_COUNT: u32 = 115;
+export const COUNTER_KHUGEPAGED_PAGE_ANON: u32 = 116;
+export const COUNTER_KHUGEPAGED_PAGE_COMPOUND: u32 = 117;
+export const COUNTER_KHUGEPAGED_VMA_CHECK: u32 = 118;
+export const COUNTER_KHUGEPAGED_ALLOC_HUGE_PAGE_FAIL: u32 = 119;
+export const COUNTER_KHUGEPAGED_TRUNCATED: u32 = 120;
+export const COUNTER_KHUGEPAGED_PTE_MAPPED_HUGEPAGE: u32 = 121;
+export const COUNTER_KHUGEPAGED_PAGE_LOCK: u32 = 122;
+export const COUNTER_KHUGEPAGED_PAGE_NULL: u32 = 123;
+export const COUNTER_KHUGEPAGED_PAGE_DIRTY: u32 = 124;
+export const COUNTER_KHUGEPAGED_FAIL: u32 = 125;
 /** One more than the last counter. */
-export const COUNTERS: u32 = 121;
+export const COUNTERS: u32 = 126;
 
 /** Counts one event. */
 export function count(counter: u32): void {

@@ -1,6 +1,7 @@
 /** Linux error numbers that the machine answers with, by name. SIGBUS is not an errno: a fault beyond a file's end. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [2, 'ENOENT'],
+  [3, 'ESRCH'],
   [4, 'EINTR'],
   [7, 'SIGBUS'],
   [11, 'EAGAIN'],

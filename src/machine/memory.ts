@@ -9,6 +9,7 @@ import {
   SEQ_START,
   TABLE_BYTES,
   THP_NEVER,
+  PMD_PAGES,
 } from '../kernel/config.ts';
 import { CANDIDATE_SHIFT } from '../kernel/candidates.ts';
 import { ZERO_FRAME } from '../kernel/frame.ts';
@@ -184,6 +185,12 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     options.mthp.reduce((bits, order) => bits | (1 << order), 0),
   );
   put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
+  const { khugepaged } = options;
+  put(layout.H_MAX_PTES_NONE, Math.min(khugepaged.maxPtesNone, PMD_PAGES - 1));
+  put(layout.H_MAX_PTES_SWAP, Math.min(khugepaged.maxPtesSwap, PMD_PAGES - 1));
+  put(layout.H_MAX_PTES_SHARED, Math.min(khugepaged.maxPtesShared, PMD_PAGES - 1));
+  put(layout.H_PAGES_TO_SCAN, khugepaged.pagesToScan);
+  put(layout.H_SCAN_SLEEP_NS, khugepaged.scanSleepMs * 1e6);
   put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
   put(
     layout.H_LOCK_STAT,

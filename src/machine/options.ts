@@ -5,6 +5,12 @@ import { refusalOf } from './refusals.ts';
 
 export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
 import { resolveFolioSizes, type FolioSizes } from './foliosOption.ts';
+import {
+  KHUGEPAGED_DEFAULTS,
+  resolveKhugepaged,
+  type Khugepaged,
+  type KhugepagedOption,
+} from './khugepagedOption.ts';
 import { OptionError } from './optionError.ts';
 
 export { OptionError };
@@ -78,6 +84,8 @@ export interface MachineOptions {
   mthp?: FolioSizes;
   /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
   thp?: ThpMode;
+  /** How khugepaged goes about it, where `thp` lets it, on a CPU that runs daemons (`daemonCpu`). */
+  khugepaged?: KhugepagedOption;
   /** Kind of the page-table locks; default `adaptive`. */
   lock?: LockKind;
   execution?: Execution;
@@ -131,10 +139,11 @@ export interface MachineOptions {
 
 /** Options with every default filled in. */
 export interface ResolvedOptions extends Required<
-  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp'>
+  Omit<MachineOptions, 'inject' | 'mutant' | 'mthp' | 'khugepaged'>
 > {
   /** Enabled orders, smallest first. */
   mthp: readonly number[];
+  khugepaged: Khugepaged;
   inject: Injection;
   /** Null: the kernel as it is. */
   mutant: string | null;
@@ -204,6 +213,7 @@ const DEFAULTS: ResolvedOptions = {
   emptiness: 'scan',
   mthp: [],
   thp: 'never',
+  khugepaged: KHUGEPAGED_DEFAULTS,
   lock: 'adaptive',
   execution: 'wasm',
   check: 'full',
@@ -280,6 +290,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     mthp: resolveFolioSizes(all.mthp),
     thp: checkName('thp', all.thp, THP_MODES),
+    khugepaged: resolveKhugepaged(all.khugepaged),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
     check: checkName('check', all.check, CHECK_LEVELS),

@@ -32,6 +32,8 @@ export function totalsLines(statistics: MachineStatistics): string[] {
       `(${count('tablesReclaimedFast')} reclaimed on the fast path, ${count('tablesReclaimedSlow')} on the slow), ` +
       `${formatCount(tables.heldBack)} held back; ${count('gracePeriods')} grace periods`,
     ...candidateLines(statistics),
+    ...khugepagedLines(statistics),
+    ...deferredLines(statistics),
   ];
 }
 
@@ -44,6 +46,54 @@ function candidateLines({ counters, candidates }: MachineStatistics): string[] {
       `${count('tablesReclaimedAsync')} freed, ${count('candidatesKept')} in use again, ${count('candidatesGone')} gone, ${count('candidatesPostponed')} put off; ` +
       `${count('upperTablesReclaimed')} upper tables freed, ${count('zeroPagesDropped')} zero pages dropped`,
     `        ${formatCount(candidates.heldBackKb)} kB at most held back now, ${formatCount(candidates.heldBackPeakKb)} kB at the peak; ${count('tablesWasted')} tables freed for nothing`,
+  ];
+}
+
+/** Reasons for which khugepaged leaves a span as it is, by their counters without `khugepaged`, and in words. */
+const SPANS_LEFT = {
+  PmdMapped: 'huge already',
+  PmdNull: 'no table',
+  PmdNone: 'no table',
+  ExceedNonePte: 'too many pages missing',
+  ExceedSwapPte: 'too many swapped out',
+  ExceedSharedPte: 'too many shared',
+  PteNonPresent: 'entries of other kinds',
+  PteUffdWp: 'write-protected by a userfaultfd',
+  LackReferencedPage: 'not accessed',
+  PageCount: 'pinned',
+  PageAnon: 'not anonymous',
+  PageCompound: 'part of a folio',
+  VmaCheck: 'mapping changed',
+  AllocHugePageFail: 'no folio',
+  Truncated: 'truncated',
+  PteMappedHugepage: 'one folio already',
+  PageLock: 'folio locked',
+  PageNull: 'not cached',
+  PageDirty: 'written to',
+  Fail: 'other',
+} as const;
+
+/** What khugepaged did, if it ran. */
+function khugepagedLines({ counters }: MachineStatistics): string[] {
+  const value = (name: string): number => counters[`khugepaged${name}`] ?? 0;
+  if (value('Passes') === 0) return [];
+  const left = new Map<string, number>();
+  for (const [name, words] of Object.entries(SPANS_LEFT))
+    if (value(name) > 0) left.set(words, (left.get(words) ?? 0) + value(name));
+  const most = [...left].toSorted((a, b) => b[1] - a[1]);
+  const reasons = most.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ');
+  return [
+    `khugepaged  ${formatPlural(value('Passes'), 'pass', 'passes')}, ${formatCount(value('FullScans'))} times through all address spaces (${formatCount(value('Locked'))} passed over, being locked): ` +
+      `${formatCount(value('Collapsed'))} spans made huge${reasons === '' ? '' : `; left: ${reasons}`}`,
+  ];
+}
+
+/** What came of folios on the deferred-split queue, if a daemon looked at any. */
+function deferredLines({ counters }: MachineStatistics): string[] {
+  const value = (name: string): number => counters[`deferred${name}`] ?? 0;
+  if (value('Passes') === 0) return [];
+  return [
+    `splitter  ${formatPlural(value('Passes'), 'pass', 'passes')} over the deferred-split queue: ${formatCount(value('Split'))} folios split of ${formatCount(value('Tried'))} tried`,
   ];
 }
 

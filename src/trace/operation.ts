@@ -1,5 +1,5 @@
-/** Doubles per operation record: call, cpu, address, length, arg2, arg3, arg4, timeS. */
-export const OP_FIELDS = 8;
+/** Doubles per operation record: call, cpu, address, length, arg2, arg3, arg4, timeS, process. */
+export const OP_FIELDS = 9;
 
 export const FIELD_CALL = 0;
 export const FIELD_CPU = 1;
@@ -9,6 +9,7 @@ export const FIELD_ARG2 = 4;
 export const FIELD_ARG3 = 5;
 export const FIELD_ARG4 = 6;
 export const FIELD_TIME_S = 7;
+export const FIELD_PROCESS = 8;
 
 export const CALL_BARRIER = 0;
 export const CALL_MMAP = 1;
@@ -19,6 +20,9 @@ export const CALL_MREMAP = 5;
 export const CALL_MPROTECT = 6;
 export const CALL_BRK = 7;
 export const CALL_FAULT = 8;
+/** arg2: the process that it makes. */
+export const CALL_FORK = 9;
+export const CALL_EXIT = 10;
 
 /** Names of the calls, indexed by call code. */
 export const CALL_NAMES = [
@@ -31,6 +35,8 @@ export const CALL_NAMES = [
   'mprotect',
   'brk',
   'fault',
+  'fork',
+  'exit',
 ] as const;
 
 export type CallName = (typeof CALL_NAMES)[number];
@@ -88,6 +94,8 @@ export interface Operation {
   arg3: number;
   arg4: number;
   timeS: number;
+  /** Process that does it: 0, or one that a fork before it made. */
+  process: number;
 }
 
 /** A list of operations: `count` records of `OP_FIELDS` doubles in shared memory. */
@@ -96,6 +104,8 @@ export interface OperationList {
   count: number;
   /** CPUs that the list names: every record's cpu is below it. */
   cpus: number;
+  /** Processes that the list names, each but 0 made by a fork in it. Default 1. */
+  processes?: number;
 }
 
 /** Record `index` of a list as an object. */
@@ -110,6 +120,7 @@ export function readOperation(operations: Float64Array, index: number): Operatio
     arg3: operations[at + FIELD_ARG3]!,
     arg4: operations[at + FIELD_ARG4]!,
     timeS: operations[at + FIELD_TIME_S]!,
+    process: operations[at + FIELD_PROCESS]!,
   };
 }
 
@@ -132,6 +143,7 @@ export class OperationWriter {
     arg3: number,
     arg4: number,
     timeS: number,
+    process = 0,
   ): number {
     const index = this.count++;
     const at = index * OP_FIELDS;
@@ -148,7 +160,8 @@ export class OperationWriter {
     records[at + 4] = arg2;
     records[at + 5] = arg3;
     records[at + 6] = arg4;
-    records[at + 7] = timeS;
+    records[at + FIELD_TIME_S] = timeS;
+    records[at + FIELD_PROCESS] = process;
     return index;
   }
 
@@ -166,10 +179,12 @@ export function operationList(
 ): OperationList {
   const writer = new OperationWriter(items.length);
   let cpus = 1;
+  let processes = 1;
   for (const item of items) {
     const { cpu = 0, address = 0, length = 0, arg2 = 0, arg3 = 0, arg4 = 0, timeS = 0 } = item;
-    writer.push(item.call, cpu, address, length, arg2, arg3, arg4, timeS);
+    writer.push(item.call, cpu, address, length, arg2, arg3, arg4, timeS, item.process ?? 0);
     cpus = Math.max(cpus, cpu + 1);
+    if (item.call === CALL_FORK) processes = Math.max(processes, arg2 + 1);
   }
-  return { operations: writer.finish(), count: writer.count, cpus };
+  return { operations: writer.finish(), count: writer.count, cpus, processes };
 }

@@ -2,9 +2,13 @@ import { BucketMap } from './bucketMap.ts';
 import {
   CALL_BARRIER,
   CALL_BRK,
+  CALL_EXIT,
   CALL_FAULT,
+  CALL_FORK,
   CALL_MREMAP,
   CALL_TOUCH,
+  FIELD_ARG2,
+  FIELD_PROCESS,
   OP_FIELDS,
 } from './operation.ts';
 import type { OperationList } from './operation.ts';
@@ -14,7 +18,10 @@ import type { OperationList } from './operation.ts';
  *
  * Each CPU runs its own operations in the order of the list. Two operations of different CPUs conflict,
  * and run in the order of the list, if their ranges meet in the same 2 MiB and at least one of them is
- * more than a fault or a touch. A barrier conflicts with everything.
+ * more than a fault or a touch. A barrier, a fork and an exit conflict with everything.
+ *
+ * Where conflicts are left to race, a process still exists while it does something: each of its operations follows the fork that
+ * made it, and precedes its exit.
  *
  * A CPU waits for another only where it could not know already: each operation carries the vector of what
  * is certain to have finished when it begins (its CPU's last vector, and those of what it waits for), and
@@ -42,7 +49,7 @@ export interface OrderOptions {
 
 /** Computes the order of a list in time near linear in its length. */
 export function orderOperations(list: OperationList, options: OrderOptions = {}): OperationOrder {
-  const { operations, count, cpus } = list;
+  const { operations, count, cpus, processes = 1 } = list;
   const conflicts = cpus > 1 && options.conflicts !== false;
   const cpuStart = sharedWords(cpus + 1);
   const cpuOps = sharedWords(count);
@@ -64,6 +71,8 @@ export function orderOperations(list: OperationList, options: OrderOptions = {})
   const after = (operation: number): void => clocks.need(operation);
   const lastOf = new Int32Array(cpus).fill(-1);
   const barrierSeen = new Int32Array(cpus).fill(-1);
+  const forkOf = new Int32Array(processes).fill(-1);
+  const lastIn = new Int32Array(processes * cpus).fill(-1);
   let barrier = -1;
   let programBreak = -1;
   for (let i = 0; i < count; i++) {
@@ -74,8 +83,17 @@ export function orderOperations(list: OperationList, options: OrderOptions = {})
       clocks.need(barrier);
       barrierSeen[cpu] = barrier;
     }
-    if (call === CALL_BARRIER) {
-      for (const last of lastOf) if (last >= 0) clocks.need(last);
+    const process = operations[at + FIELD_PROCESS]!;
+    const lives = call === CALL_FORK || call === CALL_EXIT;
+    clocks.need(forkOf[process]!);
+    if (call === CALL_EXIT) {
+      const lastOnes = lastIn.subarray(process * cpus, (process + 1) * cpus);
+      for (const last of lastOnes) clocks.need(last);
+    }
+    if (call === CALL_FORK) forkOf[operations[at + FIELD_ARG2]!] = i;
+    lastIn[process * cpus + cpu] = i;
+    if (call === CALL_BARRIER || (conflicts && lives)) {
+      for (const last of lastOf) clocks.need(last);
       barrier = barrierSeen[cpu] = i;
     } else if (map !== null) {
       const address = operations[at + 2]!;
@@ -154,8 +172,9 @@ class Clocks {
     for (let cpu = 0; cpu < cpus; cpu++) this.#vectors.push(0);
   }
 
-  /** The next operation to begin comes after `operation`. */
+  /** The next operation to begin comes after `operation`; -1: after none. */
   need(operation: number): void {
+    if (operation < 0) return;
     const cpu = this.#cpuOf[operation]!;
     const before = this.#needed[cpu]!;
     if (before >= operation) return;

@@ -6,7 +6,8 @@ import { STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
 import { DIST } from '../machine/kernel.ts';
 import { errnoName } from '../machine/errno.ts';
-import type { AddressSpace, Machine } from '../machine/machine.ts';
+import { AddressSpace } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { SpaceStatistics } from '../machine/statistics.ts';
 import {
   CALL_BARRIER,
@@ -14,13 +15,14 @@ import {
   CALL_NAMES,
   FIELD_ARG4,
   FIELD_CALL,
+  FIELD_PROCESS,
   FIELD_TIME_S,
   FILE_RADIX,
   OP_FIELDS,
 } from './operation.ts';
 import type { OperationList } from './operation.ts';
 import { orderOperations } from './order.ts';
-import { DONE, NOT_RUN, PROGRESS_WORDS } from './replayCpu.ts';
+import { DONE, NOT_RUN, PROGRESS_WORDS, SPACE_WORDS } from './replayCpu.ts';
 import type { ReplayPlan } from './replayCpu.ts';
 
 /** Pages of every file that a recording maps: beyond any offset, so that no fault is past a file's end. */
@@ -30,7 +32,10 @@ const POLL_MS = 50;
 export const TABLE_KB = 4;
 
 export interface ReplayOptions {
-  /** Address space to replay in; default: one of its own, destroyed afterwards. */
+  /**
+   * Address space to replay in; default: one of its own, destroyed afterwards with those that it forked. Given one, the forked ones that are left are
+   * the caller's (`ReplayResult.forked`), and a list that ends process 0 ends the given one.
+   */
   space?: AddressSpace;
   /** Whether conflicting operations of different CPUs keep their order; default true. Barriers always hold. */
   conflicts?: boolean;
@@ -57,7 +62,7 @@ export interface ReplayResult {
   durationMs: number;
   /** Number of operations that each error was the answer of, by name. */
   errors: Record<string, number>;
-  /** Greatest page-table memory after any operation. */
+  /** Greatest page-table memory after any operation, of all processes together, as are all that follow. */
   vmptePeakKb: number;
   /** Page-table memory and mapped anonymous pages after the last operation of the list that ran. */
   vmpteKb: number;
@@ -66,6 +71,12 @@ export interface ReplayResult {
   errnos: Uint16Array;
   vmpteKbs: Uint32Array;
   anonPagesAfter: Uint32Array;
+  /** Processes that the list names. */
+  processes: number;
+  /** Where there are several, per operation and process: tables (-1: no such process), mapped anonymous pages. */
+  spaces: Int32Array;
+  /** Address spaces that were forked and are still there. */
+  forked: AddressSpace[];
   /** Why the CPUs stopped early: one of them died, or its code failed. Null otherwise. */
   failure: Error | null;
 }
@@ -98,25 +109,28 @@ export async function replay(
   list: OperationList,
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  const { operations, count, cpus } = list;
+  const { operations, count, cpus, processes = 1 } = list;
   if (cpus > machine.cpus) {
     throw new RangeError(`list names ${cpus} CPUs; allowed: at most ${machine.cpus}`);
   }
   const space = options.space ?? (await machine.createAddressSpace());
   const conflicts = options.conflicts ?? true;
   const start = space.statistics();
+  const mms = new Uint32Array(shared(processes * 4));
+  mms[0] = space.handle;
   const plan: ReplayPlan = {
-    mm: space.handle,
+    mms,
     operations,
     order: orderOperations(list, { conflicts }),
     files: await createFiles(machine, list),
     progress: new Int32Array(shared(cpus * PROGRESS_WORDS * 4)),
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
-    changes: conflicts || cpus === 1,
+    changes: processes === 1 && (conflicts || cpus === 1),
     daemons: machine.options.protocol === 'async',
     timed: count > 0 && operations[(count - 1) * OP_FIELDS + FIELD_TIME_S] !== 0,
     tables: new Int32Array(shared(count * 4)),
     anonPages: new Int32Array(shared(count * 4)),
+    spaces: new Int32Array(shared(processes === 1 ? 0 : count * processes * SPACE_WORDS * 4)),
   };
   const module = new URL('src/trace/replayCpu.js', DIST);
   const startMs = performance.now();
@@ -158,8 +172,13 @@ export async function replay(
   report();
   const failed = ends.find((end) => end.status === 'rejected');
   const result = gather(plan, start, durationMs);
+  for (const mm of mms.subarray(1))
+    if (mm !== 0) result.forked.push(new AddressSpace(mm, machine.words));
   if (failed !== undefined) result.failure = failed.reason as Error;
-  else if (options.space === undefined) await machine.destroyAddressSpace(space);
+  else if (options.space === undefined) {
+    for (const one of result.forked.splice(0)) await machine.destroyAddressSpace(one);
+    if (mms[0] !== 0) await machine.destroyAddressSpace(space);
+  }
   return result;
 }
 
@@ -209,8 +228,21 @@ function gather(plan: ReplayPlan, start: SpaceStatistics, durationMs: number): R
     errnos,
     vmpteKbs,
     anonPagesAfter,
+    processes: plan.mms.length,
+    spaces: new Int32Array(plan.spaces),
+    forked: [],
     failure: null,
   };
+}
+
+/** The processes of one operation, as `replay --each` prints them: table memory in kB and anonymous pages of each, null where there is none. */
+function processesText(result: ReplayResult, op: number): string {
+  const { processes, spaces } = result;
+  const texts = Array.from({ length: processes }, (_, process) => {
+    const at = (op * processes + process) * SPACE_WORDS;
+    return spaces[at]! < 0 ? 'null' : `[${spaces[at]! * TABLE_KB},${spaces[at + 1]}]`;
+  });
+  return `,"processes":[${texts.join(',')}]`;
 }
 
 /**
@@ -228,7 +260,10 @@ export function eachLine(
   const errno = result.errnos[op]!;
   const time = timed ? `,"t":${list.operations[op * OP_FIELDS + 7]!}` : '';
   const name = errno === 0 || errno === NOT_RUN ? 'null' : `"${errnoName(errno)}"`;
-  return `{"op":${number},"call":"${call}","errno":${name},"vmpteKb":${result.vmpteKbs[op]},"anonPages":${result.anonPagesAfter[op]}${time}}`;
+  const several = result.processes > 1;
+  const process = several ? `,"process":${list.operations[op * OP_FIELDS + FIELD_PROCESS]!}` : '';
+  const each = several ? processesText(result, op) : '';
+  return `{"op":${number},"call":"${call}"${process},"errno":${name},"vmpteKb":${result.vmpteKbs[op]},"anonPages":${result.anonPagesAfter[op]}${each}${time}}`;
 }
 
 /** The lines of `replay --each`: one for each operation that ran. Barriers are not operations and do not count. */

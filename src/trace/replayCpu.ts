@@ -18,13 +18,16 @@ import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.
 import {
   CALL_BARRIER,
   CALL_BRK,
+  CALL_EXIT,
   CALL_FAULT,
+  CALL_FORK,
   CALL_MADVISE,
   CALL_MMAP,
   CALL_MPROTECT,
   CALL_MREMAP,
   CALL_MUNMAP,
   CALL_TOUCH,
+  FIELD_PROCESS,
   FIELD_TIME_S,
   FILE_RADIX,
   OP_FIELDS,
@@ -48,10 +51,19 @@ const PARK_MS = 1;
 /** Each CPU counts resident pages on a cache line of its own. */
 const RSS_LINE_WORDS = 16;
 
+const ENOMEM = 12;
+const ESRCH = 3;
+
+/** Words per process in `ReplayPlan.spaces`: its tables, or -1 where there is no such process, and its mapped anonymous pages. */
+export const SPACE_WORDS = 2;
+
 /** Everything that the CPUs of a replay share. Arrays of results are written by the CPU that runs the operation. */
 export interface ReplayPlan {
-  /** Handle of the address space. */
-  mm: number;
+  /**
+   * Handle of each process's address space, 0: there is none. Element 0 is given; a fork stores its child's before it counts as finished, an exit 0
+   * before the address space ends; the order keeps other operations of the process out meanwhile.
+   */
+  mms: Uint32Array<SharedArrayBuffer>;
   operations: Float64Array<SharedArrayBuffer>;
   order: OperationOrder;
   /** Handle of the file with each number; 0 for numbers that no operation names. */
@@ -73,6 +85,8 @@ export interface ReplayPlan {
   tables: Int32Array<SharedArrayBuffer>;
   /** Per operation: mapped anonymous pages. */
   anonPages: Int32Array<SharedArrayBuffer>;
+  /** Per operation and process, where there are several: SPACE_WORDS after the operation. `tables` and `anonPages` are the sums over all of them then. */
+  spaces: Int32Array<SharedArrayBuffer>;
 }
 
 function stopped(cpu: WorkloadCpu): boolean {
@@ -125,6 +139,22 @@ class Gauges {
   }
 }
 
+/** Notes what every process has after operation `op`. */
+function noteSpaces(cpu: WorkloadCpu, plan: ReplayPlan, op: number): void {
+  const processes = plan.mms.length;
+  for (let process = 0; process < processes; process++) {
+    const at = (op * processes + process) * SPACE_WORDS;
+    const mm = Atomics.load(plan.mms, process);
+    plan.spaces[at] = -1;
+    if (mm === 0) continue;
+    const gauges = new Gauges(cpu, mm);
+    const tables = (plan.spaces[at] = gauges.tables());
+    const anonPages = (plan.spaces[at + 1] = gauges.anonPages());
+    plan.tables[op]! += tables;
+    plan.anonPages[op]! += anonPages;
+  }
+}
+
 /** Runs this CPU's operations of the plan; gives how many it has finished. It stops early when the machine does. */
 export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
   const { operations, order, progress, errnos, tables, anonPages, changes } = plan;
@@ -132,7 +162,8 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
   const from = order.cpuStart[cpu.id]!;
   const end = order.cpuStart[cpu.id + 1]!;
   const own = cpu.id * PROGRESS_WORDS;
-  const gauges = new Gauges(cpu, plan.mm);
+  const several = plan.mms.length > 1;
+  const gauges = new Gauges(cpu, plan.mms[0]!);
   for (let next = from; next < end; next++) {
     if (stopped(cpu)) return next - from;
     const op = order.cpuOps[next]!;
@@ -146,8 +177,12 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
     const errno = execute(cpu, plan, operations, op * OP_FIELDS);
     if (errno === NOT_RUN) return next - from;
     errnos[op] = errno;
-    tables[op] = changes ? gauges.ownTables() - tablesBefore : gauges.tables();
-    anonPages[op] = changes ? gauges.ownAnonPages() - anonBefore : gauges.anonPages();
+    if (several) {
+      noteSpaces(cpu, plan, op);
+    } else {
+      tables[op] = changes ? gauges.ownTables() - tablesBefore : gauges.tables();
+      anonPages[op] = changes ? gauges.ownAnonPages() - anonBefore : gauges.anonPages();
+    }
     kernel.rcuQuiescentState();
     Atomics.store(progress, own + DONE, next - from + 1);
     if (Atomics.load(progress, own + WAITERS) !== 0) Atomics.notify(progress, own + DONE);
@@ -206,7 +241,9 @@ function waitFor(
 /** Executes the record at `at`; its error number, or NOT_RUN when the machine stopped in the middle of it. */
 function execute(cpu: WorkloadCpu, plan: ReplayPlan, operations: Float64Array, at: number): number {
   const { calls } = cpu;
-  const { mm } = plan;
+  const process = operations[at + FIELD_PROCESS]!;
+  const mm = Atomics.load(plan.mms, process);
+  if (mm === 0 && operations[at] !== CALL_BARRIER) return ESRCH;
   const address = operations[at + 2]!;
   const length = operations[at + 3]!;
   const arg2 = operations[at + 4]!;
@@ -231,6 +268,15 @@ function execute(cpu: WorkloadCpu, plan: ReplayPlan, operations: Float64Array, a
       return calls.mremap(mm, address, length, arg2, arg3, arg4);
     case CALL_BRK:
       return calls.brk(mm, address);
+    case CALL_FORK: {
+      const child = calls.pages.fork(mm);
+      Atomics.store(plan.mms, arg2, child);
+      return child === 0 ? ENOMEM : 0;
+    }
+    case CALL_EXIT:
+      Atomics.store(plan.mms, process, 0);
+      calls.pages.mmDestroy(mm);
+      return 0;
     case CALL_BARRIER:
       return 0;
     default:

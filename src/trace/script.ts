@@ -2,6 +2,8 @@ import {
   ADDRESS_SPACE_BYTES,
   ADVICE_NUMBERS,
   CALL_BARRIER,
+  CALL_EXIT,
+  CALL_FORK,
   CALL_MADVISE,
   CALL_MMAP,
   CALL_MPROTECT,
@@ -19,6 +21,8 @@ import { quote, TraceError } from './traceError.ts';
 
 /** Highest CPU number that an `N:` prefix may name. */
 export const SCRIPT_MAX_CPU = 1023;
+/** Most processes that a script may have, the first one included. */
+export const SCRIPT_MAX_PROCESSES = 64;
 
 const MAX_LENGTH = 2 ** 52;
 const DEFAULT_STRIDE = 4096;
@@ -43,6 +47,8 @@ const USAGE: Readonly<Record<string, string>> = {
   madvise: `madvise ADDR LEN ${Object.keys(ADVICE_NUMBERS).join('|')}`,
   mremap: 'mremap OLD LEN NEW [NEWLEN]',
   mprotect: 'mprotect ADDR LEN none|r|rw',
+  fork: 'fork',
+  exit: 'exit',
   barrier: 'barrier',
 };
 const CALLS = Object.keys(USAGE).join(', ');
@@ -126,6 +132,47 @@ export function scriptNumber(word: string): number | null {
   return digits * SUFFIX[match[3]!]!;
 }
 
+/** The processes of a script as its lines follow each other: 0 from the start, each fork makes the next one, `exit` ends one. */
+class Processes {
+  /** Line in which each one ended; 0: it has not. */
+  readonly #endedAt: number[] = [0];
+
+  get count(): number {
+    return this.#endedAt.length;
+  }
+
+  /** Takes `@P` from the front of the words, if it is there. */
+  named(words: Words): number {
+    const word = words.peek();
+    if (word === undefined || !word.startsWith('@')) return this.#alive(words, '0', 0);
+    words.take();
+    const text = word.slice(1);
+    return this.#alive(words, text, /^[0-9]+$/.test(text) ? Number(text) : NaN);
+  }
+
+  #alive(words: Words, text: string, process: number): number {
+    const endedAt = this.#endedAt[process];
+    if (endedAt === undefined) {
+      const last = this.count - 1;
+      const allowed = last === 0 ? '0; each fork makes the next one' : `0 to ${last}`;
+      words.fail(`process ${quote(text)} is none so far`, allowed);
+    }
+    if (endedAt !== 0)
+      words.fail(`process ${process} has exited in line ${endedAt}`, 'one that has not');
+    return process;
+  }
+
+  fork(words: Words): number {
+    if (this.count === SCRIPT_MAX_PROCESSES)
+      words.fail('the fork is one too many', `${SCRIPT_MAX_PROCESSES} processes`);
+    return this.#endedAt.push(0) - 1;
+  }
+
+  exit(words: Words, process: number): void {
+    this.#endedAt[process] = words.line;
+  }
+}
+
 /**
  * Parses an mm script (DESIGN section 7) into operation records; `timeS` is 0 in all of them.
  * `barrier` is a record of its own. Throws a TraceError that names `file` and the line.
@@ -133,6 +180,7 @@ export function scriptNumber(word: string): number | null {
 export function parseScript(text: string, file: string): OperationList {
   const writer = new OperationWriter(256);
   const lines = text.split('\n');
+  const processes = new Processes();
   let cpus = 1;
   for (let index = 0; index < lines.length; index++) {
     const raw = lines[index]!;
@@ -151,58 +199,72 @@ export function parseScript(text: string, file: string): OperationList {
       body = body.slice(prefix[0].length);
     }
     const words = new Words(body === '' ? [] : body.split(/\s+/), file, index + 1);
-    parseCall(words, cpu, writer);
+    parseCall(words, cpu, processes, writer);
     if (cpu >= cpus) cpus = cpu + 1;
   }
   if (writer.count === 0) {
     throw new TraceError(file, null, 'no operation in the file', `lines of ${CALLS}`);
   }
-  return { operations: writer.finish(), count: writer.count, cpus };
+  return { operations: writer.finish(), count: writer.count, cpus, processes: processes.count };
 }
 
-function parseCall(words: Words, cpu: number, writer: OperationWriter): void {
+function parseCall(words: Words, cpu: number, all: Processes, writer: OperationWriter): void {
+  if (words.peek() === 'barrier') {
+    words.take();
+    words.end(USAGE['barrier']!);
+    writer.push(CALL_BARRIER, cpu, 0, 0, 0, 0, 0, 0);
+    return;
+  }
+  const process = all.named(words);
   const name = words.take();
   if (name === undefined) words.fail('the operation is missing', CALLS);
   const usage = lookUp(USAGE, name);
   if (usage === undefined) words.fail(`operation ${quote(name)} is unknown`, CALLS);
-  if (name === 'barrier') {
+  if (name === 'barrier') words.fail("a barrier is no process's", usage);
+  if (name === 'fork' || name === 'exit') {
     words.end(usage);
-    writer.push(CALL_BARRIER, cpu, 0, 0, 0, 0, 0, 0);
+    const forks = name === 'fork';
+    const child = forks ? all.fork(words) : 0;
+    writer.push(forks ? CALL_FORK : CALL_EXIT, cpu, 0, 0, child, 0, 0, 0, process);
+    if (!forks) all.exit(words, process);
     return;
   }
+  const push = (call: number, arg2: number, arg3: number): void => {
+    writer.push(call, cpu, address, length, arg2, arg3, 0, 0, process);
+  };
   const address = words.address(name === 'mremap' ? 'OLD' : 'ADDR', usage);
   const length = words.length('LEN', usage);
   switch (name) {
     case 'mmap': {
       const [protection, flags] = mmapOptions(words, usage);
-      writer.push(CALL_MMAP, cpu, address, length, protection, flags, 0, 0);
+      push(CALL_MMAP, protection, flags);
       break;
     }
     case 'munmap':
-      writer.push(CALL_MUNMAP, cpu, address, length, 0, 0, 0, 0);
+      push(CALL_MUNMAP, 0, 0);
       break;
     case 'touch': {
       const mode = words.peek();
       if (mode === 'r' || mode === 'w') words.take();
       const stride = words.done ? DEFAULT_STRIDE : words.length('STRIDE', usage);
       if (stride === 0) words.fail('STRIDE is 0', '1 to 4096T');
-      writer.push(CALL_TOUCH, cpu, address, length, mode === 'r' ? 0 : 1, stride, 0, 0);
+      push(CALL_TOUCH, mode === 'r' ? 0 : 1, stride);
       break;
     }
     case 'madvise': {
       const advice = words.choice('advice', ADVICE_NUMBERS, usage);
-      writer.push(CALL_MADVISE, cpu, address, length, advice, 0, 0, 0);
+      push(CALL_MADVISE, advice, 0);
       break;
     }
     case 'mremap': {
       const to = words.address('NEW', usage);
       const newLength = words.done ? length : words.length('NEWLEN', usage);
-      writer.push(CALL_MREMAP, cpu, address, length, to, newLength, 0, 0);
+      push(CALL_MREMAP, to, newLength);
       break;
     }
     case 'mprotect': {
       const protection = words.choice('protection', PROTECTIONS, usage);
-      writer.push(CALL_MPROTECT, cpu, address, length, protection, 0, 0, 0);
+      push(CALL_MPROTECT, protection, 0);
       break;
     }
   }
@@ -244,7 +306,8 @@ export function formatScriptNumber(value: number): string {
  */
 export function formatScriptLine(operation: Operation): string {
   const { call, cpu, address, length, arg2, arg3, arg4 } = operation;
-  const prefix = cpu === 0 ? '' : `${cpu}: `;
+  const onCpu = cpu === 0 ? '' : `${cpu}: `;
+  const prefix = operation.process === 0 ? onCpu : `${onCpu}@${operation.process} `;
   const range = `${formatScriptNumber(address)} ${formatScriptNumber(length)}`;
   const protection = PROTECTION_NAMES[arg2];
   switch (call) {
@@ -273,6 +336,10 @@ export function formatScriptLine(operation: Operation): string {
     case CALL_MPROTECT:
       if (protection === undefined) return cannot(`protection ${arg2}`);
       return `${prefix}mprotect ${range} ${protection}`;
+    case CALL_FORK:
+      return `${prefix}fork`;
+    case CALL_EXIT:
+      return `${prefix}exit`;
     default:
       return cannot(`call ${call}`);
   }

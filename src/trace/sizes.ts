@@ -32,11 +32,15 @@ export interface ReplaySizes {
 }
 
 /** Sizes of a machine for a replay. */
-export type ReplayMachine = ReplaySizes & { anonVmas: number; anonVmaChains: number };
+export type ReplayMachine = ReplaySizes & {
+  anonVmas: number;
+  anonVmaChains: number;
+  addressSpaces: number;
+};
 
-/** Upper bounds for a list, from the ranges of its operations alone. */
+/** Upper bounds for a list, from the ranges of its operations alone: each of its processes may have all that they all have. */
 export function replaySizes(list: OperationList): ReplaySizes {
-  const { operations, count } = list;
+  const { operations, count, processes = 1 } = list;
   const touched = new Uint8Array(SPANS);
   const files = new Set<number>();
   let frames = 0;
@@ -90,9 +94,9 @@ export function replaySizes(list: OperationList): ReplaySizes {
   }
   const tables = touched.reduce((sum, used) => sum + used, 0);
   return {
-    tables: tables + Math.min(tables, 512 * PGD_ENTRIES) + PGD_ENTRIES + 1,
+    tables: processes * (tables + Math.min(tables, 512 * PGD_ENTRIES) + PGD_ENTRIES + 1),
     frames,
-    vmas,
+    vmas: processes * vmas,
     inodes: inodes + files.size,
   };
 }
@@ -107,5 +111,6 @@ export function replayMachine(list: OperationList): ReplayMachine {
     anonVmas: Math.min(TABLES_MAX, Math.max(65_536, sizes.vmas + 4096)),
     anonVmaChains: Math.min(TABLES_MAX, 2 * Math.max(65_536, sizes.vmas + 4096)),
     inodes: Math.min(65_535, sizes.inodes + 16),
+    addressSpaces: Math.max(16, list.processes ?? 1),
   };
 }

@@ -9,6 +9,7 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_PAGEOUT,
@@ -75,6 +76,21 @@ export const UFFD_CASES: Record<string, Case> = {
     expect(m.calls.uffdUnregister(m.mm, B, 8)).toBe(EINVAL);
     expect(m.calls.uffdUnregister(m.mm, A, 8)).toBe(0);
     expect(m.calls.uffdUnregister(m.mm, A, 8)).toBe(0);
+  },
+
+  'userfaultfd: markers that a registration without write protection leaves go with their table in a collapse'(
+    m,
+  ) {
+    m.mmap(A, PMD_PAGES, { flags: SHARED });
+    expect(m.calls.access(m.mm, A, 1)).toBe(0);
+    api(m);
+    expect(register(m, A, PMD_PAGES, WP)).toBe(0);
+    expect(protect(m, A + 1, 1)).toBe(0);
+    expect(m.entry(A + 1)).toBe(UFFD_MARKER);
+    expect(register(m, A, PMD_PAGES, MISSING)).toBe(0);
+    expect(m.entry(A + 1)).toBe(UFFD_MARKER);
+    expect(m.calls.madvise(m.mm, A, PMD_PAGES, MADV_COLLAPSE)).toBe(0);
+    expect(m.entry(A + 1)).not.toBe(UFFD_MARKER);
   },
 
   'userfaultfd: registration splits and merges as rights do'(m) {

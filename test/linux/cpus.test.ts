@@ -19,6 +19,7 @@ import type { OperationList } from '../../src/trace/operation.ts';
 import { eachLines, replay } from '../../src/trace/replay.ts';
 import { parseScript } from '../../src/trace/script.ts';
 import { generateScript } from './generate.ts';
+import { parseLines } from './lines.ts';
 
 const CPUS = 2;
 const HALF = 2 ** 43;
@@ -124,5 +125,30 @@ describe('in the command line', () => {
     expect(expected.split('\n').length).toBe(lines.length + 1);
     expect(await each('two.mm', onTwo.join('\n'), '--cpus', '2')).toBe(expected);
     expect(await each('one.mm', lines.join('\n'), '--cpus', '2')).toBe(expected);
+  });
+
+  test('each process on a CPU of its own, racing: the answers stay', async () => {
+    for (const seed of [2, 4, 5, 7]) {
+      const lines = generateScript(seed, 'fork').trimEnd().split('\n');
+      const spread = lines.map((line) => {
+        const [, process = '0'] = /^@(\d+)/.exec(line) ?? [];
+        return `${Number(process) % 3}: ${line}`;
+      });
+      const answers = (text: string): unknown[] =>
+        parseLines(text).map(({ op, call, process, errno }) => [op, call, process, errno]);
+      const expected = await each('one.mm', lines.join('\n'));
+      const found = await each('three.mm', spread.join('\n'), '--cpus', '3');
+      expect(answers(found)).toEqual(answers(expected));
+    }
+  });
+
+  test('processes with a barrier where the CPU changes answer as on one CPU', async () => {
+    const lines = generateScript(11, 'fork').trimEnd().split('\n');
+    const onTwo = lines.flatMap((line, op) => [
+      ...(op > 0 && cpuOf(op) !== cpuOf(op - 1) ? ['barrier'] : []),
+      `${cpuOf(op)}: ${line}`,
+    ]);
+    const expected = await each('one.mm', lines.join('\n'));
+    expect(await each('two.mm', onTwo.join('\n'), '--cpus', '2')).toBe(expected);
   });
 });

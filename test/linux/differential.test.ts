@@ -207,7 +207,14 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
   );
 
   for (const profile of profiles) {
-    const reasons = { private: null, all: whyNotMremap, dense: null, huge: whyNotHuge };
+    const reasons = {
+      private: null,
+      all: whyNotMremap,
+      dense: null,
+      huge: whyNotHuge,
+      fork: whyNotMremap,
+      forkHuge: whyNotHuge,
+    };
     const reason = reasons[profile];
     const title = `${scriptCount} generated scripts, ${profile}${skipped(reason)}`;
     describe.skipIf(reason !== null)(title, () => {

@@ -6,6 +6,7 @@
  * neighbours, advice covers parts, holes and several mappings. Some operations are wrong on purpose.
  */
 import { generateDense } from './generateDense.ts';
+import { generateFork } from './generateFork.ts';
 import { generateHuge } from './generateHuge.ts';
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';
@@ -13,10 +14,11 @@ import type { Random } from './random.ts';
 /**
  * `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too.
  * `dense`: as `all`, with few places and many more meetings (generateDense.ts). `huge`: huge pages and collapse (generateHuge.ts).
+ * `fork`: `all` and `dense` ones in several processes; `forkHuge`: `huge` ones (generateFork.ts).
  */
-export type Profile = 'private' | 'all' | 'dense' | 'huge';
+export type Profile = 'private' | 'all' | 'dense' | 'huge' | 'fork' | 'forkHuge';
 
-export const PROFILES: readonly Profile[] = ['private', 'all', 'dense', 'huge'];
+export const PROFILES: readonly Profile[] = ['private', 'all', 'dense', 'huge', 'fork', 'forkHuge'];
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
@@ -404,9 +406,13 @@ class ScriptWriter {
 
 /**
  * The script that belongs to `seed` (an unsigned 32-bit integer), one operation a line: 25 to 60 lines, `dense` ones 40
- * to 90.
+ * to 90, those with forks more.
  */
 export function generateScript(seed: number, profile: Profile): string {
+  if (profile === 'fork') {
+    return generateFork(seed, generateScript(seed, seed % 2 === 0 ? 'all' : 'dense'));
+  }
+  if (profile === 'forkHuge') return generateFork(seed, generateHuge(seed));
   if (profile === 'huge') return generateHuge(seed);
   return profile === 'dense' ? generateDense(seed) : new ScriptWriter(seed, profile).write();
 }

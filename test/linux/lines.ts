@@ -2,15 +2,23 @@
 export interface EachLine {
   op: number;
   call: string;
+  /** Who did it, in scripts of several processes. */
+  process?: number;
   /** A name such as `ENOMEM`; null when the operation succeeded. */
   errno: string | null;
-  /** Table memory of the address space in KiB, counted from the state before the first operation. */
+  /** Table memory in KiB, counted from the state before the first operation, of all processes together. */
   vmpteKb: number;
-  /** Mapped anonymous pages; the zero page is not one. */
+  /** Mapped anonymous pages, of all processes together; the zero page is not one. */
   anonPages: number;
+  /** Both of each process, in scripts of several; null for one that is not there. */
+  processes?: ([vmpteKb: number, anonPages: number] | null)[];
 }
 
-const FIELDS = ['op', 'call', 'errno', 'vmpteKb', 'anonPages'] as const;
+const FIELDS = ['op', 'call', 'process', 'errno', 'vmpteKb', 'anonPages'] as const;
+
+const same = (ours: EachLine, theirs: EachLine): boolean =>
+  FIELDS.every((field) => ours[field] === theirs[field]) &&
+  JSON.stringify(ours.processes) === JSON.stringify(theirs.processes);
 
 /** The lines of one script. Throws a SyntaxError for a line that is not JSON. */
 export function parseLines(text: string): EachLine[] {
@@ -26,12 +34,13 @@ export function firstDifference(kernel: readonly EachLine[], ptlab: readonly Eac
   for (let index = 0; index < count; index++) {
     const ours = ptlab[index];
     const theirs = kernel[index];
-    if (!ours || !theirs || FIELDS.some((field) => ours[field] !== theirs[field])) return index;
+    if (!ours || !theirs || !same(ours, theirs)) return index;
   }
   return -1;
 }
 
 export function describeLine(line: EachLine | undefined): string {
   if (!line) return 'no line';
-  return `${line.errno ?? 'fine'}, vmpteKb ${line.vmpteKb}, anonPages ${line.anonPages}`;
+  const all = `${line.errno ?? 'fine'}, vmpteKb ${line.vmpteKb}, anonPages ${line.anonPages}`;
+  return line.processes === undefined ? all : `${all}, ${JSON.stringify(line.processes)}`;
 }

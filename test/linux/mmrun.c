@@ -4,28 +4,37 @@
  *
  *     mmrun [--base ADDR] [--reserve] [--state] FILE...
  *
- * Each script runs in a process of its own, pinned to one CPU. With more than
- * one FILE a line {"script":"FILE"} precedes the lines of each script.
+ * Each process of a script is one of its own; all are pinned to one CPU. With more
+ * than one FILE a line {"script":"FILE"} precedes the lines of each script.
  *
  *     --base     where address 0 of a script lies (16T unless told)
  *     --reserve  leave out MAP_NORESERVE, so that the kernel accounts memory
- *     --state    add the script's VMAs to each line, for studying a difference
+ *     --state    add the VMAs of the process that did it to each line, for studying a difference
+ *
+ * A controller per script reads it, sends each operation through a pipe to the process
+ * that it is for, waits for the answer, and reads what /proc has of every live process:
+ * nothing that is measured keeps results. `fork` is a fork of that process; the child
+ * answers when it is ready. After `exit` the controller waits until the address space
+ * has gone.
  *
  * The script's address space ends one page below 16T, as the kernel's own ends one
  * page below a power of two; munmap may name that page. What reaches beyond is
  * answered as the kernel answers beyond its own end, and never touches this process'
  * memory.
  *
- * `vmpteKb` and `anonPages` are counted from the state before the first
- * operation. Nothing between two readings may touch new memory of our own:
- * buffers are static, and a script that uses every operation runs first, far
- * away from the range that is measured, so that all pages are there.
+ * `vmpteKb` and `anonPages` are counted from the state of a process that has done nothing
+ * yet: process 0 before the first operation; a forked one as a fork of that state has it.
+ * Nothing between two readings may touch new memory of the image: a script that uses every
+ * operation runs first in each process, behind the range that is measured, so that all
+ * pages are there. Two forks, one of the other, are measured before the first operation;
+ * they must not differ.
  *
- * Exit: 0, 2 for a bad script (FILE:LINE: what is wrong), 3 if a child died.
+ * Exit: 0, 2 for a bad script (FILE:LINE: what is wrong), 3 if a process died.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -35,6 +44,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,10 +56,14 @@
 #define PR_THP_DISABLE_EXCEPT_ADVISED 2
 #endif
 
-enum call { MMAP, MUNMAP, TOUCH, MADVISE, MREMAP, MPROTECT };
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
-static const char *const call_names[] = {"mmap",    "munmap", "touch",
-                                         "madvise", "mremap", "mprotect"};
+enum call { MMAP, MUNMAP, TOUCH, MADVISE, MREMAP, MPROTECT, FORK, EXIT };
+
+static const char *const call_names[] = {"mmap",   "munmap",   "touch", "madvise",
+                                         "mremap", "mprotect", "fork",  "exit"};
 
 static const struct {
     const char *name;
@@ -61,6 +75,8 @@ static const struct {
 
 struct operation {
     enum call call;
+    /* Who does it; for fork, whom it makes. */
+    int process, child;
     uint64_t address, length, new_address, new_length, stride;
     int prot, flags, advice, write;
 };
@@ -71,18 +87,44 @@ struct operation {
 #define MAX_LENGTH (1ULL << 52)
 /* Longer than any user address space, and short enough that no sum wraps. */
 #define BEYOND (1ULL << 62)
+/* Where processes warm up, from `base`: in tables that the script shares with nothing. */
+#define WARM (SPACE + (512ULL << 30))
 
 #define MAX_OPERATIONS 65536
+#define MAX_PROCESSES 64
+/* A fork and its fork, which are measured before the first operation. */
+#define SAMPLE MAX_PROCESSES
+#define SAMPLES 2
 #define TEXT_BYTES (8 << 20)
-#define OUT_BYTES (64 << 20)
+#define ANSWER_MS 60000
 
 static struct operation operations[MAX_OPERATIONS];
+static struct operation warm_operations[16];
+static int warm_count;
 static char text[TEXT_BYTES];
-static char out[OUT_BYTES];
-static size_t out_used;
 static char proc_text[1 << 20];
-static int status_fd = -1, rollup_fd = -1, maps_fd = -1;
 static int status_is_exact;
+
+struct counters {
+    int64_t vmpte_kb, anon_pages;
+};
+
+/* What the controller knows of each process. */
+static struct process {
+    int alive;
+    int pid_fd, status_fd, rollup_fd, maps_fd;
+    struct counters before;
+} processes[MAX_PROCESSES + SAMPLES];
+/* Processes that the script names. */
+static int process_count;
+
+/* A pipe to each process, and one back from all. */
+static int requests[MAX_PROCESSES + SAMPLES][2], answers[2];
+
+struct answer {
+    int process, error;
+    pid_t pid;
+};
 
 static uint64_t base = 16ULL << 40;
 static int reserve_flag = MAP_NORESERVE;
@@ -116,42 +158,6 @@ static const char *errno_name(int number)
     }
 }
 
-/* Output goes to a static buffer, pre-touched, and out in one write at the end. */
-
-static void put(const char *string)
-{
-    size_t length = strlen(string);
-    if (out_used + length < OUT_BYTES) {
-        memcpy(out + out_used, string, length);
-        out_used += length;
-    }
-}
-
-static void put_number(int64_t value)
-{
-    char digits[24];
-    char *p = digits + sizeof digits;
-    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    *--p = 0;
-    do
-        *--p = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0)
-        *--p = '-';
-    put(p);
-}
-
-static void put_hex(uint64_t value)
-{
-    char digits[24];
-    char *p = digits + sizeof digits;
-    *--p = 0;
-    do
-        *--p = "0123456789abcdef"[value % 16];
-    while (value /= 16);
-    put(p);
-}
-
 /* Reading the counters. */
 
 static void read_proc(int fd)
@@ -177,30 +183,26 @@ static int64_t proc_kb(const char *key)
     return value;
 }
 
-struct counters {
-    int64_t vmpte_kb, anon_pages;
-};
-
-static struct counters read_counters(void)
+static struct counters read_counters(const struct process *of)
 {
     struct counters now;
-    read_proc(status_fd);
+    read_proc(of->status_fd);
     now.vmpte_kb = proc_kb("VmPTE:");
     if (status_is_exact) {
         now.anon_pages = proc_kb("RssAnon:") / 4;
     } else {
-        read_proc(rollup_fd);
+        read_proc(of->rollup_fd);
         now.anon_pages = proc_kb("\nAnonymous:") / 4;
     }
     return now;
 }
 
-static void put_state(void)
+static void print_state(const struct process *of)
 {
     char *line, *end;
-    int first = 1;
-    read_proc(maps_fd);
-    put(",\"vmas\":[");
+    const char *between = "";
+    read_proc(of->maps_fd);
+    printf(",\"vmas\":[");
     for (line = proc_text; *line; line = end + 1) {
         char *p;
         uint64_t from = strtoull(line, &p, 16), to;
@@ -209,17 +211,11 @@ static void put_state(void)
         to = strtoull(p + 1, &p, 16);
         if (from < base || to > base + SPACE)
             continue;
-        *end = 0;
-        p[5] = 0;
-        put(first ? "\"" : ",\"");
-        first = 0;
-        put_hex(from - base);
-        put("-");
-        put_hex(to - base);
-        put(p);
-        put("\"");
+        printf("%s\"%llx-%llx%.5s\"", between, (unsigned long long)(from - base),
+               (unsigned long long)(to - base), p);
+        between = ",";
     }
-    put("]");
+    printf("]");
 }
 
 /* Reading a script. */
@@ -305,16 +301,18 @@ static void heed_top(struct operation *op)
         else if (over && op->new_address + length <= op->address)
             op->length = op->new_length = clipped;
         break;
-    case TOUCH:
+    default:
         break;
     }
 }
 
-static int parse(char *script)
+/* The operations of `script` into `into`, which has room for `limit`; counts the script's processes. */
+static int parse(char *script, struct operation *into, int limit)
 {
     int count = 0;
     char *next_line;
     line_number = 0;
+    process_count = 1;
     for (char *line = script; line; line = next_line) {
         char *words[12];
         int used = 0, at = 0;
@@ -327,17 +325,29 @@ static int parse(char *script)
             words[used++] = word;
         if (used && words[0][strlen(words[0]) - 1] == ':')
             at++;
+        if (at < used && *words[at] == '@')
+            op.process = (int)number(words[at++] + 1, (uint64_t)process_count - 1);
         if (at == used || !strcmp(words[at], "barrier"))
             continue;
         for (int i = used; i < 12; i++)
             words[i] = NULL;
-        if (count == MAX_OPERATIONS)
+        if (count == limit)
             bad("too many operations at", words[at]);
-        for (op.call = MMAP; op.call <= MPROTECT; op.call++)
+        for (op.call = MMAP; op.call <= EXIT; op.call++)
             if (!strcmp(words[at], call_names[op.call]))
                 break;
-        if (op.call > MPROTECT)
+        if (op.call > EXIT)
             bad("unknown operation", words[at]);
+        if (op.call >= FORK) {
+            if (words[at + 1])
+                bad("unexpected word", words[at + 1]);
+            if (op.call == FORK && process_count == MAX_PROCESSES)
+                bad("too many processes at", words[at]);
+            if (op.call == FORK)
+                op.child = process_count++;
+            into[count++] = op;
+            continue;
+        }
         op.address = number(words[at + 1], SPACE);
         op.length = number(words[at + 2], MAX_LENGTH);
         at += 3;
@@ -386,11 +396,13 @@ static int parse(char *script)
                 bad("unknown protection", words[at]);
             at++;
             break;
+        default:
+            break;
         }
         if (words[at])
             bad("unexpected word", words[at]);
         heed_top(&op);
-        operations[count++] = op;
+        into[count++] = op;
     }
     return count;
 }
@@ -434,36 +446,46 @@ static int perform(const struct operation *op, uint64_t from)
         return result == MAP_FAILED ? errno : 0;
     case MPROTECT:
         return mprotect(address, op->length, op->prot) ? errno : 0;
+    default:
+        return EINVAL;
     }
-    return EINVAL;
 }
 
-static void run(int count, uint64_t from)
+/* Brings in every page of the image that an operation needs. */
+static void warm(void)
 {
-    struct counters before = read_counters();
-    for (int i = 0; i < count; i++) {
-        int error = perform(&operations[i], from);
-        struct counters now = read_counters();
-        put("{\"op\":");
-        put_number(i);
-        put(",\"call\":\"");
-        put(call_names[operations[i].call]);
-        put("\",\"errno\":");
-        if (error) {
-            put("\"");
-            put(errno_name(error));
-            put("\"");
-        } else {
-            put("null");
+    for (int i = 0; i < warm_count; i++)
+        perform(&warm_operations[i], base + WARM);
+}
+
+static void answer(int process, int error, pid_t pid)
+{
+    struct answer one = {process, error, pid};
+    if (write(answers[1], &one, sizeof one) != sizeof one)
+        _exit(3);
+}
+
+/* A process of a script: does what it is sent, until it is told to exit or nobody can send any more. */
+static void serve(int process)
+{
+    struct operation op;
+    warm();
+    answer(process, 0, getpid());
+    while (read(requests[process][0], &op, sizeof op) == sizeof op && op.call != EXIT) {
+        if (op.call != FORK) {
+            answer(process, perform(&op, base), 0);
+            continue;
         }
-        put(",\"vmpteKb\":");
-        put_number(now.vmpte_kb - before.vmpte_kb);
-        put(",\"anonPages\":");
-        put_number(now.anon_pages - before.anon_pages);
-        if (show_state)
-            put_state();
-        put("}\n");
+        pid_t pid = fork();
+        if (pid == 0) {
+            process = op.child;
+            warm();
+            answer(process, 0, getpid());
+        } else if (pid < 0) {
+            answer(op.child, errno, 0);
+        }
     }
+    _exit(0);
 }
 
 static char warm_script[] = "mmap 0 4M rw\n"
@@ -477,14 +499,16 @@ static char warm_script[] = "mmap 0 4M rw\n"
                             "mmap 0 1 shared\n"
                             "munmap 0 16M\n";
 
-/* False when some mapping already lies in the 16 TiB from `base`. */
+/* False when some mapping already lies in the script's range or in that of the warming up. */
 static int range_is_empty(void)
 {
-    read_proc(maps_fd);
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    read_proc(fd);
+    close(fd);
     for (char *line = proc_text; *line;) {
         char *p, *end = strchr(line, '\n');
         uint64_t from = strtoull(line, &p, 16), to = strtoull(p + 1, &p, 16);
-        if (to > base && from < base + SPACE + PAGE)
+        if (to > base && from < base + WARM + (512ULL << 30))
             return 0;
         if (!end)
             break;
@@ -493,17 +517,180 @@ static int range_is_empty(void)
     return 1;
 }
 
-static void child(char *script)
+static void died(const char *what, int process)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s: process %d %s\n", file_name, process, what);
+    _exit(3);
+}
+
+static int open_proc(pid_t pid, const char *name)
+{
+    char path[64];
+    int fd;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        perror(path);
+        _exit(3);
+    }
+    return fd;
+}
+
+/* The answer of `process`, which `asked` was told to give or to have given. */
+static struct answer await_answer(int process, int asked)
+{
+    struct answer one;
+    struct pollfd polled[] = {{.fd = answers[0], .events = POLLIN},
+                              {.fd = processes[asked].pid_fd, .events = POLLIN}};
+    int ready = poll(polled, processes[asked].alive ? 2 : 1, ANSWER_MS);
+    if (ready <= 0)
+        died("does not answer", process);
+    if (!(polled[0].revents & POLLIN))
+        died("died", asked);
+    if (read(answers[0], &one, sizeof one) != sizeof one || one.process != process)
+        died("gave no answer", process);
+    return one;
+}
+
+static void tell(int process, const struct operation *op)
+{
+    if (write(requests[process][1], op, sizeof *op) != sizeof *op)
+        died("cannot be told anything", process);
+}
+
+/* Takes note of a process that has answered that it is ready. */
+static void begin(int process, pid_t pid)
+{
+    struct process *of = &processes[process];
+    of->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (of->pid_fd < 0) {
+        perror("pidfd_open");
+        _exit(3);
+    }
+    of->status_fd = open_proc(pid, "status");
+    of->rollup_fd = open_proc(pid, "smaps_rollup");
+    of->maps_fd = open_proc(pid, "maps");
+    of->alive = 1;
+}
+
+/* Has `process` make `child`. */
+static int make_fork(int process, int child)
+{
+    struct operation op = {.call = FORK, .process = process, .child = child};
+    struct answer ready;
+    tell(process, &op);
+    ready = await_answer(child, process);
+    if (!ready.error)
+        begin(child, ready.pid);
+    return ready.error;
+}
+
+/* Ends `process`; when this returns, its address space has gone. */
+static void make_exit(int process)
+{
+    struct operation op = {.call = EXIT, .process = process};
+    struct process *of = &processes[process];
+    struct pollfd polled = {.fd = of->pid_fd, .events = POLLIN};
+    tell(process, &op);
+    if (poll(&polled, 1, ANSWER_MS) != 1)
+        died("does not exit", process);
+    close(of->pid_fd);
+    close(of->status_fd);
+    close(of->rollup_fd);
+    close(of->maps_fd);
+    of->alive = 0;
+}
+
+/* What a fork has that was made while the script's range was empty. */
+static struct counters measure_forks(void)
+{
+    struct counters seen[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) {
+        if (make_fork(i == 0 ? 0 : SAMPLE + i - 1, SAMPLE + i))
+            died("cannot fork", 0);
+        seen[i] = read_counters(&processes[SAMPLE + i]);
+    }
+    for (int i = 0; i < SAMPLES; i++)
+        make_exit(SAMPLE + i);
+    if (memcmp(&seen[0], &seen[1], sizeof seen[0]))
+        died("and its fork differ in memory of their own", 0);
+    return seen[0];
+}
+
+static void print_line(int i, const struct operation *op, int error)
+{
+    struct counters now[MAX_PROCESSES], all = {0, 0};
+    for (int p = 0; p < process_count; p++) {
+        if (!processes[p].alive)
+            continue;
+        now[p] = read_counters(&processes[p]);
+        now[p].vmpte_kb -= processes[p].before.vmpte_kb;
+        now[p].anon_pages -= processes[p].before.anon_pages;
+        all.vmpte_kb += now[p].vmpte_kb;
+        all.anon_pages += now[p].anon_pages;
+    }
+    printf("{\"op\":%d,\"call\":\"%s\"", i, call_names[op->call]);
+    if (process_count > 1)
+        printf(",\"process\":%d", op->process);
+    if (error)
+        printf(",\"errno\":\"%s\"", errno_name(error));
+    else
+        printf(",\"errno\":null");
+    printf(",\"vmpteKb\":%lld,\"anonPages\":%lld", (long long)all.vmpte_kb,
+           (long long)all.anon_pages);
+    for (int p = 0; process_count > 1 && p < process_count; p++) {
+        printf(p == 0 ? ",\"processes\":[" : ",");
+        if (processes[p].alive)
+            printf("[%lld,%lld]", (long long)now[p].vmpte_kb, (long long)now[p].anon_pages);
+        else
+            printf("null");
+        if (p == process_count - 1)
+            printf("]");
+    }
+    if (show_state && processes[op->process].alive)
+        print_state(&processes[op->process]);
+    printf("}\n");
+}
+
+static void control(int count)
+{
+    struct counters forked = {0, 0};
+    begin(0, await_answer(0, 0).pid);
+    if (process_count > 1)
+        forked = measure_forks();
+    processes[0].before = read_counters(&processes[0]);
+    for (int i = 0; i < count; i++) {
+        const struct operation *op = &operations[i];
+        int error = 0;
+        if (!processes[op->process].alive) {
+            error = ESRCH;
+        } else if (op->call == FORK) {
+            error = make_fork(op->process, op->child);
+            processes[op->child].before = forked;
+        } else if (op->call == EXIT) {
+            make_exit(op->process);
+        } else {
+            tell(op->process, op);
+            error = await_answer(op->process, op->process).error;
+        }
+        print_line(i, op, error);
+    }
+    for (int p = 0; p < process_count; p++)
+        if (processes[p].alive)
+            make_exit(p);
+}
+
+/* The controller of one script. */
+static void run_script(char *script)
 {
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     stack_t stack = {.ss_sp = fault_stack, .ss_size = sizeof fault_stack};
     cpu_set_t cpus;
     struct utsname kernel;
-    int count, cpu = sched_getcpu(), major = 0, minor = 0, state = show_state;
-    volatile char deep[128 << 10];
+    int count, cpu = sched_getcpu(), major = 0, minor = 0;
+    pid_t pid;
 
-    for (size_t i = 0; i < sizeof deep; i += 1024)
-        deep[i] = 1;
     CPU_ZERO(&cpus);
     CPU_SET(cpu < 0 ? 0 : cpu, &cpus);
     sched_setaffinity(0, sizeof cpus, &cpus);
@@ -512,41 +699,46 @@ static void child(char *script)
     uname(&kernel);
     sscanf(kernel.release, "%d.%d", &major, &minor);
     status_is_exact = major > 6 || (major == 6 && minor >= 17);
-    status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    rollup_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-    maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (status_fd < 0 || rollup_fd < 0 || maps_fd < 0) {
-        perror("/proc/self");
-        _exit(3);
-    }
-    sigaltstack(&stack, NULL);
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
     if (!range_is_empty()) {
-        fprintf(stderr, "mmrun: something is mapped in the 16 TiB from %#llx\n",
+        fprintf(stderr, "mmrun: something is mapped in the 17 TiB from %#llx\n",
                 (unsigned long long)base);
         _exit(3);
     }
-
-    memset(fault_stack, 0, sizeof fault_stack);
-    memset(proc_text, 0, sizeof proc_text);
-    memset(operations, 0, sizeof operations);
-    show_state = 1;
-    count = parse(warm_script);
-    run(count, base + (8ULL << 40));
-    show_state = state;
-    count = parse(script);
-    memset(out, 0, (size_t)(count + 1) * (show_state ? 16384 : 128) < OUT_BYTES
-                       ? (size_t)(count + 1) * (show_state ? 16384 : 128)
-                       : OUT_BYTES);
-    out_used = 0;
-    run(count, base);
-    for (size_t sent = 0; sent < out_used;) {
-        ssize_t n = write(1, out + sent, out_used - sent);
-        if (n <= 0)
-            _exit(3);
-        sent += (size_t)n;
+    warm_count = parse(warm_script, warm_operations, 16);
+    count = parse(script, operations, MAX_OPERATIONS);
+    /* Who has exited is not waited for. */
+    signal(SIGCHLD, SIG_IGN);
+    if (pipe2(answers, O_CLOEXEC)) {
+        perror("pipe2");
+        _exit(3);
     }
+    for (int p = 0; p < MAX_PROCESSES + SAMPLES; p++) {
+        if (pipe2(requests[p], O_CLOEXEC)) {
+            perror("pipe2");
+            _exit(3);
+        }
+    }
+    pid = fork();
+    if (pid == 0) {
+        volatile char deep[128 << 10];
+        for (size_t i = 0; i < sizeof deep; i += 1024)
+            deep[i] = 1;
+        /* So that the end of the controller ends what waits for it. */
+        for (int p = 0; p < MAX_PROCESSES + SAMPLES; p++)
+            close(requests[p][1]);
+        close(answers[0]);
+        sigaltstack(&stack, NULL);
+        sigaction(SIGSEGV, &action, NULL);
+        sigaction(SIGBUS, &action, NULL);
+        memset(fault_stack, 0, sizeof fault_stack);
+        serve(0);
+    }
+    if (pid < 0) {
+        perror("fork");
+        _exit(3);
+    }
+    control(count);
+    fflush(stdout);
     _exit(0);
 }
 
@@ -591,7 +783,7 @@ int main(int argc, char **argv)
         fflush(stdout);
         pid = fork();
         if (pid == 0)
-            child(text);
+            run_script(text);
         if (pid < 0 || waitpid(pid, &status, 0) < 0) {
             perror("mmrun");
             return 3;

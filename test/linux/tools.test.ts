@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseScript } from '../../src/trace/script.ts';
 import { formatNumber, generateScript } from './generate.ts';
 import type { Profile } from './generate.ts';
 import { firstDifference, parseLines } from './lines.ts';
@@ -25,6 +26,15 @@ describe('generated scripts', () => {
     expect(Math.min(...lengths)).toBeGreaterThanOrEqual(40);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(90);
     expect([...words('dense')]).toEqual(expect.arrayContaining(['512G', '16T', 'shared', 'none']));
+  });
+
+  test('of several processes fork, exit, and name none that is not there', () => {
+    for (const profile of ['fork', 'forkHuge'] as const) {
+      const lists = seeds.map((seed) => parseScript(generateScript(seed, profile), profile));
+      expect(Math.max(...lists.map(({ processes }) => processes ?? 1))).toBe(8);
+      expect(Math.min(...lists.map(({ processes }) => processes ?? 1))).toBeGreaterThan(1);
+      expect([...words(profile)]).toEqual(expect.arrayContaining(['fork', 'exit', '@7']));
+    }
   });
 
   test('keep to the operations of their profile', () => {
@@ -69,5 +79,14 @@ describe('comparing', () => {
       ),
     );
     expect(linesOf(short)).toEqual(needed);
+  });
+
+  test('shortening keeps names of processes right', async () => {
+    const script =
+      'fork\n@1 touch 1 1\nfork\n@2 touch 2 1\n@2 fork\n@1 exit\n@3 touch 3 1\nfork\n@4 exit\n';
+    const short = await shorten(script, (candidates) =>
+      Promise.resolve(candidates.map((one) => /^@\d touch 3 1$/m.test(one))),
+    );
+    expect(linesOf(short)).toEqual(['fork', '@1 fork', '@2 touch 3 1']);
   });
 });

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { loadTrace, readText } from '../../src/trace/load.ts';
+import { OP_FIELDS } from '../../src/trace/operation.ts';
 import { importPerf } from '../../src/trace/perf.ts';
 import { TraceError } from '../../src/trace/traceError.ts';
 import { compareVmpte, loadVmpte } from '../../src/trace/vmpte.ts';
@@ -103,7 +104,7 @@ test('a damaged recording is imported or refused with a TraceError, never anothe
       }
       try {
         const trace = importPerf(bytes.subarray(0, length), 'damaged.perf');
-        expect(trace.operations.length).toBe(trace.count * 8);
+        expect(trace.operations.length).toBe(trace.count * OP_FIELDS);
         expect(trace.operations.every((value) => value >= 0 && value < 2 ** 53)).toBe(true);
       } catch (error) {
         if (!(error instanceof TraceError)) throw error;

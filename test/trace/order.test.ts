@@ -93,6 +93,22 @@ describe('waits', () => {
     expect(allWaits(list)).toEqual([[], ['0:1'], ['1:1'], ['0:2'], ['1:2']]);
   });
 
+  test('a process waits for its fork, its exit for it; with conflicts on both wait for all', () => {
+    const list = op.operationList([
+      { call: op.CALL_TOUCH, cpu: 1, ...at(1) },
+      { call: op.CALL_FORK, cpu: 0, arg2: 1 },
+      { call: op.CALL_TOUCH, cpu: 1, ...at(5), process: 1 },
+      { call: op.CALL_TOUCH, cpu: 2, ...at(6), process: 1 },
+      { call: op.CALL_TOUCH, cpu: 2, ...at(6) },
+      { call: op.CALL_EXIT, cpu: 0, process: 1 },
+      { call: op.CALL_TOUCH, cpu: 1, ...at(7) },
+    ]);
+    expect(list.processes).toBe(2);
+    expect(allWaits(list, false)).toEqual([[], [], ['0:1'], ['0:1'], [], ['1:2', '2:1'], []]);
+    const kept = [[], ['1:1'], ['0:1'], ['0:1'], [], ['1:2', '2:2'], ['0:2']];
+    expect(allWaits(list)).toEqual(kept);
+  });
+
   test('addresses beyond the address space and huge lengths are one last bucket', () => {
     const list = op.operationList([
       { call: op.CALL_MMAP, cpu: 0, address: 2 ** 44, length: 2 ** 52 },

@@ -22,7 +22,7 @@ function failure(text: string): TraceError {
   throw new Error('the script was accepted');
 }
 
-const none = { cpu: 0, arg2: 0, arg3: 0, arg4: 0, timeS: 0 };
+const none = { cpu: 0, arg2: 0, arg3: 0, arg4: 0, timeS: 0, process: 0 };
 
 describe('calls', () => {
   const range = { ...none, address: 2 ** 30, length: 2 ** 21 };
@@ -48,6 +48,9 @@ describe('calls', () => {
     ['3: munmap 1G 2M', { ...range, call: op.CALL_MUNMAP, cpu: 3 }],
     ['3:munmap 1G 2M # gone', { ...range, call: op.CALL_MUNMAP, cpu: 3 }],
     ['\tmunmap  1G\t2M \r', { ...range, call: op.CALL_MUNMAP }],
+    ['fork', { ...none, address: 0, length: 0, call: op.CALL_FORK, arg2: 1 }],
+    ['2: @0 fork', { ...none, address: 0, length: 0, call: op.CALL_FORK, arg2: 1, cpu: 2 }],
+    ['exit', { ...none, address: 0, length: 0, call: op.CALL_EXIT }],
     ['barrier', { ...none, address: 0, length: 0, call: op.CALL_BARRIER }],
     ['munmap 16T 4096T', { ...none, address: 2 ** 44, length: 2 ** 52, call: op.CALL_MUNMAP }],
     ['munmap 1 3', { ...none, address: 1, length: 3, call: op.CALL_MUNMAP }],
@@ -59,6 +62,29 @@ describe('calls', () => {
     const list = parseScript('# head\n\n  \nmmap 0 4K\n7: touch 0 4K\nbarrier\n', 'a.mm');
     expect(list.count).toBe(3);
     expect(list.cpus).toBe(8);
+  });
+});
+
+describe('processes', () => {
+  test('are numbered in the order of the forks, whoever forks', () => {
+    const text = 'fork\n@1 fork\n@2 touch 0 4K\nfork\n@1 exit\n@3 munmap 0 4K\n';
+    const list = parseScript(text, 'forks.mm');
+    expect(list.processes).toBe(4);
+    const records = Array.from({ length: list.count }, (_, at) =>
+      op.readOperation(list.operations, at),
+    );
+    expect(records.map(({ process }) => process)).toEqual([0, 1, 2, 0, 1, 3]);
+    expect(records.filter(({ call }) => call === op.CALL_FORK).map(({ arg2 }) => arg2)).toEqual([
+      1, 2, 3,
+    ]);
+    expect(records.map(formatScriptLine).join('\n')).toBe(
+      'fork\n@1 fork\n@2 touch 0 4K w 4K\nfork\n@1 exit\n@3 munmap 0 4K',
+    );
+  });
+
+  test('are at most 64', () => {
+    expect(parseScript('fork\n'.repeat(63), 'many.mm').processes).toBe(64);
+    expect(failure('fork\n'.repeat(64)).problem).toBe('the fork is one too many');
   });
 });
 
@@ -104,6 +130,13 @@ describe('errors name file and line, what was found, what is allowed', () => {
     ['1024: munmap 0 4K', 1, 'CPU "1024" is no CPU number', '0 to 1023'],
     [': munmap 0 4K', 1, 'CPU "" is no CPU number', '0 to 1023'],
     ['2:', 1, 'the operation is missing', 'mmap, munmap'],
+    ['@1 munmap 0 4K', 1, 'process "1" is none so far', '0; each fork makes the next one'],
+    ['fork\n@2 fork', 2, 'process "2" is none so far', '0 to 1'],
+    ['fork\n@x fork', 2, 'process "x" is none so far', '0 to 1'],
+    ['exit\nmunmap 0 4K', 2, 'process 0 has exited in line 1', 'one that has not'],
+    ['fork 1', 1, '"1" is too much', 'fork'],
+    ['@0', 1, 'the operation is missing', 'mmap, munmap'],
+    ['@0 barrier', 1, "a barrier is no process's", 'barrier'],
     ['toString 0 4K', 1, 'operation "toString" is unknown', 'mmap'],
   ])('%j', (text, line, problem, allowed) => {
     const error = failure(text);
@@ -136,7 +169,7 @@ const length = fc.oneof(
 );
 const cpu = fc.nat({ max: 1023 });
 const base = { cpu, address, length, arg2: fc.constant(0), arg3: fc.constant(0) };
-const rest = { arg4: fc.constant(0), timeS: fc.constant(0) };
+const rest = { arg4: fc.constant(0), timeS: fc.constant(0), process: fc.constant(0) };
 const protection = fc.constantFrom(0, 1, 3);
 const call = (code: number) => ({ ...base, ...rest, call: fc.constant(code) });
 const operation: fc.Arbitrary<Operation> = fc.oneof(

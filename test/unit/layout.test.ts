@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import * as config from '../../src/kernel/config.ts';
 import * as layout from '../../src/kernel/layout.ts';
+import * as stats from '../../src/kernel/stats.ts';
 
 /** Names that are sizes, shifts or counts, not offsets. */
 const NOT_OFFSETS = /(_SHIFT|_BYTES|_MAX|_NODES|_RECORDS|_WORDS|_END|^VMA_LEVELS|^F_ORDER)$/;
@@ -84,5 +85,17 @@ describe.each(STRUCTURES)('offsets %s*', (prefix, bytes) => {
     const last = places.at(-1)!;
     expect(last.at + last.size).toBeLessThanOrEqual(bytes);
     expect(places.filter((place) => place.at % 4 !== 0)).toEqual([]);
+  });
+});
+
+describe('counters', () => {
+  const codes = Object.entries(stats)
+    .filter(([name, code]) => name.startsWith('COUNTER_') && typeof code === 'number')
+    .map(([, code]) => code as number);
+
+  it('have a code each, all within the area', () => {
+    expect(new Set(codes).size).toBe(codes.length);
+    expect(Math.max(...codes)).toBeLessThan(stats.COUNTERS);
+    expect(stats.COUNTERS).toBeLessThanOrEqual(SIZES['C_COUNTERS']! / 4);
   });
 });

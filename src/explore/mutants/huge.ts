@@ -63,7 +63,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     summary: 'collapse does not take the lock of the VMA for write',
     why: 'a fault under the VMA lock finds the PMD none while collapse has its table, and installs another',
     patch: { module: 'collapse', find: 'vmaStartWrite(vma);', replace: '' },
-    scenarios: ['collapseFault'],
+    scenarios: ['collapseFault', 'khugepagedFault'],
     findings: ['accounting', 'bad-upper-entry', 'lost-entry', 'stale-translation', 'expectation'],
     quick: { strategy: 'random', executions: 400 },
     stress: { mix: 'huge' },

@@ -18,6 +18,7 @@ import type { MachineOptions } from '../../machine/options.ts';
 import { ASYNC_MUTANTS } from './async.ts';
 import { FOLIO_MUTANTS } from './folios.ts';
 import { HUGE_MUTANTS } from './huge.ts';
+import { KHUGEPAGED_MUTANTS } from './khugepaged.ts';
 import { LOCK_MUTANTS } from './locks.ts';
 import type { Mutant } from './mutant.ts';
 import { PAGE_MUTANTS } from './pages.ts';
@@ -53,6 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TLB_MUTANTS,
   ...LOCK_MUTANTS,
   ...HUGE_MUTANTS,
+  ...KHUGEPAGED_MUTANTS,
   ...PAGE_MUTANTS,
   ...SHAPE_MUTANTS,
   ...RMAP_MUTANTS,

@@ -3,6 +3,7 @@
 import type { Patch } from '../link/program.ts';
 import type { Choices, ScenarioMachine } from '../scenario.ts';
 import type { MixName } from '../../experiment/mixes.ts';
+import type { MachineOptions } from '../../machine/options.ts';
 import type { OracleName } from '../../machine/oracles.ts';
 
 /** What a mutant is found by: an oracle (by the kernel or the audit), a scenario's expectation, a race on plain words, or waiting. */
@@ -22,7 +23,7 @@ export interface QuickSearch {
 /** How `ptlab stress` is to be run for real threads to have a chance; laid under what its user asks for. */
 export interface StressAdvice {
   mix: MixName;
-  machine?: ScenarioMachine;
+  machine?: ScenarioMachine & Pick<MachineOptions, 'daemonCpu'>;
 }
 
 export interface Mutant {

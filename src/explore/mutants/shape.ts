@@ -120,4 +120,18 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'walkers', machine: { protocol: 'pt-rwsem' } },
   },
+  {
+    name: 'child-lock-untaken',
+    summary: 'fork does not wait for the page-table rwsem of the child',
+    why: 'retraction of page tables reaches the child through i_mmap before its tables are copied, and has that lock for writing',
+    patch: {
+      module: 'rwsem',
+      find: 'if (!tryRead(sem)) waitInQueue(sem, WAIT_READ, cls);',
+      replace: 'if (!tryRead(sem) && how !== HELD_NESTED) waitInQueue(sem, WAIT_READ, cls);',
+    },
+    scenarios: ['ptRwsemFork'],
+    findings: ['lock-order'],
+    quick: { strategy: 'dpor', executions: 20_000 },
+    stress: { mix: 'everything', machine: { protocol: 'pt-rwsem', thp: 'always' } },
+  },
 ];

@@ -137,4 +137,35 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
     quick: { strategy: 'random', executions: 100 },
     stress: { mix: 'uffd' },
   },
+  {
+    name: 'move-installs-both-first',
+    summary: 'UFFDIO_MOVE installs the tables of both sides before it visits either',
+    why: 'a walk keeps the count of one installed table: the second drops that of the first, which nobody visits and which goes; and again, until no table is left',
+    patch: {
+      module: 'uffdMove',
+      find: 'const src = pteOffsetMapRwNolock(srcPmd, srcVpn);',
+      replace: `if (pteAlloc(mm, dstPmd, dstVpn) === 0) return failed(ENOMEM);
+        const src = pteOffsetMapRwNolock(srcPmd, srcVpn);`,
+    },
+    scenarios: ['uffdMoveHole'],
+    findings: ['expectation', 'endless'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'uffd', machine: { protocol: 'pte-refcount' } },
+  },
+  {
+    name: 'protect-looks-for-huge-once',
+    summary: 'UFFDIO_WRITEPROTECT looks for a huge page before it allocates a table, not again',
+    why: 'a huge page that comes in between leaves no table to lock, however often it asks for one',
+    patch: {
+      module: 'uffdWp',
+      find: `while (allocated && pte === 0) {
+            splitIfHuge(mm, pmd, start);`,
+      replace: `splitIfHuge(mm, pmd, start);
+        while (allocated && pte === 0) {`,
+    },
+    scenarios: ['uffdProtectHuge'],
+    findings: ['endless'],
+    quick: { strategy: 'dpor', executions: 1000 },
+    stress: { mix: 'uffd', machine: { thp: 'always' } },
+  },
 ];

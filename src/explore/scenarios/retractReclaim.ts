@@ -27,7 +27,7 @@ import {
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
-import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapse.ts';
+import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
 import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import { VMA_INODE } from '../../kernel/layout.ts';
 import { vmaLookup } from '../../kernel/vma.ts';
@@ -62,7 +62,8 @@ export function setUp(): void {
 }
 
 function collapse(): void {
-  expect(collapseFile(inode, 0) === SCAN_PTE_MAPPED_HUGEPAGE, 'the span is one folio');
+  const result = collapseFile(inode, 0);
+  expect(result === SCAN_PTE_MAPPED_HUGEPAGE, 'the span is one folio');
 }
 
 function zap(): void {

@@ -17,7 +17,7 @@ import {
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
-import { SCAN_PAGE_COUNT, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapse.ts';
+import { SCAN_PAGE_COUNT, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
 import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import { VMA_INODE } from '../../kernel/layout.ts';
 import { vmaLookup } from '../../kernel/vma.ts';

@@ -77,12 +77,15 @@ export function auditFrames(ledger: Ledger): void {
 function auditFolio(ledger: Ledger, head: number, pages: number): number {
   let ptes = 0;
   let mapped = 0;
+  const huge = pages === 1 ? 0 : (ledger.hugeMaps.get(head) ?? 0);
   for (let number = head; number < head + pages; number++) {
     const folio = ledger.folio(number);
     const maps = ledger.mapCounts[number]!;
     ptes += maps;
-    if (maps > 1 && (ledger.at(folio + layout.F_FLAGS) & frame.F_EXCLUSIVE) !== 0)
-      ledger.find('accounting', folio, `frame ${number} is exclusive and mapped ${maps} times`);
+    // While huge PMDs map the folio, the first frame speaks for those that no PTE maps.
+    const all = maps > 0 || number === head ? maps + huge : 0;
+    if (all > 1 && (ledger.at(folio + layout.F_FLAGS) & frame.F_EXCLUSIVE) !== 0)
+      ledger.find('accounting', folio, `frame ${number} is exclusive and mapped ${all} times`);
     if (maps > 0) mapped++;
     ledger.equal(
       folio + layout.F_MAP,
@@ -108,7 +111,6 @@ function auditFolio(ledger: Ledger, head: number, pages: number): number {
   }
   if (pages === 1) return ptes;
   const folio = ledger.folio(head);
-  const huge = ledger.hugeMaps.get(head) ?? 0;
   const counts: [number, string, number][] = [
     [layout.LARGE_MAPCOUNT, 'entries that map it', ptes + huge],
     [layout.LARGE_ENTIRE_MAPCOUNT, 'huge PMDs that map it', huge],

@@ -53,6 +53,8 @@ export function auditHuge(
     );
   const kind = anon ? RSS_ANON : (flags & frame.F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE;
   increment(space, kind, PMD_PAGES);
+  if (anon && (word & entry.PTE_WRITE) !== 0 && (flags & frame.F_EXCLUSIVE) === 0)
+    ledger.find('accounting', at, `${span}: writable, and its folio ${head} is not exclusive`);
   if (!anon && vma !== undefined) {
     const index = (vma.pgoff + (first - vma.start)) >>> 0;
     const what = `${span}: folio ${head}:`;

@@ -10,6 +10,7 @@ import * as layout from '../../kernel/layout.ts';
 import { auditCache, auditInodes } from './files.ts';
 import { auditFrames } from './frames.ts';
 import { auditFreeTables, auditFreeVmas, auditSwap } from './freeLists.ts';
+import { auditKhugepaged } from './khugepaged.ts';
 import { Ledger, type AuditFinding } from './ledger.ts';
 import { auditIdle } from './locks.ts';
 import { auditAnonVmas, auditFileMappings } from './rmap.ts';
@@ -37,10 +38,15 @@ export interface AuditReport {
 export function audit(words: Uint32Array, check: number): AuditReport {
   const startMs = performance.now();
   const ledger = new Ledger(words, check);
+  const live = new Set<number>();
   for (let i = 0; i < ledger.at(layout.H_MMS); i++) {
     const mm = ledger.at(layout.H_MM_BASE) + i * layout.MM_BYTES;
-    if (ledger.at(mm + layout.MM_STATE) === 1) auditSpace(ledger, mm);
+    if (ledger.at(mm + layout.MM_STATE) === 1) {
+      live.add(mm);
+      auditSpace(ledger, mm);
+    }
   }
+  auditKhugepaged(ledger, live);
   // Cached frames are known before frames are audited, used ones before the free lists.
   auditCache(ledger);
   auditFreeTables(ledger);
