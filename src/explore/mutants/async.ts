@@ -146,4 +146,21 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     quick: { strategy: 'dpor', executions: 1000 },
     stress: STRESS,
   },
+  {
+    name: 'scan-on-a-neighbour',
+    summary:
+      'the scan takes the lock of whatever VMA the span begins with, whether it covers the span or not',
+    why: 'mremap locks the VMAs that it moves, not their neighbours, and counts on the table of its destination to stay',
+    patch: {
+      module: 'asyncReclaim',
+      find: `if (load(vma + VMA_END) - first >= PMD_PAGES)
+                return vma;
+            vmaReadUnlock(vma);`,
+      replace: 'return vma;',
+    },
+    scenarios: ['scanMoveInto'],
+    findings: ['lost-entry', 'nonempty-table-freed', 'accounting', 'lock-order', 'expectation'],
+    quick: { strategy: 'urw', executions: 100 },
+    stress: STRESS,
+  },
 ];

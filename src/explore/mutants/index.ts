@@ -28,6 +28,7 @@ import { RECLAIM_MUTANTS } from './reclaim.ts';
 import { RMAP_MUTANTS } from './rmap.ts';
 import { REFCOUNT_MUTANTS } from './refcount.ts';
 import { SPECULATIVE_MUTANTS } from './speculative.ts';
+import { SPLIT_MUTANTS } from './split.ts';
 import { TLB_MUTANTS } from './tlb.ts';
 import { USERFAULT_MUTANTS } from './userfault.ts';
 
@@ -58,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SHAPE_MUTANTS,
   ...RMAP_MUTANTS,
   ...FOLIO_MUTANTS,
+  ...SPLIT_MUTANTS,
   ...REFCOUNT_MUTANTS,
   ...SPECULATIVE_MUTANTS,
   ...ASYNC_MUTANTS,

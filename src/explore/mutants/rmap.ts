@@ -4,7 +4,8 @@ import type { Mutant } from './mutant.ts';
 
 /*
  * Looks that others make redundant, and which are therefore no mutants: migration's look for pins in entries (the count of references before the move sees them,
- * too); truncation's unmapping under the folio lock (the second zap takes what it would miss).
+ * too); truncation's unmapping under the folio lock (the second zap takes what it would miss). `exit-hides-late` shows where tables are freed at once: the
+ * grace period of others covers a walk of the rmap, too, as no CPU reports a quiescent state in the middle of one.
  */
 export const RMAP_MUTANTS: readonly Mutant[] = [
   {
@@ -146,5 +147,97 @@ export const RMAP_MUTANTS: readonly Mutant[] = [
     findings: ['accounting', 'expectation'],
     quick: { strategy: 'dpor', executions: 10 },
     stress: { mix: 'fork' },
+  },
+  {
+    name: 'fork-child-first',
+    summary: 'fork puts the VMAs of the child before those of the parent in the lists of the rmap',
+    why: 'the walk that ends a migration has passed the child when fork copies the migration entry',
+    patch: {
+      module: 'anonVma',
+      find: `const before = after === 0 ? peek(anon + AV_LAST) : after;
+    const behind = before === 0 ? 0 : peek(before + AVC_NEXT);`,
+      replace: `const before = after === 0 ? peek(anon + AV_LAST) : 0;
+    const behind = before === 0 ? peek(anon + AV_FIRST) : 0;`,
+    },
+    scenarios: ['forkMigrate'],
+    findings: ['accounting', 'expectation'],
+    quick: { strategy: 'urw', executions: 100 },
+    stress: { mix: 'fork' },
+  },
+  {
+    name: 'fork-migration-writable',
+    summary: 'fork copies a migration entry and leaves that of the parent writable and exclusive',
+    why: 'the migration ends with an entry that lets the parent write to what the child reads',
+    patch: { module: 'fork', find: 'if (cow && shared !== entry) {', replace: 'if (false) {' },
+    scenarios: ['forkMigrate'],
+    findings: ['accounting', 'expectation'],
+    quick: { strategy: 'pct', executions: 200 },
+    stress: { mix: 'fork' },
+  },
+  {
+    name: 'exit-hides-late',
+    summary:
+      'the end of an address space takes its VMAs out of the rmap when their tables are gone',
+    why: 'a walk of the rmap has nothing but the VMA in its list to keep the tables that it walks',
+    patch: {
+      module: 'munmap',
+      find: `hideVmas(head);
+    reshapeBegin(mm);
+    freePgtables(g, mm, head, floor, ceiling);
+    reshapeEnd(mm);`,
+      replace: `reshapeBegin(mm);
+    freePgtables(g, mm, head, floor, ceiling);
+    reshapeEnd(mm);
+    hideVmas(head);`,
+    },
+    scenarios: ['exitRmap'],
+    machine: { free: 'immediate' },
+    findings: ['table-use-after-free', 'bad-upper-entry', 'plain race', 'accounting'],
+    quick: { strategy: 'pct', executions: 200 },
+    stress: { mix: 'fork' },
+  },
+  {
+    name: 'tables-moved-beside-rmap',
+    summary: 'mremap moves a whole table without the locks of the rmap',
+    why: 'a walk that has the table’s lock goes on in it, and flushes the place where the page was; a hardware walker uses the new one at once',
+    patch: {
+      module: 'moveTables',
+      find: 'const locked = whole || needRmapLocks;',
+      replace: 'const locked = needRmapLocks;',
+    },
+    scenarios: ['mremapRmap'],
+    choices: { speculation: 1, vpn: 5 },
+    findings: ['stale-translation', 'frame-use-after-free', 'expectation'],
+    quick: { strategy: 'dpor', executions: 4000 },
+    stress: { mix: 'all' },
+  },
+  {
+    name: 'truncate-once',
+    summary: 'truncation does not zap again once the cache is empty',
+    why: 'a private copy of a page beyond the end is mapped after the first zap, and is in no cache',
+    patch: {
+      module: 'truncate',
+      find: `filemapTruncate(inode, pages);
+        unmapMappingRange(inode, pages);`,
+      replace: 'filemapTruncate(inode, pages);',
+    },
+    scenarios: ['truncateFault'],
+    findings: ['expectation'],
+    quick: { strategy: 'pct', executions: 300 },
+    stress: { mix: 'all' },
+  },
+  {
+    name: 'fault-size-unchecked',
+    summary: 'a fault of a file’s page does not look at the size again once it has the folio lock',
+    why: 'the page may be beyond the end by now, and truncation be done when the fault brings it into the cache',
+    patch: {
+      module: 'faultFile',
+      find: 'if (there && !beyond) return frame;',
+      replace: 'if (there) return frame;',
+    },
+    scenarios: ['truncateFault'],
+    findings: ['accounting', 'expectation'],
+    quick: { strategy: 'pct', executions: 100 },
+    stress: { mix: 'all' },
   },
 ];

@@ -17,6 +17,7 @@ import {
   newSpace,
   PMD_PAGES,
   shrinkFolio,
+  touchOnCpu,
   touchPages,
 } from '../portable/scenarioApi.ts';
 import { folioPut } from '../../kernel/frame.ts';
@@ -39,6 +40,8 @@ export function setUp(): void {
   // The upper tables of the destination are there, its PTE table is not.
   mapPages(mm, 3 * PMD_PAGES, PMD_PAGES);
   touchPages(mm, 3 * PMD_PAGES, 3 * PMD_PAGES + 1);
+  // The mover's hardware may walk in the address space from the start.
+  touchOnCpu(1, mm, 3 * PMD_PAGES);
   frame = isolatePage(mm, 1);
 }
 

@@ -7,11 +7,9 @@
  */
 
 import {
-  doMadvise,
   doMmap,
   entryAt,
   expect,
-  MADV_DONTNEED,
   MMAP_SHARED,
   mmCreate,
   PMD_PAGES,
@@ -23,6 +21,7 @@ import {
   UFFD_WRITEPROTECT_WP,
   VM_READ,
   VM_WRITE,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { PTE_UFFD_WP, UFFD_MARKER } from '../../kernel/entry.ts';
 
@@ -49,7 +48,7 @@ function protect(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 export const cpus = [protect, zap];

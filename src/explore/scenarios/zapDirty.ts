@@ -8,18 +8,17 @@
 
 import {
   access,
-  doMadvise,
   doMmap,
   entryAt,
   expect,
   inodeCreate,
   load,
-  MADV_DONTNEED,
   mmCreate,
   MMAP_SHARED,
   PMD_PAGES,
   VM_READ,
   VM_WRITE,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/entry.ts';
 import { F_DIRTY, folioOf } from '../../kernel/frame.ts';
@@ -56,7 +55,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 function write(): void {

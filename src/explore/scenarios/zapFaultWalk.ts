@@ -10,14 +10,13 @@
 
 import {
   anonPages,
-  doMadvise,
   expect,
-  MADV_DONTNEED,
   newSpace,
   PMD_PAGES,
   touchPages,
   userFault,
   walkLockless,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -37,7 +36,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 function fault(): void {

@@ -7,14 +7,12 @@
  */
 
 import {
-  doMadvise,
-  expect,
   hardwareWalk,
-  MADV_DONTNEED,
   newSpace,
   PMD_PAGES,
   pollInterrupts,
   touchOnCpu,
+  zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 
 export const about = {
@@ -34,7 +32,7 @@ export function setUp(): void {
 }
 
 function zap(): void {
-  expect(doMadvise(mm, 0, PMD_PAGES, MADV_DONTNEED) === 0, 'madvise succeeds');
+  zapAndReclaim(mm, 0, PMD_PAGES);
 }
 
 function run(): void {
