@@ -1,118 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { MessageChannel } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
 import { H_STOP } from '../kernel/layout.ts';
-import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
-import { WORKLOAD_MODULE, WORKLOADS_ALLOWED, type WorkloadSpec } from '../experiment/workload.ts';
-import { findWorkload } from '../experiment/workloads/index.ts';
+import { WORKLOAD_MODULE } from '../experiment/workload.ts';
+import { AddressSpace } from './addressSpace.ts';
 import { audit, type AuditReport } from './audit/index.ts';
 import { clearContention, readContention, type Contention } from './contention.ts';
-import { CpuLink } from './control.ts';
-import {
-  Cpu,
-  type AddressSpaceHandle,
-  type CpuService,
-  type CpuTask,
-  type FileHandle,
-} from './cpu.ts';
+import { Cpu, type FileHandle } from './cpu.ts';
+import { startThreads, type CpuThreads } from './cpuThreads.ts';
 import { allowDaemons, stopDaemons } from './daemonLoop.ts';
 import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
-import { DIST } from './kernel.ts';
-import { cpusOf, createMemory, type SharedMemory } from './memory.ts';
+import { createMemory, type SharedMemory } from './memory.ts';
 import { makeMutantKernel } from './mutantKernel.ts';
 import {
   CHECK_LEVELS,
   OptionError,
   checkInteger,
-  checkKeys,
   resolveOptions,
   type MachineOptions,
   type ResolvedOptions,
 } from './options.ts';
-import {
-  clearLockStatistics,
-  readSpace,
-  readStatistics,
-  type MachineStatistics,
-  type SpaceStatistics,
-} from './statistics.ts';
+import { clearLockStatistics, readStatistics, type MachineStatistics } from './statistics.ts';
+import { planRun, TIMER_MS_MAX, type RunOptions, type RunReport } from './runPlan.ts';
 import { readViolations, type Violation } from './violations.ts';
+
+export { AddressSpace } from './addressSpace.ts';
+export type { RunOptions, RunReport } from './runPlan.ts';
 
 /** Longest that CPUs are waited for once the machine is to end, milliseconds. */
 const ENDING_MS = 1000;
-/** Longest delay of a Node timer, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/** Heap of each CPU's thread. A CPU that is to die of a full heap gets a small one, which is full soon. */
-function heapMb(options: ResolvedOptions): number {
-  return options.inject.death?.kind === 'memory' ? 64 : 256;
-}
-
-/** How a workload is run. Without `durationMs` and `operations` it runs for a second. */
-export interface RunOptions {
-  durationMs?: number;
-  /** Operations of each CPU. */
-  operations?: number;
-  /** Seed of the workload's generators; default: the machine's. */
-  seed?: number;
-  /** Address spaces for the workload; default: it makes its own. */
-  spaces?: readonly AddressSpace[];
-  /** Called every `progressMs` (default 500) with current statistics. */
-  onProgress?: (statistics: MachineStatistics, elapsedMs: number) => void;
-  progressMs?: number;
-  /** Ends the run early, as if its time were over. */
-  signal?: AbortSignal;
-  /** Audit the machine after the run; default: true. */
-  audit?: boolean;
-}
-
-/** What a run did. */
-export interface RunReport {
-  workload: string;
-  seed: number;
-  options: ResolvedOptions;
-  durationMs: number;
-  /** Operations done, all CPUs; null for a CPU that died before it could say. */
-  operations: number;
-  operationsPerCpu: (number | null)[];
-  ended: 'time' | 'count' | 'violation' | 'interrupted' | 'death';
-  statistics: MachineStatistics;
-  violations: Violation[];
-  /** What the CPUs did last, when something was wrong and the machine has rings (option `eventsPerCpu`). */
-  events: MachineEvent[];
-  /** Null when the run had no audit. */
-  audit: AuditReport | null;
-}
-
-/** An address space of a machine. */
-export class AddressSpace implements AddressSpaceHandle {
-  /** Address of its mm in the shared memory. */
-  readonly handle: number;
-  readonly #words: Uint32Array;
-
-  constructor(handle: number, words: Uint32Array) {
-    this.handle = handle;
-    this.#words = words;
-  }
-
-  /** Its page tables and mapped pages now. */
-  statistics(): SpaceStatistics {
-    return readSpace(this.#words, this.handle);
-  }
-
-  /** Page-table memory as Linux counts it: 4 KiB for every PTE, PMD and PUD table. */
-  get vmpteKb(): number {
-    return this.statistics().vmpteKb;
-  }
-
-  /** Mapped anonymous pages; the zero page is not one. */
-  get anonPages(): number {
-    return this.statistics().anonPages;
-  }
-}
 
 /**
  * A booted machine: a shared memory and CPUs, each a worker thread. Make one with `boot`; end it with `shutdown` or
@@ -125,10 +41,9 @@ export class Machine implements AsyncDisposable {
   readonly cpus: number;
   readonly memory: SharedMemory;
   readonly words: Uint32Array;
-  readonly #pool: Piscina;
-  readonly #links: CpuLink<CpuService>[] = [];
-  readonly #cpus: Cpu[] = [];
-  readonly #tasks: Promise<void>[] = [];
+  readonly #threads: CpuThreads;
+  readonly #links: CpuThreads['links'];
+  readonly #cpus: Cpu[];
   readonly #startedMs = performance.now();
   #running = false;
   #ending: Promise<void> | null = null;
@@ -143,39 +58,11 @@ export class Machine implements AsyncDisposable {
     this.cpus = options.cpus;
     this.memory = createMemory(options);
     this.words = new Uint32Array(this.memory.buffer);
-    this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('workers/cpu.js', DIST)),
-      minThreads: cpusOf(options),
-      maxThreads: cpusOf(options),
-      idleTimeout: Infinity,
-      concurrentTasksPerWorker: 1,
-      atomics: 'disabled',
-      recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb(options) },
-    });
-    this.#pool.on('error', () => {});
-    const clockStartNs = process.hrtime.bigint();
-    for (let id = 0; id < cpusOf(options); id++) {
-      const { port1, port2 } = new MessageChannel();
-      const link = new CpuLink<CpuService>(port1);
-      this.#links.push(link);
-      if (id < this.cpus) this.#cpus.push(new Cpu(id, link));
-      const task: CpuTask = {
-        cpu: id,
-        memory: this.memory,
-        port: port2,
-        execution: options.execution,
-        check: options.check,
-        kernelFolder,
-        clockStartNs,
-      };
-      this.#tasks.push(
-        this.#pool.run(task, { transferList: [port2] }).then(
-          () => undefined,
-          (error: unknown) => this.#died(id, error),
-        ),
-      );
-    }
+    this.#threads = startThreads(options, this.memory, kernelFolder, (id, error) =>
+      this.#died(id, error),
+    );
+    this.#links = this.#threads.links;
+    this.#cpus = this.#links.slice(0, this.cpus).map((link, id) => new Cpu(id, link));
   }
 
   /** Settles when every CPU is up. */
@@ -303,7 +190,7 @@ export class Machine implements AsyncDisposable {
    * OptionError, or with CpuDiedError, whose `report` is the partial report.
    */
   async run(workload: string | URL, options: RunOptions = {}): Promise<RunReport> {
-    const plan = this.#plan(workload, options);
+    const plan = planRun(workload, options, this.options);
     if (this.#failure !== null) throw this.#failure;
     if (this.#running) throw new Error('run: another workload is running');
     this.#running = true;
@@ -387,45 +274,6 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  #plan(
-    workload: string | URL,
-    options: RunOptions,
-  ): { spec: WorkloadSpec; durationMs: number | null } {
-    checkKeys('options', options, [
-      'durationMs',
-      'operations',
-      'seed',
-      'spaces',
-      'onProgress',
-      'progressMs',
-      'signal',
-      'audit',
-    ]);
-    if (typeof workload !== 'string' && !(workload instanceof URL))
-      throw new OptionError('workload', workload, 'a name or a URL');
-    if (MIX_NAMES.some((name) => name === workload)) checkMixSizes(this.options);
-    else if (findWorkload(String(workload)) === null && !URL.canParse(String(workload)))
-      throw new OptionError('workload', workload, WORKLOADS_ALLOWED);
-    const operations =
-      options.operations === undefined
-        ? 0
-        : checkInteger('operations', options.operations, 1, Number.MAX_SAFE_INTEGER);
-    const durationMs =
-      options.durationMs === undefined
-        ? operations === 0
-          ? 1000
-          : null
-        : checkInteger('durationMs', options.durationMs, 1, TIMER_MS_MAX);
-    const spec = {
-      name: String(workload),
-      seed: checkInteger('seed', options.seed ?? this.options.seed, 0, 0xffff_ffff),
-      operations,
-      spaces: (options.spaces ?? []).map((space) => space.handle),
-      stalledReaders: this.options.inject.stalledReaders,
-    };
-    return { spec, durationMs };
-  }
-
   /** The task of CPU `id` has failed: ends the machine. */
   #died(id: number, error: unknown): Promise<void> {
     if (this.#ending !== null) return Promise.resolve();
@@ -448,11 +296,11 @@ export class Machine implements AsyncDisposable {
     for (const link of this.#links) link.call((remote) => remote.shutdown()).catch(() => {});
     const timeout = new AbortController();
     await Promise.race([
-      Promise.all(this.#tasks),
+      Promise.all(this.#threads.tasks),
       sleep(ENDING_MS, undefined, { signal: timeout.signal }).catch(() => {}),
     ]);
     timeout.abort();
-    await this.#pool.destroy();
+    await this.#threads.pool.destroy();
   }
 
   /** Ends the machine: its CPUs, their threads. What is under way rejects. Can be called more than once. */
