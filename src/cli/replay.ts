@@ -72,6 +72,10 @@ const SPEC = {
       max: 2 ** 31,
       help: 'process of the recording (default: the one that called exec and has most events)',
     },
+    children: {
+      kind: 'flag',
+      help: "replay the children that the recorded process forked as well, each until it exec'd or exited",
+    },
     swap: {
       kind: 'integer',
       value: 'N',
@@ -96,10 +100,14 @@ interface Input {
   against: VmpteFile | null;
 }
 
-function load(file: string, values: { cpus?: number; pid?: number; against?: string }): Input {
+function load(
+  file: string,
+  values: { cpus?: number; pid?: number; against?: string; children?: boolean },
+): Input {
   const trace = loadTrace(file, {
     cpus: values.cpus ?? CPUS_MAX,
     ...(values.pid === undefined ? {} : { pid: values.pid }),
+    children: values.children === true,
   });
   const limit = values.cpus ?? CPUS_MAX;
   if (trace.cpus > limit) {

@@ -11,9 +11,11 @@
  *  5. `removeMigrationPtes`: entries of the new frame in the place of migration entries; or, when 2 or 3 failed, of the old one. 6. Unlock, which
  *     wakes faults.
  *
+ * A page of an anonymous folio of several is split off first (`isolateSingle`); other large folios stay.
+ *
  * An anonymous page's anon_vma is held from before 2 to after 5: in between no entry keeps it.
  *
- * Lock order: folio lock; see rmap.ts. Source: Linux 6.18 mm/migrate.c (migrate_folio_unmap, migrate_folio_move, folio_migrate_mapping).
+ * Lock order: folio lock; see rmap.ts. Source: Linux 6.18 mm/migrate.c (migrate_folio_unmap, migrate_folio_move, folio_migrate_mapping, try_split_folio).
  */
 
 import { anonVmaPut } from './anonVmaAlloc.ts';
@@ -28,6 +30,7 @@ import {
   F_SHMEM,
   folioFlags,
   folioGet,
+  folioHead,
   folioLarge,
   folioOf,
   folioPut,
@@ -40,6 +43,7 @@ import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
 import { folioGetAnonVma, removeMigrationPtes, tryToMigrate } from './rmap.ts';
 import { entryMapsPage } from './rmapEntries.ts';
 import { folioTrylock, folioUnlock } from './sleepLock.ts';
+import { trySplitFolio } from './splitFolio.ts';
 import { count, COUNTER_MIGRATIONS } from './stats.ts';
 import { vmaLookup } from './vma.ts';
 import { pmdFind } from './walk.ts';
@@ -111,9 +115,23 @@ export function isolatePage(mm: u32, vpn: u32): u32 {
   return frame;
 }
 
+/**
+ * As isolatePage, but first splits the anonymous folio of several pages that the page is one of: only single pages move, or leave memory. One that cannot
+ * be split now is given as it is. No lock held, no RCU section.
+ */
+export function isolateSingle(mm: u32, vpn: u32): u32 {
+  const frame = isolatePage(mm, vpn);
+  if (frame === 0 || !folioLarge(frame)) return frame;
+  const head = folioHead(frame);
+  if ((folioFlags(head) & F_ANON) === 0 || !trySplitFolio(head)) return frame;
+  // The reference is on the first page, and the page may be elsewhere, or gone, by now.
+  folioPut(head);
+  return isolatePage(mm, vpn);
+}
+
 /** Moves the page at `vpn` of `mm` (move_pages). Returns 0, EFAULT: nothing is mapped there, EAGAIN or ENOMEM. No lock held. */
 export function migratePage(mm: u32, vpn: u32): u32 {
-  const frame = isolatePage(mm, vpn);
+  const frame = isolateSingle(mm, vpn);
   if (frame === 0) return EFAULT;
   const result = migrateFolio(frame);
   folioPut(frame);

@@ -33,7 +33,7 @@ import { splitHugePmd } from './hugePmd.ts';
 import { syncPoint } from './inject.ts';
 import { C_PAGEOUT, C_PAGEOUT_NEXT, F_FLAGS, F_REF } from './layout.ts';
 import { folioMapCount, folioMapped } from './mapcount.ts';
-import { isolatePage } from './migrate.ts';
+import { isolateSingle } from './migrate.ts';
 import { thisCpu } from './percpu.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from './pteMap.ts';
@@ -140,11 +140,11 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
 }
 
 /**
- * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays
+ * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would, split off its folio if that has several. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays
  * somewhere. No lock held.
  */
 export function reclaimPage(mm: u32, vpn: u32): u32 {
-  const frame = isolatePage(mm, vpn);
+  const frame = isolateSingle(mm, vpn);
   if (frame === 0) return EFAULT;
   const gone = shrinkFolio(folioHead(frame));
   folioPut(frame);

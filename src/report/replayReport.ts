@@ -1,21 +1,28 @@
 import type { ReplayResult } from '../trace/replay.ts';
 import type { Trace } from '../trace/load.ts';
 import { FIELD_TIME_S, OP_FIELDS } from '../trace/operation.ts';
-import { NOT_RUN } from '../trace/replayCpu.ts';
+import { TABLE_KB } from '../trace/replay.ts';
+import { NOT_RUN, SPACE_WORDS } from '../trace/replayCpu.ts';
 import type { VmpteComparison, VmpteSample, VmpteSeries } from '../trace/vmpte.ts';
 import { chart } from './chart.ts';
 import type { Series } from './chart.ts';
 import { formatCount, formatDuration, formatPlural } from './format.ts';
 import { table } from './table.ts';
 
-/** Page-table memory over the time of a recording: the operations that ran, in the order of their times. */
+/** Page-table memory after an operation: of a script all processes', of a recording that of the process it is of, without its children. */
+function vmpteOfFirst(trace: Trace, result: ReplayResult, op: number): number {
+  if (trace.kind === 'script' || result.processes === 1) return result.vmpteKbs[op]!;
+  return Math.max(0, result.spaces[op * result.processes * SPACE_WORDS]!) * TABLE_KB;
+}
+
+/** Page-table memory over the time of a recording, of the recorded process: the operations that ran, in the order of their times. */
 export function vmpteSeries(trace: Trace, result: ReplayResult): VmpteSeries {
   const timesS: number[] = [];
   const vmpteKb: number[] = [];
   for (let op = 0; op < result.operations; op++) {
     if (result.errnos[op] === NOT_RUN) continue;
     timesS.push(trace.operations[op * OP_FIELDS + FIELD_TIME_S]!);
-    vmpteKb.push(result.vmpteKbs[op]!);
+    vmpteKb.push(vmpteOfFirst(trace, result, op));
   }
   return { timesS, vmpteKb };
 }

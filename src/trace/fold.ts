@@ -1,6 +1,8 @@
 import {
   CALL_BRK,
+  CALL_EXIT,
   CALL_FAULT,
+  CALL_FORK,
   CALL_MMAP,
   CALL_MREMAP,
   FILE_RADIX,
@@ -32,6 +34,11 @@ export interface Folded {
   droppedMoves: number;
 }
 
+/** Whether a call is about no address. */
+function placeless(call: number): boolean {
+  return call === CALL_FORK || call === CALL_EXIT;
+}
+
 function slotOf(address: number): number {
   return Math.floor(address / SLOT_BYTES);
 }
@@ -48,6 +55,7 @@ export function foldAddresses(writer: OperationWriter): Folded {
   let inPlace = true;
   for (let at = 0; at < count * OP_FIELDS && inPlace; at += OP_FIELDS) {
     const call = records[at]!;
+    if (placeless(call)) continue;
     const slot = slotOf(records[at + 2]!);
     const length = call === CALL_FAULT || call === CALL_BRK ? 0 : records[at + 3]!;
     inPlace = (target[slot] ?? -1) >= 0 && call !== CALL_MREMAP;
@@ -55,6 +63,7 @@ export function foldAddresses(writer: OperationWriter): Folded {
   }
   if (!inPlace) return foldPieces(writer, target, slots);
   for (let at = 0; at < count * OP_FIELDS; at += OP_FIELDS) {
+    if (placeless(records[at]!)) continue;
     const address = records[at + 2]!;
     const slot = slotOf(address);
     records[at + 2] = address + (target[slot]! - slot) * SLOT_BYTES;
@@ -121,22 +130,28 @@ function foldPieces(writer: OperationWriter, target: Int16Array, slots: number[]
   const out = new OperationWriter(count);
   let droppedMoves = 0;
   for (let at = 0; at < count * OP_FIELDS; at += OP_FIELDS) {
-    const [call, cpu, address, length, arg2, arg3, arg4, timeS] = records.subarray(
+    const [call, cpu, address, length, arg2, arg3, arg4, timeS, process] = records.subarray(
       at,
       at + OP_FIELDS,
-    ) as unknown as [number, number, number, number, number, number, number, number];
+    ) as unknown as [number, number, number, number, number, number, number, number, number];
+    if (placeless(call)) {
+      out.push(call, cpu, address, length, arg2, arg3, arg4, timeS, process);
+      continue;
+    }
     const pieces = piecesOf(address, length, target);
     if (call === CALL_MREMAP) {
       const to = piecesOf(arg2, arg3, target);
       const whole = to[0]?.length === arg3 && pieces[0]?.length === length;
-      if (whole) out.push(call, cpu, pieces[0]!.address, length, to[0]!.address, arg3, arg4, timeS);
-      else droppedMoves++;
+      if (whole) {
+        const [from, into] = [pieces[0]!.address, to[0]!.address];
+        out.push(call, cpu, from, length, into, arg3, arg4, timeS, process);
+      } else droppedMoves++;
       continue;
     }
     for (const piece of pieces) {
       const skippedPages = call === CALL_MMAP && arg4 > 0 ? piece.skipped / PAGE : 0;
       const file = arg4 + skippedPages * FILE_RADIX;
-      out.push(call, cpu, piece.address, piece.length, arg2, arg3, file, timeS);
+      out.push(call, cpu, piece.address, piece.length, arg2, arg3, file, timeS, process);
     }
   }
   return { writer: out, slots, droppedMoves };

@@ -74,7 +74,7 @@ export function orderOperations(list: OperationList, options: OrderOptions = {})
   const forkOf = new Int32Array(processes).fill(-1);
   const lastIn = new Int32Array(processes * cpus).fill(-1);
   let barrier = -1;
-  let programBreak = -1;
+  const programBreak = new Float64Array(processes).fill(-1);
   for (let i = 0; i < count; i++) {
     const at = i * OP_FIELDS;
     const call = operations[at]!;
@@ -90,7 +90,11 @@ export function orderOperations(list: OperationList, options: OrderOptions = {})
       const lastOnes = lastIn.subarray(process * cpus, (process + 1) * cpus);
       for (const last of lastOnes) clocks.need(last);
     }
-    if (call === CALL_FORK) forkOf[operations[at + FIELD_ARG2]!] = i;
+    if (call === CALL_FORK) {
+      const child = operations[at + FIELD_ARG2]!;
+      forkOf[child] = i;
+      programBreak[child] = programBreak[process]!;
+    }
     lastIn[process * cpus + cpu] = i;
     if (call === CALL_BARRIER || (conflicts && lives)) {
       for (const last of lastOf) clocks.need(last);
@@ -101,9 +105,10 @@ export function orderOperations(list: OperationList, options: OrderOptions = {})
       const length = operations[at + 3]!;
       if (call === CALL_FAULT) map.share(first, first, i, after);
       else if (call === CALL_BRK) {
-        const before = BucketMap.bucketOf(programBreak < 0 ? address : programBreak);
+        const last = programBreak[process]!;
+        const before = BucketMap.bucketOf(last < 0 ? address : last);
         map.exclude(Math.min(first, before), Math.max(first, before), i, after);
-        programBreak = address;
+        programBreak[process] = address;
       } else {
         const last = lastBucket(address, length);
         if (call === CALL_TOUCH) map.share(first, last, i, after);

@@ -7,10 +7,13 @@ import {
   EVENT_EXIT,
   EVENT_FAULT_KERNEL,
   EVENT_FAULT_USER,
+  EVENT_FORK,
   EVENT_LEAVE,
   EVENT_LOST,
   PerfScanner,
 } from './perfLine.ts';
+import { gatherFamily } from './perfFamily.ts';
+import type { PerfFamily } from './perfFamily.ts';
 import { PerfProcess } from './perfProcess.ts';
 import { TraceError } from './traceError.ts';
 
@@ -20,6 +23,8 @@ const REORDERING_S = 0.001;
 export interface PerfOptions {
   /** Process to take; default: of those that called exec, the one with the most events after it. */
   pid?: number;
+  /** Whether the children that the process forked are taken, too, until they exec or exit; default false. */
+  children?: boolean;
   /** CPUs to spread the threads on (thread number modulo this); default and maximum: one a thread. */
   cpus?: number;
 }
@@ -41,7 +46,7 @@ export interface PerfTrace extends OperationList {
   events: number;
   /** Events that perf says it lost. */
   lostEvents: number;
-  /** Events of processes other than `pid`. */
+  /** Events of processes other than `pid`; those of children that are taken are not among them. */
   foreignEvents: number;
   /** First and last moment of the image, seconds on the recording's clock. */
   startS: number;
@@ -58,6 +63,8 @@ export function importPerf(bytes: Buffer, file: string, options: PerfOptions = {
   const scan = new PerfScanner(bytes, file);
   const processes = new Map<number, PerfProcess>();
   const wanted = options.pid;
+  const children = options.children === true;
+  const forked = new Set<number>();
   let current: PerfProcess | undefined;
   let events = 0;
   let lostEvents = 0;
@@ -75,14 +82,14 @@ export function importPerf(bytes: Buffer, file: string, options: PerfOptions = {
       reordered++;
     }
     const { pid } = scan;
-    if (wanted !== undefined && pid !== wanted) {
+    if (wanted !== undefined && pid !== wanted && !forked.has(pid)) {
       lastS = Math.max(lastS, scan.timeS);
       continue;
     }
     if (current === undefined || current.pid !== pid) {
       current = processes.get(pid);
       if (current === undefined) {
-        current = new PerfProcess(pid, scan.timeS);
+        current = new PerfProcess(pid, scan.timeS, forked.has(pid));
         processes.set(pid, current);
       }
     }
@@ -103,6 +110,10 @@ export function importPerf(bytes: Buffer, file: string, options: PerfOptions = {
     else if (event >= EVENT_ENTER) current.enter(thread, scan);
     else if (event === EVENT_EXEC) current.exec(thread, scan);
     else if (event === EVENT_EXIT) current.exit(thread, scan);
+    else if (event === EVENT_FORK && children) {
+      current.fork(thread, scan);
+      forked.add(scan.childPid);
+    }
   }
   if (events === 0) {
     throw new TraceError(
@@ -113,7 +124,9 @@ export function importPerf(bytes: Buffer, file: string, options: PerfOptions = {
     );
   }
   const chosen = choose(processes, wanted, file);
-  return describe(chosen, scan, file, options.cpus, { events, lostEvents, reordered });
+  chosen.finish();
+  const family = gatherFamily(chosen, processes);
+  return describe(chosen, family, scan, file, options.cpus, { events, lostEvents, reordered });
 }
 
 function failOrder(scan: PerfScanner, lastS: number): never {
@@ -143,15 +156,15 @@ function rank(process: PerfProcess): number {
 
 function describe(
   process: PerfProcess,
+  family: PerfFamily,
   scan: PerfScanner,
   file: string,
   cpusWanted: number | undefined,
   totals: { events: number; lostEvents: number; reordered: number },
 ): PerfTrace {
-  process.finish();
   let folded;
   try {
-    folded = foldAddresses(process.writer);
+    folded = foldAddresses(family.writer);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const [problem, allowed] = error.message.split('; allowed: ');
@@ -162,17 +175,18 @@ function describe(
     const problem = `no fault and no call of process ${process.pid}`;
     throw new TraceError(file, null, problem, 'a recording of a program that ran');
   }
-  const { threads } = process;
+  const { threads } = family;
   const cpus = Math.min(cpusWanted ?? threads.length, threads.length);
   if (cpus < threads.length) {
     const { records } = writer;
     for (let at = FIELD_CPU; at < writer.count * OP_FIELDS; at += OP_FIELDS) records[at]! %= cpus;
   }
-  const foreignEvents = totals.events - process.events;
+  const foreignEvents = totals.events - family.events;
   return {
     operations: writer.finish(),
     count: writer.count,
     cpus,
+    processes: family.processes,
     pid: process.pid,
     threads: threads.map((thread, index) => ({
       tid: thread.tid,
@@ -185,12 +199,13 @@ function describe(
     foreignEvents,
     startS: process.startS,
     endS: process.endS,
-    notes: notesOf(process, folded.droppedMoves, foreignEvents, totals),
+    notes: notesOf(process, family, folded.droppedMoves, foreignEvents, totals),
   };
 }
 
 function notesOf(
   process: PerfProcess,
+  family: PerfFamily,
   droppedMoves: number,
   foreignEvents: number,
   totals: { lostEvents: number; reordered: number },
@@ -216,6 +231,8 @@ function notesOf(
     `event is of another process than ${process.pid} and is left out`,
     `events are of other processes than ${process.pid} and are left out`,
   );
+  note(family.processes - 1, 'child is replayed as well', 'children are replayed as well');
+  note(family.leftOut, 'child is left out', 'children are left out: there are too many');
   note(leftOut.failedCalls, 'call failed in the recording', 'calls failed in the recording');
   note(
     leftOut.otherAdvice,

@@ -95,6 +95,8 @@ export class PerfScanner {
   /** What an exit event returned, negative for an error number. */
   result = 0;
   lost = 0;
+  /** The thread or process that a fork event tells of. */
+  childPid = 0;
   /** Whether an exit event says that it is its process's last; kernels before 6.16 do not say. */
   groupDead = false;
 
@@ -183,6 +185,8 @@ export class PerfScanner {
       if (found < 0 || !/^\d+\b/.test(payload.slice(found + 1 + last.length))) {
         this.fail(`${name} ends early: ${quote(payload.trim())}`, `a number after "${last}"`);
       }
+      if (event === EVENT_FORK)
+        this.childPid = Number.parseInt(payload.slice(found + 1 + last.length), 10);
       this.groupDead = payload.endsWith('group_dead=true') || payload.endsWith('group_dead=1');
     }
     return true;

@@ -55,7 +55,8 @@ const PROTECTION_MASK = 7;
 
 const ADVICE = new Set(Object.values(ADVICE_NUMBERS));
 
-interface Thread {
+/** A thread as it is read. */
+export interface PerfThread {
   tid: number;
   /** CPU number, or -1 before the thread's first operation. */
   cpu: number;
@@ -70,6 +71,23 @@ interface Thread {
   /** Writes of the kernel since the thread's last event of another kind: address, time, comm from, to. */
   kernelRun: number[];
   exited: boolean;
+}
+
+/** A fork that a process did, of a thread or of a process. */
+interface Fork {
+  child: number;
+  thread: PerfThread;
+  timeS: number;
+}
+
+/** What a process did before its first exec. */
+interface UntilExec {
+  records: Float64Array;
+  count: number;
+  threads: PerfThread[];
+  forks: Fork[];
+  events: number;
+  timeS: number;
 }
 
 /** Things left out of a process's list, by reason. */
@@ -92,21 +110,28 @@ export class PerfProcess {
   startS: number;
   endS: number;
   exited = false;
-  threads: Thread[] = [];
+  /** Whether a fork in the recording made it. */
+  readonly forked: boolean;
+  /** Of a forked one that called exec. */
+  untilExec: UntilExec | null = null;
+  /** Since the last exec. */
+  forks: Fork[] = [];
+  threads: PerfThread[] = [];
   leftOut: LeftOut = noneLeftOut();
 
-  #byTid = new Map<number, Thread>();
-  #current: Thread | undefined;
+  #byTid = new Map<number, PerfThread>();
+  #current: PerfThread | undefined;
   #break = -1;
   #files = new Map<number, number>();
 
-  constructor(pid: number, timeS: number) {
+  constructor(pid: number, timeS: number, forked = false) {
     this.pid = pid;
+    this.forked = forked;
     this.startS = timeS;
     this.endS = timeS;
   }
 
-  thread(scan: PerfScanner): Thread {
+  thread(scan: PerfScanner): PerfThread {
     const current = this.#current;
     if (current !== undefined && current.tid === scan.tid) return current;
     let thread = this.#byTid.get(scan.tid);
@@ -129,12 +154,12 @@ export class PerfProcess {
     return thread;
   }
 
-  userFault(thread: Thread, scan: PerfScanner): void {
+  userFault(thread: PerfThread, scan: PerfScanner): void {
     if (thread.kernelRun.length > 0) thread.kernelRun = [];
     this.#fault(thread, scan.address, scan.errorCode, scan);
   }
 
-  kernelFault(thread: Thread, scan: PerfScanner): void {
+  kernelFault(thread: PerfThread, scan: PerfScanner): void {
     const run = thread.kernelRun;
     if (scan.errorCode & 2) {
       run.push(scan.address, scan.timeS, scan.commStart, scan.commEnd);
@@ -144,7 +169,7 @@ export class PerfProcess {
   }
 
   #fault(
-    thread: Thread,
+    thread: PerfThread,
     address: number,
     errorCode: number,
     scan: PerfScanner,
@@ -159,7 +184,7 @@ export class PerfProcess {
   }
 
   #push(
-    thread: Thread,
+    thread: PerfThread,
     call: number,
     address: number,
     length: number,
@@ -179,7 +204,7 @@ export class PerfProcess {
     if (record >= 0) this.writer.records[record * OP_FIELDS + FIELD_CALL] = DROPPED;
   }
 
-  enter(thread: Thread, scan: PerfScanner): void {
+  enter(thread: PerfThread, scan: PerfScanner): void {
     thread.kernelRun.length = 0;
     this.#abandon(thread);
     const call = scan.event - EVENT_ENTER;
@@ -209,7 +234,7 @@ export class PerfProcess {
     }
   }
 
-  leave(thread: Thread, scan: PerfScanner): void {
+  leave(thread: PerfThread, scan: PerfScanner): void {
     thread.kernelRun.length = 0;
     const call = scan.event - EVENT_LEAVE;
     if (thread.pending !== call) {
@@ -230,7 +255,7 @@ export class PerfProcess {
     } else if (placed) this.#placed(thread, scan);
   }
 
-  #placed(thread: Thread, scan: PerfScanner): void {
+  #placed(thread: PerfThread, scan: PerfScanner): void {
     const { args } = thread;
     const { result, timeS } = scan;
     const call = scan.event - EVENT_LEAVE;
@@ -251,7 +276,7 @@ export class PerfProcess {
     }
   }
 
-  #mmap(thread: Thread, args: Float64Array, address: number, timeS: number): void {
+  #mmap(thread: PerfThread, args: Float64Array, address: number, timeS: number): void {
     const flags = args[3]!;
     const shared = (flags & LINUX_MAP_TYPE & LINUX_MAP_SHARED) !== 0;
     const populate =
@@ -279,7 +304,7 @@ export class PerfProcess {
     );
   }
 
-  #abandon(thread: Thread): void {
+  #abandon(thread: PerfThread): void {
     if (thread.pending < 0) return;
     this.leftOut.unpairedCalls++;
     this.#drop(thread.reserved);
@@ -291,12 +316,14 @@ export class PerfProcess {
    * A new image: everything so far is of the old one, but for the kernel's last writes, with which it
    * laid the new one out (its bss and stack) before it printed the exec event.
    */
-  exec(thread: Thread, scan: PerfScanner): void {
+  exec(thread: PerfThread, scan: PerfScanner): void {
+    if (this.forked && this.execs === 0) this.#keepUntilExec(scan.timeS);
     const run = thread.kernelRun;
     thread.kernelRun = [];
     thread.pending = thread.reserved = thread.cpu = -1;
     this.writer.count = 0;
     this.threads = [];
+    this.forks = [];
     this.leftOut = noneLeftOut();
     this.#byTid = new Map([[thread.tid, thread]]);
     this.#break = -1;
@@ -312,8 +339,28 @@ export class PerfProcess {
     }
   }
 
+  #keepUntilExec(timeS: number): void {
+    this.finish();
+    const { threads, forks, events } = this;
+    const { count, records } = this.writer;
+    const kept = threads.map((thread) => ({ ...thread }));
+    this.untilExec = {
+      records: records.slice(0, count * OP_FIELDS),
+      count,
+      threads: kept,
+      forks,
+      events,
+      timeS,
+    };
+  }
+
+  /** A thread has made another, or a process. */
+  fork(thread: PerfThread, scan: PerfScanner): void {
+    this.forks.push({ child: scan.childPid, thread, timeS: scan.timeS });
+  }
+
   /** A thread is gone; with the last one (perf prints that as group_dead) the process. */
-  exit(thread: Thread, scan: PerfScanner): void {
+  exit(thread: PerfThread, scan: PerfScanner): void {
     thread.exited = true;
     if (scan.groupDead) this.exited = true;
   }

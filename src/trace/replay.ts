@@ -11,8 +11,11 @@ import type { Machine } from '../machine/machine.ts';
 import type { SpaceStatistics } from '../machine/statistics.ts';
 import {
   CALL_BARRIER,
+  CALL_EXIT,
+  CALL_FORK,
   CALL_MMAP,
   CALL_NAMES,
+  FIELD_ARG2,
   FIELD_ARG4,
   FIELD_CALL,
   FIELD_PROCESS,
@@ -125,7 +128,7 @@ export async function replay(
     files: await createFiles(machine, list),
     progress: new Int32Array(shared(cpus * PROGRESS_WORDS * 4)),
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
-    changes: processes === 1 && (conflicts || cpus === 1),
+    changes: cpus === 1 ? processes === 1 : conflicts,
     daemons: machine.options.protocol === 'async',
     timed: count > 0 && operations[(count - 1) * OP_FIELDS + FIELD_TIME_S] !== 0,
     tables: new Int32Array(shared(count * 4)),
@@ -171,6 +174,7 @@ export async function replay(
   Atomics.compareExchange(machine.words, stopWord, STOP_SOON, STOP_NO);
   report();
   const failed = ends.find((end) => end.status === 'rejected');
+  if (processes > 1 && plan.changes) sumChanges(plan);
   const result = gather(plan, start, durationMs);
   for (const mm of mms.subarray(1))
     if (mm !== 0) result.forked.push(new AddressSpace(mm, machine.words));
@@ -180,6 +184,35 @@ export async function replay(
     if (mms[0] !== 0) await machine.destroyAddressSpace(space);
   }
   return result;
+}
+
+/** Makes what each process and all together had after each operation of what the operations changed. */
+function sumChanges(plan: ReplayPlan): void {
+  const { operations, tables, anonPages, spaces, mms } = plan;
+  const processes = mms.length;
+  const now = new Int32Array(processes * SPACE_WORDS);
+  for (let process = 1; process < processes; process++) now[process * SPACE_WORDS] = -1;
+  for (let op = 0; op < tables.length; op++) {
+    const at = op * OP_FIELDS;
+    const call = operations[at + FIELD_CALL]!;
+    const process = operations[at + (call === CALL_FORK ? FIELD_ARG2 : FIELD_PROCESS)]!;
+    const of = process * SPACE_WORDS;
+    const done = plan.errnos[op] === 0;
+    if (call === CALL_FORK && done) now[of] = 0;
+    if (now[of]! >= 0) {
+      now[of]! += tables[op]!;
+      now[of + 1]! += anonPages[op]!;
+    }
+    if (call === CALL_EXIT && done) now.set([-1, 0], of);
+    spaces.set(now, op * now.length);
+    let [allTables, allPages] = [0, 0];
+    for (let one = 0; one < processes; one++) {
+      allTables += Math.max(0, now[one * SPACE_WORDS]!);
+      allPages += now[one * SPACE_WORDS + 1]!;
+    }
+    tables[op] = allTables;
+    anonPages[op] = allPages;
+  }
 }
 
 /**
@@ -197,8 +230,9 @@ function gather(plan: ReplayPlan, start: SpaceStatistics, durationMs: number): R
   for (let op = 0; op < count; op++) {
     const kb = plan.tables[op]! * TABLE_KB;
     const pages = plan.anonPages[op]!;
-    vmpteKbNow = plan.changes ? vmpteKbNow + kb : kb;
-    anonPagesNow = plan.changes ? anonPagesNow + pages : pages;
+    const changes = plan.changes && plan.mms.length === 1;
+    vmpteKbNow = changes ? vmpteKbNow + kb : kb;
+    anonPagesNow = changes ? anonPagesNow + pages : pages;
     vmpteKbs[op] = vmpteKbNow;
     anonPagesAfter[op] = anonPagesNow;
   }

@@ -27,6 +27,7 @@ import {
   CALL_MREMAP,
   CALL_MUNMAP,
   CALL_TOUCH,
+  FIELD_ARG2,
   FIELD_PROCESS,
   FIELD_TIME_S,
   FILE_RADIX,
@@ -74,7 +75,7 @@ export interface ReplayPlan {
   errnos: Uint16Array<SharedArrayBuffer>;
   /**
    * What `tables` and `anonPages` hold: what the operation itself changed, which the operations of other CPUs meanwhile do
-   * not touch; or what the address space had after it, theirs included.
+   * not touch; or what the address space had after it, theirs included. With several processes only the latter sees what an operation does to others.
    */
   changes: boolean;
   /** Whether daemons run between operations, on the CPU that does the next one, by the time of the list (`operationMs`). */
@@ -85,7 +86,7 @@ export interface ReplayPlan {
   tables: Int32Array<SharedArrayBuffer>;
   /** Per operation: mapped anonymous pages. */
   anonPages: Int32Array<SharedArrayBuffer>;
-  /** Per operation and process, where there are several: SPACE_WORDS after the operation. `tables` and `anonPages` are the sums over all of them then. */
+  /** Per operation and process, where there are several and not `changes`: SPACE_WORDS after the operation. `tables` and `anonPages` are the sums over all then. */
   spaces: Int32Array<SharedArrayBuffer>;
 }
 
@@ -139,6 +140,11 @@ class Gauges {
   }
 }
 
+/** Those of a process; of one that is not there, of words that mean nothing: its operation changes nothing. */
+function gaugesOf(cpu: WorkloadCpu, plan: ReplayPlan, process: number): Gauges {
+  return new Gauges(cpu, Atomics.load(plan.mms, process));
+}
+
 /** Notes what every process has after operation `op`. */
 function noteSpaces(cpu: WorkloadCpu, plan: ReplayPlan, op: number): void {
   const processes = plan.mms.length;
@@ -163,7 +169,7 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
   const end = order.cpuStart[cpu.id + 1]!;
   const own = cpu.id * PROGRESS_WORDS;
   const several = plan.mms.length > 1;
-  const gauges = new Gauges(cpu, plan.mms[0]!);
+  let gauges = new Gauges(cpu, plan.mms[0]!);
   for (let next = from; next < end; next++) {
     if (stopped(cpu)) return next - from;
     const op = order.cpuOps[next]!;
@@ -171,14 +177,19 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
       const other = order.depCpu[dep]! * PROGRESS_WORDS;
       if (!waitFor(cpu, progress, other, order.depSeq[dep]!)) return next - from;
     }
+    if (several) gauges = gaugesOf(cpu, plan, operations[op * OP_FIELDS + FIELD_PROCESS]!);
     const tablesBefore = gauges.ownTables();
     const anonBefore = gauges.ownAnonPages();
     if (plan.daemons) daemonsUntil(cpu, operationMs(plan, op), next === from);
     const errno = execute(cpu, plan, operations, op * OP_FIELDS);
     if (errno === NOT_RUN) return next - from;
     errnos[op] = errno;
-    if (several) {
+    const forked = several && operations[op * OP_FIELDS] === CALL_FORK;
+    if (several && !changes) {
       noteSpaces(cpu, plan, op);
+    } else if (forked) {
+      tables[op] = gauges.ownTables() - tablesBefore;
+      anonPages[op] = gaugesOf(cpu, plan, operations[op * OP_FIELDS + FIELD_ARG2]!).anonPages();
     } else {
       tables[op] = changes ? gauges.ownTables() - tablesBefore : gauges.tables();
       anonPages[op] = changes ? gauges.ownAnonPages() - anonBefore : gauges.anonPages();

@@ -1,6 +1,7 @@
 /** Large folios: which order a fault takes, what happens to parts of a folio, and zaps page by page and by runs. */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  EAGAIN,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
@@ -188,6 +189,22 @@ describe.each(EXECUTIONS.flatMap((execution) => ZAP_MODES.map((zap) => [executio
       expect([m.frame(A + 2), orderAt(m, A)]).toEqual([frame, 4]);
       m.calls.gupPut(frame);
       expect(m.kernel.deferredSplitPass!()).toBe(1);
+      m.balanced();
+    });
+
+    it('migration and paging out of one page split its folio first', () => {
+      const frames = [0, 5, 15].map((i) => m.frame(A + i));
+      expect(m.calls.migrate(m.mm, A + 3)).toBe(0);
+      expect([orderAt(m, A), orderAt(m, A + 3), orderAt(m, A + 16)]).toEqual([0, 0, 4]);
+      expect(m.frame(A + 3)).not.toBe(frames[0]! + 3);
+      expect([0, 5, 15].map((i) => m.frame(A + i))).toEqual(frames);
+      expect(m.calls.reclaim(m.mm, A + 18)).toBe(0);
+      expect(m.rss.swap).toBe(1);
+      expect([present(m, A + 16, 16), orderAt(m, A + 16)]).toEqual([15, 0]);
+      const pinned = m.calls.gupFast(m.mm, A + 34, 1);
+      expect(m.calls.migrate(m.mm, A + 33)).toBe(EAGAIN);
+      expect(orderAt(m, A + 33)).toBe(4);
+      m.calls.gupPut(pinned);
       m.balanced();
     });
 

@@ -6,12 +6,14 @@
  * The seed of a sequence and how to run it alone stand in the message of a difference. PTLAB_SEED=n runs the sequence of seed n only.
  */
 import { describe, expect, it } from 'vitest';
+import { PMD_PAGES } from '../../src/kernel/config.ts';
 import { describeAddress } from '../../src/machine/addresses.ts';
 import {
   CHECK_LEVELS,
   FAULT_PATHS,
   LOCK_KINDS,
   PROTOCOLS,
+  THP_MODES,
   ZAP_MODES,
   type MachineOptions,
 } from '../../src/machine/options.ts';
@@ -60,6 +62,8 @@ function optionsOf(seed: number): MachineOptions {
     },
     zap: random.pick(ZAP_MODES),
     mthp: random.pick(['never', 'always', [2, 4]]),
+    thp: random.pick(THP_MODES),
+    khugepaged: { scanSleepMs: 0, pagesToScan: random.pick([PMD_PAGES, 4096]) },
   };
 }
 

@@ -75,6 +75,11 @@ function listOf(items: readonly number[][], cpus: number): OperationList {
   return { operations, count: items.length, cpus };
 }
 
+/** What each line of `replay --each` answered. */
+function answers(text: string): unknown[] {
+  return parseLines(text).map(({ op, call, process, errno }) => [op, call, process, errno]);
+}
+
 /** CPU of a line: changes often, but not always. */
 function cpuOf(op: number): number {
   return ((op * 7 + (op >> 2)) % 3) % CPUS;
@@ -134,8 +139,6 @@ describe('in the command line', () => {
         const [, process = '0'] = /^@(\d+)/.exec(line) ?? [];
         return `${Number(process) % 3}: ${line}`;
       });
-      const answers = (text: string): unknown[] =>
-        parseLines(text).map(({ op, call, process, errno }) => [op, call, process, errno]);
       const expected = await each('one.mm', lines.join('\n'));
       const found = await each('three.mm', spread.join('\n'), '--cpus', '3');
       expect(answers(found)).toEqual(answers(expected));

@@ -6,6 +6,8 @@
  *     PTLAB_SCRIPTS=1000 npx vitest run test/linux   the full claim
  *     PTLAB_SEED=17 PTLAB_SCRIPTS=1 PTLAB_PROFILE=all npx vitest run test/linux   one script again
  *     PTLAB_MACHINE='{"fault":"mmap-lock"}' npx vitest run test/linux             a machine of one's choice
+ *     PTLAB_MTHP=16,64 npx vitest run test/linux     also the profile mthp, with folios of 16 and 64 KiB on both sides: as root, since for as long as its
+ *                                                    scripts run on the kernel these sizes are enabled in the whole system
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -14,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MachineOptions } from '../../src/machine/options.ts';
 import { ptlab } from '../cli/cli.ts';
 import { generateScript, PROFILES } from './generate.ts';
-import { examineKernel, MMRUN, runOnKernel } from './kernel.ts';
+import { examineKernel, MMRUN, MTHP_SIZES_KB, runOnKernel } from './kernel.ts';
 import { describeLine, firstDifference, parseLines } from './lines.ts';
 import type { EachLine } from './lines.ts';
 import { bootPtlab } from './ptlabRunner.ts';
@@ -36,6 +38,15 @@ const machines: readonly (readonly [name: string, options: MachineOptions])[] =
         ['mmap-lock, batches of 2', { fault: 'mmap-lock', batchEntries: 2 }],
       ]
     : [[given, JSON.parse(given) as MachineOptions]];
+
+/** Sizes of folios that the profile mthp is compared with. */
+const mthpKb = (process.env['PTLAB_MTHP'] ?? '')
+  .split(',')
+  .filter((word) => word !== '')
+  .map(Number);
+for (const kb of mthpKb)
+  if (!MTHP_SIZES_KB.includes(kb))
+    throw new Error(`PTLAB_MTHP names ${kb}: allowed are ${MTHP_SIZES_KB.join(', ')} (KiB)`);
 
 /** Differences shortened and shown; the rest is counted. */
 const MAX_SHOWN = 3;
@@ -62,20 +73,31 @@ interface Reference {
   answers: readonly EachLine[][];
 }
 
-async function onKernel(cases: readonly Case[]): Promise<Reference> {
-  return { name: 'kernel', answers: await runOnKernel(cases.map(({ script }) => script)) };
+async function onKernel(
+  cases: readonly Case[],
+  sizesKb: readonly number[] = [],
+): Promise<Reference> {
+  const scripts = cases.map(({ script }) => script);
+  return { name: 'kernel', answers: await runOnKernel(scripts, sizesKb) };
 }
 
-async function describeDifference(machine: Ptlab, one: Case, seen: number): Promise<string> {
+async function describeDifference(
+  machine: Ptlab,
+  one: Case,
+  seen: number,
+  sizesKb: readonly number[],
+): Promise<string> {
   const head = one.script
     .split('\n')
     .slice(0, seen + 1)
     .join('\n');
   const short = await shorten(head, async (candidates) => {
-    const [theirs, ours] = await Promise.all([runOnKernel(candidates), machine.run(candidates)]);
+    const theirs = await runOnKernel(candidates, sizesKb);
+    const ours = await machine.run(candidates);
     return candidates.map((_, index) => firstDifference(theirs[index]!, ours[index]!) >= 0);
   });
-  const [[theirs], [ours]] = await Promise.all([runOnKernel([short]), machine.run([short])]);
+  const [theirs] = await runOnKernel([short], sizesKb);
+  const [ours] = await machine.run([short]);
   const at = firstDifference(theirs!, ours!);
   await mkdir(join(here, 'build'), { recursive: true });
   const file = join(here, 'build', `${one.name.replace(/\W+/g, '-')}.mm`);
@@ -94,7 +116,12 @@ async function describeDifference(machine: Ptlab, one: Case, seen: number): Prom
   ].join('\n');
 }
 
-async function compare(machine: Ptlab, cases: readonly Case[], theirs: Reference): Promise<void> {
+async function compare(
+  machine: Ptlab,
+  cases: readonly Case[],
+  theirs: Reference,
+  sizesKb: readonly number[] = [],
+): Promise<void> {
   const ours = await machine.run(cases.map(({ script }) => script));
   let differing = cases
     .map((one, index) => ({
@@ -105,7 +132,10 @@ async function compare(machine: Ptlab, cases: readonly Case[], theirs: Reference
     .filter(({ at }) => at >= 0);
   if (theirs.name === 'kernel' && differing.length > 0) {
     // That kernel's khugepaged may have come between once; it does not again.
-    const again = await runOnKernel(differing.map(({ one }) => one.script));
+    const again = await runOnKernel(
+      differing.map(({ one }) => one.script),
+      sizesKb,
+    );
     differing = differing.filter(
       ({ index }, place) => firstDifference(again[place]!, ours[index]!) >= 0,
     );
@@ -114,7 +144,7 @@ async function compare(machine: Ptlab, cases: readonly Case[], theirs: Reference
   for (const { one, at, index } of differing.slice(0, MAX_SHOWN)) {
     texts.push(
       theirs.name === 'kernel'
-        ? await describeDifference(machine, one, at)
+        ? await describeDifference(machine, one, at, sizesKb)
         : [
             `${one.name} differs after operation ${at}: ${one.script.split('\n')[at]}`,
             `    ${theirs.name}: ${describeLine(theirs.answers[index]![at])}`,
@@ -214,6 +244,7 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
       huge: whyNotHuge,
       fork: whyNotMremap,
       forkHuge: whyNotHuge,
+      mthp: whyNotHuge ?? (mthpKb.length === 0 ? 'PTLAB_MTHP names no sizes' : null),
     };
     const reason = reasons[profile];
     const title = `${scriptCount} generated scripts, ${profile}${skipped(reason)}`;
@@ -223,14 +254,21 @@ describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () =>
         script: generateScript(firstSeed + index, profile),
         again: `PTLAB_SEED=${firstSeed + index} PTLAB_SCRIPTS=1 PTLAB_PROFILE=${profile} npx vitest run test/linux`,
       })).map(comparable);
+      const sizesKb = profile === 'mthp' ? mthpKb : [];
       let kernel: Reference;
       beforeAll(async () => {
-        kernel = await onKernel(cases);
+        kernel = await onKernel(cases, sizesKb);
       }, timeout);
       test.each(machines.map(([name], index) => ({ name, index })))(
         '$name',
         { timeout },
-        async ({ index }) => compare(booted[index]!, cases, kernel),
+        async ({ index }) => {
+          if (sizesKb.length === 0) return compare(booted[index]!, cases, kernel);
+          const [name, options] = machines[index]!;
+          const mthp = sizesKb.map((kb) => `${kb < 1024 ? `${kb}K` : '1M'}`);
+          await using large = await bootPtlab(name, { ...options, mthp });
+          await compare(large, cases, kernel, sizesKb);
+        },
       );
     });
   }

@@ -14,11 +14,20 @@ import type { Random } from './random.ts';
 /**
  * `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too.
  * `dense`: as `all`, with few places and many more meetings (generateDense.ts). `huge`: huge pages and collapse (generateHuge.ts).
- * `fork`: `all` and `dense` ones in several processes; `forkHuge`: `huge` ones (generateFork.ts).
+ * `fork`: `all` and `dense` ones in several processes; `forkHuge`: `huge` ones (generateFork.ts). `mthp`: any of them, every other one in several processes, without
+ * advice of which a large folio's content decides the outcome (generateHuge.ts).
  */
-export type Profile = 'private' | 'all' | 'dense' | 'huge' | 'fork' | 'forkHuge';
+export type Profile = 'private' | 'all' | 'dense' | 'huge' | 'fork' | 'forkHuge' | 'mthp';
 
-export const PROFILES: readonly Profile[] = ['private', 'all', 'dense', 'huge', 'fork', 'forkHuge'];
+export const PROFILES: readonly Profile[] = [
+  'private',
+  'all',
+  'dense',
+  'huge',
+  'fork',
+  'forkHuge',
+  'mthp',
+];
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
@@ -404,6 +413,12 @@ class ScriptWriter {
   }
 }
 
+function generateMthp(seed: number): string {
+  const profile = createRandom(seed ^ 0x1f123bb5).pick(['all', 'dense', 'huge'] as const);
+  const script = generateScript(seed, profile).replace(/ (free|cold|pageout)$/gm, ' dontneed');
+  return seed % 2 === 0 ? script : generateFork(seed, script);
+}
+
 /**
  * The script that belongs to `seed` (an unsigned 32-bit integer), one operation a line: 25 to 60 lines, `dense` ones 40
  * to 90, those with forks more.
@@ -412,6 +427,7 @@ export function generateScript(seed: number, profile: Profile): string {
   if (profile === 'fork') {
     return generateFork(seed, generateScript(seed, seed % 2 === 0 ? 'all' : 'dense'));
   }
+  if (profile === 'mthp') return generateMthp(seed);
   if (profile === 'forkHuge') return generateFork(seed, generateHuge(seed));
   if (profile === 'huge') return generateHuge(seed);
   return profile === 'dense' ? generateDense(seed) : new ScriptWriter(seed, profile).write();

@@ -114,8 +114,45 @@ async function tryProbe({ script, answer, otherwise }: typeof MOVE_PROBE): Promi
   return seen === answer ? null : `${otherwise}: ${seen} instead of ${answer}`;
 }
 
-/** What the kernel answers to each script, each in a process of its own. */
-export async function runOnKernel(scripts: readonly string[]): Promise<EachLine[][]> {
+const THP = '/sys/kernel/mm/transparent_hugepage';
+
+/** Sizes of folios between a page and a huge page. */
+export const MTHP_SIZES_KB: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
+
+/** Has the kernel give folios of `sizesKb` on any fault, as long as `body` runs, and no others below its huge pages. Takes root. */
+async function withFolioSizes<T>(sizesKb: readonly number[], body: () => Promise<T>): Promise<T> {
+  const before = new Map<string, string>();
+  for (const kb of MTHP_SIZES_KB) {
+    const file = `${THP}/hugepages-${kb}kB/enabled`;
+    before.set(file, /\[(\w+)\]/.exec(await readFile(file, 'utf8'))![1]!);
+  }
+  try {
+    for (const kb of MTHP_SIZES_KB) {
+      const value = sizesKb.includes(kb) ? 'always' : 'never';
+      await writeFile(`${THP}/hugepages-${kb}kB/enabled`, value);
+    }
+    return await body();
+  } finally {
+    for (const [file, value] of before) await writeFile(file, value);
+  }
+}
+
+/**
+ * What the kernel answers to each script, each in processes of its own. `sizesKb`: with folios of these sizes on any fault, as long as it runs; otherwise
+ * folios of several pages come where scripts advise them only.
+ */
+export function runOnKernel(
+  scripts: readonly string[],
+  sizesKb: readonly number[] = [],
+): Promise<EachLine[][]> {
+  if (sizesKb.length === 0) return runScripts(scripts, []);
+  return withFolioSizes(sizesKb, () => runScripts(scripts, ['--thp']));
+}
+
+async function runScripts(
+  scripts: readonly string[],
+  options: readonly string[],
+): Promise<EachLine[][]> {
   const folder = await mkdtemp(join(tmpdir(), 'ptlab-mmrun-'));
   try {
     const answers: EachLine[][] = [];
@@ -123,7 +160,7 @@ export async function runOnKernel(scripts: readonly string[]): Promise<EachLine[
       const batch = scripts.slice(first, first + SCRIPTS_PER_PROCESS);
       const files = batch.map((_, index) => join(folder, `${index}.mm`));
       await Promise.all(batch.map((script, index) => writeFile(files[index]!, script)));
-      const { stdout } = await run(MMRUN, files, {
+      const { stdout } = await run(MMRUN, [...options, ...files], {
         timeout: TIMEOUT_MS,
         maxBuffer: 256 * 2 ** 20,
       });

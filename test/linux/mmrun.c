@@ -2,13 +2,14 @@
  * mmrun: runs mm scripts on the kernel it is started on and prints, for each
  * operation, the line that `ptlab replay --each` prints.
  *
- *     mmrun [--base ADDR] [--reserve] [--state] FILE...
+ *     mmrun [--base ADDR] [--reserve] [--thp] [--state] FILE...
  *
  * Each process of a script is one of its own; all are pinned to one CPU. With more
  * than one FILE a line {"script":"FILE"} precedes the lines of each script.
  *
  *     --base     where address 0 of a script lies (16T unless told)
  *     --reserve  leave out MAP_NORESERVE, so that the kernel accounts memory
+ *     --thp      huge pages as the system has them enabled; otherwise only where a script advises them
  *     --state    add the VMAs of the process that did it to each line, for studying a difference
  *
  * A controller per script reads it, sends each operation through a pipe to the process
@@ -128,7 +129,7 @@ struct answer {
 
 static uint64_t base = 16ULL << 40;
 static int reserve_flag = MAP_NORESERVE;
-static int show_state;
+static int show_state, system_thp;
 
 static sigjmp_buf fault_escape;
 static char fault_stack[64 << 10];
@@ -694,7 +695,7 @@ static void run_script(char *script)
     CPU_ZERO(&cpus);
     CPU_SET(cpu < 0 ? 0 : cpu, &cpus);
     sched_setaffinity(0, sizeof cpus, &cpus);
-    if (prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0))
+    if (!system_thp && prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0))
         prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     uname(&kernel);
     sscanf(kernel.release, "%d.%d", &major, &minor);
@@ -751,13 +752,15 @@ int main(int argc, char **argv)
             base = number(argv[++first], 1ULL << 47);
         else if (!strcmp(argv[first], "--reserve"))
             reserve_flag = 0;
+        else if (!strcmp(argv[first], "--thp"))
+            system_thp = 1;
         else if (!strcmp(argv[first], "--state"))
             show_state = 1;
         else
             break;
     }
     if (first >= argc || base % (512ULL << 30)) {
-        fprintf(stderr, "usage: mmrun [--base ADDR] [--reserve] [--state] FILE...\n"
+        fprintf(stderr, "usage: mmrun [--base ADDR] [--reserve] [--thp] [--state] FILE...\n"
                         "ADDR must be a multiple of 512G\n");
         return 2;
     }

@@ -18,6 +18,20 @@ describe('options', () => {
     expect(options.inject).toMatchObject({ batch: 1, table: 0, death: null });
   });
 
+  it('takes the limits of khugepaged as an object and as a text', () => {
+    const limits = {
+      pagesToScan: 512,
+      scanSleepMs: 0,
+      maxPtesNone: 511,
+      maxPtesSwap: 64,
+      maxPtesShared: 9,
+    };
+    const given = { pagesToScan: 512, scanSleepMs: 0, maxPtesShared: 9 };
+    expect(resolveOptions({ khugepaged: given }).khugepaged).toEqual(limits);
+    const text = 'pagesToScan=512,scanSleepMs=0,maxPtesShared=9';
+    expect(resolveOptions({ khugepaged: text }).khugepaged).toEqual(limits);
+  });
+
   it('treats undefined as not given', () => {
     const options = { cpus: undefined } as unknown as MachineOptions;
     expect(resolveOptions(options).cpus).toBeGreaterThan(0);
@@ -56,6 +70,10 @@ describe('options', () => {
       '"kill"',
       'exit, exception, memory',
     ],
+    [{ khugepaged: 3 }, 'khugepaged', '3', 'maxPtesNone=0 to 511'],
+    [{ khugepaged: { pages: 1 } }, 'khugepaged', '"pages"', 'pagesToScan=1 to'],
+    [{ khugepaged: 'maxPtesSwap=512' }, 'khugepaged.maxPtesSwap', '512', '0 to 511'],
+    [{ khugepaged: 'pagesToScan' }, 'khugepaged', '"pagesToScan"', 'pagesToScan=1 to'],
     [{ cores: 2 }, 'cores', 'given', 'cpus'],
     [[], 'options', 'a list', 'an object'],
   ])('refuses %j', (options, name, value, allowed) => {

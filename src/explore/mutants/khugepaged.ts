@@ -1,4 +1,4 @@
-/** Mutants of daemons: of khugepaged's list of address spaces, of what it trusts after it has dropped mmap_lock, and of the splitter's passes. */
+/** Mutants of daemons: of khugepaged's list of address spaces, of what it trusts after it has dropped mmap_lock; of the splitter's passes, and of who asks for a split. */
 
 import type { Mutant } from './mutant.ts';
 
@@ -85,5 +85,20 @@ export const KHUGEPAGED_MUTANTS: readonly Mutant[] = [
     findings: ['plain race', 'accounting', 'expectation'],
     quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'folio', machine: { mthp: 'always', zap: 'folio', daemonCpu: true } },
+  },
+  {
+    name: 'split-reference-misplaced',
+    summary:
+      'a page that was split off its folio is taken to have the reference that the caller had on the folio',
+    why: 'the reference is on the first page now: that is never freed, and the page is while it is worked on',
+    patch: {
+      module: 'migrate',
+      find: 'folioPut(head); return isolatePage(mm, vpn);',
+      replace: 'return frame;',
+    },
+    scenarios: ['migrateLarge'],
+    findings: ['accounting', 'frame-use-after-free', 'expectation'],
+    quick: { strategy: 'dpor', executions: 100 },
+    stress: { mix: 'fork', machine: { mthp: 'always', zap: 'folio' } },
   },
 ];
