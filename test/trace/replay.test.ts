@@ -204,3 +204,28 @@ describe('replaySizes', () => {
     expect(sizes.inodes).toBe(2);
   });
 });
+
+it.each([
+  ['sync', 90, 1],
+  ['sync', 110, 0],
+  ['async', 90, 0],
+] as const)(
+  'under %s a table that comes back %i operations later, a millisecond each, was freed for nothing %i times',
+  async (protocol, operations, wasted) => {
+    const lines = ['mmap 1G 4M', 'touch 1G 4K w', 'madvise 1G 2M dontneed'];
+    for (let i = 0; i < operations; i++) lines.push('touch 1026M 4K w');
+    lines.push('touch 1G 4K w');
+    const options = {
+      cpus: 1,
+      protocol,
+      wasteSlots: 64,
+      wasteMs: 100,
+      asyncDelayMs: 1000,
+    } as const;
+    await using machine = await boot({ ...options, daemonCpu: false });
+    const space = await machine.createAddressSpace();
+    const result = await replay(machine, parseScript(lines.join('\n'), 'wasted.mm'), { space });
+    expect(result.failure).toBeNull();
+    expect(machine.statistics().counters['tablesWasted']).toBe(wasted);
+  },
+);
