@@ -5,9 +5,16 @@
  * happened, an exit where perf says so, or at the exec. Two things the recording does not tell: whether a child shared its parent's memory (vfork,
  * posix_spawn), which is taken for a fork; and that a descriptor of the child is the parent's, so that files that both map are two.
  */
-import { CALL_EXIT, CALL_FORK, FIELD_CPU, FIELD_TIME_S, OP_FIELDS } from './operation.ts';
-import { OperationWriter } from './operation.ts';
-import type { PerfProcess, PerfThread } from './perfProcess.ts';
+import {
+  CALL_EXIT,
+  CALL_FORK,
+  FIELD_CPU,
+  FIELD_TIME_S,
+  OP_FIELDS,
+  OperationWriter,
+} from './operation.ts';
+import type { PerfProcess } from './perfProcess.ts';
+import type { ThreadState } from './perfThread.ts';
 import { SCRIPT_MAX_PROCESSES } from './script.ts';
 
 /** Processes of a family at most: as in a script. */
@@ -16,7 +23,7 @@ const PROCESSES_MAX = SCRIPT_MAX_PROCESSES;
 export interface PerfFamily {
   writer: OperationWriter;
   /** Threads of all of them, in the order of their CPU numbers. */
-  threads: PerfThread[];
+  threads: ThreadState[];
   processes: number;
   /** Events of all of them, as far as they are taken. */
   events: number;
@@ -45,7 +52,7 @@ interface Event {
 }
 
 class FamilyGatherer {
-  readonly threads: PerfThread[] = [];
+  readonly threads: ThreadState[] = [];
   readonly events: Event[] = [];
   processes = 0;
   recorded = 0;

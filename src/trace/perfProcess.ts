@@ -19,6 +19,8 @@ import {
 } from './operation.ts';
 import { CALLS, EVENT_ENTER, EVENT_LEAVE } from './perfLine.ts';
 import type { PerfScanner } from './perfLine.ts';
+import { createThread, noneLeftOut } from './perfThread.ts';
+import type { Fork, LeftOut, ThreadState, UntilExec } from './perfThread.ts';
 
 /*
  * What one process of a recording did to its address space, collected event by event.
@@ -55,50 +57,6 @@ const PROTECTION_MASK = 7;
 
 const ADVICE = new Set(Object.values(ADVICE_NUMBERS));
 
-/** A thread as it is read. */
-export interface PerfThread {
-  tid: number;
-  /** CPU number, or -1 before the thread's first operation. */
-  cpu: number;
-  commStart: number;
-  commEnd: number;
-  lastS: number;
-  /** Call in progress as an index into CALLS, or -1. */
-  pending: number;
-  args: Float64Array;
-  /** Record reserved for the call in progress, or -1. */
-  reserved: number;
-  /** Writes of the kernel since the thread's last event of another kind: address, time, comm from, to. */
-  kernelRun: number[];
-  exited: boolean;
-}
-
-/** A fork that a process did, of a thread or of a process. */
-interface Fork {
-  child: number;
-  thread: PerfThread;
-  timeS: number;
-}
-
-/** What a process did before its first exec. */
-interface UntilExec {
-  records: Float64Array;
-  count: number;
-  threads: PerfThread[];
-  forks: Fork[];
-  events: number;
-  timeS: number;
-}
-
-/** Things left out of a process's list, by reason. */
-export interface LeftOut {
-  failedCalls: number;
-  unpairedCalls: number;
-  otherAdvice: number;
-  kernelAddresses: number;
-  lowFaults: number;
-}
-
 export class PerfProcess {
   readonly pid: number;
   readonly writer = new OperationWriter(1024);
@@ -116,11 +74,11 @@ export class PerfProcess {
   untilExec: UntilExec | null = null;
   /** Since the last exec. */
   forks: Fork[] = [];
-  threads: PerfThread[] = [];
+  threads: ThreadState[] = [];
   leftOut: LeftOut = noneLeftOut();
 
-  #byTid = new Map<number, PerfThread>();
-  #current: PerfThread | undefined;
+  #byTid = new Map<number, ThreadState>();
+  #current: ThreadState | undefined;
   #break = -1;
   #files = new Map<number, number>();
 
@@ -131,35 +89,24 @@ export class PerfProcess {
     this.endS = timeS;
   }
 
-  thread(scan: PerfScanner): PerfThread {
+  thread(scan: PerfScanner): ThreadState {
     const current = this.#current;
     if (current !== undefined && current.tid === scan.tid) return current;
     let thread = this.#byTid.get(scan.tid);
     if (thread === undefined) {
-      thread = {
-        tid: scan.tid,
-        cpu: -1,
-        commStart: 0,
-        commEnd: 0,
-        lastS: -Infinity,
-        pending: -1,
-        args: new Float64Array(6),
-        reserved: -1,
-        kernelRun: [],
-        exited: false,
-      };
+      thread = createThread(scan.tid);
       this.#byTid.set(scan.tid, thread);
     }
     this.#current = thread;
     return thread;
   }
 
-  userFault(thread: PerfThread, scan: PerfScanner): void {
+  userFault(thread: ThreadState, scan: PerfScanner): void {
     if (thread.kernelRun.length > 0) thread.kernelRun = [];
     this.#fault(thread, scan.address, scan.errorCode, scan);
   }
 
-  kernelFault(thread: PerfThread, scan: PerfScanner): void {
+  kernelFault(thread: ThreadState, scan: PerfScanner): void {
     const run = thread.kernelRun;
     if (scan.errorCode & 2) {
       run.push(scan.address, scan.timeS, scan.commStart, scan.commEnd);
@@ -169,7 +116,7 @@ export class PerfProcess {
   }
 
   #fault(
-    thread: PerfThread,
+    thread: ThreadState,
     address: number,
     errorCode: number,
     scan: PerfScanner,
@@ -184,7 +131,7 @@ export class PerfProcess {
   }
 
   #push(
-    thread: PerfThread,
+    thread: ThreadState,
     call: number,
     address: number,
     length: number,
@@ -204,7 +151,7 @@ export class PerfProcess {
     if (record >= 0) this.writer.records[record * OP_FIELDS + FIELD_CALL] = DROPPED;
   }
 
-  enter(thread: PerfThread, scan: PerfScanner): void {
+  enter(thread: ThreadState, scan: PerfScanner): void {
     thread.kernelRun.length = 0;
     this.#abandon(thread);
     const call = scan.event - EVENT_ENTER;
@@ -234,7 +181,7 @@ export class PerfProcess {
     }
   }
 
-  leave(thread: PerfThread, scan: PerfScanner): void {
+  leave(thread: ThreadState, scan: PerfScanner): void {
     thread.kernelRun.length = 0;
     const call = scan.event - EVENT_LEAVE;
     if (thread.pending !== call) {
@@ -255,7 +202,7 @@ export class PerfProcess {
     } else if (placed) this.#placed(thread, scan);
   }
 
-  #placed(thread: PerfThread, scan: PerfScanner): void {
+  #placed(thread: ThreadState, scan: PerfScanner): void {
     const { args } = thread;
     const { result, timeS } = scan;
     const call = scan.event - EVENT_LEAVE;
@@ -276,7 +223,7 @@ export class PerfProcess {
     }
   }
 
-  #mmap(thread: PerfThread, args: Float64Array, address: number, timeS: number): void {
+  #mmap(thread: ThreadState, args: Float64Array, address: number, timeS: number): void {
     const flags = args[3]!;
     const shared = (flags & LINUX_MAP_TYPE & LINUX_MAP_SHARED) !== 0;
     const populate =
@@ -304,7 +251,7 @@ export class PerfProcess {
     );
   }
 
-  #abandon(thread: PerfThread): void {
+  #abandon(thread: ThreadState): void {
     if (thread.pending < 0) return;
     this.leftOut.unpairedCalls++;
     this.#drop(thread.reserved);
@@ -316,7 +263,7 @@ export class PerfProcess {
    * A new image: everything so far is of the old one, but for the kernel's last writes, with which it
    * laid the new one out (its bss and stack) before it printed the exec event.
    */
-  exec(thread: PerfThread, scan: PerfScanner): void {
+  exec(thread: ThreadState, scan: PerfScanner): void {
     if (this.forked && this.execs === 0) this.#keepUntilExec(scan.timeS);
     const run = thread.kernelRun;
     thread.kernelRun = [];
@@ -355,12 +302,12 @@ export class PerfProcess {
   }
 
   /** A thread has made another, or a process. */
-  fork(thread: PerfThread, scan: PerfScanner): void {
+  fork(thread: ThreadState, scan: PerfScanner): void {
     this.forks.push({ child: scan.childPid, thread, timeS: scan.timeS });
   }
 
   /** A thread is gone; with the last one (perf prints that as group_dead) the process. */
-  exit(thread: PerfThread, scan: PerfScanner): void {
+  exit(thread: ThreadState, scan: PerfScanner): void {
     thread.exited = true;
     if (scan.groupDead) this.exited = true;
   }
@@ -383,14 +330,4 @@ export class PerfProcess {
 function checkUserAddress(address: number, scan: PerfScanner): void {
   if (address < USER_END) return;
   scan.fail(`address 0x${address.toString(16)} has more than 47 bits`, 'below 0x800000000000');
-}
-
-function noneLeftOut(): LeftOut {
-  return {
-    failedCalls: 0,
-    unpairedCalls: 0,
-    otherAdvice: 0,
-    kernelAddresses: 0,
-    lowFaults: 0,
-  };
 }

@@ -130,6 +130,7 @@ export async function replay(
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
     changes: cpus === 1 ? processes === 1 : conflicts,
     daemons: machine.options.protocol === 'async',
+    clocked: machine.options.protocol === 'async' || machine.options.wasteSlots > 0,
     timed: count > 0 && operations[(count - 1) * OP_FIELDS + FIELD_TIME_S] !== 0,
     tables: new Int32Array(shared(count * 4)),
     anonPages: new Int32Array(shared(count * 4)),

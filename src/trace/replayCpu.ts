@@ -80,6 +80,8 @@ export interface ReplayPlan {
   changes: boolean;
   /** Whether daemons run between operations, on the CPU that does the next one, by the time of the list (`operationMs`). */
   daemons: boolean;
+  /** Whether the daemons' clock is the time of the list: with daemons, or when it is measured how soon tables come back. */
+  clocked: boolean;
   /** Whether the list has times. */
   timed: boolean;
   /** Per operation: PTE, PMD and PUD tables. */
@@ -180,7 +182,7 @@ export function runReplay(cpu: WorkloadCpu, plan: ReplayPlan): number {
     if (several) gauges = gaugesOf(cpu, plan, operations[op * OP_FIELDS + FIELD_PROCESS]!);
     const tablesBefore = gauges.ownTables();
     const anonBefore = gauges.ownAnonPages();
-    if (plan.daemons) daemonsUntil(cpu, operationMs(plan, op), next === from);
+    if (plan.clocked) daemonsUntil(cpu, plan, operationMs(plan, op), next === from);
     const errno = execute(cpu, plan, operations, op * OP_FIELDS);
     if (errno === NOT_RUN) return next - from;
     errnos[op] = errno;
@@ -213,15 +215,15 @@ function operationMs(plan: ReplayPlan, op: number): number {
   return plan.timed ? plan.operations[op * OP_FIELDS + FIELD_TIME_S]! * 1000 : op;
 }
 
-/** Runs the daemons as they would have run until `ms`. `begin`: this is the first operation of the CPU. */
-function daemonsUntil(cpu: WorkloadCpu, ms: number, begin: boolean): void {
+/** Sets the daemons' clock to `ms`, and runs them, if there are any, as they would have run until then. `begin`: this is the first operation of the CPU. */
+function daemonsUntil(cpu: WorkloadCpu, plan: ReplayPlan, ms: number, begin: boolean): void {
   const { kernel } = cpu.calls;
   if (begin) daemonMs = ms;
   do {
     daemonMs = Math.min(ms, daemonMs + DAEMON_STEP_MS);
     kernel.setDaemonClock(Math.round(daemonMs * 1e6) % 2 ** 32);
     let passes = 0;
-    while (passes < DAEMON_PASSES && kernel.runDaemons() !== 0) passes++;
+    while (plan.daemons && passes < DAEMON_PASSES && kernel.runDaemons() !== 0) passes++;
   } while (daemonMs < ms);
 }
 

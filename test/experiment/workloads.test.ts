@@ -59,6 +59,12 @@ describe('iterations', () => {
   });
 });
 
+it('a workload that maps faster than RCU lets VMAs go waits for them', async () => {
+  const report = await run('mmap1_processes', 2, { vmas: 32 }, 2000);
+  expectRight(report);
+  expect(iterations(report)).toBe(4000);
+});
+
 describe('page tables', () => {
   it('a fault of page_fault2 takes a frame beside the cached one, one of page_fault3 does not', async () => {
     const frames = async (name: string): Promise<number> => {

@@ -17,6 +17,7 @@ import type { Operation, OperationList } from '../../src/trace/operation.ts';
 import { eachLine, replay } from '../../src/trace/replay.ts';
 import type { ReplayResult } from '../../src/trace/replay.ts';
 import { NOT_RUN } from '../../src/trace/replayCpu.ts';
+import { parseScript } from '../../src/trace/script.ts';
 import { replaySizes } from '../../src/trace/sizes.ts';
 
 const MIB = 2 ** 20;
@@ -161,6 +162,30 @@ describe('replay', () => {
   });
 });
 
+describe('several processes', () => {
+  it('do not lose a page from swap because one of those that share it gives it up', async () => {
+    await using machine = await boot({ cpus: 1, swapPages: 16, thp: 'never' });
+    const list = parseScript(
+      'mmap 1G 8K\ntouch 1G 8K\nmadvise 1G 8K pageout\ntouch 1G 8K r\nfork\n@1 madvise 1G 8K free\nexit\n' +
+        '@1 madvise 1G 8K pageout\n@1 touch 1G 8K r\n',
+      'swap.mm',
+    );
+    const result = await replay(machine, list);
+    expect([...result.anonPagesAfter]).toEqual([0, 2, 0, 2, 4, 4, 2, 0, 2]);
+    expect(machine.violations()).toEqual([]);
+  });
+
+  it("that one list forked are its caller's when the address space is", async () => {
+    await using machine = await boot({ cpus: 1 });
+    const space = await machine.createAddressSpace();
+    const list = parseScript('mmap 1G 8K\ntouch 1G 8K\nfork\nfork\n@1 exit\n', 'space.mm');
+    const { forked } = await replay(machine, list, { space });
+    expect(forked.map(({ anonPages }) => anonPages)).toEqual([2]);
+    for (const one of [...forked, space]) await machine.destroyAddressSpace(one);
+    expect((await machine.audit()).findings).toEqual([]);
+  });
+});
+
 describe('replaySizes', () => {
   it('counts tables by what is touched, frames by touches, files once', () => {
     const sizes = replaySizes(
@@ -179,3 +204,28 @@ describe('replaySizes', () => {
     expect(sizes.inodes).toBe(2);
   });
 });
+
+it.each([
+  ['sync', 90, 1],
+  ['sync', 110, 0],
+  ['async', 90, 0],
+] as const)(
+  'under %s a table that comes back %i operations later, a millisecond each, was freed for nothing %i times',
+  async (protocol, operations, wasted) => {
+    const lines = ['mmap 1G 4M', 'touch 1G 4K w', 'madvise 1G 2M dontneed'];
+    for (let i = 0; i < operations; i++) lines.push('touch 1026M 4K w');
+    lines.push('touch 1G 4K w');
+    const options = {
+      cpus: 1,
+      protocol,
+      wasteSlots: 64,
+      wasteMs: 100,
+      asyncDelayMs: 1000,
+    } as const;
+    await using machine = await boot({ ...options, daemonCpu: false });
+    const space = await machine.createAddressSpace();
+    const result = await replay(machine, parseScript(lines.join('\n'), 'wasted.mm'), { space });
+    expect(result.failure).toBeNull();
+    expect(machine.statistics().counters['tablesWasted']).toBe(wasted);
+  },
+);

@@ -4,7 +4,7 @@
  *
  * Unlike a stress mix, a workload expects every call to succeed: an error number ends the run.
  */
-import { MMAP_REPLACE, VM_READ, VM_WRITE } from '../../kernel/config.ts';
+import { ENOMEM, MMAP_REPLACE, VM_READ, VM_WRITE } from '../../kernel/config.ts';
 import { C_WORKLOAD, cpuArea } from '../../kernel/layout.ts';
 import { errnoName } from '../../machine/errno.ts';
 import type { MachineOptions } from '../../machine/options.ts';
@@ -26,6 +26,8 @@ export const READ_WRITE = VM_READ | VM_WRITE;
 const LINE_BYTES = 64;
 const SPINS = 200;
 const PARK_MS = 1;
+/** Waits for VMAs before a workload says that there are none: other CPUs may take those that one brings. */
+const BARRIERS_MAX = 64;
 
 /** Throws RangeError unless `errno` is 0. */
 export function succeeded(call: string, errno: number): void {
@@ -42,7 +44,10 @@ export function makeSpaces(cpu: WorkloadCpu, count: number): number[] {
   });
 }
 
-/** Maps [first, first + pages) of private anonymous memory, or of the file `inode` from its start on. `flags` are MMAP_. */
+/**
+ * Maps [first, first + pages) of private anonymous memory, or of the file `inode` from its start on. `flags` are MMAP_. When a grace period takes long, because
+ * a CPU of the machine has no core, every VMA there is may be waiting for it: then so does this.
+ */
 export function map(
   cpu: WorkloadCpu,
   mm: number,
@@ -51,7 +56,13 @@ export function map(
   flags = 0,
   inode = 0,
 ): void {
-  succeeded('mmap', cpu.calls.pages.mmap(mm, first, pages, READ_WRITE, flags, inode, 0));
+  const { kernel, pages: calls } = cpu.calls;
+  let errno = calls.mmap(mm, first, pages, READ_WRITE, flags, inode, 0);
+  for (let waits = 0; errno === ENOMEM && waits < BARRIERS_MAX; waits++) {
+    kernel.rcuBarrier();
+    errno = calls.mmap(mm, first, pages, READ_WRITE, flags, inode, 0);
+  }
+  succeeded('mmap', errno);
 }
 
 /** The same over whatever is there (MAP_FIXED). */

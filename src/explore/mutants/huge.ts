@@ -110,7 +110,10 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
         const pte = pteOffsetMapRwNolock(pmd, first);
         if (pte !== 0) {
             pteLockNested(pte);
-            if (!mayHaveOwnEntries(vma)) table = takeTableOut(mm, pmd, first);
+            if (!mayHaveOwnEntries(vma)) {
+            forgetMarkers(pte);
+            table = takeTableOut(mm, pmd, first);
+        }
             pteUnlock(pte);
             pteUnmap(pte);
         }
