@@ -71,9 +71,13 @@ export const CPUS_MAX: u32 = 32;
 export const LOCK_SPINS: u32 = 300;
 /** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
 export const QUEUE_SPINS: u32 = 20000;
-export const IPI_SPINS: u32 = 1000;
+/**
+ * As long: a waiter that has parked takes some 30 us to wake, in which the next one for it parks as well, and so on, so that CPUs that never wait long for each
+ * other end up waiting for the scheduler (bench/README.md). Linux's rwsem spins as long as its owner runs, for the same reason.
+ */
+export const IPI_SPINS: u32 = QUEUE_SPINS;
+export const RWSEM_SPINS: u32 = QUEUE_SPINS;
 export const RCU_SPINS: u32 = 1000;
-export const RWSEM_SPINS: u32 = 300;
 /**
  * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings, whose awaits
  * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does, and the
