@@ -134,9 +134,9 @@ describe('a program that has changed', () => {
 
   test('a CPU that ends early', () => {
     const { message } = departure({
-      module: 'walkers',
-      find: 'syncPoint(); pollInterrupts(); entry = load(pte);',
-      replace: `endCpu(${HOST_DEATH_EXIT}, 0);`,
+      module: 'inject',
+      find: 'if (peek(H_INJECT_DELAY) !== 0) delay();',
+      replace: `if (cpuId() === 1) endCpu(${HOST_DEATH_EXIT}, 0);`,
     });
     expect(message).toMatch(/CPU 1 was to load .*; it has died/);
   });
