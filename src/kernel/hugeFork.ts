@@ -42,8 +42,8 @@ import { pmdLock, pmdUnlock } from './walk.ts';
 import { and, load, or, peek, store } from './word.ts';
 
 /** Results of `copyHugePmd`, beside ENOMEM: the child has what it needs; the entry names a table, or is none, by now. */
-export const HUGE_SHARED: u32 = 0x400;
-export const HUGE_SPLIT: u32 = 0x500;
+export const HUGE_SHARED: u32 = 0x500;
+export const HUGE_SPLIT: u32 = 0x501;
 
 /** Steps 3 to 5 for the entry `seen` at `fromPmd`, both locks held. Returns whether the child has it, and `table`; otherwise it has been split. */
 function shareLocked(

@@ -6,6 +6,7 @@
 import { access } from '../../kernel/access.ts';
 import {
   MADV_DONTNEED,
+  MMAP_SHARED,
   PMD_PAGES,
   PROTOCOL_ASYNC,
   VM_READ,
@@ -13,7 +14,7 @@ import {
 } from '../../kernel/config.ts';
 import { drainDaemons, runDaemons } from '../../kernel/daemons.ts';
 import { entryHuge, hugePart } from '../../kernel/entry.ts';
-import { H_PROTOCOL, H_TABLES, tableAddress } from '../../kernel/layout.ts';
+import { H_PROTOCOL, H_TABLES, tableAddress, VMA_INODE } from '../../kernel/layout.ts';
 import { doMadvise } from '../../kernel/madvise.ts';
 import { mmCreate } from '../../kernel/mm.ts';
 import { doMmap } from '../../kernel/mmap.ts';
@@ -21,6 +22,7 @@ import { setThisCpu } from '../../kernel/percpu.ts';
 import { populateRange } from '../../kernel/populate.ts';
 import { pteOffsetMap } from '../../kernel/pteMap.ts';
 import { rcuIdleEnter, rcuIdleExit } from '../../kernel/rcu.ts';
+import { vmaLookup } from '../../kernel/vma.ts';
 import { pmdOf, pteOffset } from '../../kernel/walk.ts';
 import { load, peek } from '../../kernel/word.ts';
 import { expect } from './primitives.ts';
@@ -34,6 +36,19 @@ export function newSpace(pages: u32): u32 {
   expect(mm !== 0, 'set-up: an address space');
   mapPages(mm, 0, pages);
   return mm;
+}
+
+/** A new address space with one span of shared memory from page 0 on, none of it present. */
+export function newSharedSpan(): u32 {
+  const mm = mmCreate();
+  const flags = VM_READ | VM_WRITE;
+  expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: shared memory');
+  return mm;
+}
+
+/** The object of which page `vpn` is mapped. */
+export function objectAt(mm: u32, vpn: u32): u32 {
+  return peek(vmaLookup(mm, vpn) + VMA_INODE);
 }
 
 /** Maps [start, start + pages) as well; does not touch it. */

@@ -8,22 +8,19 @@
  */
 
 import {
-  doMmap,
   entryAt,
   expect,
   forkMm,
   load,
-  mmCreate,
+  mapPages,
+  newSharedSpan,
+  objectAt,
   PMD_PAGES,
   scratchWord,
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import { VMA_INODE } from '../../kernel/layout.ts';
 import { retractPageTables } from '../../kernel/retract.ts';
-import { vmaLookup } from '../../kernel/vma.ts';
-import { peek } from '../../kernel/word.ts';
 
 export const about = {
   summary:
@@ -39,11 +36,9 @@ let inode: u32 = 0;
 let childAt: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  const flags = VM_READ | VM_WRITE;
-  expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: shared memory');
-  expect(doMmap(mm, PMD_PAGES, 1, flags, 0, 0, 0) === 0, 'set-up: private memory behind it');
-  inode = peek(vmaLookup(mm, 0) + VMA_INODE);
+  mm = newSharedSpan();
+  mapPages(mm, PMD_PAGES, 1);
+  inode = objectAt(mm, 0);
   touchPages(mm, PMD_PAGES, PMD_PAGES + 1);
   childAt = scratchWord(0);
 }

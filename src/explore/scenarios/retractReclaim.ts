@@ -15,22 +15,18 @@
 
 import {
   doMadvise,
-  doMmap,
   expect,
   load,
   MADV_PAGEOUT,
-  mmCreate,
   mmTables,
-  peek,
+  newSharedSpan,
+  objectAt,
   PMD_PAGES,
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
 import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
-import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import { VMA_INODE } from '../../kernel/layout.ts';
-import { vmaLookup } from '../../kernel/vma.ts';
 import { pmdOf } from '../../kernel/walk.ts';
 
 export const about = {
@@ -52,10 +48,8 @@ let mm: u32 = 0;
 let inode: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  const flags = VM_READ | VM_WRITE;
-  expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: mapped');
-  inode = peek(vmaLookup(mm, 0) + VMA_INODE);
+  mm = newSharedSpan();
+  inode = objectAt(mm, 0);
   touchPages(mm, 0, 1);
   expect(doMadvise(mm, 0, PMD_PAGES, MADV_PAGEOUT) === 0, 'set-up: the table is empty');
   expect(load(pmdOf(mm, 0)) !== 0, 'set-up: and still there');

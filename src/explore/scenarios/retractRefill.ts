@@ -10,12 +10,11 @@
 import {
   access,
   doMadvise,
-  doMmap,
   expect,
   load,
   MADV_PAGEOUT,
-  mmCreate,
-  peek,
+  newSharedSpan,
+  objectAt,
   PMD_PAGES,
   rcuIdleEnter,
   rcuIdleExit,
@@ -24,9 +23,6 @@ import {
 } from '../portable/scenarioApi.ts';
 import { collapseFile } from '../../kernel/collapseFile.ts';
 import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
-import { MMAP_SHARED, VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import { VMA_INODE } from '../../kernel/layout.ts';
-import { vmaLookup } from '../../kernel/vma.ts';
 import { mmapReadLock, mmapReadUnlock } from '../../kernel/mmapLock.ts';
 import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
 import { pmdAlloc, pmdOf, pteAlloc } from '../../kernel/walk.ts';
@@ -50,10 +46,8 @@ let mm: u32 = 0;
 let inode: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  const flags = VM_READ | VM_WRITE;
-  expect(doMmap(mm, 0, PMD_PAGES, flags, MMAP_SHARED, 0, 0) === 0, 'set-up: mapped');
-  inode = peek(vmaLookup(mm, 0) + VMA_INODE);
+  mm = newSharedSpan();
+  inode = objectAt(mm, 0);
   touchPages(mm, 0, 1);
   expect(doMadvise(mm, 0, PMD_PAGES, MADV_PAGEOUT) === 0, 'set-up: the table is empty');
   expect(load(pmdOf(mm, 0)) !== 0, 'set-up: and still there');

@@ -7,20 +7,16 @@
  */
 
 import {
-  doMmap,
   entryAt,
   expect,
-  MMAP_SHARED,
-  mmCreate,
+  newSharedSpan,
   PMD_PAGES,
   touchPages,
+  UFFD_REGISTER_WP,
+  UFFD_WRITEPROTECT_WP,
   uffdApi,
   uffdRegister,
   uffdWriteprotect,
-  UFFD_REGISTER_WP,
-  UFFD_WRITEPROTECT_WP,
-  VM_READ,
-  VM_WRITE,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
 import { PTE_UFFD_WP, UFFD_MARKER } from '../../kernel/entry.ts';
@@ -36,8 +32,7 @@ export const about = {
 let mm: u32 = 0;
 
 export function setUp(): void {
-  mm = mmCreate();
-  expect(doMmap(mm, 0, PMD_PAGES, VM_READ | VM_WRITE, MMAP_SHARED, 0, 0) === 0, 'set-up: mapped');
+  mm = newSharedSpan();
   touchPages(mm, 0, 1);
   expect(uffdApi(mm, 0) === 0, 'set-up: a userfaultfd');
   expect(uffdRegister(mm, 0, PMD_PAGES, UFFD_REGISTER_WP) === 0, 'set-up: registered');
