@@ -1,12 +1,11 @@
 /** The threads of a machine's CPUs: one worker each, with a link to it, and a task that lasts as long as the CPU. */
-import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { CpuLink } from './control.ts';
 import type { CpuService, CpuTask } from './cpu.ts';
-import { DIST } from './kernel.ts';
 import { cpusOf, type SharedMemory } from './memory.ts';
 import type { ResolvedOptions } from './options.ts';
+import { startWorkers } from './workerPool.ts';
 
 export interface CpuThreads {
   pool: Piscina;
@@ -28,17 +27,9 @@ export function startThreads(
   kernelFolder: string | null,
   died: (id: number, error: unknown) => Promise<void>,
 ): CpuThreads {
-  const pool = new Piscina({
-    filename: fileURLToPath(new URL('workers/cpu.js', DIST)),
-    minThreads: cpusOf(options),
-    maxThreads: cpusOf(options),
-    idleTimeout: Infinity,
-    concurrentTasksPerWorker: 1,
-    atomics: 'disabled',
-    recordTiming: false,
+  const pool = startWorkers(cpusOf(options), {
     resourceLimits: { maxOldGenerationSizeMb: heapMb(options) },
   });
-  pool.on('error', () => {});
   const clockStartNs = process.hrtime.bigint();
   const threads: CpuThreads = { pool, links: [], tasks: [] };
   for (let id = 0; id < cpusOf(options); id++) {
@@ -53,7 +44,7 @@ export function startThreads(
       kernelFolder,
       clockStartNs,
     };
-    const ended = pool.run(task, { transferList: [port2] });
+    const ended = pool.run(task, { name: 'cpu', transferList: [port2] });
     threads.tasks.push(
       ended.then(
         () => undefined,

@@ -28,6 +28,7 @@ describe('the package', () => {
     'dist/src/index.d.ts',
     'dist/src/cli/main.js',
     'dist/workers/cpu.js',
+    'dist/workers/entry.cjs',
     'dist/kernel/full.wasm',
     'dist/kernel/off/index.js',
     'dist/src/kernel/layout.js',

@@ -1,8 +1,7 @@
 /** Worker threads that explore parts of searches (workers/explore.ts). One pool can serve many searches, one after another. */
 
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
-import { DIST } from '../../machine/kernel.ts';
+import type { Piscina } from 'piscina';
+import { startWorkers } from '../../machine/workerPool.ts';
 import type { ExplainedFailure } from '../failure/explain.ts';
 import type { Coverage } from '../strategies/interleavings.ts';
 import type { LinkedScenario } from '../scenario.ts';
@@ -42,17 +41,7 @@ export class ExplorePool implements AsyncDisposable {
   /** `first`: the search that the workers begin with, so that they need not link its scenario. */
   constructor(workers: number, first?: FirstRun) {
     this.workers = workers;
-    this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('workers/explore.js', DIST)),
-      minThreads: workers,
-      maxThreads: workers,
-      idleTimeout: Infinity,
-      concurrentTasksPerWorker: 2,
-      atomics: 'disabled',
-      recordTiming: false,
-      workerData: first,
-    });
-    this.#pool.on('error', () => {});
+    this.#pool = startWorkers(workers, { tasksPerThread: 2, workerData: first });
   }
 
   /** Threads of the workers, to watch them. */
@@ -62,7 +51,7 @@ export class ExplorePool implements AsyncDisposable {
 
   /** Rejects with ExplorerDiedError, or with what the program or the search threw. */
   async run(job: Job): Promise<PartResult[]> {
-    return (await this.#send<{ results: PartResult[] }>(job, 'default')).results;
+    return (await this.#send<{ results: PartResult[] }>(job, 'explore')).results;
   }
 
   /** The same for a search that is not split. */

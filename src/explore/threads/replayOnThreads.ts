@@ -9,9 +9,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
-import { DIST } from '../../machine/kernel.ts';
+import { startWorkers } from '../../machine/workerPool.ts';
 import type { ReplayTask, ReplayTaskResult } from '../../../workers/replay.ts';
 import { CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
 import { ExpectationError } from '../portable/primitives.ts';
@@ -110,24 +108,17 @@ async function runThreads(
   baton: Baton,
   maxMs: number,
 ): Promise<ReplayTaskResult[]> {
-  const pool = new Piscina({
-    filename: fileURLToPath(new URL('workers/replay.js', DIST)),
-    minThreads: cpus,
-    maxThreads: cpus,
-    idleTimeout: Infinity,
-    concurrentTasksPerWorker: 1,
-    atomics: 'disabled',
-    recordTiming: false,
-  });
-  pool.on('error', () => {});
+  const pool = startWorkers(cpus);
   const limit = new AbortController();
   const tasks = Array.from({ length: cpus }, (_, cpu) =>
-    (pool.run({ ...shared, cpu } satisfies ReplayTask) as Promise<ReplayTaskResult>).catch(
-      (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new ThreadReplayError(`the thread of CPU ${cpu} has died: ${why}`);
-      },
-    ),
+    (
+      pool.run({ ...shared, cpu } satisfies ReplayTask, {
+        name: 'replay',
+      }) as Promise<ReplayTaskResult>
+    ).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ThreadReplayError(`the thread of CPU ${cpu} has died: ${why}`);
+    }),
   );
   try {
     const late = sleep(maxMs, undefined, { signal: limit.signal }).then(() => {
