@@ -54,6 +54,7 @@ export default async function runCpu(task: CpuTask): Promise<void> {
       try {
         kernel.rcuIdleExit();
         const result = body();
+        kernel.countLoggedWaits();
         kernel.rcuIdleEnter();
         return result;
       } catch (error) {

@@ -78,11 +78,12 @@ import {
 } from './layout.ts';
 import { mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
 import { mmGeneration, mmPin, mmUnpin } from './mmPin.ts';
+import { beginOperation, endOperation } from './operation.ts';
 import { cpuId } from './percpu.ts';
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import { detachLocked, handOver } from './emptiness.ts';
 import { condResched } from './rcu.ts';
-import { beginOperation, endOperation, OP_SCAN } from './report.ts';
+import { OP_SCAN } from './report.ts';
 import {
   count,
   countBy,

@@ -1,6 +1,7 @@
 /**
  * What is remembered of each wait for a lock when contention is measured (LOCK_STAT_CONTENTION): who waited for whom, doing what, for
- * which lock, at which addresses, how long. Off, nothing here is reached: only a contended acquisition looks whether it is on.
+ * which lock, at which addresses, how long. Waits come here by the log (waitLog.ts), when the operation that had them is over. Off, nothing here is reached: only a contended
+ * acquisition and the end of an operation look whether it is on.
  *
  * All of it is in the CPU's own measuring region, which nobody else writes; reports add the regions up. Memory is bounded:
  *   - Who waited for whom: a cell for each holder that the waiter saw when it began to wait: a CPU, the readers of a reader-writer lock, or
@@ -18,9 +19,6 @@
 
 import { PMD_SHIFT } from './config.ts';
 import {
-  C_OP,
-  C_OP_B,
-  cpuArea,
   H_LOCK_STAT,
   H_MEASURE_BASE,
   M_HEAT,
@@ -31,15 +29,16 @@ import {
   M_POINTS,
   M_WAITED,
   MEASURE_SHIFT,
-  MM_LOCK,
-  MM_PAGE_TABLE_LOCK,
-  PT_FIRST,
-  PT_LOCK,
-  PT_MM,
-  VMA_END,
-  VMA_MM,
-  VMA_REF,
-  VMA_START,
+  W_CLASS,
+  W_END,
+  W_FIRST,
+  W_HOLDER,
+  W_HOLDER_OP,
+  W_LOCK,
+  W_MM,
+  W_NS,
+  W_OP,
+  W_PAGE,
 } from './layout.ts';
 import { histogramCount } from './histogram.ts';
 import {
@@ -51,10 +50,9 @@ import {
   LC_VMA_READ,
   LC_VMA_WRITE,
 } from './lockOrder.ts';
-import { addLong, countWait, LOCK_STAT_CONTENTION } from './lockStat.ts';
-import { cpuId, thisCpu } from './percpu.ts';
-import { EVENT_LOCK_WAITED, event } from './report.ts';
-import { load, peek, poke } from './word.ts';
+import { addLong, LOCK_STAT_CONTENTION } from './lockStat.ts';
+import { cpuId } from './percpu.ts';
+import { peek, poke } from './word.ts';
 
 /** Whom a waiter saw: 0 nobody, a CPU's number + 1, or readers. */
 export const HOLDER_NOBODY: u32 = 0;
@@ -108,30 +106,20 @@ export function measureDuration(kind: u32, ns: u32): void {
   histogramCount(region() + M_HISTOGRAMS + kind * M_HISTOGRAM_BYTES, ns);
 }
 
-/**
- * This CPU has just got the lock at `lock` of class `cls` after a wait of `ns`, at the beginning of which it saw `holder` (HOLDER_, or a CPU's
- * number + 1). The lock's last holder stands at `last` still.
- */
-export function lockWaited(lock: u32, cls: u32, last: u32, ns: u32, holder: u32): void {
-  countWait(cls, ns, last);
-  event(EVENT_LOCK_WAITED, lock, ns);
-  if (contentionMeasured()) noteContention(lock, cls, ns, holder);
-}
-
-function noteContention(lock: u32, cls: u32, ns: u32, holder: u32): void {
+/** Counts the wait whose record (W_) is at `wait`. */
+export function countWaitAt(wait: u32): void {
   const at = region();
+  const cls = peek(wait + W_CLASS);
+  const ns = peek(wait + W_NS);
+  const holder = peek(wait + W_HOLDER);
   histogramCount(at + M_HISTOGRAMS + (MEASURED_LOCK + cls) * M_HISTOGRAM_BYTES, ns);
   addToCell(at + M_WAITED + (holder << 4), ns);
-  countPoint(at + M_POINTS, cls, peek(thisCpu() + C_OP));
+  countPoint(at + M_POINTS, cls, peek(wait + W_OP));
   if (holder !== HOLDER_NOBODY && holder !== HOLDER_READERS)
-    countPoint(at + M_POINTS + POINT_OPS * 128, cls, load(cpuArea(holder - 1) + C_OP));
-  const first = firstPage(lock, cls);
-  countInstance(at + M_INSTANCES, lock, cls, first, ns);
+    countPoint(at + M_POINTS + POINT_OPS * 128, cls, peek(wait + W_HOLDER_OP));
+  countInstance(at + M_INSTANCES, wait);
   const row = heatRow(cls);
-  if (row < HEAT_ROWS) {
-    const page = cls === LC_PTE || cls === LC_PMD ? first : peek(thisCpu() + C_OP_B);
-    addToCell(heatCell(at, row, page), ns);
-  }
+  if (row < HEAT_ROWS) addToCell(heatCell(at, row, peek(wait + W_PAGE)), ns);
 }
 
 /** A cell is {count, ns low, ns high}. */
@@ -145,27 +133,11 @@ function countPoint(points: u32, cls: u32, op: u32): void {
   poke(at, peek(at) + 1);
 }
 
-/** First page that the lock protects, as far as its class has one. The words may be changing: then either value is one that it had. */
-function firstPage(lock: u32, cls: u32): u32 {
-  if (cls === LC_PTE || cls === LC_PMD) return load(lock - PT_LOCK + PT_FIRST);
-  if (cls === LC_VMA_READ || cls === LC_VMA_WRITE) return load(lock - VMA_REF + VMA_START);
-  return 0;
-}
-
-function endPage(lock: u32, cls: u32): u32 {
-  if (cls === LC_VMA_READ || cls === LC_VMA_WRITE) return load(lock - VMA_REF + VMA_END);
-  return 0;
-}
-
-function addressSpace(lock: u32, cls: u32): u32 {
-  if (cls === LC_PTE || cls === LC_PMD) return load(lock - PT_LOCK + PT_MM);
-  if (cls === LC_PAGE_TABLE) return lock - MM_PAGE_TABLE_LOCK;
-  if (cls === LC_MMAP_READ || cls === LC_MMAP_WRITE) return lock - MM_LOCK;
-  if (cls === LC_VMA_READ || cls === LC_VMA_WRITE) return load(lock - VMA_REF + VMA_MM);
-  return 0;
-}
-
-function countInstance(instances: u32, lock: u32, cls: u32, first: u32, ns: u32): void {
+function countInstance(instances: u32, wait: u32): void {
+  const lock = peek(wait + W_LOCK);
+  const cls = peek(wait + W_CLASS);
+  const first = peek(wait + W_FIRST);
+  const ns = peek(wait + W_NS);
   const mixed: u32 = (((lock >>> 4) ^ (first >>> PMD_SHIFT) ^ (cls << 3)) * 0x9e37) >>> 0;
   const set = instances + ((mixed >>> 7) & (INSTANCE_SETS - 1)) * INSTANCE_WAYS * INSTANCE_BYTES;
   let found: u32 = 0;
@@ -186,8 +158,8 @@ function countInstance(instances: u32, lock: u32, cls: u32, first: u32, ns: u32)
     poke(found + I_FIRST, first);
     poke(found + I_MAX, 0);
   }
-  poke(found + I_END, endPage(lock, cls));
-  poke(found + I_MM, addressSpace(lock, cls));
+  poke(found + I_END, peek(wait + W_END));
+  poke(found + I_MM, peek(wait + W_MM));
   addToCell(found + I_WAITS, ns);
   if (ns > peek(found + I_MAX)) poke(found + I_MAX, ns);
 }

@@ -1,14 +1,10 @@
 export { awaitWord, notify, load } from './word.ts';
 export { cpuArea } from './layout.ts';
 export { cpuId, setThisCpu } from './percpu.ts';
-export {
-  beginOperation,
-  endOperation,
-  eventsRecorded,
-  operationArguments,
-  violation,
-} from './report.ts';
+export { beginOperation, endOperation, operationArguments } from './operation.ts';
+export { eventsRecorded, violation } from './report.ts';
 export { count, counterValue } from './stats.ts';
+export { countLoggedWaits } from './waitLog.ts';
 export { syncPoint } from './inject.ts';
 export {
   interruptAll,

@@ -47,9 +47,10 @@ import {
 } from './layout.ts';
 import { inodeGet, inodePut } from './mm.ts';
 import { mmapReadLock, mmapReadTrylock, mmapReadUnlock } from './mmapLock.ts';
+import { beginOperation, endOperation } from './operation.ts';
 import { cpuId } from './percpu.ts';
 import { condResched } from './rcu.ts';
-import { beginOperation, endOperation, OP_KHUGEPAGED } from './report.ts';
+import { OP_KHUGEPAGED } from './report.ts';
 import {
   count,
   COUNTER_KHUGEPAGED_COLLAPSED,

@@ -125,17 +125,33 @@ export const C_AREA_END: u32 = C_LOCK_STAT + LOCK_CLASSES_MAX * LOCK_STAT_BYTES;
 
 /**
  * A CPU's measuring region (contention.ts), at H_MEASURE_BASE when contention is measured. All of it: owner, read by reports, which may be
- * one wait behind.
+ * the waits of one operation behind.
  */
 export const MEASURE_SHIFT: u32 = 18;
 export const MEASURE_BYTES: u32 = 1 << MEASURE_SHIFT;
 export const M_WAITED: u32 = 0; // HOLDERS cells {waits, ns low, ns high, -}: how long this CPU waited for each holder
 export const M_HEAT_ROWS: u32 = 0x400; // HEAT_ROWS rows {used, first bucket's number, log2 of a bucket's pages, -}
+export const M_LOG_USED: u32 = 0x800; // waits that are logged and not counted yet (waitLog.ts); not read by reports, as the next
+export const M_LOG: u32 = 0x840; // WAITS_LOGGED records of 1 << WAIT_SHIFT bytes
 export const M_HISTOGRAMS: u32 = 0x1000; // MEASURED histograms (histogram.ts), M_HISTOGRAM_BYTES each
 export const M_HISTOGRAM_BYTES: u32 = 0x800;
 export const M_POINTS: u32 = 0x16000; // per lock class: waits by the waiter's operation, then by the holder's: POINT_OPS words each
 export const M_INSTANCES: u32 = 0x18000; // INSTANCE_SETS sets of INSTANCE_WAYS locks, INSTANCE_BYTES each
 export const M_HEAT: u32 = 0x20000; // HEAT_ROWS rows of HEAT_COLUMNS cells {waits, ns low, ns high, -}
+
+export const WAITS_LOGGED: u32 = 16;
+export const WAIT_SHIFT: u32 = 6;
+/** Words of a wait that is logged: what it was for, how long it lasted, and what was so at its end. */
+export const W_LOCK: u32 = 0;
+export const W_CLASS: u32 = 4;
+export const W_NS: u32 = 8;
+export const W_HOLDER: u32 = 12; // whom the waiter saw (HOLDER_, or a CPU's number + 1)
+export const W_OP: u32 = 16; // what this CPU was doing (OP_)
+export const W_HOLDER_OP: u32 = 20; // and a holder that is a CPU
+export const W_FIRST: u32 = 24; // first page protected, of table and VMA locks
+export const W_END: u32 = 28; // page after the last, of VMA locks
+export const W_MM: u32 = 32; // address space, 0: none
+export const W_PAGE: u32 = 36; // where it is on the heat map
 
 /** Address of a CPU's area. */
 export function cpuArea(cpu: u32): u32 {

@@ -31,7 +31,7 @@ import {
 } from './config.ts';
 import { injectDeath } from './inject.ts';
 import { pollInterrupts } from './irq.ts';
-import { contentionMeasured, HOLDER_NOBODY, lockWaited } from './contention.ts';
+import { contentionMeasured, HOLDER_NOBODY } from './contention.ts';
 import {
   C_WAIT_HOLDER,
   C_WAIT_SINCE,
@@ -56,6 +56,7 @@ import { eventsRecorded, violation } from './report.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './tasLock.ts';
 import { ticketLock, ticketTrylock, ticketUnlock } from './ticketLock.ts';
 import { awaitNamed, spinFor, waitLasts } from './wait.ts';
+import { lockWaited } from './waitLog.ts';
 import { clockNs, compareExchange, exchange, load, notify, peek, poke, takeWord } from './word.ts';
 
 export {

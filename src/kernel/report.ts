@@ -1,5 +1,5 @@
 /**
- * What a CPU tells about itself: the operation under way, the violations it saw, and its ring of recent events. Everything
+ * What a CPU tells about itself: codes of the operation under way (operation.ts), the violations it saw, and its ring of recent events. Everything
  * goes into its own area; the main thread reads it while CPUs run, so a report may be one step behind but never torn.
  */
 
@@ -70,30 +70,9 @@ export const EVENT_FLUSH: u32 = 11; // TLB flush of this CPU's: first page; page
 export const EVENT_VIOLATION: u32 = 12; // ORACLE_; the first of its words
 export const EVENT_ARGUMENTS: u32 = 13; // of the operation just begun: two more of its arguments; once more for the next two
 
-/** Marks the operation under way, for reports. */
-export function beginOperation(op: u32, a: u32, b: u32): void {
-  const cpu = thisCpu();
-  poke(cpu + C_OP_A, a);
-  poke(cpu + C_OP_B, b);
-  poke(cpu + C_OP, op);
-  event(EVENT_BEGIN, a | op, b);
-}
-
 /** Whether this machine has rings, so that it is worth while to tell more (`operationArguments`). */
 export function eventsRecorded(): boolean {
   return peek(H_RING_EVENTS) !== 0;
-}
-
-/** Remembers two more arguments of the operation that has just begun. */
-export function operationArguments(a: u32, b: u32): void {
-  event(EVENT_ARGUMENTS, a, b);
-}
-
-/** Marks that no operation is under way. */
-export function endOperation(): void {
-  const cpu = thisCpu();
-  event(EVENT_END, peek(cpu + C_OP), 0);
-  poke(cpu + C_OP, OP_NONE);
 }
 
 /**

@@ -25,7 +25,7 @@
 
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, ORACLE_LOCK_ORDER, PARKING, RWSEM_SPINS } from './config.ts';
-import { contentionMeasured, HOLDER_NOBODY, HOLDER_READERS, lockWaited } from './contention.ts';
+import { contentionMeasured, HOLDER_NOBODY, HOLDER_READERS } from './contention.ts';
 import { pollInterrupts } from './irq.ts';
 import {
   C_RWSEM_NEXT,
@@ -44,6 +44,7 @@ import { cpuId, cpuOfAddress, thisCpu } from './percpu.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
 import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
+import { lockWaited } from './waitLog.ts';
 import {
   add,
   and,

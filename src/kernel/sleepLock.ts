@@ -16,7 +16,7 @@
 
 import { CHECK } from './check.ts';
 import { AWAIT_EQUALS, RWSEM_SPINS, ORACLE_LOCK_ORDER } from './config.ts';
-import { HOLDER_NOBODY, lockWaited } from './contention.ts';
+import { HOLDER_NOBODY } from './contention.ts';
 import { F_LOCKED, F_WAITERS, folioOf } from './frame.ts';
 import { pollInterrupts } from './irq.ts';
 import { F_FLAGS, INODE_LOCK } from './layout.ts';
@@ -25,6 +25,7 @@ import { lockAcquired, lockReleases } from './lockStat.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
 import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
+import { lockWaited } from './waitLog.ts';
 import { and, clockNs, compareExchange, load, notify, or } from './word.ts';
 
 /** Sets the waiters' bit and waits until the lock in `word` is free, which it may no longer be on return. */

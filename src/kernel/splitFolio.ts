@@ -42,8 +42,9 @@ import {
 } from './frame.ts';
 import { F_FLAGS, F_HEAD, F_INDEX, F_NEXT, F_OWNER, F_REF } from './layout.ts';
 import { folioMapCount } from './mapcount.ts';
+import { beginOperation, endOperation } from './operation.ts';
 import { condResched } from './rcu.ts';
-import { beginOperation, endOperation, OP_DEFERRED_SPLIT, violation } from './report.ts';
+import { OP_DEFERRED_SPLIT, violation } from './report.ts';
 import { folioGetAnonVma, removeMigrationPtes, tryToMigrate } from './rmap.ts';
 import { folioTrylock, folioUnlock, folioUnlockNew } from './sleepLock.ts';
 import {

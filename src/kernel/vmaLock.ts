@@ -44,13 +44,14 @@ import {
   LC_VMA_WRITE,
 } from './lockOrder.ts';
 import { lockAcquired, lockPassed, lockReleases } from './lockStat.ts';
-import { HOLDER_READERS, lockWaited } from './contention.ts';
+import { HOLDER_READERS } from './contention.ts';
 import { thisCpu } from './percpu.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { violation } from './report.ts';
 import { count, COUNTER_VMA_LOCK_REFUSALS } from './stats.ts';
 import { findVma } from './vma.ts';
 import { awaitNamed } from './wait.ts';
+import { lockWaited } from './waitLog.ts';
 import { add, clockNs, compareExchange, load, notify, poke, store, sub } from './word.ts';
 
 /** Bit of VMA_REF: a writer waits for readers to leave, or is about to end. */

@@ -95,6 +95,13 @@ const WALKERS: Readonly<
     rwsem: [23200, 0],
     mmapWrite: [2816, 0],
   },
+  uffdMoveHole: {
+    none: [1, 0],
+    async: [1, 0],
+    refcount: [934, 0],
+    rwsem: [12, 0],
+    mmapWrite: [6, 0],
+  },
   uffdMoveMove: {
     none: [208, 0],
     async: [208, 0],

@@ -6,6 +6,8 @@ import * as contention from '../../src/kernel/contention.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import * as order from '../../src/kernel/lockOrder.ts';
 import * as lockStat from '../../src/kernel/lockStat.ts';
+import { beginOperation, endOperation } from '../../src/kernel/operation.ts';
+import { OP_TOUCH } from '../../src/kernel/report.ts';
 import { spinLock, spinTrylock, spinUnlock } from '../../src/kernel/lock.ts';
 import {
   rwsemDowngrade,
@@ -13,6 +15,7 @@ import {
   rwsemReadUnlock,
   rwsemWriteLock,
 } from '../../src/kernel/rwsem.ts';
+import { countLoggedWaits, lockWaited } from '../../src/kernel/waitLog.ts';
 import { attachMemory, peek, poke } from '../../src/kernel/word.ts';
 import { readContention } from '../../src/machine/contention.ts';
 import { readStatistics } from '../../src/machine/statistics.ts';
@@ -48,7 +51,8 @@ function measuring(lockStatBits: number): void {
 /** CPU `cpu` has waited `ns` for a lock. */
 function waited(cpu: number, lock: number, cls: number, ns: number, holder: number): void {
   as(cpu, () => {
-    contention.lockWaited(lock, cls, lock + layout.LOCK_LAST, ns, holder);
+    lockWaited(lock, cls, lock + layout.LOCK_LAST, ns, holder);
+    countLoggedWaits();
   });
 }
 
@@ -88,6 +92,31 @@ describe('who waited for whom', () => {
     expect(readContention(words)!.points).toEqual({
       frames: { waiting: { touch: 1 }, holding: { munmap: 1 } },
     });
+  });
+
+  test('waits of an operation are counted at its end, or when its log is full', () => {
+    const logged = (): number => readContention(words)!.matrix[0]!.forCpus[1]!.waits;
+    as(0, () => {
+      beginOperation(OP_TOUCH, 0, 0);
+      for (let wait = 1; wait <= layout.WAITS_LOGGED; wait++) {
+        lockWaited(A, order.LC_FRAMES, A + layout.LOCK_LAST, 10, 2);
+        expect(logged()).toBe(0);
+      }
+      lockWaited(A, order.LC_FRAMES, A + layout.LOCK_LAST, 10, 2);
+      expect(logged()).toBe(layout.WAITS_LOGGED);
+      endOperation();
+    });
+    expect(logged()).toBe(layout.WAITS_LOGGED + 1);
+    const waiting = { touch: layout.WAITS_LOGGED + 1 };
+    expect(readContention(words)!.points.frames!.waiting).toEqual(waiting);
+  });
+
+  test('a table is named as it was when it was waited for', () => {
+    const lock = tableLock(3, 1024);
+    as(0, () => lockWaited(lock, order.LC_PTE, 0, 10, 2));
+    tableLock(3, 2048);
+    as(0, countLoggedWaits);
+    expect(readContention(words)!.instances[0]).toMatchObject({ start: 1024 * 4096 });
   });
 
   test('a machine that does not measure has nothing to tell', () => {

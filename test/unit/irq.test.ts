@@ -14,13 +14,8 @@ import {
 } from '../../src/kernel/irq.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../src/kernel/rcu.ts';
-import {
-  beginOperation,
-  EVENT_BEGIN,
-  OP_MADVISE,
-  OP_WALK,
-  violation,
-} from '../../src/kernel/report.ts';
+import { beginOperation } from '../../src/kernel/operation.ts';
+import { EVENT_BEGIN, OP_MADVISE, OP_WALK, violation } from '../../src/kernel/report.ts';
 import { COUNTER_INTERRUPTS_HANDLED, counterValue } from '../../src/kernel/stats.ts';
 import { peek } from '../../src/kernel/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';

@@ -17,7 +17,8 @@ import {
   synchronizeRcuExpedited,
 } from '../../src/kernel/rcu.ts';
 import { RCU_TORTURE } from '../../src/kernel/rcuCallbacks.ts';
-import { beginOperation, OP_WALK } from '../../src/kernel/report.ts';
+import { beginOperation } from '../../src/kernel/operation.ts';
+import { OP_WALK } from '../../src/kernel/report.ts';
 import { load, peek, store } from '../../src/kernel/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
