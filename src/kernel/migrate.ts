@@ -5,13 +5,13 @@
  * until the new one is in all places, accesses wait for the folio lock in their faults. A page that somebody pinned, or that anybody has a further
  * reference of, stays.
  *
- *  1. Isolate: a reference on the page, under its PTE lock. Lock the folio, if nobody else has it.
+ *  1. Isolate: a reference on the page, under its PTE lock, or the PMD lock of a huge page. Lock the folio, if nobody else has it.
  *  2. `tryToMigrate`: migration entries in the place of all that map it. 3. Nothing maps it, and the references are the caller's and the page cache's:
  *     what is in it stays as it is, and can be copied. 4. The new frame takes its place: in the page cache, or with its anon_vma.
  *  5. `removeMigrationPtes`: entries of the new frame in the place of migration entries; or, when 2 or 3 failed, of the old one. 6. Unlock, which
  *     wakes faults.
  *
- * A page of an anonymous folio of several is split off first (`isolateSingle`); other large folios stay.
+ * A page of an anonymous folio of several is split off first (`isolateSingle`), which splits a huge PMD as well; other large folios stay.
  *
  * An anonymous page's anon_vma is held from before 2 to after 5: in between no entry keeps it.
  *
@@ -19,8 +19,8 @@
  */
 
 import { anonVmaPut } from './anonVmaAlloc.ts';
-import { EAGAIN, EFAULT, ENOMEM } from './config.ts';
-import { entryNumber } from './entry.ts';
+import { EAGAIN, EFAULT, ENOMEM, PMD_PAGES } from './config.ts';
+import { entryNumber, hugePart } from './entry.ts';
 import { filemapReplace } from './filemap.ts';
 import {
   F_ANON,
@@ -36,6 +36,7 @@ import {
   folioPut,
   frameAlloc,
 } from './frame.ts';
+import { pmdTransHugeLock } from './hugePmd.ts';
 import { F_FLAGS, F_INDEX, F_OWNER, F_REF } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
@@ -46,7 +47,7 @@ import { folioTrylock, folioUnlock } from './sleepLock.ts';
 import { trySplitFolio } from './splitFolio.ts';
 import { count, COUNTER_MIGRATIONS } from './stats.ts';
 import { vmaLookup } from './vma.ts';
-import { pmdFind } from './walk.ts';
+import { pmdFind, pmdUnlock } from './walk.ts';
 import { load, or, store } from './word.ts';
 
 /** Steps 3 and 4 for an unmapped, locked folio. Returns whether `fresh` has taken its place. */
@@ -97,19 +98,38 @@ export function migrateFolio(old: u32): u32 {
   return 0;
 }
 
+/** The frame that `entry` maps a page to, with a reference; 0: it maps none that is counted. The lock of the entry's table is held. */
+function isolateMapped(entry: u32): u32 {
+  const frame = entryNumber(entry);
+  if (!entryMapsPage(entry, frame)) return 0;
+  folioGet(frame);
+  return frame;
+}
+
+/**
+ * The same for the page at `vpn`, whose PMD entry is at `pmd`. The PMD comes first: a huge one may be split by the rmap between the looks, but nothing makes
+ * one of a table while mmap_lock is held.
+ */
+function isolateUnder(pmd: u32, vpn: u32): u32 {
+  let frame: u32 = 0;
+  if (pmdTransHugeLock(pmd)) {
+    frame = isolateMapped(hugePart(load(pmd), vpn & (PMD_PAGES - 1)));
+    pmdUnlock(pmd);
+    return frame;
+  }
+  const pte = pteOffsetMapLock(pmd, vpn);
+  if (pte === 0) return 0;
+  frame = isolateMapped(load(pte));
+  pteUnmapUnlock(pte);
+  return frame;
+}
+
 /** The frame of the page at `vpn`, with a reference; 0: nothing is mapped there. Takes mmap_lock for read. */
 export function isolatePage(mm: u32, vpn: u32): u32 {
   mmapReadLock(mm);
   walkBegin(mm);
   const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
-  const pte = pmd === 0 ? 0 : pteOffsetMapLock(pmd, vpn);
-  let frame: u32 = 0;
-  if (pte !== 0) {
-    const entry = load(pte);
-    if (entryMapsPage(entry, entryNumber(entry))) frame = entryNumber(entry);
-    if (frame !== 0) folioGet(frame);
-    pteUnmapUnlock(pte);
-  }
+  const frame = pmd === 0 ? 0 : isolateUnder(pmd, vpn);
   walkEnd(mm);
   mmapReadUnlock(mm);
   return frame;

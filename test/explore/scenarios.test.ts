@@ -75,6 +75,7 @@ const COUNTS: Readonly<Record<string, readonly [executions: number, blocked: num
   lockTas: [384, 0],
   lockTicket: [684, 0],
   migrateFault: [504, 0],
+  migrateHuge: [484, 0],
   migrateLarge: [6109, 0],
   migratePin: [293, 9],
   migrateZap: [1566, 8],

@@ -119,6 +119,20 @@ export const RMAP_MUTANTS: readonly Mutant[] = [
     stress: { mix: 'fork' },
   },
   {
+    name: 'isolated-after-unlock',
+    summary: 'the reference on a page of a huge PMD is taken after the PMD lock was dropped',
+    why: 'a zap has split the PMD, or freed the page, by then',
+    patch: {
+      module: 'migrate',
+      find: 'frame = isolateMapped(hugePart(load(pmd), vpn & (PMD_PAGES - 1))); pmdUnlock(pmd);',
+      replace: 'pmdUnlock(pmd); frame = isolateMapped(hugePart(load(pmd), vpn & (PMD_PAGES - 1)));',
+    },
+    scenarios: ['migrateHuge'],
+    findings: ['expectation', 'accounting', 'frame-use-after-free', 'plain race'],
+    quick: { strategy: 'dpor', executions: 400 },
+    stress: { mix: 'fork', machine: { thp: 'always' } },
+  },
+  {
     name: 'migrate-restores-blindly',
     summary:
       'the end of a migration maps the page wherever it was, whether the migration entry is still there or not',
