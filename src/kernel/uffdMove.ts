@@ -5,18 +5,12 @@
  * that another entry maps as well, does not move.
  *
  * For each stretch of pages that one PTE table covers on both sides (`moveStretch`):
- *  1. Find or allocate the tables. Map both PTE tables with no lock, the destination's first; remember the destination's PMD.
- *  2. Look: the destination's entry must be none (EEXIST), the source's something (ENOENT, or a hole that is passed over).
- *  3. Take both PTE locks, in order of their addresses, as two moves may go in opposite directions.
- *  4. Look again: both entries *and the destination's PMD* must be as they were, else begin again at 1. The source's entry is not none, so an equal
- *     entry shows that its table is still linked. The destination's is none: only the PMD shows that its table was not reclaimed.
- *  5. Page by page, its folio locked by trying (else begin again when it is free): clear the source's entry, then look at the page's references, as GUP-fast takes one first and looks at the entry afterwards; one
- *     too many: put the entry back (EBUSY).Note the page's new place and anon_vma; set the destination's entry, writable, without write protection.
- *  6. Flush the source's range, still under the locks; then nobody writes through the old address.
+ *  1. Find or allocate the tables. Map both PTE tables with no lock; remember the destination's PMD.
+ *  2. to 6. Move entries (uffdMoveEntries.ts). A page of a larger folio: split the folio, begin again.
+ * A huge PMD goes as a whole to a PMD that is none, if all of it is to go (uffdMoveHuge.ts); otherwise it is split first.
  *
- * Lock order: mmap_lock for read (Linux: two VMA locks, which it takes in a way that cannot wait in a circle); PTE locks, the lower address first.
- * Source: Linux 6.18 mm/userfaultfd.c (move_pages, move_pages_ptes, move_present_ptes, move_swap_pte, move_zeropage_pte, is_pte_pages_stable,
- * double_pt_lock, validate_move_areas).
+ * Lock order: mmap_lock for read (Linux: two VMA locks, which it takes in a way that cannot wait in a circle); folio lock, PMD and PTE locks.
+ * Source: Linux 6.18 mm/userfaultfd.c (move_pages, move_pages_ptes, move_splits_huge_pmd, validate_move_areas).
  */
 
 import { anonVmaPrepare } from './anonVma.ts';
@@ -24,7 +18,6 @@ import {
   EAGAIN,
   EBUSY,
   EEXIST,
-  EFAULT,
   EINVAL,
   ENOENT,
   ENOMEM,
@@ -36,192 +29,32 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './config.ts';
-import {
-  ENTRY_KIND,
-  ENTRY_SWAP,
-  entryHuge,
-  entryMake,
-  entryMigrating,
-  entryNamesTable,
-  entryNumber,
-  entryPresent,
-  PTE_DIRTY,
-  PTE_SPECIAL,
-  PTE_WRITE,
-} from './entry.ts';
-import { entryFlags, FAULT_WAITS, faultWaits } from './fault.ts';
-import { F_ANON, folioFlags, folioLarge, folioOf, ZERO_FRAME } from './frame.ts';
-import { splitHugePmd } from './hugePmd.ts';
-import { syncPoint } from './inject.ts';
-import {
-  C_FAULT_FOLIO,
-  C_UFFD_DONE,
-  F_INDEX,
-  F_OWNER,
-  F_REF,
-  VMA_ANON,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_INODE,
-} from './layout.ts';
+import { entryHuge } from './entry.ts';
+import { FAULT_WAITS } from './fault.ts';
+import { folioPut } from './frame.ts';
+import { hugeFirst, pmdTransHugeLock, splitHugePmdLocked } from './hugePmd.ts';
+import { C_FAULT_FOLIO, C_UFFD_DONE, VMA_END, VMA_FLAGS, VMA_INODE } from './layout.ts';
 import { mmapReadLock, mmapReadUnlock } from './mmapLock.ts';
 import { thisCpu } from './percpu.ts';
+import { maybePinned } from './pin.ts';
 import { walkBegin, walkEnd } from './protocol.ts';
-import {
-  clearPte,
-  mappedPmd,
-  pteLock,
-  pteLockNested,
-  pteOffsetMapRwNolock,
-  pteUnlock,
-  pteUnmap,
-  setPte,
-} from './pteMap.ts';
+import { mappedPmd, pteOffsetMapRwNolock, pteUnmap } from './pteMap.ts';
 import { condResched } from './rcu.ts';
-import { pageExclusive } from './rmapEntries.ts';
-import { folioTrylock, folioUnlock, folioWaitUnlocked } from './sleepLock.ts';
+import { folioUnlock, folioWaitUnlocked } from './sleepLock.ts';
+import { splitFolio } from './splitFolio.ts';
 import {
   count,
   COUNTER_USERFAULT_MOVE_RETRIES,
   countBy,
   COUNTER_USERFAULT_MOVED,
 } from './stats.ts';
-import { tableOfEntry } from './table.ts';
-import { flushTlbRange } from './tlb.ts';
 import { uffdRangeValid, VM_UFFD_FLAGS } from './uffd.ts';
 import { uffdWake } from './uffdFault.ts';
-import { linearPageIndex, vmaLookup } from './vma.ts';
-import { pmdAlloc, pmdFind, pteAlloc } from './walk.ts';
-import { load, peek, poke, store } from './word.ts';
-
-/** Step 3. */
-function lockBoth(a: u32, b: u32): void {
-  if (tableOfEntry(a) === tableOfEntry(b)) {
-    pteLock(a);
-  } else if (tableOfEntry(a) < tableOfEntry(b)) {
-    pteLock(a);
-    pteLockNested(b);
-  } else {
-    pteLock(b);
-    pteLockNested(a);
-  }
-}
-
-function unlockBoth(a: u32, b: u32): void {
-  if (tableOfEntry(a) !== tableOfEntry(b)) pteUnlock(b);
-  pteUnlock(a);
-}
-
-/** Whether `entry` maps an anonymous page that can move: a folio of one page that is exclusive to this entry (PageAnonExclusive). */
-function movable(entry: u32): boolean {
-  const page = entryNumber(entry);
-  if (folioLarge(page) || (folioFlags(page) & F_ANON) === 0) return false;
-  return pageExclusive(page);
-}
-
-/** Step 5 for a present page, whose folio is locked: no walk of the rmap looks for it meanwhile. Both PTE locks held. Returns 0 or EBUSY. */
-function movePresent(vma: u32, dst: u32, src: u32, dstVpn: u32): u32 {
-  const entry = clearPte(src);
-  const folio = folioOf(entryNumber(entry));
-  if (load(folio + F_REF) !== 1) {
-    setPte(src, entry);
-    return EBUSY;
-  }
-  // Atomic: whoever still has the frame's number from before may look at its owner.
-  store(folio + F_OWNER, load(vma + VMA_ANON));
-  store(folio + F_INDEX, linearPageIndex(vma, dstVpn));
-  const flags = entryFlags(load(vma + VMA_FLAGS)) | PTE_WRITE | (entry & PTE_DIRTY);
-  setPte(dst, entryMake(entryNumber(entry), flags));
-  return 0;
-}
-
-/** Whether the entry at `src` is what a stretch may go on with: a movable page; and that at `dst` is none. Both PTE locks held. */
-function goesOn(dst: u32, src: u32): boolean {
-  const entry = load(src);
-  if (load(dst) !== 0 || !entryPresent(entry) || (entry & PTE_SPECIAL) !== 0) return false;
-  return movable(entry);
-}
-
-/**
- * Steps 5 and 6 for up to `pages` present pages, whose folios are locked by trying. Both PTE locks held. Returns how many moved; or, when the first one
- * does not, `failed`: EBUSY, or FAULT_WAITS for its folio.
- */
-function movePresentPages(
-  mm: u32,
-  vma: u32,
-  dst: u32,
-  src: u32,
-  dstVpn: u32,
-  srcVpn: u32,
-  pages: u32,
-): u32 {
-  let moved: u32 = 0;
-  let error = movable(load(src)) ? 0 : EBUSY;
-  let going = error === 0;
-  while (going) {
-    const at = moved << 2;
-    const page = entryNumber(load(src + at));
-    error = faultWaits(page);
-    if (folioTrylock(page)) {
-      error = movePresent(vma, dst + at, src + at, dstVpn + moved);
-      folioUnlock(page);
-    }
-    going = error === 0;
-    if (going) {
-      moved += 1;
-      going = moved < pages && goesOn(dst + (moved << 2), src + (moved << 2));
-    }
-  }
-  if (moved === 0) return failed(error);
-  flushTlbRange(mm, srcVpn, srcVpn + moved, 0);
-  return moved;
-}
-
-/** What a stretch did, in the bits above the page count: an error number. */
-const ERROR_SHIFT: u32 = 16;
-const PAGES_MASK: u32 = 0xffff;
-
-function failed(error: u32): u32 {
-  return (error << ERROR_SHIFT) >>> 0;
-}
-
-/** Steps 2 to 6, both tables mapped; `dstPmdValue` is what the destination's PMD was then. Returns the pages done, or `failed` of an error. */
-function moveMapped(
-  mm: u32,
-  vma: u32,
-  dstPmd: u32,
-  dstPmdValue: u32,
-  dst: u32,
-  src: u32,
-  dstVpn: u32,
-  srcVpn: u32,
-  pages: u32,
-  holes: boolean,
-): u32 {
-  if (load(dst) !== 0) return failed(EEXIST);
-  const entry = load(src);
-  if (entry === 0) return holes ? 1 : failed(ENOENT);
-  const present = entryPresent(entry);
-  const special = present && (entry & PTE_SPECIAL) !== 0;
-  if (entryMigrating(entry)) return failed(faultWaits(entryNumber(entry)));
-  if (!present && (entry & ENTRY_KIND) !== ENTRY_SWAP) return failed(EFAULT);
-  syncPoint();
-  lockBoth(dst, src);
-  let result: u32 = 0;
-  if (load(src) !== entry || load(dst) !== 0 || load(dstPmd) !== dstPmdValue) {
-    result = failed(EAGAIN);
-  } else if (present && !special) {
-    result = movePresentPages(mm, vma, dst, src, dstVpn, srcVpn, pages);
-  } else {
-    clearPte(src);
-    if (special) flushTlbRange(mm, srcVpn, srcVpn + 1, 0);
-    const flags = entryFlags(load(vma + VMA_FLAGS)) | PTE_SPECIAL;
-    setPte(dst, special ? entryMake(ZERO_FRAME, flags) : entry);
-    result = 1;
-  }
-  unlockBoth(dst, src);
-  return result;
-}
+import { ERROR_SHIFT, failed, MOVE_SPLITS, moveMapped, PAGES_MASK } from './uffdMoveEntries.ts';
+import { hugeMovable, uffdMoveHugePmd } from './uffdMoveHuge.ts';
+import { vmaLookup } from './vma.ts';
+import { pmdAlloc, pmdFind, pmdUnlock, pteAlloc } from './walk.ts';
+import { load, peek, poke } from './word.ts';
 
 /** Pages from both on, `pages` at most, that stay within one table on either side. */
 function withinTables(dstVpn: u32, srcVpn: u32, pages: u32): u32 {
@@ -231,6 +64,33 @@ function withinTables(dstVpn: u32, srcVpn: u32, pages: u32): u32 {
   if (most > dstRoom) most = dstRoom;
   if (most > srcRoom) most = srcRoom;
   return most;
+}
+
+/** A stretch that begins in a huge PMD: moved if all of it is to go to where nothing is, else split. Returns as moveStretch does. */
+function moveFromHuge(
+  mm: u32,
+  vma: u32,
+  dstPmd: u32,
+  srcPmd: u32,
+  dstVpn: u32,
+  srcVpn: u32,
+  pages: u32,
+): u32 {
+  const whole = hugeFirst(srcVpn) === srcVpn && hugeFirst(dstVpn) === dstVpn && pages >= PMD_PAGES;
+  if (whole && load(dstPmd) === 0) return uffdMoveHugePmd(mm, vma, dstPmd, srcPmd, dstVpn, srcVpn);
+  if (!pmdTransHugeLock(srcPmd)) return failed(EAGAIN);
+  const error = hugeMovable(load(srcPmd)) ? EAGAIN : EBUSY;
+  if (error === EAGAIN) splitHugePmdLocked(mm, srcPmd, hugeFirst(srcVpn));
+  pmdUnlock(srcPmd);
+  return failed(error);
+}
+
+/** Splits the folio that a stretch handed over (MOVE_SPLITS), within no walk. Returns 0, also when somebody else has a reference for a moment, or EBUSY: it is pinned. */
+function splitClaimed(head: u32): u32 {
+  const pinned = splitFolio(head) !== 0 && maybePinned(head);
+  folioUnlock(head);
+  folioPut(head);
+  return pinned ? EBUSY : 0;
 }
 
 /**
@@ -244,12 +104,8 @@ function moveStretch(mm: u32, vma: u32, dstVpn: u32, srcVpn: u32, pages: u32, ho
   if (hole) srcPmd = pmdAlloc(mm, srcVpn);
   const dstPmd = pmdAlloc(mm, dstVpn);
   if (srcPmd === 0 || dstPmd === 0) return failed(ENOMEM);
-  if (entryHuge(load(srcPmd))) {
-    splitHugePmd(mm, srcPmd, srcVpn);
-    return failed(EAGAIN);
-  }
-  const value = load(dstPmd);
-  if (value !== 0 && !entryNamesTable(value)) return failed(EEXIST);
+  if (entryHuge(load(dstPmd))) return failed(EEXIST);
+  if (entryHuge(load(srcPmd))) return moveFromHuge(mm, vma, dstPmd, srcPmd, dstVpn, srcVpn, pages);
   if (hole && pteAlloc(mm, srcPmd, srcVpn) === 0) return failed(ENOMEM);
   const src = pteOffsetMapRwNolock(srcPmd, srcVpn);
   if (src === 0) return failed(EAGAIN);
@@ -297,10 +153,11 @@ function movePages(mm: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean
     walkEnd(mm);
     error = result >>> ERROR_SHIFT;
     done += result & PAGES_MASK;
-    if (error === EAGAIN || error === FAULT_WAITS) {
+    if (error === EAGAIN || error === FAULT_WAITS || error === MOVE_SPLITS) {
       count(COUNTER_USERFAULT_MOVE_RETRIES);
-      if (error === FAULT_WAITS) folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
-      error = 0;
+      const folio = peek(thisCpu() + C_FAULT_FOLIO);
+      if (error === FAULT_WAITS) folioWaitUnlocked(folio);
+      error = error === MOVE_SPLITS ? splitClaimed(folio) : 0;
     }
     condResched();
   }

@@ -9,6 +9,7 @@ import {
   MADV_PAGEOUT,
   PMD_PAGES,
   PUD_PAGES,
+  UFFD_REGISTER_MISSING,
 } from '../../src/kernel/config.ts';
 import { F_LAZYFREE, F_ORDER, F_PARTIALLY_MAPPED } from '../../src/kernel/frame.ts';
 import * as layout from '../../src/kernel/layout.ts';
@@ -205,6 +206,19 @@ describe.each(EXECUTIONS.flatMap((execution) => ZAP_MODES.map((zap) => [executio
       expect(m.calls.migrate(m.mm, A + 33)).toBe(EAGAIN);
       expect(orderAt(m, A + 33)).toBe(4);
       m.calls.gupPut(pinned);
+      m.balanced();
+    });
+
+    it('UFFDIO_MOVE of one page splits its folio first', () => {
+      m.mmap(B, PMD_PAGES);
+      m.calls.uffdApi(m.mm, 0);
+      m.calls.uffdRegister(m.mm, B, PMD_PAGES, UFFD_REGISTER_MISSING);
+      const frames = [2, 3, 4].map((i) => m.frame(A + i));
+      expect(m.calls.uffdMove(m.mm, B, A + 3, 1, 0)).toBe(0);
+      expect([m.frame(A + 2), m.frame(B), m.frame(A + 4)]).toEqual(frames);
+      expect([m.frame(A + 3), orderAt(m, A + 2), orderAt(m, A + 16)]).toEqual([0, 0, 4]);
+      expect(m.calls.uffdMove(m.mm, B + 8, A + 20, 16, 0)).toBe(0);
+      expect([present(m, A + 16, 32), present(m, B + 8, 16)]).toEqual([16, 16]);
       m.balanced();
     });
 

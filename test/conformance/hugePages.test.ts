@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   EAGAIN,
+  EBUSY,
+  EEXIST,
   EFAULT,
   MADV_COLD,
   MADV_COLLAPSE,
@@ -9,6 +11,7 @@ import {
   MADV_PAGEOUT,
   PMD_PAGES,
   PUD_PAGES,
+  UFFD_REGISTER_MISSING,
 } from '../../src/kernel/config.ts';
 import { PTE_ACCESSED, PTE_HUGE } from '../../src/kernel/entry.ts';
 import { INODE_SHMEM } from '../../src/kernel/mm.ts';
@@ -24,7 +27,8 @@ const MACHINES = EXECUTIONS.flatMap((execution) =>
 describe.each(MACHINES)('huge PMDs, $execution $protocol', (options) => {
   let m: MachineHere;
 
-  const huge = (mm = m.mm): boolean => (m.at(m.kernel.pmdOf!(mm, A) >>> 0) & PTE_HUGE) !== 0;
+  const huge = (at = A, mm = m.mm): boolean =>
+    (m.at(m.kernel.pmdOf!(mm, at) >>> 0) & PTE_HUGE) !== 0;
   const frames = (mm = m.mm): number[] =>
     Array.from({ length: PMD_PAGES }, (_, i) => m.frame(A + i, mm));
   /** The frames of a span, but for those of `pages`. */
@@ -64,9 +68,9 @@ describe.each(MACHINES)('huge PMDs, $execution $protocol', (options) => {
 
   it('a page that fork has shared moves in both address spaces', () => {
     const child = m.calls.fork(m.mm);
-    expect([huge(), huge(child)]).toEqual([true, true]);
+    expect([huge(), huge(A, child)]).toEqual([true, true]);
     expect(m.calls.migrate(child, A + 3)).toBe(0);
-    expect([huge(), huge(child)]).toEqual([false, false]);
+    expect([huge(), huge(A, child)]).toEqual([false, false]);
     expect(frames(child)).toEqual(frames());
     expect(m.write(A + 3)).toBe(0);
     expect(m.frame(A + 3)).not.toBe(m.frame(A + 3, child));
@@ -102,6 +106,79 @@ describe.each(MACHINES)('huge PMDs, $execution $protocol', (options) => {
     m.munmap(A, PMD_PAGES);
     m.kernel.inodePut(inode);
     end();
+  });
+
+  describe('UFFDIO_MOVE', () => {
+    const B = A + 16 * PMD_PAGES;
+    const move = (to: number, from: number, pages: number): number =>
+      m.calls.uffdMove(m.mm, to, from, pages, 0);
+
+    beforeEach(() => {
+      m.mmap(B, 3 * PMD_PAGES);
+      m.calls.uffdApi(m.mm, 0);
+      m.calls.uffdRegister(m.mm, B, 3 * PMD_PAGES, UFFD_REGISTER_MISSING);
+    });
+
+    it('a whole one goes whole', () => {
+      const before = frames();
+      const tables = m.tables;
+      expect(move(B, A, PMD_PAGES)).toBe(0);
+      expect([huge(B), m.frame(A)]).toEqual([true, 0]);
+      expect(Array.from(before, (_, i) => m.frame(B + i))).toEqual(before);
+      expect(m.tables[0]).toBe(tables[0]);
+      expect(m.write(B + 3)).toBe(0);
+      expect(m.calls.migrate(m.mm, B + 3)).toBe(0);
+      expect(m.frame(B + 3)).not.toBe(before[3]);
+      end();
+    });
+
+    it('a part goes page by page, split off', () => {
+      const before = frames();
+      expect(move(B + 5, A + 2, 7)).toBe(0);
+      expect(Array.from({ length: 7 }, (_, i) => m.frame(B + 5 + i))).toEqual(before.slice(2, 9));
+      expect(frames().filter((frame) => frame !== 0)).toEqual([
+        ...before.slice(0, 2),
+        ...before.slice(9),
+      ]);
+      expect(m.rss.anon).toBe(PMD_PAGES);
+      end();
+    });
+
+    it('where a table is, and where it does not fit, it goes page by page', () => {
+      const before = frames();
+      expect(move(B + 1, A, PMD_PAGES)).toBe(0);
+      expect(Array.from(before, (_, i) => m.frame(B + 1 + i))).toEqual(before);
+      end();
+    });
+
+    it('one that is pinned, or that fork has shared, stays', () => {
+      const frame = m.calls.gupFast(m.mm, A + 20, 1);
+      expect([move(B, A, PMD_PAGES), huge()]).toEqual([EBUSY, true]);
+      expect(move(B, A + 1, 1)).toBe(EBUSY);
+      m.calls.gupPut(frame);
+      const child = m.calls.fork(m.mm);
+      expect(move(B, A, PMD_PAGES)).toBe(EBUSY);
+      expect(move(B, A + 1, 1)).toBe(EBUSY);
+      end(child);
+    });
+
+    it('nothing goes over what is there', () => {
+      m.mmap(A + PMD_PAGES, PMD_PAGES);
+      m.write(A + PMD_PAGES);
+      expect(move(B, A, PMD_PAGES)).toBe(0);
+      expect(move(B, A + PMD_PAGES, PMD_PAGES)).toBe(EEXIST);
+      end();
+    });
+
+    it('the zero page goes whole as well', () => {
+      m.munmap(A, PMD_PAGES);
+      m.mmap(A, PMD_PAGES);
+      m.read(A);
+      expect(move(B, A, PMD_PAGES)).toBe(0);
+      expect([huge(B), m.rss.anon]).toEqual([true, 0]);
+      expect(m.write(B + 1)).toBe(0);
+      end();
+    });
   });
 
   it('what is aged in part is split, what is aged as a whole is not', () => {

@@ -102,6 +102,20 @@ const WALKERS: Readonly<
     rwsem: [12, 0],
     mmapWrite: [6, 0],
   },
+  uffdMoveHuge: {
+    none: [15, 5],
+    async: [15, 5],
+    refcount: [15, 5],
+    rwsem: [31, 10],
+    mmapWrite: [15, 5],
+  },
+  uffdMoveLarge: {
+    none: [26552, 0],
+    async: [26552, 0],
+    refcount: 'more than 323407 executions',
+    rwsem: 'more than 434435 executions',
+    mmapWrite: [26552, 0],
+  },
   uffdMoveMove: {
     none: [208, 0],
     async: [208, 0],
@@ -110,11 +124,11 @@ const WALKERS: Readonly<
     mmapWrite: [208, 0],
   },
   uffdMovePin: {
-    none: [18, 7],
-    async: [18, 7],
-    refcount: [28, 7],
-    rwsem: [37, 14],
-    mmapWrite: [18, 7],
+    none: [15, 5],
+    async: [15, 5],
+    refcount: [27, 5],
+    rwsem: [31, 10],
+    mmapWrite: [15, 5],
   },
   uffdProtectWrite: {
     none: [2, 1],

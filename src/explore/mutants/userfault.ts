@@ -10,7 +10,7 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
     race: 4,
     why: 'the entry of the destination is none, so it cannot show that its table was reclaimed meanwhile',
     patch: {
-      module: 'uffdMove',
+      module: 'uffdMoveEntries',
       find: 'load(src) !== entry || load(dst) !== 0 || load(dstPmd) !== dstPmdValue',
       replace: 'load(src) !== entry || load(dst) !== 0',
     },
@@ -25,7 +25,7 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
     summary: "UFFDIO_MOVE takes the destination's PTE lock first, whichever address is lower",
     why: 'two moves in opposite directions take the same locks in opposite order',
     patch: {
-      module: 'uffdMove',
+      module: 'uffdMoveEntries',
       find: 'else if (tableOfEntry(a) < tableOfEntry(b))',
       replace: 'else if (true)',
     },
@@ -40,8 +40,8 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
     summary: 'UFFDIO_MOVE does not look at the references of the page whose entry it has cleared',
     why: 'GUP-fast may have pinned it through that entry, and then its user and the program no longer mean the same place',
     patch: {
-      module: 'uffdMove',
-      find: 'if (load(folio + F_REF) !== 1)',
+      module: 'uffdMoveEntries',
+      find: 'if (maybePinned(page))',
       replace: 'if (false)',
     },
     scenarios: ['uffdMovePin'],
@@ -151,6 +151,52 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
     findings: ['expectation', 'endless'],
     quick: { strategy: 'dpor', executions: 100 },
     stress: { mix: 'uffd', machine: { protocol: 'pte-refcount' } },
+  },
+  {
+    name: 'huge-move-over-a-pin',
+    summary: 'UFFDIO_MOVE of a huge PMD does not look whether the folio is pinned',
+    why: 'whoever pinned a page of it would go on with a page that the program sees elsewhere',
+    patch: {
+      module: 'uffdMoveHuge',
+      find: 'const pinned = maybePinned(head);',
+      replace: 'const pinned = false;',
+    },
+    scenarios: ['uffdMoveHuge'],
+    findings: ['expectation'],
+    quick: { strategy: 'dpor', executions: 50 },
+    stress: { mix: 'uffd', machine: { thp: 'always' } },
+  },
+  {
+    name: 'hole-seen-unlocked',
+    summary:
+      'UFFDIO_MOVE takes an entry for a hole that it has seen to be none without the PTE lock',
+    why: 'the end of a migration clears the entry for a moment: the page is there, and stays behind',
+    patch: {
+      module: 'uffdMoveEntries',
+      find: 'const entry = settledEntry(src);',
+      replace: 'const entry = load(src);',
+    },
+    scenarios: ['uffdMoveLarge'],
+    findings: ['expectation'],
+    quick: { strategy: 'pct', executions: 1000 },
+    stress: { mix: 'uffd', machine: { mthp: 'always' } },
+  },
+  {
+    name: 'split-waits-with-reference',
+    summary:
+      'UFFDIO_MOVE takes a reference on a large folio before it has its lock, and waits with it',
+    why: 'the split by whoever has the lock fails for the reference',
+    patch: {
+      module: 'uffdMoveEntries',
+      find: `if (!folioTrylock(head)) return faultWaits(page);
+        folioGet(head);`,
+      replace: `folioGet(head);
+        if (!folioTrylock(head)) return faultWaits(page);`,
+    },
+    scenarios: ['uffdMoveLarge'],
+    findings: ['endless', 'no-progress', 'expectation'],
+    quick: { strategy: 'dpor', executions: 1000 },
+    stress: { mix: 'uffd', machine: { mthp: 'always' } },
   },
   {
     name: 'protect-looks-for-huge-once',
