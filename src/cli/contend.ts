@@ -227,7 +227,7 @@ export const contend = defineCommand(SPEC, async (values) => {
   } finally {
     progress.clear();
   }
-  const all = [...results, ...costs.flatMap(({ on, off }) => [on, off])];
+  const all = [...results, ...costs.flatMap(({ on, off }) => [...on, ...off])];
   const violations = all.reduce(
     (sum, result) => sum + violationCount(result.violations, result.audit),
     0,

@@ -3,6 +3,9 @@
  * (off on, on off, off on, ...), so that neither gains from coming after the other. A pair's quotient is of two samples side by side; the cost is
  * the median of the quotients, less 1.
  *
+ * Two machines that do the same differ by some percent for as long as they live: where their memory happens to be. So both are booted anew every
+ * PAIRS_OF_ONE_BOOT pairs, each of them first every other time.
+ *
  * Two quotients: of iterations per second, and of iterations per second of processor time. On a computer that does nothing else they agree; on a busy one
  * the first is mostly about who was let run, and the second is what measuring costs.
  */
@@ -36,9 +39,13 @@ export interface Cost {
   elapsed: Share;
   /** By processor time. */
   processor: Share;
-  on: Samples;
-  off: Samples;
+  /** The machines booted one after another, that measured and that did not. */
+  on: Samples[];
+  off: Samples[];
 }
+
+/** Pairs of samples of two machines; then they are booted anew. */
+const PAIRS_OF_ONE_BOOT = 5;
 
 /** The value below which `part` of the sorted values lie, interpolated. */
 function quantile(sorted: readonly number[], part: number): number {
@@ -47,49 +54,78 @@ function quantile(sorted: readonly number[], part: number): number {
   return below + ((sorted[Math.ceil(at)] ?? below) - below) * (at - Math.floor(at));
 }
 
+/** The two machines of some pairs, and their samples in pairs. */
+interface Boot {
+  on: Samples;
+  off: Samples;
+  going: boolean;
+}
+
+/** Boots both machines, the `number`-th time, and takes up to `pairs` pairs. */
+async function measurePairs(
+  options: MeasureOptions,
+  number: number,
+  pairs: number,
+  onPair: () => void,
+): Promise<Boot> {
+  const { machine = {} } = options;
+  const open = (contention: boolean): Promise<MeasuredWorkload> =>
+    MeasuredWorkload.open({
+      ...options,
+      machine: { ...machine, contention, ...(!contention && { lockStat: false }) },
+    });
+  await using first = await open(number % 2 === 1);
+  await using second = await open(number % 2 === 0);
+  const [off, on] = number % 2 === 0 ? [first, second] : [second, first];
+  await first.warmUp();
+  await second.warmUp();
+  let going = true;
+  for (let pair = 0; going && pair < pairs; pair++) {
+    const order = pair % 2 === 0 ? [off, on] : [on, off];
+    for (const one of order) if (going) going = await one.sample();
+    onPair();
+  }
+  return { on: on.result(), off: off.result(), going };
+}
+
 /** Measures the cost for one workload and machine; `onPair` hears of each pair of samples. */
 export async function measureCost(
   options: MeasureOptions,
   onPair: () => void = () => {},
 ): Promise<Cost> {
-  const { machine = {} } = options;
-  await using off = await MeasuredWorkload.open({
-    ...options,
-    machine: { ...machine, contention: false, lockStat: false },
-  });
-  await using on = await MeasuredWorkload.open({
-    ...options,
-    machine: { ...machine, contention: true },
-  });
-  await off.warmUp();
-  await on.warmUp();
-  let going = true;
-  for (let pair = 0; going && pair < (options.samples ?? 5); pair++) {
-    const order = pair % 2 === 0 ? [off, on] : [on, off];
-    for (const one of order) if (going) going = await one.sample();
-    onPair();
-  }
-  const [measured, plain] = [on.result(), off.result()];
-  const pairs = Math.min(measured.samples.length, plain.samples.length);
+  const wanted = options.samples ?? 5;
+  const boots: Boot[] = [];
+  do {
+    const left = wanted - boots.length * PAIRS_OF_ONE_BOOT;
+    const pairs = Math.min(PAIRS_OF_ONE_BOOT, left);
+    boots.push(await measurePairs(options, boots.length, pairs, onPair));
+  } while (boots.at(-1)!.going && boots.length * PAIRS_OF_ONE_BOOT < wanted);
+  const pairs = boots.flatMap(({ on, off }) =>
+    on.samples
+      .slice(0, off.samples.length)
+      .map((sample, at) => [off.samples[at]!, sample] as const),
+  );
   const share = (rate: (sample: Sample) => number): Share => {
-    const shares = Array.from(
-      { length: pairs },
-      (_, at) => rate(plain.samples[at]!) / rate(measured.samples[at]!) - 1,
-    ).toSorted((a, b) => a - b);
+    const shares = pairs
+      .map(([plain, measured]) => rate(plain) / rate(measured) - 1)
+      .toSorted((a, b) => a - b);
     return { median: median(shares), low: quantile(shares, 0.25), high: quantile(shares, 0.75) };
   };
+  const { workload, options: resolved } = boots[0]!.on;
+  const perSecond = (of: 0 | 1): number =>
+    median(pairs.map((pair) => pair[of].iterationsPerSecond));
   return {
-    workload: measured.workload,
-    protocol: measured.options.protocol,
-    lock: measured.options.lock,
-    cpus: measured.options.cpus,
-    everyHold: measured.options.lockStat,
-    pairs,
-    offPerSecond: plain.perSecond,
-    onPerSecond: measured.perSecond,
+    workload,
+    protocol: resolved.protocol,
+    lock: resolved.lock,
+    cpus: resolved.cpus,
+    everyHold: resolved.lockStat,
+    pairs: pairs.length,
+    offPerSecond: perSecond(0),
+    onPerSecond: perSecond(1),
     elapsed: share((sample) => sample.iterationsPerSecond),
     processor: share((sample) => sample.iterations / sample.processorMs),
-    on: measured,
-    off: plain,
+    on: boots.map(({ on }) => on),
+    off: boots.map(({ off }) => off),
   };
 }

@@ -9,14 +9,14 @@ export const LINE_BYTES: u32 = 64;
 export const LOCK_WORD: u32 = 0; // atomic: owner + 1 and waiter bit, or the kind's own state
 export const LOCK_AUX: u32 = 4; // atomic: next ticket, or MCS tail
 export const LOCK_OWNER: u32 = 8; // the holder: owner + 1, for kinds whose LOCK_WORD does not say (lockOwner.ts; read by reports)
-export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that took it last, 0: none yet
+export const LOCK_LAST: u32 = 12; // the holder, when bounces are counted: area of the CPU that held it last, 0: none yet
 export const LOCK_BYTES: u32 = 16;
 
 /** A reader-writer lock, RWSEM_BYTES (rwsem.ts). */
 export const RWSEM_STATE: u32 = 0; // atomic: readers, writer, QUEUED
 export const RWSEM_HEAD: u32 = 4; // RWSEM_QUEUE: area of the first CPU waiting, or 0
 export const RWSEM_TAIL: u32 = 8; // RWSEM_QUEUE: area of the last
-export const RWSEM_LAST: u32 = 12; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that took it last
+export const RWSEM_LAST: u32 = 12; // when bounces are counted, plain and racy, a hint (lockStat.ts): area of the CPU that held it last
 export const RWSEM_QUEUE: u32 = 16; // a lock: the queue
 export const RWSEM_BYTES: u32 = 32;
 

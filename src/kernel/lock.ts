@@ -96,12 +96,12 @@ export function spinLock(lock: u32, cls: u32): void {
   if (PARKING === 0 && cls > LC_PAGE_TABLE) {
     // Nobody who holds such a lock waits for anything, so one step tells all that a longer wait would.
     takeWord(lock + LOCK_WORD, cpuId() + 1);
-    lockAcquired(lock, cls, lock + LOCK_LAST);
+    lockAcquired(lock, cls);
   } else if (
     peek(H_LOCK_KIND) === LOCK_ADAPTIVE &&
     compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0
   )
-    lockAcquired(lock, cls, lock + LOCK_LAST);
+    lockAcquired(lock, cls);
   else acquire(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
 }
@@ -120,7 +120,7 @@ export function spinTrylock(lock: u32, cls: u32): boolean {
     if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) return false;
   } else if (!tryOther(lock, kind)) return false;
   if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
-  lockAcquired(lock, cls, lock + LOCK_LAST);
+  lockAcquired(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
   return true;
 }
@@ -133,7 +133,7 @@ export function spinUnlock(lock: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(lock, cls);
   if (CHECK >= 1 && lockOwner(lock, cls) !== cpuId() + 1)
     violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
-  lockReleases(lock, cls);
+  lockReleases(lock, cls, lock + LOCK_LAST);
   // The exchange publishes the critical section; pairs with the compare-and-exchange of the next holder.
   if (peek(H_LOCK_KIND) !== LOCK_ADAPTIVE) release(lock, cls);
   else if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
@@ -156,7 +156,7 @@ function acquire(lock: u32, cls: u32): void {
   if (kind === LOCK_ADAPTIVE) {
     if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) adaptiveLockSlow(lock, cls);
   } else acquireOther(lock, cls, kind);
-  lockAcquired(lock, cls, lock + LOCK_LAST);
+  lockAcquired(lock, cls);
 }
 
 function release(lock: u32, cls: u32): void {

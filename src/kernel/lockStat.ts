@@ -10,8 +10,9 @@
  *   LOCK_STAT_HOLDS       bounces, and how long each acquisition is held, which costs two looks at the clock each.
  * LS_HOLDS counts the holds that were timed: times of all acquisitions are those of the timed ones, scaled.
  *
- * A bounce is an acquisition by another CPU than the last one; the lock remembers that one in a word that only its holder writes. The word of
- * a reader-writer lock is written by readers at once: each of its values is a CPU that took the lock, and whoever reads an older one
+ * A bounce is an acquisition by another CPU than the last one; the lock remembers that one in a word that its holder writes. It looks at it and writes it just before it
+ * releases the lock, which needs the cache line anyway; any sooner the line may have to come back from a CPU that waits, while the lock is held. The word of
+ * a reader-writer lock is written by readers at once: each of its values is a CPU that had the lock, and whoever reads an older one
  * counts a bounce too many or too few.
  *
  * Source: Linux Documentation/locking/lockstat.rst, kernel/locking/lockdep.c (lock_acquired, lock_release_holdtime).
@@ -33,7 +34,7 @@ import { clockNs, peek, poke } from './word.ts';
 export const LOCK_STAT_HOLDS: u32 = 1;
 export const LOCK_STAT_CONTENTION: u32 = 2;
 /** One hold in so many is timed, on the average, when not all are; a power of two. */
-export const HOLD_EVERY: u32 = 256;
+export const HOLD_EVERY: u32 = 1024;
 
 export const LS_ACQUIRED: u32 = 0;
 export const LS_CONTENDED: u32 = 4;
@@ -56,36 +57,41 @@ function column(cls: u32): u32 {
 }
 
 /**
- * This CPU has just taken the lock at `lock`, which remembers its last holder in the word at `last` (0: nowhere): counts that and, if asked for,
- * what else there is to count. The lock is named by its address until `lockReleases`.
+ * This CPU has just taken the lock at `lock`: counts that and, if asked for, times the hold. The lock is named by its address until `lockReleases`.
  * @inline
  */
-export function lockAcquired(lock: u32, cls: u32, last: u32): void {
+export function lockAcquired(lock: u32, cls: u32): void {
   const at = column(cls);
   const acquired = peek(at + LS_ACQUIRED) + 1;
   poke(at + LS_ACQUIRED, acquired);
   const nextHold = peek(at + LS_NEXT_HOLD);
-  if (nextHold !== 0) {
-    if (acquired === nextHold) holdBegins(lock, cls);
-    if (last !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
-  }
+  if (nextHold !== 0 && acquired === nextHold) holdBegins(lock, cls);
 }
 
-/** The same for a lock whose hold ends with another one's, and is not timed. */
+/** The same for a lock whose hold ends with another one's, and is not timed: its release is not told. `last` as for lockReleases. */
 export function lockPassed(cls: u32, last: u32): void {
-  const at = column(cls) + LS_ACQUIRED;
-  poke(at, peek(at) + 1);
-  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
+  const at = column(cls);
+  poke(at + LS_ACQUIRED, peek(at + LS_ACQUIRED) + 1);
+  if (peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
 }
 
 /**
- * This CPU is about to release that lock, or to hold it in another mode.
+ * This CPU is about to release that lock, or to hold it in another mode. The lock remembers its last holder in the word at `last`.
  * @inline
  */
-export function lockReleases(lock: u32, cls: u32): void {
+export function lockReleases(lock: u32, cls: u32, last: u32): void {
+  if (peek(H_LOCK_STAT) !== 0) {
+    if (peek(thisCpu() + C_HOLD_DEPTH) !== 0) holdEnds(lock, cls);
+    if (peek(last) !== thisCpu()) countBounce(cls, last);
+  }
+}
+
+/** The same for a lock that does not remember who held it. */
+export function lockReleasesUnnamed(lock: u32, cls: u32): void {
   if (peek(thisCpu() + C_HOLD_DEPTH) !== 0) holdEnds(lock, cls);
 }
 
+/** Remembers at `last` that this CPU holds a lock, and counts a bounce if another one was the last to do so. */
 function countBounce(cls: u32, last: u32): void {
   const before = peek(last);
   poke(last, thisCpu());

@@ -89,20 +89,20 @@ function readLock(sem: u32, cls: u32, how: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls, how);
   if (!tryRead(sem)) waitInQueue(sem, WAIT_READ, cls);
-  lockAcquired(sem, cls, sem + RWSEM_LAST);
+  lockAcquired(sem, cls);
 }
 
 /** Takes the lock for reading unless a writer holds it or anybody waits for it; returns whether it did. */
 export function rwsemReadTrylock(sem: u32, cls: u32): boolean {
   if (!tryRead(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls, HELD_TRY);
-  lockAcquired(sem, cls, sem + RWSEM_LAST);
+  lockAcquired(sem, cls);
   return true;
 }
 
 export function rwsemReadUnlock(sem: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(sem, cls);
-  lockReleases(sem, cls);
+  lockReleases(sem, cls, sem + RWSEM_LAST);
   const before = sub(sem + RWSEM_STATE, READER); // pairs with tryWrite and grant
   if (CHECK >= 1 && (before & READERS) === 0) violation(ORACLE_LOCK_ORDER, sem, cls, before);
   if (before === (QUEUED | READER) >>> 0) grantNext(sem);
@@ -113,14 +113,14 @@ export function rwsemWriteLock(sem: u32, cls: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_ORDERED);
   if (!tryWrite(sem)) waitInQueue(sem, WAIT_WRITE, cls + 1);
-  lockAcquired(sem, cls + 1, sem + RWSEM_LAST);
+  lockAcquired(sem, cls + 1);
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
 export function rwsemWriteTrylock(sem: u32, cls: u32): boolean {
   if (!tryWrite(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_TRY);
-  lockAcquired(sem, cls + 1, sem + RWSEM_LAST);
+  lockAcquired(sem, cls + 1);
   return true;
 }
 
@@ -128,7 +128,7 @@ export function rwsemWriteUnlock(sem: u32, cls: u32): void {
   if (CHECK >= 1 && !rwsemWriteHeld(sem))
     violation(ORACLE_LOCK_ORDER, sem, cls + 1, rwsemWriter(sem));
   if (CHECK >= 2) heldPop(sem, cls + 1);
-  lockReleases(sem, cls + 1);
+  lockReleases(sem, cls + 1, sem + RWSEM_LAST);
   const before = sub(sem + RWSEM_STATE, ownWriter()); // publishes; pairs with tryRead, tryWrite and grant
   if ((before & QUEUED) !== 0) grantNext(sem);
 }
@@ -141,8 +141,8 @@ export function rwsemDowngrade(sem: u32, cls: u32): void {
     heldPop(sem, cls + 1);
     heldPush(sem, cls, HELD_TRY);
   }
-  lockReleases(sem, cls + 1);
-  lockAcquired(sem, cls, sem + RWSEM_LAST);
+  lockReleases(sem, cls + 1, sem + RWSEM_LAST);
+  lockAcquired(sem, cls);
   const before = sub(sem + RWSEM_STATE, ownWriter() - READER);
   if ((before & QUEUED) !== 0) grantNext(sem);
 }

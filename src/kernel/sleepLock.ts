@@ -21,7 +21,7 @@ import { F_LOCKED, F_WAITERS, folioOf } from './frame.ts';
 import { pollInterrupts } from './irq.ts';
 import { F_FLAGS, INODE_LOCK } from './layout.ts';
 import { HELD_ORDERED, HELD_TRY, heldPop, heldPush, LC_FOLIO, LC_INODE } from './lockOrder.ts';
-import { lockAcquired, lockReleases } from './lockStat.ts';
+import { lockAcquired, lockReleasesUnnamed } from './lockStat.ts';
 import { rcuCheckQuiescent, rcuIdleEnter, rcuIdleExit } from './rcu.ts';
 import { violation } from './report.ts';
 import { awaitNamed } from './wait.ts';
@@ -59,12 +59,12 @@ function sleepLock(word: u32, cls: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(word, cls, HELD_ORDERED);
   while (!take(word)) waitUnlocked(word, cls);
-  lockAcquired(word, cls, 0);
+  lockAcquired(word, cls);
 }
 
 function sleepUnlock(word: u32, cls: u32): void {
   if (CHECK >= 2) heldPop(word, cls);
-  lockReleases(word, cls);
+  lockReleasesUnnamed(word, cls);
   const before = and(word, ~(F_LOCKED | F_WAITERS) >>> 0);
   if (CHECK >= 1 && (before & F_LOCKED) === 0) violation(ORACLE_LOCK_ORDER, word, cls, before);
   if ((before & F_WAITERS) !== 0) notify(word, 0x7fffffff);
@@ -80,7 +80,7 @@ export function folioTrylock(frame: u32): boolean {
   const word = folioOf(frame) + F_FLAGS;
   if (!take(word)) return false;
   if (CHECK >= 2) heldPush(word, LC_FOLIO, HELD_TRY);
-  lockAcquired(word, LC_FOLIO, 0);
+  lockAcquired(word, LC_FOLIO);
   return true;
 }
 

@@ -44,6 +44,7 @@ import {
   H_PTDESCS,
   H_TABLES,
   LOCK_AUX,
+  LOCK_LAST,
   LOCK_OWNER,
   LOCK_WORD,
   PT_COUNT,
@@ -188,6 +189,7 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
   poke(desc + PT_LOCK + LOCK_WORD, 0);
   poke(desc + PT_LOCK + LOCK_AUX, 0);
   poke(desc + PT_LOCK + LOCK_OWNER, 0);
+  poke(desc + PT_LOCK + LOCK_LAST, 0);
   poke(desc + PT_MM, mm);
   poke(desc + PT_FIRST, first);
   poke(desc + PT_UPPER, upper);

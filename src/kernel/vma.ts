@@ -44,6 +44,7 @@ import {
   VMA_GEN,
   VMA_INODE,
   VMA_LEVEL,
+  VMA_LAST,
   VMA_LOCK_SEQ,
   VMA_MM,
   VMA_NEXT,
@@ -119,6 +120,7 @@ export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pg
   store(vma + VMA_LEVEL, drawLevel(mm));
   store(vma + VMA_REF, 0);
   store(vma + VMA_LOCK_SEQ, 0);
+  poke(vma + VMA_LAST, 0);
   poke(vma + VMA_FREE, 0);
   return vma;
 }

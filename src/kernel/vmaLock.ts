@@ -110,7 +110,7 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
   if (CHECK >= 2) heldPush(vma + VMA_REF, LC_VMA_READ, HELD_TRY);
   // VMA_REF says how many readers there are, this word that this CPU is one of them.
   poke(thisCpu() + C_VMA_READ, vma);
-  lockAcquired(vma + VMA_REF, LC_VMA_READ, vma + VMA_LAST);
+  lockAcquired(vma + VMA_REF, LC_VMA_READ);
   return vma;
 }
 
@@ -118,7 +118,7 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
 export function vmaReadUnlock(vma: u32): void {
   if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);
   poke(thisCpu() + C_VMA_READ, 0);
-  lockReleases(vma + VMA_REF, LC_VMA_READ);
+  lockReleases(vma + VMA_REF, LC_VMA_READ, vma + VMA_LAST);
   dropReference(vma);
 }
 

@@ -100,13 +100,21 @@ describe('cost', () => {
   it('is of pairs of samples, with measuring on and off', async () => {
     const cost = await measureCost({ ...LOCAL, samples: 3, machine: { cpus: 1 } });
     expect(cost.pairs).toBe(3);
-    expect([cost.on.contention === null, cost.off.contention === null]).toEqual([false, true]);
+    expect(
+      [cost.on, cost.off].map((boots) => boots.map((boot) => boot.contention === null)),
+    ).toEqual([[false], [true]]);
     for (const { median: middle, low, high } of [cost.elapsed, cost.processor]) {
       expect(low).toBeLessThanOrEqual(middle);
       expect(middle).toBeLessThanOrEqual(high);
       expect(middle).toBeGreaterThan(-1);
     }
     expect(cost.everyHold).toBe(false);
+  });
+
+  it('machines are booted anew after five pairs', async () => {
+    const cost = await measureCost({ ...LOCAL, samples: 6, machine: { cpus: 1 } });
+    expect(cost.on.map(({ samples }) => samples.length)).toEqual([5, 1]);
+    expect([cost.pairs, cost.off.length]).toEqual([6, 2]);
   });
 });
 
