@@ -23,6 +23,7 @@ const STRUCTURES: [string, number][] = [
   ['AVC_', 2 ** layout.CHAIN_SHIFT],
   ['LOCK_', layout.LOCK_BYTES],
   ['RWSEM_', layout.RWSEM_BYTES],
+  ['W_', 2 ** layout.WAIT_SHIFT],
 ];
 
 /** Bytes of what is larger than a word. */
