@@ -42,7 +42,9 @@ function compileTypeScript() {
 
 /** A folder's declarations without the kernel's own name for numbers, which the package's users do not have. */
 function plainDeclarations(folder) {
-  for (const name of readdirSync(folder).filter((file) => file.endsWith('.d.ts'))) {
+  for (const name of readdirSync(folder, { recursive: true }).filter((each) =>
+    each.endsWith('.d.ts'),
+  )) {
     const file = join(folder, name);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/\bu32\b/g, 'number'));
   }
@@ -63,7 +65,7 @@ function copyJavaScriptKernels() {
       recursive: true,
       filter: (path) => !path.endsWith('.d.ts'),
     });
-    const check = join(to, 'check.js');
+    const check = join(to, 'word/check.js');
     writeFileSync(check, checkSource(readFileSync(check, 'utf8'), level));
   }
 }
@@ -84,12 +86,12 @@ async function makeCoroutineKernel() {
  */
 function portableSource(text) {
   return text
-    .replace(/( from '\.\/[^']+)\.ts'/g, "$1'")
+    .replace(/( from '\.[^']+)\.ts'/g, "$1'")
     .replace(/(@inline\s*\*\/\n)(export )?function /g, '$1@inline\n$2function ');
 }
 
 async function compileWasmKernels() {
-  const sources = readdirSync(kernel)
+  const sources = readdirSync(kernel, { recursive: true })
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
     .toSorted();
   const texts = new Map(
@@ -107,10 +109,10 @@ async function compileWasmKernels() {
     const readFile = (path) => {
       const file = path
         .replace(/\\/g, '/')
-        .replace(/^.*\//, '')
+        .replace(/^\.\//, '')
         .replace(/\.ts\.ts$/, '.ts');
-      if (file === 'word.ts') return texts.get('word.wasm.ts');
-      if (file === 'check.ts') return checkSource(texts.get('check.ts'), level);
+      if (file === 'word/word.ts') return texts.get('word/word.wasm.ts');
+      if (file === 'word/check.ts') return checkSource(texts.get('word/check.ts'), level);
       return texts.get(file) ?? null;
     };
     const { error, stderr } = await asc.main(

@@ -2,7 +2,7 @@
  * What runs in the threads of ptlab's CPUs: they time their own batches, so that no message between threads is in a figure.
  * Called by `Cpu.callModule`; the counterpart in the main thread is ptlab.ts.
  */
-import { LC_PTE } from '../src/kernel/lockOrder.ts';
+import { LC_PTE } from '../src/kernel/abi.ts';
 import type { WorkloadCpu } from '../src/index.ts';
 import { type Batch, medianOfBatches } from './batches.ts';
 

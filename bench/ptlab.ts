@@ -1,5 +1,5 @@
 /** Measurements of ptlab itself: machines without checks, and rounds in the threads of their CPUs (onCpu.ts). */
-import { H_PTDESCS, PTDESC_SHIFT, tableAddress } from '../src/kernel/layout.ts';
+import { H_PTDESCS, PTDESC_SHIFT, tableAddress } from '../src/kernel/abi.ts';
 import { type AddressSpace, type Machine, type MachineOptions, boot } from '../src/index.ts';
 import { DIST } from '../src/machine/kernel.ts';
 import type { Measurement, Setting, Unit } from './measurement.ts';

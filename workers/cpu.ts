@@ -5,7 +5,7 @@
  * An exception inside a call ends the CPU: its locks may be held and its words half written. The call then never settles and
  * the task rejects, which is how the main thread learns of it; an exit or a full heap it learns from the worker itself.
  */
-import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src/kernel/irq.ts';
+import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src/kernel/abi.ts';
 import { loadWorkload, runLoop, WorkloadCpu, type Workload } from '../src/experiment/workload.ts';
 import { serve } from '../src/machine/control.ts';
 import type { CpuService, CpuTask } from '../src/machine/cpu.ts';

@@ -1,5 +1,4 @@
-import { ZAP_PAGE } from '../../src/kernel/config.ts';
-import { H_MTHP, H_ZAP } from '../../src/kernel/layout.ts';
+import { H_MTHP, H_ZAP, ZAP_PAGE } from '../../src/kernel/abi.ts';
 import { ZAP_MODES, type ZapMode } from '../../src/machine/options.ts';
 import { type Measurement, type Setting, type Suite, openSuite } from '../measurement.ts';
 import { type Bench, Benches, FIRST_PAGE, PAGE_BYTES } from '../ptlab.ts';

@@ -1,4 +1,4 @@
-import { ZERO_FRAME } from '../../src/kernel/frame.ts';
+import { ZERO_FRAME } from '../../src/kernel/abi.ts';
 import { type Measurement, type Setting, type Suite, openSuite, peer } from '../measurement.ts';
 import { type Bench, Benches, FIRST_PAGE } from '../ptlab.ts';
 

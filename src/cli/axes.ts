@@ -1,5 +1,5 @@
 /** Options that several commands share: the axes of a run, the machine's sizes, output. */
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import {
   CHECK_LEVELS,
   EMPTINESS_MODES,

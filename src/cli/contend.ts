@@ -5,7 +5,7 @@ import { measureCost, type Cost } from '../experiment/cost.ts';
 import { measureInTurn, RECORDED } from '../experiment/measure.ts';
 import type { MeasureOptions, Samples } from '../experiment/measure.ts';
 import { WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { LOCK_KINDS, PROTOCOLS, resolveOptions } from '../machine/options.ts';
 import type { LockKind, MachineOptions, Protocol } from '../machine/options.ts';

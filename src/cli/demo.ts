@@ -1,7 +1,7 @@
 /** `ptlab demo`, which `npm start` runs: the main job in four parts, each with its verdict, in less than a minute. */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import type { MachineOptions, Protocol } from '../machine/options.ts';
 import { openScenario } from '../explore/scenario.ts';
 import { exploredLines, type Explored } from '../report/exploreReport.ts';

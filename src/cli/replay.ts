@@ -1,5 +1,5 @@
 /** `ptlab replay FILE`: an mm script or a recorded program, on a machine of one's choice. */
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import type { MachineOptions } from '../machine/options.ts';
 import { deathLines } from '../report/deathReport.ts';

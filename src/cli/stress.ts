@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { MIX_NAMES } from '../experiment/mixes.ts';
 import { findWorkload, WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
 import { findMutant, MUTANT_NAMES, stressMachine, type Mutant } from '../explore/mutants/index.ts';
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../machine/machine.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';

@@ -3,15 +3,16 @@
  * seeded generator.
  */
 import {
+  H_DAEMON_CPUS,
+  H_THP,
+  INODE_FILE,
   MADV_NOHUGEPAGE,
   MMAP_SHARED,
   PMD_PAGES,
   PUD_PAGES,
   THP_NEVER,
   UFFD_FEATURE_WP_UNPOPULATED,
-} from '../kernel/config.ts';
-import { H_DAEMON_CPUS, H_THP } from '../kernel/layout.ts';
-import { INODE_FILE } from '../kernel/mm.ts';
+} from '../kernel/abi.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
 import { GUP_MUTATOR, GUP_WALKER, WEIGHTS, type Weights } from './mixWeights.ts';

@@ -1,7 +1,15 @@
-import { C_COUNTERS, H_CPUS, H_DAEMON_CPUS, H_STOP, cpuArea } from '../kernel/layout.ts';
-import { COUNTER_ITERATIONS, COUNTER_OPS } from '../kernel/stats.ts';
-import { STOP_ABORT, STOP_NO } from '../kernel/config.ts';
-import { HOST_ABORTED } from '../kernel/irq.ts';
+import {
+  C_COUNTERS,
+  COUNTER_ITERATIONS,
+  COUNTER_OPS,
+  cpuArea,
+  H_CPUS,
+  H_DAEMON_CPUS,
+  H_STOP,
+  HOST_ABORTED,
+  STOP_ABORT,
+  STOP_NO,
+} from '../kernel/abi.ts';
 import type { CpuTask } from '../machine/cpu.ts';
 import { CpuEnd } from '../machine/death.ts';
 import { seedFor } from '../machine/memory.ts';

@@ -4,7 +4,7 @@
  * end of what they do.
  */
 
-import { H_END, H_VIOLATIONS } from '../kernel/layout.ts';
+import { H_END, H_VIOLATIONS } from '../kernel/abi.ts';
 import type { AuditReport } from '../machine/audit/index.ts';
 import { resolveOptions, type MachineOptions, type ResolvedOptions } from '../machine/options.ts';
 import type { Violation } from '../machine/violations.ts';
@@ -112,8 +112,8 @@ function* completed(given: Coroutine | void): Coroutine {
 /** Modules of a kernel program beside the scenario's own. */
 export const KERNEL_MODULES = [
   'kernel/index.js',
-  'kernel/check.js',
-  'kernel/layout.js',
+  'kernel/word/check.js',
+  'kernel/word/layout.js',
   'machine/memory.js',
   'machine/audit/index.js',
   'machine/violations.js',

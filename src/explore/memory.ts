@@ -2,6 +2,7 @@
  * The memory of an execution: its words, what each operation does to them, and a log of all writes by which they are undone.
  */
 
+import { satisfies } from '../kernel/abi.ts';
 import {
   ADD,
   AND,
@@ -12,7 +13,6 @@ import {
   EXCHANGE,
   LOAD,
   OR,
-  satisfies,
   SLOT_ADDRESS,
   SLOT_ADDRESS2,
   SLOT_EXPECTED,

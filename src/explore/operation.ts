@@ -3,8 +3,6 @@
  * code, `site * KIND_SPAN + kind`; whoever runs it carries the operation out later and resumes it with the result.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../kernel/config.ts';
-
 /** Kinds of operations; FLAG_UNUSED is or-ed in when the program ignores the result. */
 export const LOAD = 0;
 export const STORE = 1;
@@ -57,14 +55,6 @@ export const SLOTS = 6;
 /** Operands of an operation in a descriptor, SLOTS words and then its code. */
 export const DESCRIPTOR = 8;
 export const D_CODE = SLOTS;
-
-/** Whether a word's value satisfies a condition (AWAIT_ codes). */
-export function satisfies(value: number, condition: number, operand: number): boolean {
-  if (condition === AWAIT_EQUALS) return value === operand;
-  if (condition === AWAIT_DIFFERS) return value !== operand;
-  if (condition === AWAIT_REACHES) return (value - operand) >>> 0 < 0x80000000;
-  return value === 0 || (value - operand) >>> 0 < 0x80000000;
-}
 
 /** Where an operation stands in the program. */
 export interface Site {

@@ -1,6 +1,6 @@
 /** What is explored: a program's memory, its CPUs as coroutines, and how they end. */
 
-import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../kernel/irq.ts';
+import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../kernel/abi.ts';
 import type { CoroutineHost } from './link/coroutine.ts';
 import type { Site } from './operation.ts';
 

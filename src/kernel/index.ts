@@ -1,40 +1,6 @@
-export { awaitWord, notify, load } from './word.ts';
-export { cpuArea } from './layout.ts';
-export { cpuId, setThisCpu } from './percpu.ts';
-export { beginOperation, endOperation, operationArguments } from './operation.ts';
-export { eventsRecorded, violation } from './report.ts';
-export { count, counterValue } from './stats.ts';
-export { countLoggedWaits } from './waitLog.ts';
-export { syncPoint } from './inject.ts';
-export {
-  interruptAll,
-  irqDisable,
-  irqEnable,
-  pollInterrupts,
-  sendInterrupt,
-  waitInterrupt,
-} from './irq.ts';
-export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock.ts';
-export {
-  callRcu,
-  condResched,
-  rcuBarrier,
-  rcuIdleEnter,
-  rcuIdleExit,
-  rcuInit,
-  rcuQuiescentState,
-  rcuReadLock,
-  rcuReadUnlock,
-  synchronizeRcu,
-  synchronizeRcuExpedited,
-} from './rcu.ts';
-export {
-  mmapReadLock,
-  mmapReadUnlock,
-  mmapWriteDowngrade,
-  mmapWriteLock,
-  mmapWriteUnlock,
-} from './mmapLock.ts';
+export { access, hardwareWalk } from './access/access.ts';
+export { userFault } from './access/fault.ts';
+export { gupCheck, gupFast, gupFastOnly, gupPut } from './access/gupFast.ts';
 export {
   measureCallRcu,
   measureCountUnderLock,
@@ -45,69 +11,90 @@ export {
   measureSynchronizeRcu,
   measureWalk,
   measureWalkLockless,
-} from './measure.ts';
-export { access, hardwareWalk } from './access.ts';
-export { doBrk } from './brk.ts';
-export { userFault } from './fault.ts';
+} from './access/measure.ts';
+export { populateRange } from './access/populate.ts';
+export { drainCaches } from './alloc/drain.ts';
+export { folioGet, folioHead, frameGeneration } from './alloc/folio.ts';
+export { drainFrameCache, folioPut, folioTryGet, frameAlloc } from './alloc/frame.ts';
+export { drainTableCache, tableAlloc, tableFree } from './alloc/table.ts';
+export { doBrk } from './calls/brk.ts';
+export { forkMm } from './calls/fork.ts';
+export { doMadvise } from './calls/madvise.ts';
+export { doMmap, mapImplicit } from './calls/mmap.ts';
+export { doMremap } from './calls/mremap.ts';
+export { reclaimPage, shrinkFolio } from './calls/pageout.ts';
+export { doTruncate } from './calls/truncate.ts';
+export { awaitWord } from './cpu/await.ts';
+export { flushTlbRange, switchMm } from './cpu/flush.ts';
+export { interruptAll, waitInterrupt } from './cpu/ipi.ts';
+export { irqDisable, irqEnable, pollInterrupts, sendInterrupt } from './cpu/irq.ts';
+export { syncPoint } from './cpu/syncPoint.ts';
+export { drainDaemons, runDaemons } from './daemons/daemons.ts';
+export { khugepagedPass } from './daemons/khugepaged.ts';
+export { lockOwner, spinLock, spinLockNested, spinTrylock, spinUnlock } from './lock/lock.ts';
+export { beginOperation, endOperation, operationArguments } from './observe/operation.ts';
+export { eventsRecorded, violation } from './observe/report.ts';
+export { count, counterValue } from './observe/stats.ts';
+export { countLoggedWaits } from './observe/waitLog.ts';
+export { detachedTable, reclaimLocked } from './protocols/sync.ts';
 export {
-  drainFrameCache,
-  folioGet,
-  folioHead,
-  folioPut,
-  folioTryGet,
-  frameAlloc,
-  frameGeneration,
-} from './frame.ts';
-export { forkMm } from './fork.ts';
-export { gatherFinish, gatherStart } from './gather.ts';
-export { gupCheck, gupFast, gupFastOnly, gupPut } from './gupFast.ts';
-export { deferredSplitPass } from './splitFolio.ts';
-export { khugepagedPass } from './khugepaged.ts';
-export { doMadvise } from './madvise.ts';
-export { isolatePage, migrateFolio, migratePage } from './migrate.ts';
+  condResched,
+  rcuBarrier,
+  rcuIdleEnter,
+  rcuIdleExit,
+  rcuQuiescentState,
+  rcuReadLock,
+  rcuReadUnlock,
+  synchronizeRcu,
+  synchronizeRcuExpedited,
+} from './rcu/rcu.ts';
+export { rcuInit } from './rcu/rcuGracePeriod.ts';
+export { callRcu } from './rcu/rcuList.ts';
+export { inodeCreate, inodePut } from './rmap/inode.ts';
+export { isolatePage, migrateFolio, migratePage } from './rmap/migrate.ts';
+export { removeMigrationPtes, tryToMigrate, tryToUnmap } from './rmap/rmap.ts';
+export { deferredSplitPass } from './rmap/splitFolio.ts';
 export {
-  inodeCreate,
-  inodePut,
-  mmCreate,
-  mmDestroy,
-  mmDrop,
-  mmGet,
-  mmGetNotZero,
-  mmGrab,
-  mmPut,
-} from './mm.ts';
+  mmapReadLock,
+  mmapReadUnlock,
+  mmapWriteDowngrade,
+  mmapWriteLock,
+  mmapWriteUnlock,
+} from './sleep/mmapLock.ts';
+export { folioLock, folioTrylock, folioUnlock } from './sleep/sleepLock.ts';
+export { setDaemonClock } from './space/daemonClock.ts';
 export {
   folioMapCount,
   rmapAddPmd,
   rmapAddPtes,
   rmapRemovePmd,
   rmapRemovePtes,
-} from './mapcount.ts';
-export { doMmap, mapImplicit } from './mmap.ts';
-export { doMprotect } from './mprotect.ts';
-export { doMremap } from './mremap.ts';
-export { doMunmap } from './munmap.ts';
-export { reclaimPage, shrinkFolio } from './pageout.ts';
-export { populateRange } from './populate.ts';
-export { folioLock, folioTrylock, folioUnlock } from './sleepLock.ts';
-export { removeMigrationPtes, tryToMigrate, tryToUnmap } from './rmap.ts';
-export { pteLockOf, pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from './pteMap.ts';
-export { detachedTable, reclaimLocked } from './ptReclaim.ts';
-export { anonPages, rssTotal } from './rss.ts';
-export { drainTableCache, tableAlloc, tableFree } from './table.ts';
-export { flushTlbRange, switchMm } from './tlb.ts';
-export { doTruncate } from './truncate.ts';
-export { uffdApi, uffdClose, uffdRegister, uffdUnregister } from './uffd.ts';
-export { uffdPending, uffdRead, uffdWake } from './uffdFault.ts';
-export { uffdCopy, uffdDone, uffdZeropage } from './uffdFill.ts';
-export { uffdMonitor, uffdServe } from './uffdMonitor.ts';
-export { uffdMove } from './uffdMove.ts';
-export { uffdWriteprotect } from './uffdWp.ts';
-export { vmaAudit } from './vma.ts';
-export { lockVmaUnderRcu, vmaReadUnlock } from './vmaLock.ts';
-export { walkBegin, walkEnd } from './protocol.ts';
-export { mmTables, pmdFind, pmdLock, pmdOf, pmdUnlock } from './walk.ts';
-export { stallReader, walkLockless } from './walkers.ts';
-export { drainCaches } from './drain.ts';
-export { drainDaemons, runDaemons } from './daemons.ts';
-export { setDaemonClock } from './daemonClock.ts';
+} from './space/mapcount.ts';
+export { mmCreate, mmDrop, mmGet, mmGetNotZero, mmGrab } from './space/mm.ts';
+export { anonPages, rssTotal } from './space/rss.ts';
+export { vmaAudit } from './space/vma.ts';
+export { lockVmaUnderRcu, vmaReadUnlock } from './space/vmaLock.ts';
+export { gatherFinish, gatherStart } from './tables/gather.ts';
+export { walkBegin, walkEnd } from './tables/hooks.ts';
+export { mmTables, pmdLock, pmdOf, pmdUnlock } from './tables/offsets.ts';
+export {
+  pteLockOf,
+  pteOffsetMap,
+  pteOffsetMapLock,
+  pteUnmap,
+  pteUnmapUnlock,
+} from './tables/pteMap.ts';
+export { pmdFind } from './tables/walk.ts';
+export { stallReader, walkLockless } from './tables/walkers.ts';
+export { uffdApi, uffdClose, uffdRegister, uffdUnregister } from './uffd/uffd.ts';
+export { uffdCopy, uffdDone, uffdZeropage } from './uffd/uffdFill.ts';
+export { uffdMonitor, uffdServe } from './uffd/uffdMonitor.ts';
+export { uffdMove } from './uffd/uffdMove.ts';
+export { uffdWriteprotect } from './uffd/uffdWp.ts';
+export { mmDestroy, mmPut } from './vma/exitMm.ts';
+export { doMprotect } from './vma/mprotect.ts';
+export { doMunmap } from './vma/munmap.ts';
+export { uffdPending, uffdRead, uffdWake } from './watch/uffdFault.ts';
+export { cpuArea } from './word/layoutCpu.ts';
+export { cpuId, setThisCpu } from './word/percpu.ts';
+export { load, notify } from './word/word.ts';

@@ -1,6 +1,6 @@
 /** Says what stands at an address of the shared memory. */
-import { TABLE_BYTES } from '../kernel/config.ts';
-import * as layout from '../kernel/layout.ts';
+import { TABLE_BYTES } from '../kernel/abi.ts';
+import * as layout from '../kernel/abi.ts';
 
 const GLOBAL_LOCKS: readonly [number, string][] = [
   [layout.G_TABLE_LOCK, 'lock of the free tables'],

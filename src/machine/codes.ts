@@ -1,10 +1,10 @@
 /** Names of the kernel's codes, taken from its constants. */
-import * as irq from '../kernel/irq.ts';
-import * as lockOrder from '../kernel/lockOrder.ts';
-import * as report from '../kernel/report.ts';
-import * as rss from '../kernel/rss.ts';
-import * as stats from '../kernel/stats.ts';
-import * as table from '../kernel/table.ts';
+import * as irq from '../kernel/abi.ts';
+import * as lockOrder from '../kernel/abi.ts';
+import * as report from '../kernel/abi.ts';
+import * as rss from '../kernel/abi.ts';
+import * as stats from '../kernel/abi.ts';
+import * as table from '../kernel/abi.ts';
 
 /** Codes by name: every number that a module exports under `prefix`, the rest of its name in another spelling. */
 function codeNames(

@@ -1,5 +1,5 @@
 /**
- * Reads what CPUs remember of their waits for locks (option `contention`; src/kernel/contention.ts says what): the regions of all CPUs
+ * Reads what CPUs remember of their waits for locks (option `contention`; src/kernel/observe/contention.ts says what): the regions of all CPUs
  * added up, or what came to them since an earlier reading. At any time and from any thread; a CPU's newest wait may be missing or half there.
  */
 import {
@@ -24,15 +24,17 @@ import {
   INSTANCE_BYTES,
   INSTANCE_SETS,
   INSTANCE_WAYS,
+  LC_PMD,
+  LC_PTE,
   MEASURED_GRACE_PERIOD,
   MEASURED_INTERRUPT,
   MEASURED_LOCK,
   MEASURED_SYNCHRONIZE,
+  PMD_PAGES,
   POINT_OPS,
-} from '../kernel/contention.ts';
-import * as layout from '../kernel/layout.ts';
-import { LC_PMD, LC_PTE } from '../kernel/lockOrder.ts';
-import { PMD_PAGES, PUD_PAGES } from '../kernel/config.ts';
+  PUD_PAGES,
+} from '../kernel/abi.ts';
+import * as layout from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { LOCK_CLASS_NAMES, OPERATION_NAMES } from './codes.ts';
 import { addHistogram, emptyHistogram, type Histogram } from './histogram.ts';

@@ -1,7 +1,5 @@
 /** The CPU that runs daemons: one pass after the other while there is work, else idle, until it is told to stop. */
-import { STOP_ABORT } from '../kernel/config.ts';
-import { HOST_ABORTED } from '../kernel/irq.ts';
-import { H_DAEMON_STOP, H_STOP } from '../kernel/layout.ts';
+import { H_DAEMON_STOP, H_STOP, HOST_ABORTED, STOP_ABORT } from '../kernel/abi.ts';
 import { CpuEnd } from './death.ts';
 import type { Kernel } from './kernel.ts';
 

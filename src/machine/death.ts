@@ -1,6 +1,6 @@
 /** How CPUs end before their time, and what a dead CPU leaves behind. */
 import { inspect } from 'node:util';
-import * as layout from '../kernel/layout.ts';
+import * as layout from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { END_REASONS, OPERATION_NAMES } from './codes.ts';
 import { heldLocks, type HeldLock } from './heldLocks.ts';

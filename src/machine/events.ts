@@ -1,11 +1,11 @@
 /**
- * The events that CPUs remember (option `eventsPerCpu`): each CPU's ring, written by `event` in src/kernel/report.ts, read and
+ * The events that CPUs remember (option `eventsPerCpu`): each CPU's ring, written by `event` in src/kernel/observe/report.ts, read and
  * merged by the clock. The clocks of two CPUs agree to some microseconds, so the order of events of different CPUs that are
  * closer than that is not certain; the order of one CPU's events is.
  */
-import * as layout from '../kernel/layout.ts';
-import * as report from '../kernel/report.ts';
-import { LEVEL_BATCH } from '../kernel/table.ts';
+import * as layout from '../kernel/abi.ts';
+import * as report from '../kernel/abi.ts';
+import { LEVEL_BATCH } from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { EVENT_NAMES, INTERRUPT_NAMES, LEVEL_NAMES, OPERATION_NAMES } from './codes.ts';
 import { oracleName } from './oracles.ts';

@@ -1,5 +1,5 @@
 /** The option `mthp`: which sizes of folios anonymous faults may allocate. */
-import { PMD_SHIFT } from '../kernel/config.ts';
+import { PMD_SHIFT } from '../kernel/abi.ts';
 import { OptionError } from './optionError.ts';
 
 /** Smallest order: the kernel has none for folios of two pages of anonymous memory either. */

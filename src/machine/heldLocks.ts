@@ -2,10 +2,9 @@
  * The locks that a CPU holds, read from the words of the locks themselves, so that they are known at every check level and a
  * lock that the CPU only waits for is not among them.
  */
-import { LOCK_ADAPTIVE, LOCK_TAS } from '../kernel/config.ts';
-import * as layout from '../kernel/layout.ts';
-import * as lockOrder from '../kernel/lockOrder.ts';
-import { LEVEL_PMD } from '../kernel/table.ts';
+import { LEVEL_PMD, LOCK_ADAPTIVE, LOCK_TAS } from '../kernel/abi.ts';
+import * as layout from '../kernel/abi.ts';
+import * as lockOrder from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { LOCK_CLASS_NAMES } from './codes.ts';
 

@@ -1,5 +1,5 @@
-/** Log-linear histograms (src/kernel/histogram.ts) as reports read them: added up over CPUs, subtracted, asked for quantiles. */
-import { HISTOGRAM_LINEAR_BITS, HISTOGRAM_WORDS } from '../kernel/histogram.ts';
+/** Log-linear histograms (src/kernel/observe/histogram.ts) as reports read them: added up over CPUs, subtracted, asked for quantiles. */
+import { HISTOGRAM_LINEAR_BITS, HISTOGRAM_WORDS } from '../kernel/abi.ts';
 
 /** A quantile that a histogram tells is at least the true one, and above it by less than this share of it. */
 export const QUANTILE_ERROR = 2 ** -HISTOGRAM_LINEAR_BITS;

@@ -30,7 +30,7 @@ export async function loadKernel(
 ): Promise<Kernel> {
   if (execution === 'js') {
     const modules = folder ?? new URL(`kernel/${check}/`, DIST).href;
-    const word = await import(new URL('word.js', modules).href);
+    const word = await import(new URL('word/word.js', modules).href);
     word.attachMemory(memory.buffer, host);
     return (await import(new URL('index.js', modules).href)) as Kernel;
   }

@@ -1,5 +1,5 @@
 /** The option `khugepaged`: how much of its address spaces khugepaged scans, how often, and what it accepts in a span. */
-import { PMD_PAGES } from '../kernel/config.ts';
+import { PMD_PAGES } from '../kernel/abi.ts';
 import { OptionError } from './optionError.ts';
 
 /** As in /sys/kernel/mm/transparent_hugepage/khugepaged/; the last three are entries of a span of 512. */

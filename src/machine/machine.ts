@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/config.ts';
-import { H_STOP } from '../kernel/layout.ts';
+import { H_STOP, STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/abi.ts';
 import { WORKLOAD_MODULE } from '../experiment/workload.ts';
 import { AddressSpace } from './addressSpace.ts';
 import { audit, type AuditReport } from './audit/index.ts';

@@ -1,22 +1,23 @@
 import {
+  CANDIDATE_SHIFT,
   CPUS_MAX,
   EMPTINESS_SCAN,
   FAULT_MMAP_LOCK,
   FRAME_ORDER_MAX,
   FREE_RCU,
+  HOST_DEATH_EXIT,
   LOCK_ADAPTIVE,
-  ZAP_PAGE,
+  LOCK_STAT_CONTENTION,
+  LOCK_STAT_HOLDS,
+  PMD_PAGES,
   SEQ_START,
   TABLE_BYTES,
   THP_NEVER,
-  PMD_PAGES,
-} from '../kernel/config.ts';
-import { CANDIDATE_SHIFT } from '../kernel/candidates.ts';
-import { ZERO_FRAME } from '../kernel/frame.ts';
-import { HOST_DEATH_EXIT } from '../kernel/irq.ts';
-import * as layout from '../kernel/layout.ts';
-import { WASTE_SHIFT } from '../kernel/wastedFrees.ts';
-import { LOCK_STAT_CONTENTION, LOCK_STAT_HOLDS } from '../kernel/lockStat.ts';
+  WASTE_SHIFT,
+  ZAP_PAGE,
+  ZERO_FRAME,
+} from '../kernel/abi.ts';
+import * as layout from '../kernel/abi.ts';
 import {
   DEATH_KINDS,
   EMPTINESS_MODES,

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/config.ts';
+import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/abi.ts';
 import { PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
@@ -15,7 +15,7 @@ import { OptionError } from './optionError.ts';
 
 export { OptionError };
 
-/** Values of the other axes; the position of a name is its code in `src/kernel/config.ts`. */
+/** Values of the other axes; the position of a name is its code in `src/kernel/word/config.ts`. */
 export const FREE_MODES = ['rcu', 'semi-rcu', 'immediate'] as const;
 export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page', 'folio'] as const;
@@ -25,7 +25,7 @@ export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
 /** How protocol `pt-rwsem` knows that a table is empty. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
 export const EXECUTIONS = ['wasm', 'js'] as const;
-/** Check levels, by their value of CHECK in `src/kernel/check.ts`. */
+/** Check levels, by their value of CHECK in `src/kernel/word/check.ts`. */
 export const CHECK_LEVELS = ['off', 'fast', 'full'] as const;
 export const DEATH_KINDS = ['exit', 'exception', 'memory'] as const;
 

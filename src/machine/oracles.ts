@@ -1,4 +1,4 @@
-import * as config from '../kernel/config.ts';
+import * as config from '../kernel/abi.ts';
 
 /** Names of the oracles (DESIGN, section 4). */
 export const ORACLE_NAMES = [

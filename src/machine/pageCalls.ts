@@ -1,8 +1,8 @@
 /**
  * The kernel's calls in pages, as system calls (syscalls.ts), workloads and tests make them: what reports name an operation by, and events tell of it.
  */
-import { EFAULT } from '../kernel/config.ts';
 import {
+  EFAULT,
   OP_ACCESS,
   OP_BRK,
   OP_FAULT,
@@ -10,9 +10,9 @@ import {
   OP_GUP,
   OP_MADVISE,
   OP_MIGRATE,
-  OP_MMAP,
   OP_MM_CREATE,
   OP_MM_DESTROY,
+  OP_MMAP,
   OP_MPROTECT,
   OP_MREMAP,
   OP_MUNMAP,
@@ -27,7 +27,7 @@ import {
   OP_UFFD_WRITEPROTECT,
   OP_UFFD_ZEROPAGE,
   OP_WALK,
-} from '../kernel/report.ts';
+} from '../kernel/abi.ts';
 import type { Kernel } from './kernel.ts';
 
 /**

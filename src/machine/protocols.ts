@@ -3,14 +3,14 @@ import {
   PROTOCOL_ASYNC,
   PROTOCOL_MMAP_WRITE,
   PROTOCOL_NONE,
-  PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_PT_RWSEM,
+  PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_SYNC,
-} from '../kernel/config.ts';
+} from '../kernel/abi.ts';
 import type { Refusal } from './refusals.ts';
 
 export interface ProtocolEntry {
-  /** PROTOCOL_ in `src/kernel/config.ts`. */
+  /** PROTOCOL_ in `src/kernel/word/config.ts`. */
   code: number;
   /** One line for `ptlab list`. */
   summary: string;
@@ -18,7 +18,7 @@ export interface ProtocolEntry {
   refusals?: readonly Refusal[];
 }
 
-/** In the order of lists; `src/kernel/protocol.ts` has what each does. */
+/** In the order of lists; `src/kernel/tables/hooks.ts` has what each does. */
 export const PROTOCOL_LIST = {
   none: {
     code: PROTOCOL_NONE,

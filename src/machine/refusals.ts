@@ -2,7 +2,7 @@
  * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot. What is wrong on purpose
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
-import { CPUS_MAX } from '../kernel/config.ts';
+import { CPUS_MAX } from '../kernel/abi.ts';
 import type { ResolvedOptions } from './options.ts';
 import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
 

@@ -14,9 +14,9 @@ import {
   LS_WAIT_MAX,
   LS_WAIT_MIN,
   LS_WAIT_TOTAL,
-} from '../kernel/lockStat.ts';
-import * as layout from '../kernel/layout.ts';
-import { RSS_ANON } from '../kernel/rss.ts';
+  RSS_ANON,
+} from '../kernel/abi.ts';
+import * as layout from '../kernel/abi.ts';
 import { COUNTER_NAMES, LOCK_CLASS_NAMES, OPERATION_NAMES } from './codes.ts';
 
 const TABLE_KB = 4;

@@ -2,14 +2,7 @@
  * System calls of one CPU: byte addresses and lengths in, a Linux error number out (0: none). Checks of alignment and
  * range in Linux's order, then the kernel's calls in pages.
  */
-import {
-  EFAULT,
-  EINVAL,
-  ENOMEM,
-  MREMAP_FIXED,
-  MREMAP_MAYMOVE,
-  TASK_END,
-} from '../kernel/config.ts';
+import { EFAULT, EINVAL, ENOMEM, MREMAP_FIXED, MREMAP_MAYMOVE, TASK_END } from '../kernel/abi.ts';
 import type { Kernel } from './kernel.ts';
 import { PageCalls } from './pageCalls.ts';
 

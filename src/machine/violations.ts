@@ -1,5 +1,5 @@
-/** Violations, as CPUs record them in shared memory (`violation` in src/kernel/report.ts). */
-import * as layout from '../kernel/layout.ts';
+/** Violations, as CPUs record them in shared memory (`violation` in src/kernel/observe/report.ts). */
+import * as layout from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { OPERATION_NAMES } from './codes.ts';
 import { oracleName, type OracleName } from './oracles.ts';

@@ -1,6 +1,6 @@
 /** What `ptlab contend` prints: a table of all combinations, then the contention of each. */
 import { QUANTILE_ERROR, quantilesOf } from '../machine/histogram.ts';
-import { HOLD_EVERY } from '../kernel/lockStat.ts';
+import { HOLD_EVERY } from '../kernel/abi.ts';
 import type { Samples } from '../experiment/measure.ts';
 import { median } from '../experiment/measure.ts';
 import {

@@ -1,6 +1,6 @@
 /** What measuring costs, as `ptlab contend --cost` prints it. */
 import type { Cost } from '../experiment/cost.ts';
-import { HOLD_EVERY } from '../kernel/lockStat.ts';
+import { HOLD_EVERY } from '../kernel/abi.ts';
 import { formatShare, formatSi } from './format.ts';
 import { table } from './table.ts';
 

@@ -2,8 +2,7 @@
  * Replays a list of operations on a machine: spreads it over the CPUs, waits for them, gathers what each operation did.
  * The CPUs' side is replayCpu.ts.
  */
-import { STOP_NO, STOP_SOON } from '../kernel/config.ts';
-import { H_STOP } from '../kernel/layout.ts';
+import { H_STOP, STOP_NO, STOP_SOON } from '../kernel/abi.ts';
 import { DIST } from '../machine/kernel.ts';
 import { errnoName } from '../machine/errno.ts';
 import { AddressSpace } from '../machine/machine.ts';

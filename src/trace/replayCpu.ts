@@ -11,10 +11,18 @@
  * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
  */
 import type { WorkloadCpu } from '../experiment/workload.ts';
-import { STOP_NO } from '../kernel/config.ts';
-import { C_COUNTERS, cpuArea, H_CPUS, H_STOP, MM_RSS, MM_TABLES } from '../kernel/layout.ts';
-import { RSS_ANON } from '../kernel/rss.ts';
-import { COUNTER_TABLES_LINKED, COUNTER_TABLES_UNLINKED } from '../kernel/stats.ts';
+import {
+  C_COUNTERS,
+  COUNTER_TABLES_LINKED,
+  COUNTER_TABLES_UNLINKED,
+  cpuArea,
+  H_CPUS,
+  H_STOP,
+  MM_RSS,
+  MM_TABLES,
+  RSS_ANON,
+  STOP_NO,
+} from '../kernel/abi.ts';
 import {
   CALL_BARRIER,
   CALL_BRK,

@@ -18,7 +18,7 @@ function packed(): string[] {
 }
 
 /** Maps of what programs of the explorer are linked from. */
-const SOURCE_MAPS = /^dist\/src\/(kernel|explore\/(portable|scenarios))\/\w+\.js\.map$/;
+const SOURCE_MAPS = /^dist\/src\/(kernel|explore\/(portable|scenarios))\/(\w+\/)*\w+\.js\.map$/;
 
 describe('the package', () => {
   const files = packed();
@@ -31,7 +31,7 @@ describe('the package', () => {
     'dist/workers/entry.cjs',
     'dist/kernel/full.wasm',
     'dist/kernel/off/index.js',
-    'dist/src/kernel/layout.js',
+    'dist/src/kernel/word/layout.js',
     'src/trace/recordings/redis.perf.gz',
     'README.md',
     'LICENSE',
@@ -45,7 +45,7 @@ describe('the package', () => {
   });
 
   it('has what the explorer needs to name lines of the kernel', () => {
-    expect(files).toContain('dist/src/kernel/pteMap.js.map');
+    expect(files).toContain('dist/src/kernel/tables/pteMap.js.map');
     expect(files).toContain('dist/src/explore/scenarios/zapWalk.js.map');
   });
 });

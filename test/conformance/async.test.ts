@@ -4,17 +4,6 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_PAGEOUT,
-  MADV_POPULATE_READ,
-  PGD_PAGES,
-  PMD_PAGES,
-  PUD_PAGES,
-  UPPER_VMAS_MAX,
-} from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import {
   COUNTER_CANDIDATES_GONE,
   COUNTER_CANDIDATES_KEPT,
   COUNTER_CANDIDATES_LOST,
@@ -24,7 +13,16 @@ import {
   COUNTER_TABLES_WASTED,
   COUNTER_UPPER_TABLES_RECLAIMED,
   COUNTER_ZERO_PAGES_DROPPED,
-} from '../../src/kernel/stats.ts';
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  PGD_PAGES,
+  PMD_PAGES,
+  PUD_PAGES,
+  UPPER_VMAS_MAX,
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import type { MachineOptions } from '../../src/machine/options.ts';
 import { MachineHere, READ } from './machineHere.ts';
 

@@ -1,6 +1,6 @@
 /** Bounces of locks whose memory is used again: a new table's or VMA's lock has had no holder. Both executions. */
 import { expect, it } from 'vitest';
-import { PMD_PAGES, PUD_PAGES } from '../../src/kernel/config.ts';
+import { PMD_PAGES, PUD_PAGES } from '../../src/kernel/abi.ts';
 import { EXECUTIONS } from '../../src/machine/options.ts';
 import { readStatistics } from '../../src/machine/statistics.ts';
 import { MachineHere } from './machineHere.ts';

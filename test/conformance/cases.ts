@@ -2,40 +2,6 @@
  * What every variant must do alike: one small case each, on a machine just reset. After each the machine must be free of violations
  * and balance (semantics.test.ts).
  */
-import { PIN_BIAS } from '../../src/kernel/pin.ts';
-import { expect } from 'vitest';
-import {
-  EEXIST,
-  EFAULT,
-  EINVAL,
-  ENOMEM,
-  MADV_COLD,
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_PAGEOUT,
-  MADV_POPULATE_READ,
-  MADV_POPULATE_WRITE,
-  PGD_PAGES,
-  PMD_PAGES,
-  PUD_PAGES,
-  TASK_END,
-  UFFD_REGISTER_WP,
-  UFFD_WRITEPROTECT_WP,
-} from '../../src/kernel/config.ts';
-import {
-  ENTRY_KIND,
-  ENTRY_SWAP,
-  entryNumber,
-  entryPresent,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_SPECIAL,
-  PTE_USER,
-  PTE_WRITE,
-  UFFD_MARKER,
-} from '../../src/kernel/entry.ts';
-import { ZERO_FRAME } from '../../src/kernel/frame.ts';
-import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_CALLBACKS_INVOKED,
   COUNTER_COPIES,
@@ -49,8 +15,39 @@ import {
   COUNTER_TABLES_RECLAIMED_SLOW,
   COUNTER_TLB_FULL_FLUSHES,
   COUNTER_ZAP_BREAKS,
-} from '../../src/kernel/stats.ts';
-import { PT_DETACHED, PT_FREE } from '../../src/kernel/table.ts';
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  ENTRY_KIND,
+  ENTRY_SWAP,
+  entryNumber,
+  entryPresent,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  PGD_PAGES,
+  PIN_BIAS,
+  PMD_PAGES,
+  PT_DETACHED,
+  PT_FREE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+  PUD_PAGES,
+  TASK_END,
+  UFFD_MARKER,
+  UFFD_REGISTER_WP,
+  UFFD_WRITEPROTECT_WP,
+  ZERO_FRAME,
+} from '../../src/kernel/abi.ts';
+import { expect } from 'vitest';
+import * as layout from '../../src/kernel/abi.ts';
 import { FILE, POPULATE, READ, REPLACE, SHARED, WRITE, type MachineHere } from './machineHere.ts';
 
 const SIGBUS = 7;

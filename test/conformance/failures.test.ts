@@ -12,8 +12,8 @@ import {
   PGD_PAGES,
   PMD_PAGES,
   PUD_PAGES,
-} from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { FILE, MachineHere, POPULATE, READ, REPLACE, SHARED } from './machineHere.ts';
 import { VARIANTS, variantName } from './variants.ts';
 

@@ -1,27 +1,27 @@
 /** Large folios: which order a fault takes, what happens to parts of a folio, and zaps page by page and by runs. */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
-  EAGAIN,
-  MADV_COLD,
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_NOHUGEPAGE,
-  MADV_PAGEOUT,
-  PMD_PAGES,
-  PUD_PAGES,
-  UFFD_REGISTER_MISSING,
-} from '../../src/kernel/config.ts';
-import { F_LAZYFREE, F_ORDER, F_PARTIALLY_MAPPED } from '../../src/kernel/frame.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { PIN_BIAS } from '../../src/kernel/pin.ts';
-import {
   COUNTER_DEFERRED_LOCKS,
   COUNTER_DEFERRED_QUEUED,
   COUNTER_DEFERRED_REMOVED,
   COUNTER_GATHER_FULL,
   COUNTER_TABLES_RECLAIMED_FAST,
   COUNTER_TABLES_RECLAIMED_SLOW,
-} from '../../src/kernel/stats.ts';
+  EAGAIN,
+  F_LAZYFREE,
+  F_ORDER,
+  F_PARTIALLY_MAPPED,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
+  PIN_BIAS,
+  PMD_PAGES,
+  PUD_PAGES,
+  UFFD_REGISTER_MISSING,
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { EXECUTIONS, ZAP_MODES, type MachineOptions } from '../../src/machine/options.ts';
 import { MachineHere, READ } from './machineHere.ts';
 

@@ -5,16 +5,17 @@ import {
   EBUSY,
   EEXIST,
   EFAULT,
+  INODE_SHMEM,
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_FREE,
   MADV_PAGEOUT,
   PMD_PAGES,
+  PTE_ACCESSED,
+  PTE_HUGE,
   PUD_PAGES,
   UFFD_REGISTER_MISSING,
-} from '../../src/kernel/config.ts';
-import { PTE_ACCESSED, PTE_HUGE } from '../../src/kernel/entry.ts';
-import { INODE_SHMEM } from '../../src/kernel/mm.ts';
+} from '../../src/kernel/abi.ts';
 import { EXECUTIONS, PROTOCOLS } from '../../src/machine/options.ts';
 import { MachineHere, SHARED } from './machineHere.ts';
 

@@ -6,7 +6,7 @@
  * The seed of a sequence and how to run it alone stand in the message of a difference. PTLAB_SEED=n runs the sequence of seed n only.
  */
 import { describe, expect, it } from 'vitest';
-import { PMD_PAGES } from '../../src/kernel/config.ts';
+import { PMD_PAGES } from '../../src/kernel/abi.ts';
 import { describeAddress } from '../../src/machine/addresses.ts';
 import {
   CHECK_LEVELS,

@@ -3,16 +3,21 @@
  * matters, which shows in the word that it waits for. Nothing sleeps; every wait is bounded.
  */
 import { describe, expect, it } from 'vitest';
-import { PMD_PAGES, PUD_PAGES, TABLE_BYTES, VM_READ, VM_WRITE } from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
 import {
   COUNTER_PTE_MAP_RETRIES,
   COUNTER_RECLAIM_ABORTED,
   COUNTER_TABLES_FREED_SINGLY,
   COUNTER_TABLES_RECLAIMED_FAST,
   COUNTER_TABLES_RECLAIMED_SLOW,
-} from '../../src/kernel/stats.ts';
-import { PT_DETACHED, PT_FREE } from '../../src/kernel/table.ts';
+  PMD_PAGES,
+  PT_DETACHED,
+  PT_FREE,
+  PUD_PAGES,
+  TABLE_BYTES,
+  VM_READ,
+  VM_WRITE,
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { DIST } from '../../src/machine/kernel.ts';
 import { boot, type AddressSpace, type Machine } from '../../src/machine/machine.ts';
 import { EXECUTIONS, type MachineOptions } from '../../src/machine/options.ts';

@@ -4,6 +4,9 @@
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
+  entryPresent,
+  INODE_FILE,
+  INODE_SHMEM,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
@@ -11,16 +14,15 @@ import {
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   PMD_PAGES,
+  PTE_HUGE,
   PUD_PAGES,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
   UFFD_REGISTER_WP,
   UFFD_WRITEPROTECT_WP,
-} from '../../src/kernel/config.ts';
-import { entryPresent, PTE_HUGE } from '../../src/kernel/entry.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { INODE_FILE, INODE_SHMEM } from '../../src/kernel/mm.ts';
-import * as stats from '../../src/kernel/stats.ts';
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
+import * as stats from '../../src/kernel/abi.ts';
 import { EXECUTIONS, type MachineOptions } from '../../src/machine/options.ts';
 import { MachineHere, READ, SHARED } from './machineHere.ts';
 

@@ -4,9 +4,16 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { entryNumber, entryPresent, PTE_SPECIAL } from '../../src/kernel/entry.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP } from '../../src/kernel/rss.ts';
+import {
+  entryNumber,
+  entryPresent,
+  PTE_SPECIAL,
+  RSS_ANON,
+  RSS_FILE,
+  RSS_SHMEM,
+  RSS_SWAP,
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { audit } from '../../src/machine/audit/index.ts';
 import { DIST, type Host, type Kernel } from '../../src/machine/kernel.ts';
 import { createMemory } from '../../src/machine/memory.ts';
@@ -127,7 +134,7 @@ export class MachineHere {
       return new MachineHere(options, memory, instance.exports as unknown as Exports, clock, null);
     }
     const word = (await import(
-      new URL(`kernel/${options.check}/word.js`, DIST).href
+      new URL(`kernel/${options.check}/word/word.js`, DIST).href
     )) as WordModule;
     const kernel = (await import(
       new URL(`kernel/${options.check}/index.js`, DIST).href

@@ -4,19 +4,24 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  entryMake,
+  HOST_STALLED,
+  LC_PAGE_TABLE,
+  LC_PMD,
+  LC_PTE,
+  LC_TABLES,
+  LEVEL_PTE,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   PGD_PAGES,
   PMD_PAGES,
+  PT_DETACHED,
+  PTE_WRITE,
   PUD_PAGES,
-} from '../../src/kernel/config.ts';
-import { entryMake, PTE_WRITE } from '../../src/kernel/entry.ts';
-import { HOST_STALLED } from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { LC_PAGE_TABLE, LC_PMD, LC_PTE, LC_TABLES } from '../../src/kernel/lockOrder.ts';
-import { RCU_TEST } from '../../src/kernel/rcuCallbacks.ts';
-import { RSS_ANON } from '../../src/kernel/rss.ts';
-import { LEVEL_PTE, PT_DETACHED } from '../../src/kernel/table.ts';
+  RCU_TEST,
+  RSS_ANON,
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { EXECUTIONS, LOCK_KINDS } from '../../src/machine/options.ts';
 import type { OracleName } from '../../src/machine/oracles.ts';
 import { Ended, FILE, MachineHere, SHARED } from './machineHere.ts';

@@ -9,7 +9,7 @@ import {
   PGD_PAGES,
   PMD_PAGES,
   PUD_PAGES,
-} from '../../src/kernel/config.ts';
+} from '../../src/kernel/abi.ts';
 import type { MachineHere } from './machineHere.ts';
 
 /** Numbers in [0, below) from a 32-bit state (xorshift). */

@@ -6,17 +6,15 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  COUNTER_TABLES_RECLAIMED_FAST,
+  COUNTER_TABLES_RECLAIMED_SLOW,
   EMPTINESS_SCAN,
   FAULT_MMAP_LOCK,
   FREE_RCU,
   LOCK_ADAPTIVE,
   ZAP_PAGE,
-} from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import {
-  COUNTER_TABLES_RECLAIMED_FAST,
-  COUNTER_TABLES_RECLAIMED_SLOW,
-} from '../../src/kernel/stats.ts';
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { MIX_NAMES } from '../../src/experiment/mixes.ts';
 import { boot, type Machine } from '../../src/machine/machine.ts';
 import {

@@ -4,36 +4,34 @@
  */
 import { expect } from 'vitest';
 import {
+  EAGAIN,
   EBUSY,
   EEXIST,
   EFAULT,
   EINVAL,
   ENOENT,
+  ENTRY_KIND,
+  ENTRY_SWAP,
   MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_PAGEOUT,
   MADV_POPULATE_WRITE,
-  EAGAIN,
   PMD_PAGES,
+  PTE_SPECIAL,
+  PTE_UFFD_WP,
+  PTE_WRITE,
   PUD_PAGES,
   UFFD_COPY_WP,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
+  UFFD_MARKER,
   UFFD_MOVE_ALLOW_SRC_HOLES,
   UFFD_REGISTER_MISSING as MISSING,
   UFFD_REGISTER_WP as WP,
   UFFD_WRITEPROTECT_WP,
-} from '../../src/kernel/config.ts';
-import {
-  ENTRY_KIND,
-  ENTRY_SWAP,
-  PTE_SPECIAL,
-  PTE_UFFD_WP,
-  PTE_WRITE,
-  UFFD_MARKER,
-} from '../../src/kernel/entry.ts';
-import * as layout from '../../src/kernel/layout.ts';
+} from '../../src/kernel/abi.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { freesWhole, type Case } from './cases.ts';
 import { FILE, READ, SHARED, type MachineHere } from './machineHere.ts';
 

@@ -1,6 +1,6 @@
 /** Every named workload under all oracles: it counts what its original counts, and gives everything back. */
 import { describe, expect, it } from 'vitest';
-import { G_FRAME_BUMP } from '../../src/kernel/layout.ts';
+import { G_FRAME_BUMP } from '../../src/kernel/abi.ts';
 import { WORKLOADS } from '../../src/experiment/workloads/index.ts';
 import { boot } from '../../src/machine/machine.ts';
 import type { RunReport } from '../../src/machine/machine.ts';

@@ -42,7 +42,7 @@ function host(slots = new Uint32Array(SLOTS)): CoroutineHost {
 const relative = (path: string): string => `./${path.slice(folder.length + 1)}`;
 
 function word(): string {
-  return '../'.repeat(folder.split('/').length) + join(COMPILED, 'kernel/word.js').slice(1);
+  return '../'.repeat(folder.split('/').length) + join(COMPILED, 'kernel/word/word.js').slice(1);
 }
 
 const bump = (a: number, unused = FLAG_UNUSED) => [

@@ -27,7 +27,7 @@ const NO_SECOND_LOOK: ScenarioRequest = {
 const NEVER_RELEASED: ScenarioRequest = {
   scenario: 'spinlock',
   machine: { lock: 'tas' },
-  patch: { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
+  patch: { module: 'tas', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
 };
 
 function explained(request: ScenarioRequest): ExplainedFailure {
@@ -141,7 +141,7 @@ describe('tables freed at once', () => {
 
   test('source positions are those of the TypeScript', () => {
     const map = failure.steps.find(({ function: name }) => name === 'pteOffsetMap');
-    expect(map).toMatchObject({ file: 'kernel/pteMap.ts', word: 'PMD entry 0 of table 3' });
+    expect(map).toMatchObject({ file: 'kernel/tables/pteMap.ts', word: 'PMD entry 0 of table 3' });
     expect(failure.steps.every(({ file }) => file.endsWith('.ts'))).toBe(true);
   });
 

@@ -140,7 +140,7 @@ test('a failure of a search that does not look for races on plain words is that 
     scenario: 'spinlock',
     machine: { lock: 'tas' },
     patch: {
-      module: 'tasLock',
+      module: 'tas',
       find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
       replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
         store(lock + LOCK_WORD, cpuId() + 1);

@@ -9,7 +9,7 @@ import {
   ScheduleFileError,
 } from '../../src/explore/failure/scheduleFile.ts';
 import type { Patch } from '../../src/explore/link/coroutine.ts';
-import { HOST_DEATH_EXIT } from '../../src/kernel/irq.ts';
+import { HOST_DEATH_EXIT } from '../../src/kernel/abi.ts';
 import { DepartureError } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
 
@@ -134,7 +134,7 @@ describe('a program that has changed', () => {
 
   test('a CPU that ends early', () => {
     const { message } = departure({
-      module: 'inject',
+      module: 'syncPoint',
       find: 'if (peek(H_INJECT_DELAY) !== 0) delay();',
       replace: `if (cpuId() === 1) endCpu(${HOST_DEATH_EXIT}, 0);`,
     });

@@ -9,7 +9,7 @@ import { OracleError } from '../../src/explore/kernelScenario.ts';
 import { replaySchedule } from '../../src/explore/replay.ts';
 import { openScenario } from '../../src/explore/scenario.ts';
 import { exploreSampling } from '../../src/explore/strategies/sampling.ts';
-import { H_END } from '../../src/kernel/layout.ts';
+import { H_END } from '../../src/kernel/abi.ts';
 import { createMemory } from '../../src/machine/memory.ts';
 import { resolveOptions } from '../../src/machine/options.ts';
 
@@ -50,7 +50,7 @@ describe('one source', () => {
     const memory = createMemory(options);
     const initial = new Uint32Array(memory.buffer).slice();
     const folder = pathToFileURL(join(COMPILED, '../kernel/full/'));
-    const word = await import(new URL('word.js', folder).href);
+    const word = await import(new URL('word/word.js', folder).href);
     const js = (await import(new URL('index.js', folder).href)) as Record<
       string,
       (...args: number[]) => number
@@ -148,7 +148,7 @@ describe('page-table locks of each kind, three CPUs', () => {
       scenario: 'spinlock',
       machine: { lock: 'tas' },
       patch: {
-        module: 'tasLock',
+        module: 'tas',
         find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
         replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
           store(lock + LOCK_WORD, cpuId() + 1);
@@ -163,7 +163,7 @@ describe('page-table locks of each kind, three CPUs', () => {
     const make = openScenario({
       scenario: 'spinlock',
       machine: { lock: 'tas' },
-      patch: { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
+      patch: { module: 'tas', find: 'store(lock + LOCK_WORD, 0);', replace: '' },
     }).make;
     const { verdict } = exploreDpor(make);
     if (verdict.kind !== 'unmet') expect.fail(verdict.kind);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMPILED } from '../../src/explore/link/compiled.ts';
-import { patched } from '../../src/explore/link/source.ts';
+import { modulePath, patched } from '../../src/explore/link/source.ts';
 import { findingOf } from '../../src/explore/mutants/finding.ts';
 import { hunt } from '../../src/explore/mutants/hunt.ts';
 import { findMutant, MUTANTS, MUTANT_NAMES, RACES } from '../../src/explore/mutants/index.ts';
@@ -13,7 +13,7 @@ const LIMIT_MS = 50_000;
 
 describe('the catalogue', () => {
   test.each(MUTANTS)('$name: its text stands once in its module', ({ patch }) => {
-    const text = readFileSync(join(COMPILED, `kernel/${patch.module}.js`), 'utf8');
+    const text = readFileSync(modulePath(join(COMPILED, 'kernel'), patch.module), 'utf8');
     expect(patched(text, patch)).not.toBe(text);
   });
 

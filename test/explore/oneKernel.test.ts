@@ -5,7 +5,7 @@
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMPILED } from '../../src/explore/link/coroutine.ts';
@@ -13,7 +13,7 @@ import { Execution } from '../../src/explore/execution.ts';
 import { SIZES, SMALL } from '../../src/explore/kernelScenario.ts';
 import { openScenario, readAbout, type ScenarioRequest } from '../../src/explore/scenario.ts';
 import { replayOnThreads } from '../../src/explore/threads/replayOnThreads.ts';
-import { C_SEED, cpuArea } from '../../src/kernel/layout.ts';
+import { C_SEED, cpuArea } from '../../src/kernel/abi.ts';
 import { resolveOptions } from '../../src/machine/options.ts';
 
 const NAMES = [
@@ -42,7 +42,9 @@ function compiledWith(name: string, constants: Readonly<Record<string, number>>)
   const to = join(folder, name, 'dist/src');
   for (const part of ['kernel', 'machine', 'explore/portable', 'explore/scenarios']) {
     mkdirSync(join(to, part), { recursive: true });
-    for (const file of readdirSync(join(COMPILED, part)).filter((each) => each.endsWith('.js'))) {
+    const files = readdirSync(join(COMPILED, part), { recursive: true, encoding: 'utf8' });
+    for (const file of files.filter((each) => each.endsWith('.js'))) {
+      mkdirSync(dirname(join(to, part, file)), { recursive: true });
       const text = readFileSync(join(COMPILED, part, file), 'utf8');
       const changed = text.replace(
         /^((?:export )?const (\w+) = )[^;]*;/gm,
@@ -62,7 +64,9 @@ async function inJs(name: string): Promise<Uint32Array> {
   const kernel = (await import(
     at('kernel/index.js')
   )) as typeof import('../../src/kernel/index.ts');
-  const word = (await import(at('kernel/word.js'))) as typeof import('../../src/kernel/word.ts');
+  const word = (await import(
+    at('kernel/word/word.js')
+  )) as typeof import('../../src/kernel/word/word.ts');
   const scenario = (await import(at(`explore/scenarios/${name}.js`))) as Module;
   const cpus = scenario.cpus.length;
   const options = resolveOptions({ ...readAbout(name).machine, cpus, execution: 'js' });

@@ -26,7 +26,7 @@ const BROKEN_LOCK: ScenarioRequest = {
   scenario: 'spinlock',
   machine: { lock: 'tas' },
   patch: {
-    module: 'tasLock',
+    module: 'tas',
     find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
     replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
       store(lock + LOCK_WORD, cpuId() + 1);

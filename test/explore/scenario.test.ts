@@ -5,8 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { openScenario, readAbout, scenarioNames } from '../../src/explore/scenario.ts';
-import { LEVEL_PTE } from '../../src/kernel/table.ts';
-import { EVENT_TABLE_DETACH, EVENT_TABLE_FREE } from '../../src/kernel/report.ts';
+import { EVENT_TABLE_DETACH, EVENT_TABLE_FREE, LEVEL_PTE } from '../../src/kernel/abi.ts';
 
 const LIMITS = { maxExecutions: 50_000, maxMs: 60_000 };
 

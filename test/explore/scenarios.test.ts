@@ -6,7 +6,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Patch } from '../../src/explore/link/coroutine.ts';
-import { AWAIT_DIFFERS } from '../../src/kernel/config.ts';
+import { AWAIT_DIFFERS } from '../../src/kernel/abi.ts';
 import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import {
   openScenario,

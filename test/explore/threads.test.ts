@@ -17,9 +17,9 @@ const EMPTY_UNCHECKED = {
   find: 'const empty = tableEmpty(tableAddress(entryNumber(load(pmd))));',
   replace: 'const empty = load(pmd) !== 0;',
 };
-const NEVER_RELEASED = { module: 'tasLock', find: 'store(lock + LOCK_WORD, 0);', replace: '' };
+const NEVER_RELEASED = { module: 'tas', find: 'store(lock + LOCK_WORD, 0);', replace: '' };
 const TWO_STEPS = {
-  module: 'tasLock',
+  module: 'tas',
   find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
   replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
     store(lock + LOCK_WORD, cpuId() + 1);

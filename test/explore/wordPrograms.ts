@@ -1,7 +1,7 @@
 /** Programs for tests, as lists of word operations. */
 import type { Coroutine, ProgramMaker } from '../../src/explore/program.ts';
 import { SLOT_ADDRESS, SLOT_EXPECTED, SLOT_MASK, SLOT_VALUE } from '../../src/explore/operation.ts';
-import { AWAIT_EQUALS } from '../../src/kernel/config.ts';
+import { AWAIT_EQUALS } from '../../src/kernel/abi.ts';
 
 export type Step = [kind: number, word: number, value: number];
 

@@ -22,13 +22,13 @@ import { largestAntichain } from '../../src/explore/worst/antichain.ts';
 import { MEASURES, type Measure } from '../../src/explore/worst/measures.ts';
 import { AS_TAKEN, orderOf } from '../../src/explore/worst/order.ts';
 import { exploreWorst, MeasureError, type WorstOptions } from '../../src/explore/worst/worst.ts';
-import { AWAIT_EQUALS } from '../../src/kernel/config.ts';
 import {
+  AWAIT_EQUALS,
   EVENT_GP_END,
   EVENT_GP_START,
   EVENT_TABLE_DETACH,
   EVENT_TABLE_FREE,
-} from '../../src/kernel/report.ts';
+} from '../../src/kernel/abi.ts';
 import { programMaker, smallPrograms, type SmallProgram } from './randomPrograms.ts';
 
 const { retireToFree, held, retries, age } = MEASURES;

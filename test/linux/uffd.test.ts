@@ -11,7 +11,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { MADV_DONTNEED, UFFD_FEATURE_SIGBUS } from '../../src/kernel/config.ts';
+import { MADV_DONTNEED, UFFD_FEATURE_SIGBUS } from '../../src/kernel/abi.ts';
 import { MachineHere } from '../conformance/machineHere.ts';
 import { createRandom } from './random.ts';
 

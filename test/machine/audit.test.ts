@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as layout from '../../src/kernel/layout.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { audit } from '../../src/machine/audit/index.ts';
 import { boot, type AddressSpace, type Machine } from '../../src/index.ts';
 

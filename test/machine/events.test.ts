@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { boot, CpuDiedError, type Machine, type MachineOptions } from '../../src/index.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { EVENT_CALLBACKS } from '../../src/kernel/report.ts';
+import * as layout from '../../src/kernel/abi.ts';
+import { EVENT_CALLBACKS } from '../../src/kernel/abi.ts';
 import { readEvents } from '../../src/machine/events.ts';
 
 const GIB = 2 ** 30;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as layout from '../../src/kernel/layout.ts';
+import * as layout from '../../src/kernel/abi.ts';
 import { createMemory, layOut, MAGIC, seedFor } from '../../src/machine/memory.ts';
 import { resolveOptions } from '../../src/machine/options.ts';
 

@@ -1,26 +1,26 @@
 /** What CPUs remember of waits for locks: cells by holder, the bounded table of locks, rows of addresses that grow. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import * as config from '../../src/kernel/config.ts';
-import * as contention from '../../src/kernel/contention.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import * as order from '../../src/kernel/lockOrder.ts';
-import * as lockStat from '../../src/kernel/lockStat.ts';
-import { beginOperation, endOperation } from '../../src/kernel/operation.ts';
-import { OP_TOUCH } from '../../src/kernel/report.ts';
-import { spinLock, spinTrylock, spinUnlock } from '../../src/kernel/lock.ts';
+import * as config from '../../src/kernel/word/config.ts';
+import * as contention from '../../src/kernel/observe/contention.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import * as order from '../../src/kernel/observe/lockOrder.ts';
+import * as lockStat from '../../src/kernel/observe/lockStat.ts';
+import { beginOperation, endOperation } from '../../src/kernel/observe/operation.ts';
+import { OP_TOUCH } from '../../src/kernel/observe/report.ts';
+import { spinLock, spinTrylock, spinUnlock } from '../../src/kernel/lock/lock.ts';
 import {
   rwsemDowngrade,
   rwsemReadLock,
   rwsemReadUnlock,
   rwsemWriteLock,
-} from '../../src/kernel/rwsem.ts';
-import { countLoggedWaits, lockWaited } from '../../src/kernel/waitLog.ts';
-import { attachMemory, peek, poke } from '../../src/kernel/word.ts';
+} from '../../src/kernel/sleep/rwsem.ts';
+import { countLoggedWaits, lockWaited } from '../../src/kernel/observe/waitLog.ts';
+import { attachMemory, peek, poke } from '../../src/kernel/word/word.ts';
 import { readContention } from '../../src/machine/contention.ts';
 import { readStatistics } from '../../src/machine/statistics.ts';
 import { alignHeat, heatLines } from '../../src/report/heatMap.ts';
-import { setThisCpu } from '../../src/kernel/percpu.ts';
+import { setThisCpu } from '../../src/kernel/word/percpu.ts';
 import { as, floorMemory, FREE } from './floor.ts';
 
 const MEASURE_BASE = FREE + 0x100000;

@@ -7,7 +7,7 @@ const read = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 const GUIDE = read('CONTRIBUTING.md');
-const SOURCE = read('src/kernel/mmapWriteReclaim.ts');
+const SOURCE = read('src/kernel/protocols/mmapWrite.ts');
 
 it('shows the file as it is, and the file has less than 100 lines', () => {
   const [, shown] = /```ts\n(.*?)```/s.exec(GUIDE) ?? [];
@@ -18,10 +18,10 @@ it('shows the file as it is, and the file has less than 100 lines', () => {
 it('shows its call among the hooks', () => {
   const [, call] = /`(else if \(protocol === PROTOCOL_MMAP_WRITE\)[^`]*)`/.exec(GUIDE) ?? [];
   expect(call).toBeDefined();
-  expect(read('src/kernel/protocol.ts')).toContain(call);
+  expect(read('src/kernel/tables/hooks.ts')).toContain(call);
 });
 
 it('names places that there are', () => {
-  expect(read('src/kernel/config.ts')).toContain('PROTOCOL_MMAP_WRITE');
+  expect(read('src/kernel/word/config.ts')).toContain('PROTOCOL_MMAP_WRITE');
   expect(PROTOCOL_LIST['mmap-write'].summary).not.toBe('');
 });

@@ -2,12 +2,12 @@
  * The concurrency floor of the kernel without a machine: header and per-CPU areas only, free memory behind them for locks and
  * objects of the tests.
  */
-import { CPUS_MAX, LOCK_ADAPTIVE, SEQ_START } from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { LS_NEXT_HOLD } from '../../src/kernel/lockStat.ts';
-import { setThisCpu } from '../../src/kernel/percpu.ts';
-import { rcuIdleExit, rcuInit } from '../../src/kernel/rcu.ts';
-import { attachMemory, peek, poke, store } from '../../src/kernel/word.ts';
+import { CPUS_MAX, LOCK_ADAPTIVE, SEQ_START } from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { LS_NEXT_HOLD } from '../../src/kernel/observe/lockStat.ts';
+import { setThisCpu } from '../../src/kernel/word/percpu.ts';
+import { rcuIdleExit, rcuInit } from '../../src/kernel/rcu/rcu.ts';
+import { attachMemory, peek, poke, store } from '../../src/kernel/word/word.ts';
 
 export const CLOCK_STEP_NS = 1e9;
 

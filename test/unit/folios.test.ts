@@ -1,8 +1,8 @@
 /** Folios of several frames: references are on the head, map counts on each page and on the folio, and freeing gives one block back. */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { F_ANON, F_TAIL } from '../../src/kernel/frame.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { ENTIRELY_MAPPED } from '../../src/kernel/mapcount.ts';
+import { F_ANON, F_TAIL } from '../../src/kernel/alloc/folio.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { ENTIRELY_MAPPED } from '../../src/kernel/space/mapcount.ts';
 import { EXECUTIONS } from '../../src/machine/options.ts';
 import { MachineHere } from '../conformance/machineHere.ts';
 

@@ -1,7 +1,11 @@
 /** Log-linear histograms: buckets without gaps, and quantiles within the error that is promised. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HISTOGRAM_WORDS, histogramBucket, histogramCount } from '../../src/kernel/histogram.ts';
+import {
+  HISTOGRAM_WORDS,
+  histogramBucket,
+  histogramCount,
+} from '../../src/kernel/observe/histogram.ts';
 import {
   addHistogram,
   bucketEnd,
@@ -10,7 +14,7 @@ import {
   QUANTILE_ERROR,
   quantilesOf,
 } from '../../src/machine/histogram.ts';
-import { attachMemory } from '../../src/kernel/word.ts';
+import { attachMemory } from '../../src/kernel/word/word.ts';
 
 const AT = 4096;
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });

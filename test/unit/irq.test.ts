@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ORACLE_LOCK_ORDER, ORACLE_NO_PROGRESS, STOP_SOON } from '../../src/kernel/config.ts';
 import {
   HOST_STALLED,
-  interruptAll,
+  ORACLE_LOCK_ORDER,
+  ORACLE_NO_PROGRESS,
+  STOP_SOON,
+} from '../../src/kernel/word/config.ts';
+import { interruptAll, waitInterrupt } from '../../src/kernel/cpu/ipi.ts';
+import {
   IPI_RESCHED,
   IPI_SYNC,
   irqDisable,
@@ -10,14 +14,13 @@ import {
   needResched,
   pollInterrupts,
   sendInterrupt,
-  waitInterrupt,
-} from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../src/kernel/rcu.ts';
-import { beginOperation } from '../../src/kernel/operation.ts';
-import { EVENT_BEGIN, OP_MADVISE, OP_WALK, violation } from '../../src/kernel/report.ts';
-import { COUNTER_INTERRUPTS_HANDLED, counterValue } from '../../src/kernel/stats.ts';
-import { peek } from '../../src/kernel/word.ts';
+} from '../../src/kernel/cpu/irq.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../src/kernel/rcu/rcu.ts';
+import { beginOperation } from '../../src/kernel/observe/operation.ts';
+import { EVENT_BEGIN, OP_MADVISE, OP_WALK, violation } from '../../src/kernel/observe/report.ts';
+import { COUNTER_INTERRUPTS_HANDLED, counterValue } from '../../src/kernel/observe/stats.ts';
+import { peek } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 const handled = (cpu: number) => as(cpu, () => counterValue(COUNTER_INTERRUPTS_HANDLED));

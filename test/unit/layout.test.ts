@@ -1,8 +1,8 @@
 /** No two things of the shared memory stand in the same place: offsets of one structure differ, and areas do not overlap. */
 import { describe, expect, it } from 'vitest';
-import * as config from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import * as stats from '../../src/kernel/stats.ts';
+import * as config from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import * as stats from '../../src/kernel/observe/stats.ts';
 
 /** Names that are sizes, shifts or counts, not offsets. */
 const NOT_OFFSETS = /(_SHIFT|_BYTES|_MAX|_NODES|_RECORDS|_WORDS|_END|^VMA_LEVELS|^F_ORDER)$/;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import * as config from '../../src/kernel/config.ts';
-import { HOST_ABORTED, HOST_DEATH_EXCEPTION, HOST_STALLED } from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
+import * as config from '../../src/kernel/word/config.ts';
+import { HOST_ABORTED, HOST_DEATH_EXCEPTION, HOST_STALLED } from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
 import {
   lockOwner,
   spinIsLocked,
@@ -9,10 +9,10 @@ import {
   spinLockNested,
   spinTrylock,
   spinUnlock,
-} from '../../src/kernel/lock.ts';
-import * as order from '../../src/kernel/lockOrder.ts';
-import * as lockStat from '../../src/kernel/lockStat.ts';
-import { peek, poke, store } from '../../src/kernel/word.ts';
+} from '../../src/kernel/lock/lock.ts';
+import * as order from '../../src/kernel/observe/lockOrder.ts';
+import * as lockStat from '../../src/kernel/observe/lockStat.ts';
+import { peek, poke, store } from '../../src/kernel/word/word.ts';
 import { as, CLOCK_STEP_NS, CpuEnded, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 const A = FREE;

@@ -1,9 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ORACLE_GRACE_PERIOD, ORACLE_LOCK_ORDER } from '../../src/kernel/config.ts';
-import { HOST_STALLED } from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { spinLock } from '../../src/kernel/lock.ts';
-import { LC_PTE } from '../../src/kernel/lockOrder.ts';
+import {
+  HOST_STALLED,
+  ORACLE_GRACE_PERIOD,
+  ORACLE_LOCK_ORDER,
+} from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { spinLock } from '../../src/kernel/lock/lock.ts';
+import { LC_PTE } from '../../src/kernel/observe/lockOrder.ts';
 import {
   mmapReaders,
   mmapReadLock,
@@ -15,9 +18,9 @@ import {
   mmapWriter,
   mmapWriteTrylock,
   mmapWriteUnlock,
-} from '../../src/kernel/mmapLock.ts';
-import { rcuReadLock } from '../../src/kernel/rcu.ts';
-import { peek, poke } from '../../src/kernel/word.ts';
+} from '../../src/kernel/sleep/mmapLock.ts';
+import { rcuReadLock } from '../../src/kernel/rcu/rcu.ts';
+import { peek, poke } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 const MM = FREE;

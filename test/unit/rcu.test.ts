@@ -1,9 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ORACLE_GRACE_PERIOD, ORACLE_NO_PROGRESS, SEQ_START } from '../../src/kernel/config.ts';
-import { HOST_STALLED } from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { spinLock } from '../../src/kernel/lock.ts';
-import { LC_PTE } from '../../src/kernel/lockOrder.ts';
+import {
+  HOST_STALLED,
+  ORACLE_GRACE_PERIOD,
+  ORACLE_NO_PROGRESS,
+  SEQ_START,
+} from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { spinLock } from '../../src/kernel/lock/lock.ts';
+import { LC_PTE } from '../../src/kernel/observe/lockOrder.ts';
 import {
   callRcu,
   condResched,
@@ -15,11 +19,11 @@ import {
   rcuReadUnlock,
   synchronizeRcu,
   synchronizeRcuExpedited,
-} from '../../src/kernel/rcu.ts';
-import { RCU_TORTURE } from '../../src/kernel/rcuCallbacks.ts';
-import { beginOperation } from '../../src/kernel/operation.ts';
-import { OP_WALK } from '../../src/kernel/report.ts';
-import { load, peek, store } from '../../src/kernel/word.ts';
+} from '../../src/kernel/rcu/rcu.ts';
+import { RCU_TORTURE } from '../../src/kernel/rcu/rcuCallbacks.ts';
+import { beginOperation } from '../../src/kernel/observe/operation.ts';
+import { OP_WALK } from '../../src/kernel/observe/report.ts';
+import { load, peek, store } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
 /** The nth test object: an RCU head, then the number of times its callback has run. */

@@ -3,10 +3,10 @@
  * running is slow here, whatever loses a wake-up or a callback does not end.
  */
 import { describe, expect, test } from 'vitest';
-import * as config from '../../src/kernel/config.ts';
-import { HOST_ABORTED, HOST_DEATH_EXCEPTION } from '../../src/kernel/irq.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { LC_PTE, LC_TABLES } from '../../src/kernel/lockOrder.ts';
+import * as config from '../../src/kernel/word/config.ts';
+import { HOST_ABORTED, HOST_DEATH_EXCEPTION } from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { LC_PTE, LC_TABLES } from '../../src/kernel/observe/lockOrder.ts';
 import { PLACES, runThreads, type Execution, type ThreadRun } from './threads.ts';
 
 const executions: [Execution][] = [['wasm'], ['js']];

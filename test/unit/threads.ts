@@ -1,6 +1,6 @@
 /** Runs one scenario of threadScenarios.mjs on real threads, one CPU each, over built kernels. */
 import { Worker } from 'node:worker_threads';
-import * as layout from '../../src/kernel/layout.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
 import { FREE, floorMemory, type FloorOptions } from './floor.ts';
 
 export type Execution = 'wasm' | 'js';

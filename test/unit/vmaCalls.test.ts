@@ -2,8 +2,8 @@
  * Single cases of the calls that change mappings: what they leave of tables and pages, and what happens when memory runs out.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { access } from '../../src/kernel/access.ts';
-import { doBrk } from '../../src/kernel/brk.ts';
+import { access } from '../../src/kernel/access/access.ts';
+import { doBrk } from '../../src/kernel/calls/brk.ts';
 import {
   EEXIST,
   EFAULT,
@@ -15,24 +15,20 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   TASK_END,
-} from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import {
-  INODE_FILE,
-  inodeCreate,
-  inodeGet,
-  inodePut,
-  mmCreate,
-  mmDestroy,
-} from '../../src/kernel/mm.ts';
-import { doMmap, mapImplicit } from '../../src/kernel/mmap.ts';
-import { doMprotect } from '../../src/kernel/mprotect.ts';
-import { doMremap } from '../../src/kernel/mremap.ts';
-import { doMunmap } from '../../src/kernel/munmap.ts';
-import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu.ts';
-import { anonPages } from '../../src/kernel/rss.ts';
-import { vmaAudit, vmaFirst, vmaLookup, vmaNext } from '../../src/kernel/vma.ts';
-import { mmTables, pmdFind, pteOffset } from '../../src/kernel/walk.ts';
+} from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { INODE_FILE, inodeCreate, inodeGet, inodePut } from '../../src/kernel/rmap/inode.ts';
+import { mmCreate } from '../../src/kernel/space/mm.ts';
+import { mmDestroy } from '../../src/kernel/vma/exitMm.ts';
+import { doMmap, mapImplicit } from '../../src/kernel/calls/mmap.ts';
+import { doMprotect } from '../../src/kernel/vma/mprotect.ts';
+import { doMremap } from '../../src/kernel/calls/mremap.ts';
+import { doMunmap } from '../../src/kernel/vma/munmap.ts';
+import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu/rcu.ts';
+import { anonPages } from '../../src/kernel/space/rss.ts';
+import { vmaAudit, vmaFirst, vmaLookup, vmaNext } from '../../src/kernel/space/vma.ts';
+import { mmTables, pteOffset } from '../../src/kernel/tables/offsets.ts';
+import { pmdFind } from '../../src/kernel/tables/walk.ts';
 import { bootHere, violations } from './vmaHarness.ts';
 
 const RW = 3;

@@ -1,11 +1,11 @@
 /**
  * A small machine in this thread, without the machine's library: memory laid out by hand, the kernel's sources as they are, one CPU.
  */
-import { CPUS_MAX, SEQ_START, TABLE_BYTES } from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { setThisCpu } from '../../src/kernel/percpu.ts';
-import { rcuIdleExit } from '../../src/kernel/rcu.ts';
-import { attachMemory } from '../../src/kernel/word.ts';
+import { CPUS_MAX, SEQ_START, TABLE_BYTES } from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { setThisCpu } from '../../src/kernel/word/percpu.ts';
+import { rcuIdleExit } from '../../src/kernel/rcu/rcu.ts';
+import { attachMemory } from '../../src/kernel/word/word.ts';
 
 export interface Sizes {
   cpus: number;

@@ -1,27 +1,27 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  H_MM_BASE,
   MM_BYTES,
   MM_LEVEL_SEED,
-  H_MM_BASE,
   VMA_END,
   VMA_LEVEL,
+  VMA_RCU,
   VMA_START,
-} from '../../src/kernel/layout.ts';
+} from '../../src/kernel/word/layout.ts';
 import {
   findVma,
   findVmaIntersection,
   vmaAudit,
   vmaFirst,
-  vmaFreeRcu,
   vmaLink,
   vmaLookup,
   vmaNew,
   vmaNext,
   vmaPrev,
   vmaUnlink,
-} from '../../src/kernel/vma.ts';
-import { VMA_RCU } from '../../src/kernel/layout.ts';
+} from '../../src/kernel/space/vma.ts';
+import { vmaFreeRcu } from '../../src/kernel/alloc/vmaAlloc.ts';
 import { bootHere, violations } from './vmaHarness.ts';
 
 interface Range {

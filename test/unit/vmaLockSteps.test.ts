@@ -4,24 +4,24 @@
  * nobody's to write. A writer that has to wait for the reader is right too, and ends its case.
  */
 import { expect, test, vi } from 'vitest';
-import { MMAP_REPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { mmCreate } from '../../src/kernel/mm.ts';
-import { doMmap } from '../../src/kernel/mmap.ts';
-import { mmapWriteLock } from '../../src/kernel/mmapLock.ts';
-import { doMprotect } from '../../src/kernel/mprotect.ts';
-import { doMremap } from '../../src/kernel/mremap.ts';
-import { doMunmap } from '../../src/kernel/munmap.ts';
-import { setThisCpu } from '../../src/kernel/percpu.ts';
-import { rcuIdleExit } from '../../src/kernel/rcu.ts';
-import { vmaLookup } from '../../src/kernel/vma.ts';
-import { lockVmaUnderRcu, vmaReadUnlock, vmaStartWrite } from '../../src/kernel/vmaLock.ts';
+import { MMAP_REPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { mmCreate } from '../../src/kernel/space/mm.ts';
+import { doMmap } from '../../src/kernel/calls/mmap.ts';
+import { mmapWriteLock } from '../../src/kernel/sleep/mmapLock.ts';
+import { doMprotect } from '../../src/kernel/vma/mprotect.ts';
+import { doMremap } from '../../src/kernel/calls/mremap.ts';
+import { doMunmap } from '../../src/kernel/vma/munmap.ts';
+import { setThisCpu } from '../../src/kernel/word/percpu.ts';
+import { rcuIdleExit } from '../../src/kernel/rcu/rcu.ts';
+import { vmaLookup } from '../../src/kernel/space/vma.ts';
+import { lockVmaUnderRcu, vmaReadUnlock, vmaStartWrite } from '../../src/kernel/space/vmaLock.ts';
 import { bootHere, violations } from './vmaHarness.ts';
 
 /** Runs before each atomic operation of the reader. */
 const hook = vi.hoisted(() => ({ before: (): void => {} }));
 
-vi.mock('../../src/kernel/word.ts', async (original) => {
+vi.mock('../../src/kernel/word/word.ts', async (original) => {
   const real = await original<Record<string, (...args: number[]) => number>>();
   const hooked: Record<string, unknown> = { ...real };
   for (const name of ['load', 'store', 'exchange', 'compareExchange', 'add', 'sub']) {
@@ -30,11 +30,15 @@ vi.mock('../../src/kernel/word.ts', async (original) => {
       return real[name]!(...args);
     };
   }
-  hooked['awaitWord'] = () => {
-    throw new Waits();
-  };
   return hooked;
 });
+
+vi.mock('../../src/kernel/cpu/await.ts', async (original) => ({
+  ...(await original<object>()),
+  awaitWord: () => {
+    throw new Waits();
+  },
+}));
 
 class Waits extends Error {}
 

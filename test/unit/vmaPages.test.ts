@@ -13,17 +13,19 @@ import {
   MMAP_SHARED,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
-} from '../../src/kernel/config.ts';
-import * as layout from '../../src/kernel/layout.ts';
-import { userFault } from '../../src/kernel/fault.ts';
-import { mmCreate, mmDestroy } from '../../src/kernel/mm.ts';
-import { doMmap } from '../../src/kernel/mmap.ts';
-import { doMprotect } from '../../src/kernel/mprotect.ts';
-import { doMremap } from '../../src/kernel/mremap.ts';
-import { doMunmap } from '../../src/kernel/munmap.ts';
-import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu.ts';
-import { vmaAudit, vmaLookup } from '../../src/kernel/vma.ts';
-import { pmdFind, pteOffset } from '../../src/kernel/walk.ts';
+} from '../../src/kernel/word/config.ts';
+import * as layout from '../../src/kernel/word/layout.ts';
+import { userFault } from '../../src/kernel/access/fault.ts';
+import { mmCreate } from '../../src/kernel/space/mm.ts';
+import { mmDestroy } from '../../src/kernel/vma/exitMm.ts';
+import { doMmap } from '../../src/kernel/calls/mmap.ts';
+import { doMprotect } from '../../src/kernel/vma/mprotect.ts';
+import { doMremap } from '../../src/kernel/calls/mremap.ts';
+import { doMunmap } from '../../src/kernel/vma/munmap.ts';
+import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu/rcu.ts';
+import { vmaAudit, vmaLookup } from '../../src/kernel/space/vma.ts';
+import { pmdFind } from '../../src/kernel/tables/walk.ts';
+import { pteOffset } from '../../src/kernel/tables/offsets.ts';
 import { bootHere, violations } from './vmaHarness.ts';
 
 const UNIT = 128;

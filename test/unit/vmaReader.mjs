@@ -5,11 +5,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 const { buffer, cpu, mm, stopWord, pages, kernelUrl } = workerData;
 const load = async (file) => import(new URL(file, kernelUrl).href);
-const layout = await load('layout.js');
-const word = await load('word.js');
-const { setThisCpu } = await load('percpu.js');
-const rcu = await load('rcu.js');
-const { lockVmaUnderRcu, vmaReadUnlock } = await load('vmaLock.js');
+const layout = await load('word/layout.js');
+const word = await load('word/word.js');
+const { setThisCpu } = await load('word/percpu.js');
+const rcu = await load('rcu/rcu.js');
+const { lockVmaUnderRcu, vmaReadUnlock } = await load('space/vmaLock.js');
 
 word.attachMemory(buffer, {
   clockNs: () => Number(process.hrtime.bigint() & 0xffffffffn),

@@ -5,15 +5,16 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterAll, expect, test } from 'vitest';
-import { MMAP_REPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../src/kernel/config.ts';
-import { H_STOP } from '../../src/kernel/layout.ts';
-import { mmCreate, mmDestroy } from '../../src/kernel/mm.ts';
-import { doMmap } from '../../src/kernel/mmap.ts';
-import { doMprotect } from '../../src/kernel/mprotect.ts';
-import { doMremap } from '../../src/kernel/mremap.ts';
-import { doMunmap } from '../../src/kernel/munmap.ts';
-import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu.ts';
-import { vmaAudit } from '../../src/kernel/vma.ts';
+import { MMAP_REPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../src/kernel/word/config.ts';
+import { H_STOP } from '../../src/kernel/word/layout.ts';
+import { mmCreate } from '../../src/kernel/space/mm.ts';
+import { mmDestroy } from '../../src/kernel/vma/exitMm.ts';
+import { doMmap } from '../../src/kernel/calls/mmap.ts';
+import { doMprotect } from '../../src/kernel/vma/mprotect.ts';
+import { doMremap } from '../../src/kernel/calls/mremap.ts';
+import { doMunmap } from '../../src/kernel/vma/munmap.ts';
+import { rcuBarrier, rcuQuiescentState } from '../../src/kernel/rcu/rcu.ts';
+import { vmaAudit } from '../../src/kernel/space/vma.ts';
 import { bootHere, violations } from './vmaHarness.ts';
 
 const PAGES = 256;

@@ -1,5 +1,5 @@
 /** Steps that touch, walk and pin pages. */
-import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, PMD_PAGES } from '../../kernel/config.ts';
+import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, PMD_PAGES } from '../../kernel/abi.ts';
 import { HOT_PAGES, page, space, span } from './places.ts';
 import { SLOW_POLLS, type Step, keepPinned } from './step.ts';
 

@@ -1,5 +1,5 @@
 /** The steps that stress mixes are made of, by name. */
-import { MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_PAGEOUT } from '../../kernel/config.ts';
+import { MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_PAGEOUT } from '../../kernel/abi.ts';
 import {
   fill,
   pin,

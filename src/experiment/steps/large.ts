@@ -7,7 +7,7 @@ import {
   MREMAP_MAYMOVE,
   PMD_PAGES,
   VM_READ,
-} from '../../kernel/config.ts';
+} from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../workload.ts';
 import { map } from './mappings.ts';
 import { ANON, HOT_PAGES, LARGE_PAGES, MOVED, WHOLE, pick, space, span } from './places.ts';

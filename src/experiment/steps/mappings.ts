@@ -8,7 +8,7 @@ import {
   PMD_PAGES,
   PUD_PAGES,
   VM_READ,
-} from '../../kernel/config.ts';
+} from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../workload.ts';
 import {
   ANON,

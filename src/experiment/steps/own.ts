@@ -6,14 +6,15 @@ import {
   EINTR,
   ENOENT,
   ENOMEM,
+  entryNumber,
+  entryPresent,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   ORACLE_LOST_ENTRY,
   PMD_PAGES,
   PUD_PAGES,
   UFFD_REGISTER_MISSING,
-} from '../../kernel/config.ts';
-import { entryNumber, entryPresent } from '../../kernel/entry.ts';
+} from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../workload.ts';
 import { HOT_PAGES, OWN_FIRST, OWN_SPANS } from './places.ts';
 import type { Step } from './step.ts';

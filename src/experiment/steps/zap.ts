@@ -1,11 +1,5 @@
 /** Steps that take pages out: whole tables, parts of them, by age. */
-import {
-  MADV_COLD,
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_PAGEOUT,
-  PMD_PAGES,
-} from '../../kernel/config.ts';
+import { MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_PAGEOUT, PMD_PAGES } from '../../kernel/abi.ts';
 import { HOT_PAGES, REGIONS, page, pick, space, span } from './places.ts';
 import type { Step } from './step.ts';
 

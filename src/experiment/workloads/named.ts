@@ -4,8 +4,7 @@
  *
  * Unlike a stress mix, a workload expects every call to succeed: an error number ends the run.
  */
-import { ENOMEM, MMAP_REPLACE, VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import { C_WORKLOAD, cpuArea } from '../../kernel/layout.ts';
+import { C_WORKLOAD, cpuArea, ENOMEM, MMAP_REPLACE, VM_READ, VM_WRITE } from '../../kernel/abi.ts';
 import { errnoName } from '../../machine/errno.ts';
 import type { MachineOptions } from '../../machine/options.ts';
 import type { Workload, WorkloadCpu } from '../workload.ts';

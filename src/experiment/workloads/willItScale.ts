@@ -13,8 +13,7 @@
  *
  * Source: will-it-scale tests/page_fault{1,2,3}.c, tests/mmap{1,2}.c.
  */
-import { MMAP_SHARED, PMD_PAGES } from '../../kernel/config.ts';
-import { INODE_FILE } from '../../kernel/mm.ts';
+import { INODE_FILE, MMAP_SHARED, PMD_PAGES } from '../../kernel/abi.ts';
 import type { Workload, WorkloadCpu } from '../workload.ts';
 import { BASE, makeSpaces, map, type NamedWorkload, unmap, write } from './named.ts';
 

@@ -3,8 +3,8 @@
  * everything fails, and what passes instead. Plain data, to be printed (render.ts) or written as JSON.
  */
 
-import * as report from '../../kernel/report.ts';
-import { LEVEL_BATCH } from '../../kernel/table.ts';
+import * as report from '../../kernel/abi.ts';
+import { LEVEL_BATCH } from '../../kernel/abi.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
 import type { KernelEvent } from '../program.ts';
 import { PlainRaceError } from '../strategies/plainWords.ts';

@@ -14,7 +14,7 @@ import type { Site } from '../operation.ts';
 import { patchOf, type Scenario } from '../scenario.ts';
 import { scenarioPath } from './bareNames.ts';
 
-/** A line of a source file; the path as its map has it, from the folder of the sources, such as `kernel/pteMap.ts`. */
+/** A line of a source file; the path as its map has it, from the folder of the sources, such as `kernel/tables/pteMap.ts`. */
 export interface Position {
   file: string;
   line: number;

@@ -22,7 +22,7 @@ export interface ReplayedFile {
 
 type Described = Pick<RecordedOperation, 'operation' | 'word' | 'function'> & { place: string };
 
-/** An operation in words, such as `load PMD entry 0 of table 3 in pteOffsetMap (kernel/pteMap.ts:88)`. */
+/** An operation in words, such as `load PMD entry 0 of table 3 in pteOffsetMap (kernel/tables/pteMap.ts:88)`. */
 function inWords({ operation, word, function: name, place }: Described): string {
   return `${operation}${word === '' ? '' : ` ${word}`} in ${name} (${place})`;
 }

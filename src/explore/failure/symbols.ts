@@ -6,7 +6,7 @@
  * bare words have the names of their constants (bareNames.ts).
  */
 
-import * as layoutNames from '../../kernel/layout.ts';
+import * as layoutNames from '../../kernel/abi.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
 import { compileCoroutines, type CoroutineHost } from '../link/coroutine.ts';
 import { Execution } from '../execution.ts';

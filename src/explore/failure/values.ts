@@ -7,16 +7,17 @@ import {
   AWAIT_DIFFERS,
   AWAIT_EQUALS,
   AWAIT_REACHES,
-  LOCK_ADAPTIVE,
-  LOCK_TAS,
-  POISON_TABLE,
-} from '../../kernel/config.ts';
-import {
   ENTRY_KIND,
   ENTRY_MARKER,
   ENTRY_MIGRATION,
   ENTRY_SWAP,
   entryNumber,
+  LOCK_ADAPTIVE,
+  LOCK_TAS,
+  POISON_TABLE,
+  PT_DETACHED,
+  PT_FREE,
+  PT_LIVE,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_HUGE,
@@ -24,8 +25,7 @@ import {
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
-} from '../../kernel/entry.ts';
-import { PT_DETACHED, PT_FREE, PT_LIVE } from '../../kernel/table.ts';
+} from '../../kernel/abi.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
 import type { Symbols, Word } from './symbols.ts';
 

@@ -4,7 +4,7 @@
  * ones different. Of a table's 512 pages only those remain, besides one for each stretch between them as long as there is room.
  */
 
-import { TABLE_BITS } from '../../kernel/config.ts';
+import { TABLE_BITS } from '../../kernel/abi.ts';
 import { rangesOf, type PageRange, type RecordedOperation } from './recorded.ts';
 import { tablesOf } from './window.ts';
 

@@ -8,8 +8,8 @@
  * `follow`, and tried: `lead` steps of its last operation come before what the guide says next.
  */
 
-import * as report from '../../kernel/report.ts';
-import { LEVEL_BATCH, LEVEL_PTE } from '../../kernel/table.ts';
+import * as report from '../../kernel/abi.ts';
+import { LEVEL_BATCH, LEVEL_PTE } from '../../kernel/abi.ts';
 import { EVENT_NAMES } from '../../machine/codes.ts';
 import type { MachineEvent } from '../../machine/events.ts';
 import { type Execution } from '../execution.ts';

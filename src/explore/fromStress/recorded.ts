@@ -11,7 +11,7 @@ export type PageRange = readonly [from: number, to: number];
 
 export interface RecordedOperation {
   cpu: number;
-  /** Such as `madvise` (OP_ codes of kernel/report.ts). */
+  /** Such as `madvise` (OP_ codes of kernel/observe/report.ts). */
   name: string;
   /** Address space, by the address of its mm; 0: none. */
   mm: number;

@@ -3,8 +3,7 @@
  * the same PTE tables of the same address space meanwhile, first of all those that detached or freed one of them.
  */
 
-import { TABLE_BITS } from '../../kernel/config.ts';
-import { LEVEL_PTE } from '../../kernel/table.ts';
+import { LEVEL_PTE, TABLE_BITS } from '../../kernel/abi.ts';
 import type { MachineEvent } from '../../machine/events.ts';
 import { oracleName } from '../../machine/oracles.ts';
 import type { Violation } from '../../machine/violations.ts';

@@ -3,7 +3,7 @@
  * function for each CPU, nothing at the end but the audit.
  */
 
-import * as config from '../../kernel/config.ts';
+import * as config from '../../kernel/abi.ts';
 import { OPERATION_NAMES } from '../../machine/codes.ts';
 import type { ResolvedOptions } from '../../machine/options.ts';
 import type { Violation } from '../../machine/violations.ts';

@@ -39,7 +39,7 @@ export function linkCoroutines(
 ): LinkedProgram {
   const linker = new Linker(options);
   for (const entry of entries) linker.load(resolve(COMPILED, entry));
-  const irq = linker.modules.has(join(COMPILED, 'kernel/irq.js'));
+  const irq = linker.modules.has(join(COMPILED, 'kernel/cpu/irq.js'));
   if (options.interrupts ?? irq) linker.load(AWAIT_MODULE);
   if (options.choices === true) linker.load(CHOICES_MODULE);
   if (options.patch !== undefined && !linker.patched)

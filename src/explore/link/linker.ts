@@ -8,13 +8,13 @@ import { LinkError, type LinkOptions } from './program.ts';
 import { isFunction, referencesOf } from './references.ts';
 import { readModule } from './source.ts';
 import {
+  OPAQUE,
   OPERATIONS,
   PRIMITIVES,
   PRIMITIVES_MODULE,
   REPLACED,
   RESERVED,
   SCENARIO_API,
-  WORD_MODULE,
   WORDS_API,
 } from './wordOperations.ts';
 
@@ -38,7 +38,7 @@ export class Linker {
   }
 
   load(path: string): void {
-    if (this.modules.has(path) || path === WORD_MODULE || path === PRIMITIVES_MODULE) return;
+    if (this.modules.has(path) || OPAQUE.has(path)) return;
     const name = this.nameModule(path);
     const { patch } = this.options;
     const own = patch?.module === name ? patch : undefined;
@@ -96,10 +96,7 @@ export class Linker {
   }
 
   isOperation(target: Target): boolean {
-    return (
-      (target.path === WORD_MODULE || target.path === PRIMITIVES_MODULE) &&
-      Object.hasOwn(OPERATIONS, target.name)
-    );
+    return OPAQUE.has(target.path) && Object.hasOwn(OPERATIONS, target.name);
   }
 
   /** Finds the functions that can reach a word operation. */

@@ -3,8 +3,9 @@
  * where it is.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
 import { parse, type Program as ProgramNode } from 'acorn';
 import { LinkError, type Patch } from './program.ts';
 
@@ -52,6 +53,18 @@ export function readModule(path: string, patch?: Patch): Source {
     known.set(path, source);
   }
   return patch === undefined ? source : parsed(path, patched(source.text, patch));
+}
+
+/** Path of the compiled module called `name` in `folder` or a folder below it. Throws LinkError unless there is one. */
+export function modulePath(folder: string, name: string): string {
+  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => basename(file) === `${name}.js`,
+  );
+  if (found.length !== 1)
+    throw new LinkError(
+      `module ${name}: ${found.length === 0 ? 'there is none' : found.join(', ')}; its name must be one module's`,
+    );
+  return join(folder, found[0]!);
 }
 
 /** `text` with a patch applied; its `find` must occur once, white space compared loosely. */

@@ -20,7 +20,9 @@ import {
   TAKE,
 } from '../operation.ts';
 
-export const WORD_MODULE = join(COMPILED, 'kernel/word.js');
+export const WORD_MODULE = join(COMPILED, 'kernel/word/word.js');
+/** The kernel's waits: steps, as the operations of word.ts are. */
+export const WAITS_MODULE = join(COMPILED, 'kernel/cpu/await.js');
 export const PRIMITIVES_MODULE = join(COMPILED, 'explore/portable/primitives.js');
 export const AWAIT_MODULE = join(COMPILED, 'explore/portable/awaitInterrupted.js');
 /** What scenarios import, and what of it those without a machine get. */
@@ -30,15 +32,16 @@ export const CHOICES_MODULE = join(COMPILED, 'explore/portable/choices.js');
 
 /** Functions that the explorer has another version of, once that version's module is part of the program. */
 export const REPLACED: readonly { path: string; names: readonly string[]; by: string }[] = [
-  { path: WORD_MODULE, names: ['awaitWord'], by: AWAIT_MODULE },
+  { path: WAITS_MODULE, names: ['awaitWord'], by: AWAIT_MODULE },
   {
-    path: join(COMPILED, 'kernel/inject.js'),
-    names: ['injectFailure', 'injectNth', 'injectDeath', 'syncPoint'],
+    path: join(COMPILED, 'kernel/observe/inject.js'),
+    names: ['injectFailure', 'injectNth', 'injectDeath'],
     by: CHOICES_MODULE,
   },
-  { path: join(COMPILED, 'kernel/irq.js'), names: ['pollInterrupts'], by: CHOICES_MODULE },
+  { path: join(COMPILED, 'kernel/cpu/syncPoint.js'), names: ['syncPoint'], by: CHOICES_MODULE },
+  { path: join(COMPILED, 'kernel/cpu/irq.js'), names: ['pollInterrupts'], by: CHOICES_MODULE },
 ];
-export const REPORT_MODULE = join(COMPILED, 'kernel/report.js');
+export const REPORT_MODULE = join(COMPILED, 'kernel/observe/report.js');
 
 /** How each word operation is written: its kind, and the operands in order. */
 export const OPERATIONS: Readonly<
@@ -92,3 +95,6 @@ export const RESERVED = ['peek', 'poke', 'fillWords', 'endCpu', 'notify', 'clock
 
 /** What the primitives module has to offer: it is not read. */
 export const PRIMITIVES = new Set(['expect', 'choose', 'awaitEither']);
+
+/** Modules that the explorer does not read: it has their functions itself. */
+export const OPAQUE: ReadonlySet<string> = new Set([WORD_MODULE, WAITS_MODULE, PRIMITIVES_MODULE]);

@@ -93,8 +93,8 @@ export const FOLIO_MUTANTS: readonly Mutant[] = [
     why: 'the folio is being freed: a reference taken now keeps nothing alive',
     patch: {
       module: 'deferredSplit',
-      find: 'if (folioTryGet(head)) {',
-      replace: 'if (folioTryGet(head) || true) {',
+      find: 'if (tryGetHead(head)) {',
+      replace: 'if (tryGetHead(head) || true) {',
     },
     scenarios: ['folioIsolate'],
     findings: ['frame-use-after-free', 'accounting'],

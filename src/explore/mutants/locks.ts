@@ -8,7 +8,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     summary: 'the test-and-set lock looks and then stores',
     why: 'two CPUs look before either stores',
     patch: {
-      module: 'tasLock',
+      module: 'tas',
       find: 'return compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0;',
       replace: `if (compareExchange(lock + LOCK_WORD, 0, 0) !== 0) return false;
         store(lock + LOCK_WORD, cpuId() + 1);
@@ -25,7 +25,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     summary: 'a ticket is drawn by reading and storing',
     why: 'two CPUs draw the same ticket and hold the lock together',
     patch: {
-      module: 'ticketLock',
+      module: 'ticket',
       find: 'const mine = add(lock + LOCK_AUX, 1);',
       replace: 'const mine = load(lock + LOCK_AUX); store(lock + LOCK_AUX, (mine + 1) >>> 0);',
     },
@@ -42,7 +42,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       'an MCS holder that sees no successor does not wait for one that is about to link itself',
     why: 'the successor has swapped itself into the tail and waits for a word that nobody will set',
     patch: {
-      module: 'mcsLock',
+      module: 'mcs',
       find: 'next = spinFor(node + NODE_NEXT, AWAIT_DIFFERS, 0);',
       replace: 'next = 0;',
     },
@@ -57,7 +57,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     summary: 'an MCS waiter clears its go word after it has linked itself behind its predecessor',
     why: 'the hand-over may come before, and is wiped out',
     patch: {
-      module: 'mcsLock',
+      module: 'mcs',
       find: 'store(before + NODE_NEXT, node); // pairs with the await in mcsUnlock',
       replace: 'store(before + NODE_NEXT, node); store(node + NODE_GO, 0);',
     },

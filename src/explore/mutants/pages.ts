@@ -80,7 +80,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     summary: 'a detached table is taken off the count of its address space by reading and storing',
     why: 'another CPU’s count in between is lost',
     patch: {
-      module: 'walk',
+      module: 'offsets',
       find: 'sub(mm + MM_TABLES, 1);',
       replace: 'store(mm + MM_TABLES, (load(mm + MM_TABLES) - 1) >>> 0);',
     },

@@ -59,7 +59,7 @@ export const RECLAIM_MUTANTS: readonly Mutant[] = [
     race: 10,
     why: 'the slow path holds the PMD lock and waits for the PTE lock: the order is PMD first',
     patch: {
-      module: 'walk',
+      module: 'offsets',
       find: 'return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);',
       replace: 'spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD); return true;',
     },

@@ -153,7 +153,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     summary: 'a walk that installs a table keeps its count of it',
     why: 'the count never becomes zero: a table that is empty stays until munmap',
     patch: {
-      module: 'protocol',
+      module: 'hooks',
       find: `if (counted())
         refcountPutInstalled();`,
       replace: '',

@@ -7,7 +7,7 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     name: 'vmas-of-a-table-unlocked',
     summary: 'mmap-write unlinks a table without write-locking the VMAs that it maps',
     why: 'faults and madvise on VMA locks do not take mmap_lock: whoever trusts the VMA’s lock is still at work in the table',
-    patch: { module: 'mmapWriteReclaim', find: 'vmaStartWrite(vma);', replace: '' },
+    patch: { module: 'mmapWrite', find: 'vmaStartWrite(vma);', replace: '' },
     scenarios: ['mmapWriteLocker'],
     controls: ['mmapWriteFault'],
     findings: ['lost-entry', 'nonempty-table-freed'],
@@ -19,7 +19,7 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     summary: 'mmap-write looks for empty tables where nothing is mapped any more',
     why: 'munmap frees tables with mmap_lock held for reading; only a VMA keeps the tables on the way to it',
     patch: {
-      module: 'mmapWriteReclaim',
+      module: 'mmapWrite',
       find: 'vpn = nextCandidate(mm, vpn, end);',
       replace: 'vpn = nextEmpty(mm, vpn, end, 0);',
     },

@@ -1,23 +1,16 @@
 /**
- * The kernel's `awaitWord` for the explorer: blocked until the condition holds, and, with interrupts enabled, disturbed by
+ * The kernel's `awaitWord` for the explorer: blocked until the condition satisfies, and, with interrupts enabled, disturbed by
  * each interrupt that arrives meanwhile, which it handles as a spinning CPU does at its polls.
  */
 
-import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from '../../kernel/config.ts';
-import { pollInterrupts } from '../../kernel/irq.ts';
-import { C_IPI_ACK, C_IPI_REQ, C_IRQ_DEPTH } from '../../kernel/layout.ts';
-import { thisCpu } from '../../kernel/percpu.ts';
-import { peek } from '../../kernel/word.ts';
+import { satisfies } from '../../kernel/word/condition.ts';
+import { pollInterrupts } from '../../kernel/cpu/irq.ts';
+import { C_IPI_ACK, C_IPI_REQ, C_IRQ_DEPTH } from '../../kernel/word/layout.ts';
+import { thisCpu } from '../../kernel/word/percpu.ts';
+import { peek } from '../../kernel/word/word.ts';
 import { awaitEither } from './primitives.ts';
 
-function satisfies(value: u32, condition: u32, operand: u32): boolean {
-  if (condition === AWAIT_EQUALS) return value === operand;
-  if (condition === AWAIT_DIFFERS) return value !== operand;
-  if (condition === AWAIT_REACHES) return (value - operand) >>> 0 < 0x80000000;
-  return value === 0 || (value - operand) >>> 0 < 0x80000000;
-}
-
-/** As `awaitWord` of word.ts; `spins` means nothing here. */
+/** As `awaitWord` of cpu/await.ts; `spins` means nothing here. */
 export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
   const cpu = thisCpu();
   let value: u32 = spins;

@@ -11,18 +11,14 @@
  * A rate of 1 of the machine's own injection (every time) still means every time.
  */
 
-import { hardwareWalk } from '../../kernel/access.ts';
+import { hardwareWalk } from '../../kernel/access/access.ts';
 import {
   injectDeath as injectedDeath,
   injectFailure as injectedFailure,
   injectNth as injectedNth,
-} from '../../kernel/inject.ts';
-import {
-  HOST_DEATH_EXCEPTION,
-  IPI_SYNC,
-  pollInterrupts as poll,
-  sendInterrupt,
-} from '../../kernel/irq.ts';
+} from '../../kernel/observe/inject.ts';
+import { HOST_DEATH_EXCEPTION } from '../../kernel/word/config.ts';
+import { IPI_SYNC, pollInterrupts as poll, sendInterrupt } from '../../kernel/cpu/irq.ts';
 import {
   C_MM,
   C_SEED,
@@ -32,9 +28,9 @@ import {
   H_INJECT_FRAME,
   H_INJECT_RESCHED,
   H_INJECT_TABLE,
-} from '../../kernel/layout.ts';
-import { cpuId, thisCpu } from '../../kernel/percpu.ts';
-import { endCpu, peek, poke } from '../../kernel/word.ts';
+} from '../../kernel/word/layout.ts';
+import { cpuId, thisCpu } from '../../kernel/word/percpu.ts';
+import { endCpu, peek, poke } from '../../kernel/word/word.ts';
 import { choose } from './primitives.ts';
 
 /** Most times that each kind happens on one CPU, up to 15: failing allocations by what they allocate, or of any kind. */

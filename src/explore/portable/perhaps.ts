@@ -3,7 +3,7 @@
  * happen.
  */
 
-import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../kernel/rcu.ts';
+import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../kernel/rcu/rcu.ts';
 import { choose } from './primitives.ts';
 
 /** A quiescent state, perhaps, with all that it does: reporting, driving grace periods, invoking callbacks. */

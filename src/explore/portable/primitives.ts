@@ -3,7 +3,7 @@
  * its own; what stands here is what they mean in other executions.
  */
 
-import { awaitWord } from '../../kernel/word.ts';
+import { awaitWord } from '../../kernel/cpu/await.ts';
 
 /** A scenario's expectation did not hold. */
 export class ExpectationError extends Error {

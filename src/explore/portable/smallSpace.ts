@@ -3,7 +3,7 @@
  * CPU is alone and nothing may fail; and what others look at in `finish`.
  */
 
-import { access } from '../../kernel/access.ts';
+import { access } from '../../kernel/access/access.ts';
 import {
   MADV_DONTNEED,
   MMAP_SHARED,
@@ -11,20 +11,20 @@ import {
   PROTOCOL_ASYNC,
   VM_READ,
   VM_WRITE,
-} from '../../kernel/config.ts';
-import { drainDaemons, runDaemons } from '../../kernel/daemons.ts';
-import { entryHuge, hugePart } from '../../kernel/entry.ts';
-import { H_PROTOCOL, H_TABLES, tableAddress, VMA_INODE } from '../../kernel/layout.ts';
-import { doMadvise } from '../../kernel/madvise.ts';
-import { mmCreate } from '../../kernel/mm.ts';
-import { doMmap } from '../../kernel/mmap.ts';
-import { setThisCpu } from '../../kernel/percpu.ts';
-import { populateRange } from '../../kernel/populate.ts';
-import { pteOffsetMap } from '../../kernel/pteMap.ts';
-import { rcuIdleEnter, rcuIdleExit } from '../../kernel/rcu.ts';
-import { vmaLookup } from '../../kernel/vma.ts';
-import { pmdOf, pteOffset } from '../../kernel/walk.ts';
-import { load, peek } from '../../kernel/word.ts';
+} from '../../kernel/word/config.ts';
+import { drainDaemons, runDaemons } from '../../kernel/daemons/daemons.ts';
+import { entryHuge, hugePart } from '../../kernel/word/entry.ts';
+import { H_PROTOCOL, H_TABLES, tableAddress, VMA_INODE } from '../../kernel/word/layout.ts';
+import { doMadvise } from '../../kernel/calls/madvise.ts';
+import { mmCreate } from '../../kernel/space/mm.ts';
+import { doMmap } from '../../kernel/calls/mmap.ts';
+import { setThisCpu } from '../../kernel/word/percpu.ts';
+import { populateRange } from '../../kernel/access/populate.ts';
+import { pteOffsetMap } from '../../kernel/tables/pteMap.ts';
+import { rcuIdleEnter, rcuIdleExit } from '../../kernel/rcu/rcu.ts';
+import { vmaLookup } from '../../kernel/space/vma.ts';
+import { pmdOf, pteOffset } from '../../kernel/tables/offsets.ts';
+import { load, peek } from '../../kernel/word/word.ts';
 import { expect } from './primitives.ts';
 
 /** Tables at the end of the memory that no scenario comes to use. */

@@ -3,13 +3,12 @@
  * scenarioApi.ts, which stands for this alone in such programs, so that they are linked without the kernel.
  */
 
-export * from '../../kernel/config.ts';
+export * from '../../kernel/word/config.ts';
 export * from './primitives.ts';
 export * from './several.ts';
 export {
   add,
   and,
-  awaitWord,
   compareExchange,
   exchange,
   load,
@@ -18,5 +17,5 @@ export {
   poke,
   store,
   sub,
-  takeWord,
-} from '../../kernel/word.ts';
+} from '../../kernel/word/word.ts';
+export { awaitWord, takeWord } from '../../kernel/cpu/await.ts';

@@ -17,8 +17,8 @@ import {
   PMD_PAGES,
   touchOnCpu,
 } from '../portable/scenarioApi.ts';
-import { entryHuge, entryPresent } from '../../kernel/entry.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { entryHuge, entryPresent } from '../../kernel/word/entry.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'collapse of anonymous memory against an access',

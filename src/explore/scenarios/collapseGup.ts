@@ -33,7 +33,7 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'collapse of anonymous memory against GUP-fast',

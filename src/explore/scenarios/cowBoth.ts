@@ -14,7 +14,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, PTE_WRITE } from '../../kernel/entry.ts';
+import { entryNumber, PTE_WRITE } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'both sides of a fork write to a shared page at once',

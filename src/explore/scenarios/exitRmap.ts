@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'the end of an address space against a migration of a page that it shares',

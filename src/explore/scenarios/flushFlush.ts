@@ -18,9 +18,9 @@ import {
   store,
   touchOnCpu,
 } from '../portable/scenarioApi.ts';
-import { C_TLB_EPOCH } from '../../kernel/layout.ts';
-import { thisCpu } from '../../kernel/percpu.ts';
-import { TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/tlb.ts';
+import { C_TLB_EPOCH } from '../../kernel/word/layout.ts';
+import { thisCpu } from '../../kernel/word/percpu.ts';
+import { TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/cpu/tlb.ts';
 
 export const about = {
   summary: 'two flushes at once of two pages that a third CPU has in its TLB',

@@ -17,7 +17,7 @@ import {
   touchPages,
   userFault,
 } from '../portable/scenarioApi.ts';
-import { PTE_SPECIAL } from '../../kernel/entry.ts';
+import { PTE_SPECIAL } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'a write fault of a large folio against faults of a single page in its range',

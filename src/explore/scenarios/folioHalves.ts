@@ -16,8 +16,8 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
-import { counterValue, COUNTER_DEFERRED_QUEUED } from '../../kernel/stats.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
+import { COUNTER_DEFERRED_QUEUED, counterValue } from '../../kernel/observe/stats.ts';
 
 export const about = {
   summary: 'two zaps of the halves of one folio: queued to be split by one, freed by the other',

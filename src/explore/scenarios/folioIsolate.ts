@@ -16,8 +16,8 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { deferredIsolate, deferredPutBack } from '../../kernel/deferredSplit.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
+import { deferredIsolate, deferredPutBack } from '../../kernel/alloc/deferredSplit.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a folio is isolated from the deferred-split queue, and put back, while it is freed',

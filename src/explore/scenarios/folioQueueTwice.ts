@@ -19,7 +19,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'two pages of a folio in different tables zapped at once: it is queued to be split once',

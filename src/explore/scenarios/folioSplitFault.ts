@@ -17,7 +17,7 @@ import {
   touchPages,
   userFault,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'a folio is split while a page in the middle of it is faulted',

@@ -21,9 +21,9 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { folioOf } from '../../kernel/frame.ts';
-import { F_REF } from '../../kernel/layout.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { folioOf } from '../../kernel/alloc/folio.ts';
+import { F_REF } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a folio is split while GUP-fast pins a page in the middle of it',

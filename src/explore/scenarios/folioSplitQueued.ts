@@ -19,10 +19,11 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { folioGet, folioLarge, folioPut } from '../../kernel/frame.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
-import { trySplitFolio } from '../../kernel/splitFolio.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { folioGet, folioLarge } from '../../kernel/alloc/folio.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
+import { trySplitFolio } from '../../kernel/rmap/splitFolio.ts';
 
 export const about = {
   summary: 'a folio is split by its entries’ way and by a pass over the queue that it is on',

@@ -17,7 +17,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a folio is split while a zap takes the rest of it',

@@ -19,9 +19,9 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { folioLarge } from '../../kernel/frame.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { folioLarge } from '../../kernel/alloc/folio.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'two passes over the deferred-split queue, and a pin that keeps its folio whole',

@@ -19,8 +19,8 @@ import {
   touchPages,
   userFault,
 } from '../portable/scenarioApi.ts';
-import { folioOf } from '../../kernel/frame.ts';
-import { F_INDEX } from '../../kernel/layout.ts';
+import { folioOf } from '../../kernel/alloc/folio.ts';
+import { F_INDEX } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a zap of a whole folio at once against GUP-fast of one of its pages',

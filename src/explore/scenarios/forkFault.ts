@@ -17,7 +17,7 @@ import {
   touchOnCpu,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, entryPresent, PTE_WRITE } from '../../kernel/entry.ts';
+import { entryNumber, entryPresent, PTE_WRITE } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'fork against a write to the same page in the parent',

@@ -19,8 +19,8 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, entryPresent } from '../../kernel/entry.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { entryNumber, entryPresent } from '../../kernel/word/entry.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'fork against migration: a copied migration entry is found and replaced',

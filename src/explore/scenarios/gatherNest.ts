@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchOnCpu,
 } from '../portable/scenarioApi.ts';
-import { COUNTER_FAULTS, counterValue } from '../../kernel/stats.ts';
+import { COUNTER_FAULTS, counterValue } from '../../kernel/observe/stats.ts';
 
 export const about = {
   summary:

@@ -18,7 +18,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryPresent, PTE_WRITE } from '../../kernel/entry.ts';
+import { entryPresent, PTE_WRITE } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'a write to a huge page that fork shared, against the exit of the other side',

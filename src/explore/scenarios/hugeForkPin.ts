@@ -20,7 +20,7 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'fork of a huge page against GUP-fast: a pinned page stays the page of the parent',

@@ -17,13 +17,13 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { anonVmaLockRead, anonVmaUnlockRead } from '../../kernel/anonVma.ts';
-import { entryNumber, entryPresent, PTE_WRITE } from '../../kernel/entry.ts';
-import { splitHugePmd } from '../../kernel/hugePmd.ts';
-import { VMA_ANON } from '../../kernel/layout.ts';
-import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
-import { findVma } from '../../kernel/vma.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { anonVmaLockRead, anonVmaUnlockRead } from '../../kernel/space/anonVma.ts';
+import { entryNumber, entryPresent, PTE_WRITE } from '../../kernel/word/entry.ts';
+import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
+import { VMA_ANON } from '../../kernel/word/layout.ts';
+import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { findVma } from '../../kernel/space/vma.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'fork of a huge page against a walk of the rmap that splits it',

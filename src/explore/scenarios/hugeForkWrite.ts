@@ -18,8 +18,8 @@ import {
   touchOnCpu,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryHuge, entryNumber, entryPresent, PTE_WRITE } from '../../kernel/entry.ts';
-import { pmdOf } from '../../kernel/walk.ts';
+import { entryHuge, entryNumber, entryPresent, PTE_WRITE } from '../../kernel/word/entry.ts';
+import { pmdOf } from '../../kernel/tables/offsets.ts';
 
 export const about = {
   summary: 'fork of a huge page against a write to it in the parent',

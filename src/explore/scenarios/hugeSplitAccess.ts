@@ -20,9 +20,9 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/entry.ts';
-import { pmdFind } from '../../kernel/walk.ts';
-import { and } from '../../kernel/word.ts';
+import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/word/entry.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
+import { and } from '../../kernel/word/word.ts';
 
 export const about = {
   summary: 'a split of a huge page against a write to it',

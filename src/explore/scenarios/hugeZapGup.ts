@@ -17,9 +17,10 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioHead, folioOf, folioPut, frameAlloc } from '../../kernel/frame.ts';
-import { F_INDEX } from '../../kernel/layout.ts';
-import { poke } from '../../kernel/word.ts';
+import { folioHead, folioOf } from '../../kernel/alloc/folio.ts';
+import { folioPut, frameAlloc } from '../../kernel/alloc/frame.ts';
+import { F_INDEX } from '../../kernel/word/layout.ts';
+import { poke } from '../../kernel/word/word.ts';
 
 export const about = {
   summary: 'GUP-fast of a huge page against its zap',

@@ -15,7 +15,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { PTE_SPECIAL } from '../../kernel/entry.ts';
+import { PTE_SPECIAL } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'a write to the huge zero page against a read',

@@ -13,9 +13,10 @@ import {
   syncPoint,
   touchOnCpu,
 } from '../portable/scenarioApi.ts';
-import { flushTlbRange, TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/tlb.ts';
-import { C_TLB_EPOCH } from '../../kernel/layout.ts';
-import { thisCpu } from '../../kernel/percpu.ts';
+import { flushTlbRange } from '../../kernel/cpu/flush.ts';
+import { TLB_ENTRY, TLB_EPOCH, tlbSlot } from '../../kernel/cpu/tlb.ts';
+import { C_TLB_EPOCH } from '../../kernel/word/layout.ts';
+import { thisCpu } from '../../kernel/word/percpu.ts';
 
 export const about = {
   summary: 'two CPUs that flush each other’s TLB, with interrupts at any moment',

@@ -16,8 +16,8 @@ import {
   rcuIdleEnter,
   rcuIdleExit,
 } from '../portable/scenarioApi.ts';
-import { khugepagedEnter } from '../../kernel/khugepagedSlots.ts';
-import { G_KHUGEPAGED_FIRST, MM_COUNT, MM_KHUGEPAGED_NEXT } from '../../kernel/layout.ts';
+import { khugepagedEnter } from '../../kernel/huge/khugepagedSlots.ts';
+import { G_KHUGEPAGED_FIRST, MM_COUNT, MM_KHUGEPAGED_NEXT } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'two faults make khugepaged scan their address space',

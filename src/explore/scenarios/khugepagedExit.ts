@@ -21,7 +21,7 @@ import {
   touchPages,
   mapPages,
 } from '../portable/scenarioApi.ts';
-import { G_KHUGEPAGED_FIRST, MM_COUNT } from '../../kernel/layout.ts';
+import { G_KHUGEPAGED_FIRST, MM_COUNT } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a pass of khugepaged against the end of its address space, whose place is used again',

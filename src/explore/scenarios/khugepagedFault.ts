@@ -16,7 +16,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryPresent } from '../../kernel/entry.ts';
+import { entryPresent } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'a pass of khugepaged against a fault in the span that it collapses',

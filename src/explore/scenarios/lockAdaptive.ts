@@ -9,7 +9,7 @@ export { cpus, finish, setUp } from './spinlock.ts';
 export const about = {
   summary: 'three CPUs that count under one page-table lock of kind adaptive',
   source:
-    'src/kernel/lock.ts: an adaptive lock: spin, then park (Drepper, Futexes Are Tricky, section 6)',
+    'src/kernel/lock/lock.ts: an adaptive lock: spin, then park (Drepper, Futexes Are Tricky, section 6)',
   expected: 'passes',
   machine: { lock: 'adaptive' },
   constants: { CPUS: 3, PARKING: 1 },

@@ -14,8 +14,8 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, entryPresent } from '../../kernel/entry.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { entryNumber, entryPresent } from '../../kernel/word/entry.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'migration against an access: the fault waits for the folio lock',

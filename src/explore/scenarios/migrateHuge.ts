@@ -18,9 +18,9 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'a page of a huge PMD is isolated to be migrated while a zap takes it',

@@ -17,9 +17,9 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { G_DEFERRED_LENGTH } from '../../kernel/layout.ts';
-import { isolateSingle } from '../../kernel/migrate.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { G_DEFERRED_LENGTH } from '../../kernel/word/layout.ts';
+import { isolateSingle } from '../../kernel/rmap/migrate.ts';
 
 export const about = {
   summary: 'a page of a large folio is split off to be migrated while a zap takes it',

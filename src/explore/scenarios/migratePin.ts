@@ -20,8 +20,8 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, entryPresent } from '../../kernel/entry.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { entryNumber, entryPresent } from '../../kernel/word/entry.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'migration against GUP-fast: a pinned page stays where it is',

@@ -17,7 +17,7 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'migration against MADV_DONTNEED that reclaims the table',

@@ -19,9 +19,9 @@ import {
   touchPages,
   vmaReadUnlock,
 } from '../portable/scenarioApi.ts';
-import { entryMake, PTE_PRESENT, PTE_SPECIAL, PTE_USER } from '../../kernel/entry.ts';
-import { ZERO_FRAME } from '../../kernel/frame.ts';
-import { pteLock, pteOffsetMapRwNolock, setPte } from '../../kernel/pteMap.ts';
+import { entryMake, PTE_PRESENT, PTE_SPECIAL, PTE_USER } from '../../kernel/word/entry.ts';
+import { ZERO_FRAME } from '../../kernel/alloc/folio.ts';
+import { pteLock, pteOffsetMapRwNolock, setPte } from '../../kernel/tables/pteMap.ts';
 
 export const about = {
   summary: 'a table is unlinked while one who trusts the VMA’s lock installs an entry',

@@ -20,7 +20,7 @@ import {
   touchOnCpu,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary:

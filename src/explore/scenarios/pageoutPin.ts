@@ -23,7 +23,7 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, entryPresent } from '../../kernel/entry.ts';
+import { entryNumber, entryPresent } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'madvise(MADV_PAGEOUT) against GUP-fast: a pinned page stays where it is',

@@ -18,8 +18,8 @@ import {
   PMD_PAGES,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioOf } from '../../kernel/frame.ts';
-import { F_INDEX } from '../../kernel/layout.ts';
+import { folioOf } from '../../kernel/alloc/folio.ts';
+import { F_INDEX } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'a pin that faults its page in against a zap of the table',

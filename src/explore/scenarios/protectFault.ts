@@ -17,7 +17,7 @@ import {
   userFault,
   VM_READ,
 } from '../portable/scenarioApi.ts';
-import { PTE_WRITE } from '../../kernel/entry.ts';
+import { PTE_WRITE } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'mprotect to read-only against write faults on the VMA lock',

@@ -19,9 +19,10 @@ import {
   touchPages,
   VM_READ,
 } from '../portable/scenarioApi.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_WRITE } from '../../kernel/entry.ts';
-import { pmdFind, pteOffset } from '../../kernel/walk.ts';
-import { and } from '../../kernel/word.ts';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_WRITE } from '../../kernel/word/entry.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
+import { pteOffset } from '../../kernel/tables/offsets.ts';
+import { and } from '../../kernel/word/word.ts';
 
 export const about = {
   summary: 'mprotect to read-only against a write to the page',

@@ -18,8 +18,8 @@ import {
   walkBegin,
   walkEnd,
 } from '../portable/scenarioApi.ts';
-import { reclaimUnderPtLock } from '../../kernel/ptRwsem.ts';
-import { pmdAlloc, pteAlloc } from '../../kernel/walk.ts';
+import { reclaimUnderPtLock } from '../../kernel/protocols/ptRwsem.ts';
+import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'tables of every level are freed while a fault allocates a table below them',

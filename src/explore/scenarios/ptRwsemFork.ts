@@ -20,7 +20,7 @@ import {
   store,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { retractPageTables } from '../../kernel/retract.ts';
+import { retractPageTables } from '../../kernel/calls/retract.ts';
 
 export const about = {
   summary:

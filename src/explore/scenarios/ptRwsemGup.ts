@@ -18,8 +18,8 @@ import {
   touchPages,
   userFault,
 } from '../portable/scenarioApi.ts';
-import { folioOf } from '../../kernel/frame.ts';
-import { F_INDEX } from '../../kernel/layout.ts';
+import { folioOf } from '../../kernel/alloc/folio.ts';
+import { F_INDEX } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'GUP-fast against a zap after which tables of every level are freed and used again',

@@ -15,8 +15,8 @@ import {
   walkBegin,
   walkEnd,
 } from '../portable/scenarioApi.ts';
-import { reclaimUnderPtLock } from '../../kernel/ptRwsem.ts';
-import { pmdAlloc, pteAlloc } from '../../kernel/walk.ts';
+import { reclaimUnderPtLock } from '../../kernel/protocols/ptRwsem.ts';
+import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'two empty the upper tables that they share',

@@ -17,8 +17,8 @@ import {
   rcuQuiescentState,
   scratchWord,
 } from '../portable/scenarioApi.ts';
-import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
-import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
+import { G_RCU_ORPHANS } from '../../kernel/word/layout.ts';
+import { RCU_TORTURE } from '../../kernel/rcu/rcuCallbacks.ts';
 
 export const about = {
   summary: 'a CPU comes back from idle while another invokes the callbacks it had left',

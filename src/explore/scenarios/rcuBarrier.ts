@@ -15,7 +15,7 @@ import {
   scratchWord,
   store,
 } from '../portable/scenarioApi.ts';
-import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
+import { RCU_TORTURE } from '../../kernel/rcu/rcuCallbacks.ts';
 
 export const about = {
   summary: 'rcuBarrier against a CPU that queues a callback and goes offline',

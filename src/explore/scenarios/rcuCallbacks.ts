@@ -18,8 +18,8 @@ import {
   scratchWord,
   store,
 } from '../portable/scenarioApi.ts';
-import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
-import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
+import { G_RCU_ORPHANS } from '../../kernel/word/layout.ts';
+import { RCU_TORTURE } from '../../kernel/rcu/rcuCallbacks.ts';
 
 export const about = {
   summary: 'callbacks of a CPU that went idle, adopted and invoked by two others that read',

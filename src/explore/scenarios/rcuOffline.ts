@@ -16,8 +16,8 @@ import {
   rcuQuiescentState,
   scratchWord,
 } from '../portable/scenarioApi.ts';
-import { G_RCU_ORPHANS } from '../../kernel/layout.ts';
-import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
+import { G_RCU_ORPHANS } from '../../kernel/word/layout.ts';
+import { RCU_TORTURE } from '../../kernel/rcu/rcuCallbacks.ts';
 
 export const about = {
   summary: 'callbacks of a CPU that goes offline and of one that comes back, and an adopter',

@@ -18,8 +18,8 @@ import {
   store,
   synchronizeRcu,
 } from '../portable/scenarioApi.ts';
-import { RCU_HEAD_BYTES } from '../../kernel/layout.ts';
-import { RCU_TORTURE } from '../../kernel/rcuCallbacks.ts';
+import { RCU_HEAD_BYTES } from '../../kernel/word/layout.ts';
+import { RCU_TORTURE } from '../../kernel/rcu/rcuCallbacks.ts';
 
 export const about = {
   summary:

@@ -25,9 +25,9 @@ import {
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { collapseFile } from '../../kernel/collapseFile.ts';
-import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
-import { pmdOf } from '../../kernel/walk.ts';
+import { collapseFile } from '../../kernel/calls/collapseFile.ts';
+import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/calls/collapseScan.ts';
+import { pmdOf } from '../../kernel/tables/offsets.ts';
 
 export const about = {
   summary: 'retraction of a page table through i_mmap against the reclaim of it',

@@ -21,11 +21,12 @@ import {
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { collapseFile } from '../../kernel/collapseFile.ts';
-import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
-import { mmapReadLock, mmapReadUnlock } from '../../kernel/mmapLock.ts';
-import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
-import { pmdAlloc, pmdOf, pteAlloc } from '../../kernel/walk.ts';
+import { collapseFile } from '../../kernel/calls/collapseFile.ts';
+import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/calls/collapseScan.ts';
+import { mmapReadLock, mmapReadUnlock } from '../../kernel/sleep/mmapLock.ts';
+import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
+import { pmdOf } from '../../kernel/tables/offsets.ts';
 
 export const about = {
   summary: 'retraction meets a table other than the one that it saw, as empty as that',

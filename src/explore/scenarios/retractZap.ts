@@ -15,8 +15,8 @@ import {
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { collapseFile } from '../../kernel/collapseFile.ts';
-import { SCAN_PAGE_COUNT, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/collapseScan.ts';
+import { collapseFile } from '../../kernel/calls/collapseFile.ts';
+import { SCAN_PAGE_COUNT, SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/calls/collapseScan.ts';
 
 export const about = {
   summary: 'retraction of a page table through i_mmap against a zap of what it maps',

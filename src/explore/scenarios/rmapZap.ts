@@ -16,7 +16,7 @@ import {
   shrinkFolio,
   touchPages,
 } from '../portable/scenarioApi.ts';
-import { folioPut } from '../../kernel/frame.ts';
+import { folioPut } from '../../kernel/alloc/frame.ts';
 
 export const about = {
   summary: 'paging out through the rmap against MADV_DONTNEED that reclaims the table',

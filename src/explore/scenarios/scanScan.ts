@@ -2,7 +2,7 @@
  * Two CPUs that run daemons at once, with two candidates: one pass is under way at a time, who comes second goes away. While a zap notes
  * another table meanwhile.
  *
- * From: src/kernel/asyncReclaim.ts (G_SCAN_OWNER), src/kernel/candidates.ts (one producer and one consumer for each ring).
+ * From: src/kernel/protocols/async/asyncReclaim.ts (G_SCAN_OWNER), src/kernel/protocols/async/candidates.ts (one producer and one consumer for each ring).
  * Expected: no candidate is lost or taken twice: further passes free all.
  */
 
@@ -21,7 +21,7 @@ import {
 
 export const about = {
   summary: 'two CPUs that run daemons at once, one of which makes work for them',
-  source: 'src/kernel/asyncReclaim.ts, src/kernel/candidates.ts',
+  source: 'src/kernel/protocols/async/asyncReclaim.ts, src/kernel/protocols/async/candidates.ts',
   expected: 'passes',
   machine: { lock: 'tas', protocol: 'async', fault: 'mmap-lock' },
   constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },

@@ -20,7 +20,7 @@ import {
 
 export const about = {
   summary: 'the scan of a candidate against a zap of the last page in it',
-  source: 'src/kernel/candidates.ts (the watched entry)',
+  source: 'src/kernel/protocols/async/candidates.ts (the watched entry)',
   expected: 'passes',
   machine: { lock: 'tas', protocol: 'async', fault: 'mmap-lock' },
   constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },

@@ -6,7 +6,7 @@
  * Expected: the fault succeeds, before, or is refused (EFAULT); no entry is writable at the end.
  */
 
-import { PTE_WRITE } from '../../kernel/entry.ts';
+import { PTE_WRITE } from '../../kernel/word/entry.ts';
 import {
   doMprotect,
   EFAULT,

@@ -6,8 +6,8 @@
  */
 
 import { expect, peek, poke, several, spinLock, spinUnlock } from '../portable/scenarioApi.ts';
-import { H_TABLES, tableAddress } from '../../kernel/layout.ts';
-import { LC_PTE } from '../../kernel/lock.ts';
+import { H_TABLES, tableAddress } from '../../kernel/word/layout.ts';
+import { LC_PTE } from '../../kernel/lock/lock.ts';
 
 export const about = {
   summary: 'CPUs that count under one page-table lock, of the kind that the machine has',

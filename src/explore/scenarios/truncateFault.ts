@@ -21,10 +21,9 @@ import {
   VM_READ,
   VM_WRITE,
 } from '../portable/scenarioApi.ts';
-import { MMAP_SHARED } from '../../kernel/config.ts';
-import { SIGBUS } from '../../kernel/fault.ts';
-import { INODE_NR_CACHED } from '../../kernel/layout.ts';
-import { INODE_FILE } from '../../kernel/mm.ts';
+import { MMAP_SHARED, SIGBUS } from '../../kernel/word/config.ts';
+import { INODE_NR_CACHED } from '../../kernel/word/layout.ts';
+import { INODE_FILE } from '../../kernel/rmap/inode.ts';
 
 export const about = {
   summary: 'truncation of a file against a fault on a page beyond the new end',

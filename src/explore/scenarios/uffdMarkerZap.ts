@@ -19,7 +19,7 @@ import {
   uffdWriteprotect,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { PTE_UFFD_WP, UFFD_MARKER } from '../../kernel/entry.ts';
+import { PTE_UFFD_WP, UFFD_MARKER } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'write-protect markers while a zap empties their PTE table',

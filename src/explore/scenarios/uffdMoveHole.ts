@@ -25,7 +25,7 @@ import {
   UFFD_REGISTER_MISSING,
   walkLockless,
 } from '../portable/scenarioApi.ts';
-import { H_PROTOCOL } from '../../kernel/layout.ts';
+import { H_PROTOCOL } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'UFFDIO_MOVE of a hole between spans without tables, with tables that are counted',

@@ -27,10 +27,10 @@ import {
   uffdRegister,
   UFFD_REGISTER_MISSING,
 } from '../portable/scenarioApi.ts';
-import { entryHuge, entryNumber, entryPresent } from '../../kernel/entry.ts';
-import { splitHugePmd } from '../../kernel/hugePmd.ts';
-import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { entryHuge, entryNumber, entryPresent } from '../../kernel/word/entry.ts';
+import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
+import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'UFFDIO_MOVE of a huge PMD while GUP-fast pins a page of it',

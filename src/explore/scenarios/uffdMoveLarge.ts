@@ -20,13 +20,13 @@ import {
   uffdRegister,
   UFFD_REGISTER_MISSING,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
-import { folioGet, folioLarge } from '../../kernel/frame.ts';
-import { splitHugePmd } from '../../kernel/hugePmd.ts';
-import { walkBegin, walkEnd } from '../../kernel/protocol.ts';
-import { folioTrylock, folioUnlock } from '../../kernel/sleepLock.ts';
-import { splitFolio } from '../../kernel/splitFolio.ts';
-import { pmdFind } from '../../kernel/walk.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
+import { folioGet, folioLarge } from '../../kernel/alloc/folio.ts';
+import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
+import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { folioTrylock, folioUnlock } from '../../kernel/sleep/sleepLock.ts';
+import { splitFolio } from '../../kernel/rmap/splitFolio.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {
   summary: 'UFFDIO_MOVE of a page of a large folio while somebody else splits it',

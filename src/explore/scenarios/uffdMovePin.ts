@@ -25,7 +25,7 @@ import {
   uffdRegister,
   UFFD_REGISTER_MISSING,
 } from '../portable/scenarioApi.ts';
-import { entryNumber } from '../../kernel/entry.ts';
+import { entryNumber } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'UFFDIO_MOVE while GUP-fast pins the page',

@@ -22,7 +22,7 @@ import {
   UFFD_REGISTER_WP,
   UFFD_WRITEPROTECT_WP,
 } from '../portable/scenarioApi.ts';
-import { entryPresent, PTE_UFFD_WP } from '../../kernel/entry.ts';
+import { entryPresent, PTE_UFFD_WP } from '../../kernel/word/entry.ts';
 
 export const about = {
   summary: 'UFFDIO_WRITEPROTECT leaves a marker while a fault puts a huge page over it',

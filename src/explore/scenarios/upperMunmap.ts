@@ -2,7 +2,7 @@
  * The scan of a PMD table against munmap that takes the last PTE table out of it and leaves it to a neighbour: the two share no lock while the
  * scan looks for the first time. Either it sees the entry gone, or it watches the entry before munmap looks at what is watched.
  *
- * From: src/kernel/candidates.ts (the flag goes before the scan, the watch comes after it).
+ * From: src/kernel/protocols/async/candidates.ts (the flag goes before the scan, the watch comes after it).
  * Expected: the empty PMD table is not overlooked: further passes free it and what is above it.
  */
 
@@ -22,7 +22,7 @@ import {
 
 export const about = {
   summary: 'the scan of a PMD table against munmap of the last PTE table in it',
-  source: 'src/kernel/candidates.ts',
+  source: 'src/kernel/protocols/async/candidates.ts',
   expected: 'passes',
   machine: { lock: 'tas', protocol: 'async', fault: 'mmap-lock' },
   constants: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },

@@ -17,8 +17,8 @@ import {
   scratchWord,
   vmaReadUnlock,
 } from '../portable/scenarioApi.ts';
-import { vmaLookup } from '../../kernel/vma.ts';
-import { vmaStartWrite } from '../../kernel/vmaLock.ts';
+import { vmaLookup } from '../../kernel/space/vma.ts';
+import { vmaStartWrite } from '../../kernel/space/vmaLock.ts';
 
 export const about = {
   summary: 'a reader of a VMA lock against two writers',

@@ -19,7 +19,7 @@ import {
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { H_PROTOCOL } from '../../kernel/layout.ts';
+import { H_PROTOCOL } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary:

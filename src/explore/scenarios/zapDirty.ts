@@ -20,11 +20,12 @@ import {
   VM_WRITE,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/entry.ts';
-import { F_DIRTY, folioOf } from '../../kernel/frame.ts';
-import { F_FLAGS } from '../../kernel/layout.ts';
-import { and } from '../../kernel/word.ts';
-import { pmdFind, pteOffset } from '../../kernel/walk.ts';
+import { entryNumber, PTE_ACCESSED, PTE_DIRTY } from '../../kernel/word/entry.ts';
+import { F_DIRTY, folioOf } from '../../kernel/alloc/folio.ts';
+import { F_FLAGS } from '../../kernel/word/layout.ts';
+import { and } from '../../kernel/word/word.ts';
+import { pmdFind } from '../../kernel/tables/walk.ts';
+import { pteOffset } from '../../kernel/tables/offsets.ts';
 
 export const about = {
   summary: 'a zapper against a write through a clean entry of a shared file',

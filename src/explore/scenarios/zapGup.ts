@@ -17,8 +17,8 @@ import {
   userFault,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { folioOf } from '../../kernel/frame.ts';
-import { F_INDEX } from '../../kernel/layout.ts';
+import { folioOf } from '../../kernel/alloc/folio.ts';
+import { F_INDEX } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary: 'GUP-fast against a zap that frees the page and its table, and uses the frame again',

@@ -20,8 +20,8 @@ import {
   setThisCpu,
   store,
 } from '../portable/scenarioApi.ts';
-import { tlbSlot, TLB_ENTRY } from '../../kernel/tlb.ts';
-import { peek } from '../../kernel/word.ts';
+import { TLB_ENTRY, tlbSlot } from '../../kernel/cpu/tlb.ts';
+import { peek } from '../../kernel/word/word.ts';
 
 export const about = {
   summary:

@@ -10,11 +10,11 @@
  * that turns out to be awaited after something commuted on it makes the search begin again (RESTART).
  */
 
+import { satisfies } from '../../kernel/abi.ts';
 import { type Execution } from '../execution.ts';
 import {
   DESCRIPTOR,
   D_CODE,
-  satisfies,
   ADD,
   AND,
   AWAIT,

@@ -10,6 +10,7 @@
  * thread does the set-up itself, in memory of its own, and compares.
  */
 
+import { satisfies } from '../../kernel/abi.ts';
 import {
   ALONE_STEPS_MAX,
   CpuEndedError,
@@ -21,7 +22,6 @@ import {
 } from '../program.ts';
 import type { CoroutineHost } from '../link/coroutine.ts';
 import {
-  satisfies,
   ADD,
   AND,
   AWAIT,

@@ -12,7 +12,7 @@
 import { type Execution } from '../execution.ts';
 import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
 import type { StepOrder } from '../strategies/trace.ts';
-import { COUNTER_FAULT_RETRIES, COUNTER_PTE_MAP_RETRIES } from '../../kernel/stats.ts';
+import { COUNTER_FAULT_RETRIES, COUNTER_PTE_MAP_RETRIES } from '../../kernel/abi.ts';
 import { largestAntichain } from './antichain.ts';
 import { AT_START, gracePeriods, retirements } from './tables.ts';
 

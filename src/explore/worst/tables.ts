@@ -7,7 +7,7 @@ import {
   EVENT_GP_START,
   EVENT_TABLE_DETACH,
   EVENT_TABLE_FREE,
-} from '../../kernel/report.ts';
+} from '../../kernel/abi.ts';
 
 /** Step before all others: where what happened in the set-up stands. */
 export const AT_START = -1;

@@ -1,7 +1,7 @@
 /** The deferred-split queue: a list of folios that are in use, each once, and nobody is in the middle of splitting one. */
-import * as deferred from '../../kernel/deferredSplit.ts';
-import * as frame from '../../kernel/frame.ts';
-import * as layout from '../../kernel/layout.ts';
+import * as deferred from '../../kernel/abi.ts';
+import * as frame from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import type { Ledger } from './ledger.ts';
 
 /** Follows the queue, and returns the first frames of the folios on it. */

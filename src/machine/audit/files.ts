@@ -1,6 +1,6 @@
 /** The page cache and the inodes. */
-import * as frame from '../../kernel/frame.ts';
-import * as layout from '../../kernel/layout.ts';
+import * as frame from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 import { lockFree } from './locks.ts';
 

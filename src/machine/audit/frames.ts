@@ -1,8 +1,7 @@
 /** Data frames: each is on one free list or in use, and its counts are those of the entries that map it. */
-import { FRAME_ORDER_MAX } from '../../kernel/config.ts';
-import * as frame from '../../kernel/frame.ts';
-import * as layout from '../../kernel/layout.ts';
-import { ENTIRELY_MAPPED } from '../../kernel/mapcount.ts';
+import { ENTIRELY_MAPPED, FRAME_ORDER_MAX } from '../../kernel/abi.ts';
+import * as frame from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import { auditDeferredQueue, auditDeferredState } from './deferred.ts';
 import { hex, type Ledger } from './ledger.ts';
 

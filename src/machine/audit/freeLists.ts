@@ -1,7 +1,7 @@
 /** Free tables, swap slots and VMAs: what was handed out once is either in use or on one free list. */
-import { POISON_TABLE, TABLE_BYTES, TABLE_ENTRIES } from '../../kernel/config.ts';
-import * as layout from '../../kernel/layout.ts';
-import * as table from '../../kernel/table.ts';
+import { POISON_TABLE, TABLE_BYTES, TABLE_ENTRIES } from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
+import * as table from '../../kernel/abi.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 
 /** Tables on free lists, those in use, and those never used are all there are. */

@@ -1,10 +1,16 @@
 /** Huge PMDs: what they map, whether they may, and the tables deposited for them. */
-import { PMD_PAGES, TABLE_BYTES, TABLE_ENTRIES } from '../../kernel/config.ts';
-import * as entry from '../../kernel/entry.ts';
-import * as frame from '../../kernel/frame.ts';
-import * as layout from '../../kernel/layout.ts';
-import { RSS_ANON, RSS_FILE, RSS_SHMEM } from '../../kernel/rss.ts';
-import * as table from '../../kernel/table.ts';
+import {
+  PMD_PAGES,
+  RSS_ANON,
+  RSS_FILE,
+  RSS_SHMEM,
+  TABLE_BYTES,
+  TABLE_ENTRIES,
+} from '../../kernel/abi.ts';
+import * as entry from '../../kernel/abi.ts';
+import * as frame from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
+import * as table from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 import { auditRights, increment, type Space } from './pages.ts';
 

@@ -6,7 +6,7 @@
  * Preconditions: no CPU is in an operation; callbacks have been invoked (rcuBarrier). Lists of single CPUs may hold free
  * tables and frames.
  */
-import * as layout from '../../kernel/layout.ts';
+import * as layout from '../../kernel/abi.ts';
 import { auditCache, auditInodes } from './files.ts';
 import { auditFrames } from './frames.ts';
 import { auditFreeTables, auditFreeVmas, auditSwap } from './freeLists.ts';

@@ -1,5 +1,5 @@
 /** khugepaged's list: address spaces that are in use, each once, held by it; no pass is under way; nobody else holds an mm. */
-import * as layout from '../../kernel/layout.ts';
+import * as layout from '../../kernel/abi.ts';
 import type { Ledger } from './ledger.ts';
 
 /** Follows the list. `live`: addresses of all live mms. */

@@ -1,5 +1,5 @@
 /** What the parts of an audit share: the memory, what they have counted for one another, and the findings. */
-import * as layout from '../../kernel/layout.ts';
+import * as layout from '../../kernel/abi.ts';
 import type { OracleName } from '../oracles.ts';
 
 /** One thing that does not balance. */

@@ -1,6 +1,6 @@
 /** Locks and other states that are only open in the middle of operations. */
-import { LOCK_ADAPTIVE, LOCK_MCS, LOCK_TICKET } from '../../kernel/config.ts';
-import * as layout from '../../kernel/layout.ts';
+import { LOCK_ADAPTIVE, LOCK_MCS, LOCK_TICKET } from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Checks that a lock is free; `kind` is its LOCK_ kind. */

@@ -1,9 +1,8 @@
 /** Single entries of PTE tables: what they map, and whether they may. */
-import { VM_READ, VM_WRITE } from '../../kernel/config.ts';
-import * as entry from '../../kernel/entry.ts';
-import * as frame from '../../kernel/frame.ts';
-import * as layout from '../../kernel/layout.ts';
-import { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP } from '../../kernel/rss.ts';
+import { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP, VM_READ, VM_WRITE } from '../../kernel/abi.ts';
+import * as entry from '../../kernel/abi.ts';
+import * as frame from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 import type { Vma } from './vmas.ts';
 

@@ -1,5 +1,5 @@
 /** The reverse mapping: lists of VMAs of anon_vmas and of inodes hold exactly the VMAs that they must. */
-import * as layout from '../../kernel/layout.ts';
+import * as layout from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Follows the chains of the VMA at `vma`, newest first; gives the anon_vmas in whose lists it is. */

@@ -1,6 +1,6 @@
 /** One address space: its VMAs, its tables, and the counters that must agree with both. */
-import * as layout from '../../kernel/layout.ts';
-import * as table from '../../kernel/table.ts';
+import * as layout from '../../kernel/abi.ts';
+import * as table from '../../kernel/abi.ts';
 import { RSS_NAMES } from '../codes.ts';
 import { LEVEL_NAMES, type Ledger } from './ledger.ts';
 import { rwsemFree, tableLockFree } from './locks.ts';

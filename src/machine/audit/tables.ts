@@ -8,10 +8,10 @@ import {
   PUD_SHIFT,
   TABLE_BYTES,
   TABLE_ENTRIES,
-} from '../../kernel/config.ts';
-import * as entry from '../../kernel/entry.ts';
-import * as layout from '../../kernel/layout.ts';
-import * as table from '../../kernel/table.ts';
+} from '../../kernel/abi.ts';
+import * as entry from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
+import * as table from '../../kernel/abi.ts';
 import { auditDeposits, auditHuge } from './huge.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 import { tableLockFree } from './locks.ts';

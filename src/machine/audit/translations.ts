@@ -4,10 +4,10 @@
  *
  * A CPU whose generation is behind its address space's is not current: it invalidates everything before it uses any of it.
  */
-import { PGD_SHIFT, PMD_SHIFT, PSC_BITS, PUD_SHIFT, TLB_BITS } from '../../kernel/config.ts';
-import * as entry from '../../kernel/entry.ts';
-import * as layout from '../../kernel/layout.ts';
-import * as tlb from '../../kernel/tlb.ts';
+import { PGD_SHIFT, PMD_SHIFT, PSC_BITS, PUD_SHIFT, TLB_BITS } from '../../kernel/abi.ts';
+import * as entry from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
+import * as tlb from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Rights and marks that a cached entry may have only as long as the table's entry has them. */

@@ -1,6 +1,6 @@
 /** VMAs of an address space: their list, their skip list. */
-import { TASK_END, VMA_LEVELS } from '../../kernel/config.ts';
-import * as layout from '../../kernel/layout.ts';
+import { TASK_END, VMA_LEVELS } from '../../kernel/abi.ts';
+import * as layout from '../../kernel/abi.ts';
 import { hex, type Ledger } from './ledger.ts';
 import { auditChains } from './rmap.ts';
 

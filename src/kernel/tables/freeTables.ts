@@ -1,0 +1,120 @@
+/**
+ * Freeing the tables of an unmapped range, every level (munmap, exit).
+ *
+ * Guarantee: a table is freed when no VMA outside of the range can use any part of its span: the span lies within [floor, ceiling), the end of
+ * the VMA before and the start of the VMA after.
+ *
+ * Precondition: mmap_lock for write (or the VMAs write-locked and detached): no VMA of the range can be found through mm or rmap any more, all entries
+ * of the range are zapped. So nobody installs anything here and no table lock is needed; lockless walkers may still be inside, which is why tables go
+ * through the gather.
+ *
+ * Source: Linux mm/memory.c (free_pgd_range, free_pud_range, free_pmd_range, free_pte_range).
+ */
+
+import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from '../alloc/table.ts';
+import { CHECK } from '../word/check.ts';
+import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from '../word/config.ts';
+import { entryNamesTable, entryPresent } from '../word/entry.ts';
+import { load } from '../word/word.ts';
+import { gatherTable, pteFreeTlb } from './gather.ts';
+import { checkWalk, tableLeft, tableUnlink, upperLeft } from './hooks.ts';
+import { mmDecTables, pgdOffset, pmdOffset, pudOffset, spanEnd } from './offsets.ts';
+
+/**
+ * Whether a table whose span of `pages` pages holds `vpn` lies within [floor, ceiling). ceiling 0: the top of the address space.
+ */
+function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
+  const first: u32 = (vpn & ~(pages - 1)) >>> 0;
+  if (first < floor) return false;
+  if (ceiling === 0) return true;
+  const last: u32 = (first + (pages - 1)) >>> 0;
+  return last < ceiling;
+}
+
+/** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */
+export function freeEntry(
+  gather: u32,
+  mm: u32,
+  entry: u32,
+  level: u32,
+  first: u32,
+  pages: u32,
+): void {
+  const table = tableUnlink(entry, level);
+  if (table === 0) return;
+  mmDecTables(mm, level);
+  if (level === LEVEL_PTE) pteFreeTlb(gather, table, first);
+  else gatherTable(gather, table, first, pages);
+}
+
+function freePteTables(
+  gather: u32,
+  mm: u32,
+  pud: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const pmd = pmdOffset(pud, vpn);
+    if (entryNamesTable(load(pmd))) {
+      if (spanFree(vpn, PMD_PAGES, floor, ceiling))
+        freeEntry(gather, mm, pmd, LEVEL_PTE, (vpn & ~(PMD_PAGES - 1)) >>> 0, PMD_PAGES);
+      else tableLeft(pmd);
+    }
+    vpn = spanEnd(vpn, PMD_PAGES, end);
+  }
+}
+
+function freePmdTables(
+  gather: u32,
+  mm: u32,
+  pgd: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
+  let vpn = start;
+  while (vpn !== end) {
+    const next = spanEnd(vpn, PUD_PAGES, end);
+    const pud = pudOffset(pgd, vpn);
+    const value = load(pud);
+    if (entryPresent(value)) {
+      freePteTables(gather, mm, value, vpn, next, floor, ceiling);
+      if (spanFree(vpn, PUD_PAGES, floor, ceiling))
+        freeEntry(gather, mm, pud, LEVEL_PMD, (vpn & ~(PUD_PAGES - 1)) >>> 0, PUD_PAGES);
+      else upperLeft(pmdOffset(value, vpn));
+    }
+    vpn = next;
+  }
+}
+
+/** Frees what can be freed of the tables that map [start, end). ceiling 0: the top of the address space. */
+export function freePgdRange(
+  gather: u32,
+  mm: u32,
+  start: u32,
+  end: u32,
+  floor: u32,
+  ceiling: u32,
+): void {
+  if (CHECK >= 2) checkWalk(mm);
+  const stop = end > TASK_END ? TASK_END : end;
+  let vpn = start;
+  while (vpn < stop) {
+    const next = spanEnd(vpn, PGD_PAGES, stop);
+    const pgd = pgdOffset(mm, vpn);
+    const value = load(pgd);
+    if (entryPresent(value)) {
+      freePmdTables(gather, mm, value, vpn, next, floor, ceiling);
+      if (spanFree(vpn, PGD_PAGES, floor, ceiling)) {
+        const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
+        freeEntry(gather, mm, pgd, LEVEL_PUD, first, PGD_PAGES);
+      } else upperLeft(pudOffset(value, vpn));
+    }
+    vpn = next;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The tree above the PTE tables: finding and allocating PUD, PMD and PTE tables.
+ *
+ *     44-bit address   43     39 38    30 29    21 20    12 11      0
+ *                      [ PGD:5  ][ PUD:9 ][ PMD:9 ][ PTE:9 ][ offset ]
+ *
+ * A virtual page number (vpn) is the address without its offset, one u32. "The PMD entry" is the word in a PMD table that
+ * names a PTE table, as Linux says `pmd_t *`; functions here pass such words by address.
+ *
+ * Guarantee: an upper entry goes from none to naming a zeroed table under its lock, exactly once until it is cleared again.
+ *  1. allocate the table with no lock held; 2. take the lock of the entry (page_table_lock for PGD and PUD entries, the PMD table's
+ *  own lock for PMD entries); 3. if the entry is still none, count the table and store it; else free the table: another CPU won.
+ * An entry written into an upper table that was detached meanwhile would be lost with it: what keeps upper tables is the caller's lock.
+ * The store publishes the zeroed table; it pairs with the loads of lockless walkers in pteMap.ts, gupFast.ts and access.ts.
+ *
+ * Lock order: mmap_lock or VMA lock, page_table_lock, PMD lock, PTE lock. Source: Linux mm/memory.c (__pud_alloc, __pmd_alloc,
+ * __pte_alloc, pmd_install).
+ */
+
+import {
+  LEVEL_PMD,
+  LEVEL_PTE,
+  LEVEL_PUD,
+  PT_LIVE,
+  ptdescOfEntry,
+  tableAlloc,
+  tableFree,
+} from '../alloc/table.ts';
+import { LC_PAGE_TABLE, LC_PMD, spinLock, spinUnlock } from '../lock/lock.ts';
+import { violation } from '../observe/report.ts';
+import { CHECK } from '../word/check.ts';
+import { ORACLE_LOST_ENTRY, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT } from '../word/config.ts';
+import { entryMake, entryPresent, UPPER_FLAGS } from '../word/entry.ts';
+import { MM_PAGE_TABLE_LOCK, PT_LOCK, PT_STATE } from '../word/layout.ts';
+import { load, store } from '../word/word.ts';
+import { checkWalk, installsDone, tableInstalled, upperInstalled } from './hooks.ts';
+import { mmIncTables, pgdOffset, pmdOf, pmdOffset, pudOffset } from './offsets.ts';
+import { noteTableAllocated } from './wastedFrees.ts';
+
+/** Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive. */
+export function pudFind(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
+  const pgd = load(pgdOffset(mm, vpn));
+  return entryPresent(pgd) ? pudOffset(pgd, vpn) : 0;
+}
+
+/** Address of the PMD entry of `vpn`, 0 when an upper table is missing. Precondition as for pudFind. */
+export function pmdFind(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
+  return pmdOf(mm, vpn);
+}
+
+/**
+ * Makes the none entry at `entry` name a new table of `level` (for `first` and what follows), unless another CPU does first.
+ * `lock` protects the entry. Returns 1 when the entry names a table on return, 0 when there was no memory.
+ */
+function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lockClass: u32): u32 {
+  if (load(entry) !== 0) return 1;
+  const table = tableAlloc(level, mm, first, entry);
+  if (table === 0) return 0;
+  // A walk that installs several tables is done with the one before.
+  if (level === LEVEL_PTE) installsDone();
+  spinLock(lock, lockClass);
+  const won = load(entry) === 0;
+  if (CHECK >= 1 && (load(ptdescOfEntry(entry) + PT_STATE) & 0xff) !== PT_LIVE)
+    violation(ORACLE_LOST_ENTRY, entry, table, level);
+  if (won) {
+    mmIncTables(mm, level);
+    upperInstalled(entry);
+    if (level === LEVEL_PTE) tableInstalled(table);
+    store(entry, entryMake(table, UPPER_FLAGS));
+    if (level === LEVEL_PTE) noteTableAllocated(mm, first);
+  }
+  spinUnlock(lock, lockClass);
+  if (!won) tableFree(table);
+  return 1;
+}
+
+/** As pudFind, but allocates the PUD table; 0: no memory. Precondition: mmap_lock or the VMA lock, any mode. */
+export function pudAlloc(mm: u32, vpn: u32): u32 {
+  if (CHECK >= 2) checkWalk(mm);
+  const pgd = pgdOffset(mm, vpn);
+  const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
+  if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+    return 0;
+  return pudOffset(load(pgd), vpn);
+}
+
+/** As pmdFind, but allocates the upper tables; 0: no memory. Precondition as for pudAlloc. */
+export function pmdAlloc(mm: u32, vpn: u32): u32 {
+  const pud = pudAlloc(mm, vpn);
+  if (pud === 0) return 0;
+  const first: u32 = ((vpn >>> PUD_SHIFT) << PUD_SHIFT) >>> 0;
+  if (installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+    return 0;
+  return pmdOffset(load(pud), vpn);
+}
+
+/** Installs a PTE table when the PMD entry at `pmd` is none. Returns 1, or 0 when there is no memory. Precondition as for pudAlloc. */
+export function pteAlloc(mm: u32, pmd: u32, vpn: u32): u32 {
+  const first: u32 = ((vpn >>> PMD_SHIFT) << PMD_SHIFT) >>> 0;
+  return installTable(mm, pmd, LEVEL_PTE, first, ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
+}

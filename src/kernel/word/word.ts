@@ -1,0 +1,108 @@
+/**
+ * Words of the shared memory, JavaScript execution. The only kernel file that differs between executions: `word.wasm.ts`
+ * is its WebAssembly twin with the same contracts.
+ *
+ * Every address is a byte address, a multiple of 4; every value is a u32. All atomics are sequentially consistent, in
+ * both executions (ECMAScript's Atomics, WebAssembly's threads proposal), so the kernel's arguments never need a weaker
+ * order or a fence of their own.
+ *
+ * `peek` and `poke` are plain: for words that only their owning CPU touches, that a held lock covers, or that are
+ * constant while CPUs run. The place where the word is declared (layout.ts) says which.
+ */
+
+/** What the kernel asks of its host; see `attachMemory`. */
+export interface Host {
+  /** Nanoseconds of a monotonic clock, modulo 2^32. */
+  clockNs(): number;
+  /** Ends the calling CPU by throwing; `reason` is one of the HOST_ codes, `detail` a word for the report. */
+  end(reason: number, detail: number): void;
+}
+
+let words: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
+let signed: Int32Array<ArrayBufferLike> = new Int32Array(0);
+let host: Host = { clockNs: () => 0, end: () => {} };
+
+/** Points this execution at a memory and a host. One memory at a time for each instance of this module. */
+export function attachMemory(buffer: ArrayBufferLike, to: Host): void {
+  words = new Uint32Array(buffer);
+  signed = new Int32Array(buffer);
+  host = to;
+}
+
+/** Atomic load. */
+export function load(address: u32): u32 {
+  return Atomics.load(words, address >>> 2);
+}
+
+/** Atomic store. */
+export function store(address: u32, value: u32): void {
+  Atomics.store(words, address >>> 2, value);
+}
+
+/** Atomic exchange; returns the old value. */
+export function exchange(address: u32, value: u32): u32 {
+  return Atomics.exchange(words, address >>> 2, value);
+}
+
+/** Atomic compare-and-exchange; returns the old value, equal to `expected` when it stored. `expected` must be unsigned. */
+export function compareExchange(address: u32, expected: u32, value: u32): u32 {
+  return Atomics.compareExchange(words, address >>> 2, expected, value);
+}
+
+/** Atomic add modulo 2^32; returns the old value. */
+export function add(address: u32, value: u32): u32 {
+  return Atomics.add(words, address >>> 2, value);
+}
+
+/** Atomic subtract modulo 2^32; returns the old value. */
+export function sub(address: u32, value: u32): u32 {
+  return Atomics.sub(words, address >>> 2, value);
+}
+
+/** Atomic or; returns the old value. */
+export function or(address: u32, value: u32): u32 {
+  return Atomics.or(words, address >>> 2, value);
+}
+
+/** Atomic and; returns the old value. */
+export function and(address: u32, value: u32): u32 {
+  return Atomics.and(words, address >>> 2, value);
+}
+
+/** Plain load of a word that no other CPU may be writing. */
+export function peek(address: u32): u32 {
+  return words[address >>> 2]!;
+}
+
+/** Plain store to a word that no other CPU may be reading. */
+export function poke(address: u32, value: u32): void {
+  words[address >>> 2] = value;
+}
+
+/** Longest park, in ms: a writer that does not notify is seen after it all the same. */
+const PARK_MS = 0.1;
+
+/** Parks this CPU on the word at `address` while it is `value`, for PARK_MS at most; may return early. Pairs with `notify`. */
+export function parkOn(address: u32, value: u32): void {
+  Atomics.wait(signed, address >>> 2, value | 0, PARK_MS);
+}
+
+/** Wakes up to `count` CPUs parked on the word at `address`; returns how many there were. */
+export function notify(address: u32, count: u32): u32 {
+  return Atomics.notify(signed, address >>> 2, count);
+}
+
+/** Nanoseconds of the host's monotonic clock, modulo 2^32: differences up to 4.29 s mean something. */
+export function clockNs(): u32 {
+  return host.clockNs() >>> 0;
+}
+
+/** Ends this CPU; does not return. `reason` is one of the HOST_ codes of irq.ts. */
+export function endCpu(reason: u32, detail: u32): void {
+  host.end(reason, detail);
+}
+
+/** Plain stores of `value` to `count` words from `address` on, none of which another CPU may be using. */
+export function fillWords(address: u32, count: u32, value: u32): void {
+  words.fill(value, address >>> 2, (address >>> 2) + count);
+}
