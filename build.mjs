@@ -1,14 +1,14 @@
 /**
- * Builds dist/: the TypeScript with tsc, then for each check level the kernel twice, from the same files: a JavaScript copy
- * in dist/kernel/<level>/ and dist/kernel/<level>.wasm by AssemblyScript. Levels differ in one constant of check.ts;
- * the executions in word.ts. The explorer's kernel, all functions of which are generators, is made of the compiled JavaScript
- * in dist/kernel/coroutine/. WebAssembly kernels are made again only when a kernel source has changed.
+ * Builds dist/: the TypeScript with tsc, the kernel as coroutines for the explorer, and the kernel as WebAssembly, at the check levels that are
+ * asked for, beside tsc. What plug-ins, levels and constants do to the kernel's sources is the foundry's (src/foundry/); this file is the order.
+ *
+ *     node build.mjs [LEVEL...]      off, fast, full; default: fast, which `ptlab` runs. Others are built when a machine first wants them.
+ *     node build.mjs --catalogue     only src/foundry/catalogue.ts, which tsc needs
+ *     node build.mjs --level LEVEL   only that level's WebAssembly
  */
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -23,50 +23,63 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = fileURLToPath(new URL('.', import.meta.url));
 const kernel = join(root, 'src/kernel');
 const out = join(root, 'dist/kernel');
-const levels = { off: 0, fast: 1, full: 2 };
+const require = createRequire(import.meta.url);
 
-function compileTypeScript() {
-  const bin = join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc');
-  for (const stale of ['src', 'workers', 'bench', 'test'])
-    rmSync(join(root, 'dist', stale), { recursive: true, force: true });
-  const { status } = spawnSync(process.execPath, [bin, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exit(status ?? 1);
-  plainDeclarations(join(root, 'dist/src/kernel'));
-  plainDeclarations(join(root, 'dist/src/explore/portable'));
-  const cli = join(root, 'dist/src/cli/main.js');
-  if (existsSync(cli)) chmodSync(cli, 0o755);
+/** Compiles the foundry before anything else is: its types taken out, each file for itself. */
+function makeFoundry() {
+  const to = join(root, 'dist/src/foundry');
+  const { transformSync } = require('@swc/wasm-typescript');
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(join(root, 'src/foundry')).filter((file) =>
+    file.endsWith('.ts'),
+  )) {
+    const text = readFileSync(join(root, 'src/foundry', name), 'utf8');
+    const { code } = transformSync(text, { mode: 'strip-only', filename: name });
+    writeFileSync(
+      join(to, name.replace(/\.ts$/, '.js')),
+      code.replace(/( from '\.[^']+)\.ts'/g, "$1.js'"),
+    );
+  }
+}
+
+const foundry = (name) => import(pathToFileURL(join(root, `dist/src/foundry/${name}.js`)).href);
+
+/** Writes a file if that changes it. */
+function write(file, text) {
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
+}
+
+/** Runs Node to its end; the exit code. */
+function run(...args) {
+  return new Promise((resolve) =>
+    spawn(process.execPath, args, { cwd: root, stdio: 'inherit' }).on('exit', (code) =>
+      resolve(code ?? 1),
+    ),
+  );
+}
+
+async function makeCatalogue() {
+  const { catalogueText } = await foundry('plug');
+  write(join(root, 'src/foundry/catalogue.ts'), catalogueText(kernel));
 }
 
 /** A folder's declarations without the kernel's own name for numbers, which the package's users do not have. */
 function plainDeclarations(folder) {
-  for (const name of readdirSync(folder, { recursive: true }).filter((each) =>
-    each.endsWith('.d.ts'),
-  )) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith('.d.ts')) continue;
     const file = join(folder, name);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/\bu32\b/g, 'number'));
   }
 }
 
-/** check.ts (or its JavaScript) for one level. */
-function checkSource(text, level) {
-  const replaced = text.replace(/(CHECK(?:: u32)? = )\d/, `$1${level}`);
-  if (!/CHECK(?:: u32)? = \d/.test(text)) throw new Error('check.ts: no CHECK constant to replace');
-  return replaced;
-}
-
-function copyJavaScriptKernels() {
-  for (const [name, level] of Object.entries(levels)) {
-    const to = join(out, name);
-    rmSync(to, { recursive: true, force: true });
-    cpSync(join(root, 'dist/src/kernel'), to, {
-      recursive: true,
-      filter: (path) => !path.endsWith('.d.ts'),
-    });
-    const check = join(to, 'word/check.js');
-    writeFileSync(check, checkSource(readFileSync(check, 'utf8'), level));
+/** Puts the plug-ins into the compiled kernel. */
+async function plugCompiled() {
+  const { plugged, SOCKETS } = await foundry('plug');
+  const { asCompiled } = await foundry('strip');
+  for (const { hooks } of SOCKETS) {
+    const text = plugged(kernel, hooks, readFileSync(join(kernel, hooks), 'utf8'));
+    const file = hooks.replace(/\.ts$/, '.js');
+    writeFileSync(join(root, 'dist/src/kernel', file), asCompiled(hooks, text));
   }
 }
 
@@ -80,83 +93,44 @@ async function makeCoroutineKernel() {
   writeFileSync(join(to, 'sites.json'), JSON.stringify(sites));
 }
 
-/**
- * A kernel source as AssemblyScript is to see it. Paths lose their ending: with it, `export ... from` would load a second
- * instance of the module, with a current CPU of its own. A function whose doc comment ends in the tag @inline gets the decorator.
- */
-function portableSource(text) {
-  return text
-    .replace(/( from '\.[^']+)\.ts'/g, "$1'")
-    .replace(/(@inline\s*\*\/\n)(export )?function /g, '$1@inline\n$2function ');
+/** Takes away what is of other sources than these: whoever wants it finds that it is not there. */
+async function removeStale() {
+  const { wasmFiles, wasmIsNew } = await foundry('wasm');
+  const { LEVELS } = await foundry('sources');
+  for (const level of LEVELS)
+    if (!wasmIsNew(kernel, out, level))
+      for (const file of Object.values(wasmFiles(out, level))) rmSync(file, { force: true });
+  for (const name of existsSync(out) ? readdirSync(out) : [])
+    if (name.startsWith('js-')) rmSync(join(out, name), { recursive: true });
 }
 
-async function compileWasmKernels() {
-  const sources = readdirSync(kernel, { recursive: true })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
-    .toSorted();
-  const texts = new Map(
-    sources.map((name) => [name, portableSource(readFileSync(join(kernel, name), 'utf8'))]),
-  );
-  const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
-  for (const [name, text] of texts) hash.update(`${name}\0${text}\0`);
-  const digest = hash.digest('hex');
-  const stamp = join(out, 'wasm.stamp');
-  const built = Object.keys(levels).every((name) => existsSync(join(out, `${name}.wasm`)));
-  if (built && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
-  rmSync(stamp, { force: true });
-  const asc = await import('assemblyscript/asc');
-  for (const [name, level] of Object.entries(levels)) {
-    const readFile = (path) => {
-      const file = path
-        .replace(/\\/g, '/')
-        .replace(/^\.\//, '')
-        .replace(/\.ts\.ts$/, '.ts');
-      if (file === 'word/word.ts') return texts.get('word/word.wasm.ts');
-      if (file === 'word/check.ts') return checkSource(texts.get('word/check.ts'), level);
-      return texts.get(file) ?? null;
-    };
-    const { error, stderr } = await asc.main(
-      [
-        'index.ts',
-        '--outFile',
-        `${name}.wasm`,
-        '--textFile',
-        `${name}.wat`,
-        '--runtime',
-        'stub',
-        '--noExportMemory',
-        '--enable',
-        'threads',
-        '--importMemory',
-        '--sharedMemory',
-        '--initialMemory',
-        '1',
-        '--maximumMemory',
-        '65536',
-        '--memoryBase',
-        '0',
-        '--use',
-        'abort=',
-        '-O3',
-        '--noAssert',
-        '--converge',
-      ],
-      {
-        readFile,
-        writeFile: (file, contents) => writeFileSync(join(out, file), contents),
-        listFiles: () => [],
-      },
-    );
-    if (error) {
-      process.stderr.write(String(stderr));
-      throw error;
-    }
+async function build(levels) {
+  for (const stale of ['src', 'workers', 'bench', 'test'])
+    rmSync(join(root, 'dist', stale), { recursive: true, force: true });
+  makeFoundry();
+  await makeCatalogue();
+  await removeStale();
+  const { wasmIsNew } = await foundry('wasm');
+  const wanted = levels.filter((level) => !wasmIsNew(kernel, out, level));
+  const compiling = wanted.map((level) => run('build.mjs', '--level', level));
+  const tsc = join(require.resolve('typescript/package.json'), '../bin/tsc');
+  let failed = await run(tsc, '-p', 'tsconfig.build.json');
+  if (failed === 0) {
+    for (const folder of ['kernel', 'explore/portable'])
+      plainDeclarations(join(root, 'dist/src', folder));
+    await plugCompiled();
+    await makeCoroutineKernel();
+    chmodSync(join(root, 'dist/src/cli/main.js'), 0o755);
   }
-  writeFileSync(stamp, digest);
+  for (const code of await Promise.all(compiling)) failed ||= code;
+  process.exitCode = failed;
 }
 
-mkdirSync(out, { recursive: true });
-compileTypeScript();
-copyJavaScriptKernels();
-await makeCoroutineKernel();
-await compileWasmKernels();
+const [first, ...rest] = process.argv.slice(2);
+if (first === '--level') {
+  const { compileWasm } = await foundry('wasm');
+  for (const level of rest) await compileWasm(kernel, out, level);
+} else if (first === '--catalogue') {
+  makeFoundry();
+  await makeCatalogue();
+} else await build(first === undefined ? ['fast'] : [first, ...rest]);

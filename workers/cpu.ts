@@ -45,8 +45,7 @@ function endCpu(reason: number, detail: number): void {
 export default async function runCpu(task: CpuTask): Promise<void> {
   const offsetMs = clockOffsetMs(task.clockStartNs);
   const host = { clockNs: () => ((performance.now() + offsetMs) * 1e6) >>> 0, end: endCpu };
-  const { execution, check, memory, kernelFolder } = task;
-  const kernel = await loadKernel(execution, check, memory, host, kernelFolder);
+  const kernel = await loadKernel(task.kernel, task.memory, host);
   kernel.setThisCpu(task.cpu);
   const calls = new SystemCalls(kernel);
   await new Promise<void>((resolve, reject) => {
@@ -97,7 +96,7 @@ export default async function runCpu(task: CpuTask): Promise<void> {
         if (typeof body !== 'function') throw new TypeError(`${url}: no function ${name}`);
         return inKernel(() => body(view(task.cpu, [], []), argument) as unknown);
       },
-      daemons: () => inKernel(() => daemonLoop(kernel, new Int32Array(memory.buffer))),
+      daemons: () => inKernel(() => daemonLoop(kernel, new Int32Array(task.memory.buffer))),
       shutdown: () => resolve(),
     };
     serve(task.port, service);

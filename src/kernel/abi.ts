@@ -289,17 +289,6 @@ export {
   COUNTER_ZERO_PAGES_DROPPED,
 } from './observe/stats.ts';
 export {
-  CANDIDATE_AT,
-  CANDIDATE_FIRST,
-  CANDIDATE_GENERATION,
-  CANDIDATE_LEVEL_MASK,
-  CANDIDATE_MM,
-  CANDIDATE_MM_MASK,
-  CANDIDATE_SHIFT,
-  CANDIDATE_TRIES_MASK,
-  CANDIDATE_TRY,
-} from './protocols/async/candidates.ts';
-export {
   RCU_FREE_BATCH,
   RCU_FREE_TABLE,
   RCU_FREE_VMA,

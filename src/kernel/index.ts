@@ -36,7 +36,7 @@ export { beginOperation, endOperation, operationArguments } from './observe/oper
 export { eventsRecorded, violation } from './observe/report.ts';
 export { count, counterValue } from './observe/stats.ts';
 export { countLoggedWaits } from './observe/waitLog.ts';
-export { detachedTable, reclaimLocked } from './protocols/sync.ts';
+export { detachedTable, reclaimLocked } from './tables/zapDetach.ts';
 export {
   condResched,
   rcuBarrier,
@@ -75,7 +75,7 @@ export { anonPages, rssTotal } from './space/rss.ts';
 export { vmaAudit } from './space/vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './space/vmaLock.ts';
 export { gatherFinish, gatherStart } from './tables/gather.ts';
-export { walkBegin, walkEnd } from './tables/hooks.ts';
+export { walkBegin, walkEnd } from './word/hooks.ts';
 export { mmTables, pmdLock, pmdOf, pmdUnlock } from './tables/offsets.ts';
 export {
   pteLockOf,
@@ -98,3 +98,4 @@ export { uffdPending, uffdRead, uffdWake } from './watch/uffdFault.ts';
 export { cpuArea } from './word/layoutCpu.ts';
 export { cpuId, setThisCpu } from './word/percpu.ts';
 export { load, notify } from './word/word.ts';
+export { PLUGGED_PROTOCOL_HOOKS } from './word/hooks.ts';

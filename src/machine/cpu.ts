@@ -3,17 +3,14 @@ import type { WorkloadSpec } from '../experiment/workload.ts';
 import type { CpuLink } from './control.ts';
 import { errnoName } from './errno.ts';
 import type { SharedMemory } from './memory.ts';
-import type { CheckLevel, Execution } from './options.ts';
+import type { KernelCode } from './kernel.ts';
 
 /** What a CPU's worker is started with. */
 export interface CpuTask {
   cpu: number;
   memory: SharedMemory;
   port: MessagePort;
-  execution: Execution;
-  check: CheckLevel;
-  /** URL of the folder of a JavaScript kernel other than the built one; null: the built one. */
-  kernelFolder: string | null;
+  kernel: KernelCode;
   /** Start of every CPU's clock, nanoseconds of the process's monotonic clock. */
   clockStartNs: bigint;
 }

@@ -1,5 +1,6 @@
 /** The threads of a machine's CPUs: one worker each, with a link to it, and a task that lasts as long as the CPU. */
 import { MessageChannel } from 'node:worker_threads';
+import type { KernelCode } from './kernel.ts';
 import type { Piscina } from 'piscina';
 import { CpuLink } from './control.ts';
 import type { CpuService, CpuTask } from './cpu.ts';
@@ -20,11 +21,11 @@ function heapMb(options: ResolvedOptions): number {
   return options.inject.death?.kind === 'memory' ? 64 : 256;
 }
 
-/** Starts a thread for each CPU. `kernelFolder`: URL of the folder of the JavaScript kernel, null: the built one. */
+/** Starts a thread for each CPU, with an instance of `kernel`. */
 export function startThreads(
   options: ResolvedOptions,
   memory: SharedMemory,
-  kernelFolder: string | null,
+  kernel: KernelCode,
   died: (id: number, error: unknown) => Promise<void>,
 ): CpuThreads {
   const pool = startWorkers(cpusOf(options), {
@@ -39,9 +40,7 @@ export function startThreads(
       cpu: id,
       memory,
       port: port2,
-      execution: options.execution,
-      check: options.check,
-      kernelFolder,
+      kernel,
       clockStartNs,
     };
     const ended = pool.run(task, { name: 'cpu', transferList: [port2] });

@@ -10,6 +10,7 @@ import { allowDaemons, stopDaemons } from './daemonLoop.ts';
 import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
 import { createMemory, type SharedMemory } from './memory.ts';
+import { prepareKernel, type KernelCode } from './kernel.ts';
 import { makeMutantKernel } from './mutantKernel.ts';
 import {
   CHECK_LEVELS,
@@ -51,13 +52,13 @@ export class Machine implements AsyncDisposable {
   /** The rings as they were when a CPU had died. */
   #eventsAtDeath: MachineEvent[] | null = null;
 
-  /** `kernelFolder`: URL of the folder of the JavaScript kernel, when it is not the built one. */
-  constructor(options: ResolvedOptions, kernelFolder: string | null = null) {
+  /** A machine of `options` in `memory`, which was made for them, as `kernel` was for it. */
+  constructor(options: ResolvedOptions, memory: SharedMemory, kernel: KernelCode) {
     this.options = options;
     this.cpus = options.cpus;
-    this.memory = createMemory(options);
+    this.memory = memory;
     this.words = new Uint32Array(this.memory.buffer);
-    this.#threads = startThreads(options, this.memory, kernelFolder, (id, error) =>
+    this.#threads = startThreads(options, this.memory, kernel, (id, error) =>
       this.#died(id, error),
     );
     this.#links = this.#threads.links;
@@ -323,9 +324,11 @@ export class Machine implements AsyncDisposable {
 /** Boots a machine. Throws OptionError for an option that cannot be used, CpuDiedError when a CPU does not come up. */
 export async function boot(options: MachineOptions = {}): Promise<Machine> {
   const resolved = resolveOptions(options);
-  const { check, mutant } = resolved;
-  using kernel = mutant === null ? null : await makeMutantKernel(check, mutant);
-  const machine = new Machine(resolved, kernel?.folder ?? null);
+  const { execution, check, mutant } = resolved;
+  const memory = createMemory(resolved);
+  using patched = mutant === null ? null : await makeMutantKernel(check, mutant);
+  const kernel = await prepareKernel(execution, check, memory, patched?.folder ?? null);
+  const machine = new Machine(resolved, memory, kernel);
   try {
     await machine.ready();
     return machine;

@@ -30,6 +30,7 @@ import {
   THP_MODES,
   type ResolvedOptions,
 } from './options.ts';
+import { aboutProtocol } from './protocols.ts';
 import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */
@@ -67,7 +68,7 @@ export function cpusOf(options: ResolvedOptions): number {
 
 /** Entries of each CPU's ring of candidates; none for protocols that note no tables. */
 function candidateSlots({ protocol, candidates }: ResolvedOptions): number {
-  return protocol === 'async' ? candidates : 0;
+  return aboutProtocol(protocol).daemon === true ? candidates : 0;
 }
 
 /** Bytes of one event of a ring. */

@@ -3,10 +3,11 @@
  * only until every CPU has loaded it.
  */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { copyJavaScript } from '../foundry/javascript.ts';
 import { DIST } from './kernel.ts';
 import { OptionError, type CheckLevel } from './options.ts';
 
@@ -25,11 +26,8 @@ export async function makeMutantKernel(check: CheckLevel, name: string): Promise
   const folder = mkdtempSync(join(tmpdir(), 'ptlab-mutant-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
-    cpSync(fileURLToPath(new URL(`kernel/${check}/`, DIST)), folder, {
-      recursive: true,
-      filter: (path) => !path.endsWith('.map'),
-    });
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
+    const compiled = fileURLToPath(new URL('src/kernel', DIST));
+    copyJavaScript(compiled, folder, check);
     const module = modulePath(folder, mutant.patch.module);
     writeFileSync(module, patched(readFileSync(module, 'utf8'), mutant.patch));
   } catch (error) {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { CPUS_MAX, GATHER_BATCH_COUNT, GATHER_BATCH_ENTRIES } from '../kernel/abi.ts';
-import { PROTOCOLS, type Protocol } from './protocols.ts';
+import { EMPTINESS_MODES } from '../foundry/about.ts';
+import { aboutProtocol, DEFAULT_PROTOCOL, PROTOCOLS, type Protocol } from './protocols.ts';
 import { refusalOf } from './refusals.ts';
 
 export { PROTOCOL_CODES, PROTOCOLS, type Protocol } from './protocols.ts';
@@ -22,8 +23,7 @@ export const ZAP_MODES = ['page', 'folio'] as const;
 /** Where faults and khugepaged make huge pages. */
 export const THP_MODES = ['never', 'madvise', 'always'] as const;
 export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
-/** How protocol `pt-rwsem` knows that a table is empty. */
-export const EMPTINESS_MODES = ['scan', 'count'] as const;
+export { EMPTINESS_MODES };
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/word/check.ts`. */
 export const CHECK_LEVELS = ['off', 'fast', 'full'] as const;
@@ -206,7 +206,7 @@ export function checkKeys(option: string, value: unknown, known: readonly string
 
 const DEFAULTS: ResolvedOptions = {
   cpus: Math.min(availableParallelism(), CPUS_MAX),
-  protocol: 'sync',
+  protocol: DEFAULT_PROTOCOL,
   free: 'rcu',
   fault: 'vma-lock',
   zap: 'page',
@@ -281,9 +281,11 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
   ) as MachineOptions;
   const all = { ...DEFAULTS, ...(given.mutant !== undefined && { execution: 'js' }), ...given };
   const cpus = checkInteger('cpus', all.cpus, 1, CPUS_MAX);
+  const protocol = checkName('protocol', all.protocol, PROTOCOLS);
+  const hasDaemon = aboutProtocol(protocol).daemon === true;
   const resolved: ResolvedOptions = {
     cpus,
-    protocol: checkName('protocol', all.protocol, PROTOCOLS),
+    protocol,
     free: checkName('free', all.free, FREE_MODES),
     fault: checkName('fault', all.fault, FAULT_PATHS),
     zap: checkName('zap', all.zap, ZAP_MODES),
@@ -310,10 +312,10 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     asyncDelayMs: checkNumber('asyncDelayMs', all.asyncDelayMs, 0, 2000),
     asyncEager: checkBoolean('asyncEager', all.asyncEager),
     candidates: checkPowerOfTwo('candidates', all.candidates, 1, 1 << 20),
-    daemonCpu: checkBoolean('daemonCpu', given.daemonCpu ?? all.protocol === 'async'),
+    daemonCpu: checkBoolean('daemonCpu', given.daemonCpu ?? hasDaemon),
     wasteSlots: checkPowerOfTwo(
       'wasteSlots',
-      given.wasteSlots ?? (all.protocol === 'async' ? 4096 : 0),
+      given.wasteSlots ?? (hasDaemon ? 4096 : 0),
       0,
       1 << 20,
     ),

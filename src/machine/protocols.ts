@@ -1,58 +1,22 @@
-/** The reclaim protocols as users choose them: name, code in the kernel, one line, and what each cannot be combined with. */
-import {
-  PROTOCOL_ASYNC,
-  PROTOCOL_MMAP_WRITE,
-  PROTOCOL_NONE,
-  PROTOCOL_PT_RWSEM,
-  PROTOCOL_PTE_REFCOUNT,
-  PROTOCOL_SYNC,
-} from '../kernel/abi.ts';
-import type { Refusal } from './refusals.ts';
+/** The reclaim protocols as users choose them: what the files of `src/kernel/protocols/` say of themselves. */
+import type { ProtocolAbout } from '../foundry/about.ts';
+import { PROTOCOL_LIST } from '../foundry/catalogue.ts';
 
-export interface ProtocolEntry {
-  /** PROTOCOL_ in `src/kernel/word/config.ts`. */
-  code: number;
-  /** One line for `ptlab list`. */
-  summary: string;
-  /** Combinations that do not work with it; `option` is one of the others. */
-  refusals?: readonly Refusal[];
-}
-
-/** In the order of lists; `src/kernel/tables/hooks.ts` has what each does. */
-export const PROTOCOL_LIST = {
-  none: {
-    code: PROTOCOL_NONE,
-    summary: 'empty tables stay until munmap or exit, as in Linux before 6.14',
-  },
-  sync: {
-    code: PROTOCOL_SYNC,
-    summary: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
-  },
-  async: {
-    code: PROTOCOL_ASYNC,
-    summary:
-      'a background CPU frees tables that became empty, however they did, some time later; upper tables and those of the zero page, too',
-  },
-  'pte-refcount': {
-    code: PROTOCOL_PTE_REFCOUNT,
-    summary:
-      'each PTE table counts its entries and visitors; whoever drops the last count frees it (v3, November 2021)',
-  },
-  'pt-rwsem': {
-    code: PROTOCOL_PT_RWSEM,
-    summary:
-      'a second reader-writer lock per address space: walks take it for read; its writer frees empty tables of every level',
-  },
-  'mmap-write': {
-    code: PROTOCOL_MMAP_WRITE,
-    summary:
-      'looks for empty tables under mmap_lock for read, frees them under mmap_lock for write',
-  },
-} as const satisfies Readonly<Record<string, ProtocolEntry>>;
+export { PROTOCOL_LIST };
 
 export type Protocol = keyof typeof PROTOCOL_LIST;
+/** In the order of lists: the base, the default, then by name. */
 export const PROTOCOLS = Object.keys(PROTOCOL_LIST) as Protocol[];
+
+/** What a protocol says of itself. */
+export function aboutProtocol(name: Protocol): ProtocolAbout {
+  return PROTOCOL_LIST[name];
+}
+
+/** The one that runs when none is chosen. */
+export const DEFAULT_PROTOCOL: Protocol = PROTOCOLS.find((name) => aboutProtocol(name).isDefault)!;
+
 /** Codes by name. */
 export const PROTOCOL_CODES = Object.fromEntries(
-  Object.entries(PROTOCOL_LIST).map(([name, { code }]) => [name, code]),
+  PROTOCOLS.map((name) => [name, aboutProtocol(name).code]),
 ) as Readonly<Record<Protocol, number>>;

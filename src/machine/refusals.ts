@@ -3,8 +3,8 @@
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
 import { CPUS_MAX } from '../kernel/abi.ts';
-import type { ResolvedOptions } from './options.ts';
-import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
+import type { EmptinessMode, ResolvedOptions } from './options.ts';
+import { aboutProtocol, PROTOCOLS, type Protocol } from './protocols.ts';
 
 export interface Refusal {
   /** The option that the error names. */
@@ -15,7 +15,14 @@ export interface Refusal {
 }
 
 export const REFUSALS: readonly Refusal[] = [
-  ...Object.values<ProtocolEntry>(PROTOCOL_LIST).flatMap(({ refusals = [] }) => refusals),
+  ...PROTOCOLS.flatMap((name) =>
+    (aboutProtocol(name).refuses ?? []).map(({ option, value, reason }): Refusal => ({
+      option: option as keyof ResolvedOptions,
+      reason: `${reason} (protocol ${name})`,
+      when: (options) =>
+        options.protocol === name && options[option as keyof ResolvedOptions] === value,
+    })),
+  ),
   {
     option: 'daemonCpu',
     reason: `false with ${CPUS_MAX} CPUs: there is no further one`,
@@ -23,10 +30,15 @@ export const REFUSALS: readonly Refusal[] = [
   },
   {
     option: 'emptiness',
-    reason: 'scan: only protocol pt-rwsem keeps counts of entries to tell an empty table by',
-    when: ({ emptiness, protocol }) => emptiness === 'count' && protocol !== 'pt-rwsem',
+    reason: `scan: only ${PROTOCOLS.filter((name) => knowsEmptiness(name, 'count')).join(', ')} keeps counts of entries to tell an empty table by`,
+    when: ({ emptiness, protocol }) => !knowsEmptiness(protocol, emptiness),
   },
 ];
+
+/** Whether a protocol can tell an empty table in this way. */
+function knowsEmptiness(protocol: Protocol, mode: EmptinessMode): boolean {
+  return (aboutProtocol(protocol).emptiness ?? ['scan']).includes(mode);
+}
 
 /** The first refusal that applies, or null. */
 export function refusalOf(options: ResolvedOptions): Refusal | null {

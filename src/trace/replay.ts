@@ -7,6 +7,7 @@ import { DIST } from '../machine/kernel.ts';
 import { errnoName } from '../machine/errno.ts';
 import { AddressSpace } from '../machine/machine.ts';
 import type { Machine } from '../machine/machine.ts';
+import { aboutProtocol } from '../machine/protocols.ts';
 import type { SpaceStatistics } from '../machine/statistics.ts';
 import {
   CALL_BARRIER,
@@ -120,6 +121,7 @@ export async function replay(
   const start = space.statistics();
   const mms = new Uint32Array(shared(processes * 4));
   mms[0] = space.handle;
+  const hasDaemon = aboutProtocol(machine.options.protocol).daemon === true;
   const plan: ReplayPlan = {
     mms,
     operations,
@@ -128,8 +130,8 @@ export async function replay(
     progress: new Int32Array(shared(cpus * PROGRESS_WORDS * 4)),
     errnos: new Uint16Array(shared(count * 2)).fill(NOT_RUN),
     changes: cpus === 1 ? processes === 1 : conflicts,
-    daemons: machine.options.protocol === 'async',
-    clocked: machine.options.protocol === 'async' || machine.options.wasteSlots > 0,
+    daemons: hasDaemon,
+    clocked: hasDaemon || machine.options.wasteSlots > 0,
     timed: count > 0 && operations[(count - 1) * OP_FIELDS + FIELD_TIME_S] !== 0,
     tables: new Int32Array(shared(count * 4)),
     anonPages: new Int32Array(shared(count * 4)),

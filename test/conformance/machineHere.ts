@@ -2,7 +2,6 @@
  * A machine in this thread: the memory of a real one, a built kernel, no workers. All its CPUs run here, one at a time; those that
  * do not are idle. The clock is a counter, so that a run depends on nothing but its operations.
  */
-import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import {
   entryNumber,
@@ -15,12 +14,11 @@ import {
 } from '../../src/kernel/abi.ts';
 import * as layout from '../../src/kernel/abi.ts';
 import { audit } from '../../src/machine/audit/index.ts';
-import { DIST, type Host, type Kernel } from '../../src/machine/kernel.ts';
+import { loadKernel, prepareKernel, type Host, type Kernel } from '../../src/machine/kernel.ts';
 import { createMemory } from '../../src/machine/memory.ts';
 import {
   CHECK_LEVELS,
   resolveOptions,
-  type CheckLevel,
   type MachineOptions,
   type ResolvedOptions,
 } from '../../src/machine/options.ts';
@@ -40,17 +38,6 @@ export class Ended extends Error {
     this.reason = reason;
     this.detail = detail;
   }
-}
-
-const modules = new Map<CheckLevel, WebAssembly.Module>();
-
-async function wasmModule(check: CheckLevel): Promise<WebAssembly.Module> {
-  let module = modules.get(check);
-  if (module === undefined) {
-    module = await WebAssembly.compile(readFileSync(new URL(`kernel/${check}.wasm`, DIST)));
-    modules.set(check, module);
-  }
-  return module;
 }
 
 interface WordModule {
@@ -126,19 +113,10 @@ export class MachineHere {
         throw new Ended(reason, detail >>> 0);
       },
     };
-    if (options.execution === 'wasm') {
-      const instance = new WebAssembly.Instance(await wasmModule(options.check), {
-        env: { memory },
-        host: { clockNs: () => host.clockNs() | 0, end: host.end },
-      });
-      return new MachineHere(options, memory, instance.exports as unknown as Exports, clock, null);
-    }
-    const word = (await import(
-      new URL(`kernel/${options.check}/word/word.js`, DIST).href
-    )) as WordModule;
-    const kernel = (await import(
-      new URL(`kernel/${options.check}/index.js`, DIST).href
-    )) as Exports;
+    const code = await prepareKernel(options.execution, options.check, memory);
+    const kernel = (await loadKernel(code, memory, host)) as Exports;
+    if (code.execution === 'wasm') return new MachineHere(options, memory, kernel, clock, null);
+    const word = (await import(new URL('word/word.js', code.folder).href)) as WordModule;
     const attach = (): void => word.attachMemory(memory.buffer, host);
     return new MachineHere(options, memory, kernel, clock, attach);
   }

@@ -49,7 +49,7 @@ describe('one source', () => {
   test('calls one after another leave the memory that the js execution leaves', async () => {
     const memory = createMemory(options);
     const initial = new Uint32Array(memory.buffer).slice();
-    const folder = pathToFileURL(join(COMPILED, '../kernel/full/'));
+    const folder = pathToFileURL(join(COMPILED, 'kernel/'));
     const word = await import(new URL('word/word.js', folder).href);
     const js = (await import(new URL('index.js', folder).href)) as Record<
       string,

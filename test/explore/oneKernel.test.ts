@@ -40,7 +40,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Copies the compiled modules, with other constants; gives the folder's URL. */
 function compiledWith(name: string, constants: Readonly<Record<string, number>>): URL {
   const to = join(folder, name, 'dist/src');
-  for (const part of ['kernel', 'machine', 'explore/portable', 'explore/scenarios']) {
+  for (const part of ['foundry', 'kernel', 'machine', 'explore/portable', 'explore/scenarios']) {
     mkdirSync(join(to, part), { recursive: true });
     const files = readdirSync(join(COMPILED, part), { recursive: true, encoding: 'utf8' });
     for (const file of files.filter((each) => each.endsWith('.js'))) {

@@ -3,7 +3,7 @@
  * posts {result} or {error, reason}.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadKernel } from '../../dist/src/machine/kernel.js';
+import { loadKernel, prepareKernel } from '../../dist/src/machine/kernel.js';
 import { scenarios } from './threadScenarios.mjs';
 
 const { memory, execution, check, cpu, cpus, scenario, options, startedNs } = workerData;
@@ -16,7 +16,7 @@ class CpuEnded extends Error {
 }
 
 try {
-  const kernel = await loadKernel(execution, check, memory, {
+  const kernel = await loadKernel(await prepareKernel(execution, check, memory), memory, {
     clockNs: () => Number((process.hrtime.bigint() - startedNs) & 0xffffffffn),
     end: (reason, detail) => {
       throw new CpuEnded(reason, detail);

@@ -2,8 +2,8 @@
  * What each CPU of a real-thread test does. Addresses come from threads.ts by way of `options`; `at(address)` below is an
  * atomic read of one word. Loops are bounded by counts; waits by the kernel's own limit, or by `until`.
  */
-import * as layout from '../../dist/kernel/full/word/layout.js';
-import { RCU_TORTURE } from '../../dist/kernel/full/rcu/rcuCallbacks.js';
+import * as layout from '../../dist/src/kernel/word/layout.js';
+import { RCU_TORTURE } from '../../dist/src/kernel/rcu/rcuCallbacks.js';
 
 const OBJECT_BYTES = 64;
 const OBJECT_FREED = layout.RCU_HEAD_BYTES;

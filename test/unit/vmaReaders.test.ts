@@ -44,7 +44,7 @@ test('a locked VMA contains the page and does not change', async () => {
         mm,
         stopWord: STOP_WORD,
         pages: PAGES,
-        kernelUrl: new URL('../../dist/kernel/full/', import.meta.url).href,
+        kernelUrl: new URL('../../dist/src/kernel/', import.meta.url).href,
       },
     });
     workers.push(worker);

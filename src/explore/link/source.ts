@@ -4,9 +4,9 @@
  */
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { parse, type Program as ProgramNode } from 'acorn';
+import { StripError, withoutTypes } from '../../foundry/strip.ts';
 import { LinkError, type Patch } from './program.ts';
 
 /** A module's text and its syntax tree, with locations. */
@@ -16,19 +16,6 @@ export interface Source {
 }
 
 const known = new Map<string, Source & { changedMs: number }>();
-
-let swc: typeof import('@swc/wasm-typescript') | null = null;
-
-function withoutTypes(path: string, text: string): string {
-  // Loaded when it is needed: it takes longer than the rest of linking, in every thread.
-  swc ??= createRequire(import.meta.url)('@swc/wasm-typescript') as typeof swc & object;
-  try {
-    return swc.transformSync(text, { mode: 'strip-only', filename: path }).code;
-  } catch (error) {
-    const { message, startLine } = error as { message?: string; startLine?: number };
-    throw new LinkError(`${path}:${startLine ?? 0}: ${message ?? String(error)}`);
-  }
-}
 
 function parsed(path: string, text: string): Source {
   try {
@@ -42,6 +29,16 @@ function parsed(path: string, text: string): Source {
   }
 }
 
+/** A user's TypeScript as JavaScript. Throws LinkError. */
+function stripped(path: string, text: string): string {
+  try {
+    return withoutTypes(path, text);
+  } catch (error) {
+    if (error instanceof StripError) throw new LinkError(error.message);
+    throw error;
+  }
+}
+
 /** Reads a module, `patch` applied when given. Throws LinkError. */
 export function readModule(path: string, patch?: Patch): Source {
   if (!existsSync(path)) throw new LinkError(`${path}: no such module`);
@@ -49,7 +46,7 @@ export function readModule(path: string, patch?: Patch): Source {
   let source = known.get(path);
   if (source === undefined || source.changedMs !== changedMs) {
     const text = readFileSync(path, 'utf8');
-    source = { ...parsed(path, path.endsWith('.ts') ? withoutTypes(path, text) : text), changedMs };
+    source = { ...parsed(path, path.endsWith('.ts') ? stripped(path, text) : text), changedMs };
     known.set(path, source);
   }
   return patch === undefined ? source : parsed(path, patched(source.text, patch));

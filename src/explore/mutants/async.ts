@@ -45,8 +45,8 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     summary: 'mremap does not note a candidate again that it has moved',
     why: 'the name in the queue is that of the old place, and the flag keeps others from noting the table',
     patch: {
-      module: 'hooks',
-      find: 'if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) tableMoved(table);',
+      module: 'async',
+      find: 'tableMoved(table);',
       replace: '',
     },
     scenarios: ['scanMove'],

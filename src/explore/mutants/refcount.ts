@@ -74,20 +74,8 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     why: 'a reader that ends its visit holds no lock that keeps munmap away: both take the table',
     patch: {
       module: 'pteRefcount',
-      find: `pmdLock(pmd);
-        const value = load(pmd);
-        const table = entryNamesTable(value) ? entryNumber(value) : 0;
-        if (table !== 0) {
-            store(pmd, 0);
-            tableDetach(table);
-        }
-        pmdUnlock(pmd);`,
-      replace: `const value = load(pmd);
-        const table = entryNamesTable(value) ? entryNumber(value) : 0;
-        if (table !== 0) {
-            store(pmd, 0);
-            tableDetach(table);
-        }`,
+      find: 'return level === LEVEL_PTE;',
+      replace: 'return false;',
     },
     scenarios: ['countPutMunmap'],
     findings: ['accounting', 'plain race', 'table-use-after-free'],
@@ -153,9 +141,8 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     summary: 'a walk that installs a table keeps its count of it',
     why: 'the count never becomes zero: a table that is empty stays until munmap',
     patch: {
-      module: 'hooks',
-      find: `if (counted())
-        refcountPutInstalled();`,
+      module: 'pteRefcount',
+      find: 'drop(table, 1);',
       replace: '',
     },
     scenarios: ['countMoveEntries'],

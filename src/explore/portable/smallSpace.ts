@@ -8,13 +8,13 @@ import {
   MADV_DONTNEED,
   MMAP_SHARED,
   PMD_PAGES,
-  PROTOCOL_ASYNC,
   VM_READ,
   VM_WRITE,
 } from '../../kernel/word/config.ts';
 import { drainDaemons, runDaemons } from '../../kernel/daemons/daemons.ts';
 import { entryHuge, hugePart } from '../../kernel/word/entry.ts';
-import { H_PROTOCOL, H_TABLES, tableAddress, VMA_INODE } from '../../kernel/word/layout.ts';
+import { freesLater } from '../../kernel/word/hooks.ts';
+import { H_TABLES, tableAddress, VMA_INODE } from '../../kernel/word/layout.ts';
 import { doMadvise } from '../../kernel/calls/madvise.ts';
 import { mmCreate } from '../../kernel/space/mm.ts';
 import { doMmap } from '../../kernel/calls/mmap.ts';
@@ -67,7 +67,7 @@ export function touchPages(mm: u32, start: u32, end: u32): void {
  */
 export function zapAndReclaim(mm: u32, start: u32, pages: u32): void {
   expect(doMadvise(mm, start, pages, MADV_DONTNEED) === 0, 'madvise succeeds');
-  if (peek(H_PROTOCOL) === PROTOCOL_ASYNC) runDaemons();
+  if (freesLater()) runDaemons();
 }
 
 /** Has `cpu` write to page `vpn`, so that its TLB holds the translation and `mm` is its address space from here on. */

@@ -21,7 +21,7 @@ import { anonVmaLockRead, anonVmaUnlockRead } from '../../kernel/space/anonVma.t
 import { entryNumber, entryPresent, PTE_WRITE } from '../../kernel/word/entry.ts';
 import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
 import { VMA_ANON } from '../../kernel/word/layout.ts';
-import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { walkBegin, walkEnd } from '../../kernel/word/hooks.ts';
 import { findVma } from '../../kernel/space/vma.ts';
 import { pmdFind } from '../../kernel/tables/walk.ts';
 

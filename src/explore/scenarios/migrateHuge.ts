@@ -19,7 +19,7 @@ import {
   touchPages,
 } from '../portable/scenarioApi.ts';
 import { entryNumber } from '../../kernel/word/entry.ts';
-import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { walkBegin, walkEnd } from '../../kernel/word/hooks.ts';
 import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {

@@ -18,7 +18,7 @@ import {
   walkBegin,
   walkEnd,
 } from '../portable/scenarioApi.ts';
-import { reclaimUnderPtLock } from '../../kernel/protocols/ptRwsem.ts';
+import { rangeZapped } from '../../kernel/protocols/ptRwsem.ts';
 import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
 
 export const about = {
@@ -39,7 +39,7 @@ export function setUp(): void {
 }
 
 function reclaim(): void {
-  reclaimUnderPtLock(mm, 0, PMD_PAGES);
+  rangeZapped(mm, 0, PMD_PAGES);
 }
 
 function fault(): void {

@@ -15,7 +15,7 @@ import {
   walkBegin,
   walkEnd,
 } from '../portable/scenarioApi.ts';
-import { reclaimUnderPtLock } from '../../kernel/protocols/ptRwsem.ts';
+import { rangeZapped } from '../../kernel/protocols/ptRwsem.ts';
 import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
 
 export const about = {
@@ -38,7 +38,7 @@ export function setUp(): void {
 
 function reclaim(cpu: u32): void {
   const first = cpu === 0 ? 0 : PMD_PAGES;
-  reclaimUnderPtLock(mm, first, first + PMD_PAGES);
+  rangeZapped(mm, first, first + PMD_PAGES);
 }
 
 export const cpus = [reclaim, reclaim];

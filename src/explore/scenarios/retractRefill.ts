@@ -24,7 +24,7 @@ import {
 import { collapseFile } from '../../kernel/calls/collapseFile.ts';
 import { SCAN_PTE_MAPPED_HUGEPAGE } from '../../kernel/calls/collapseScan.ts';
 import { mmapReadLock, mmapReadUnlock } from '../../kernel/sleep/mmapLock.ts';
-import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { walkBegin, walkEnd } from '../../kernel/word/hooks.ts';
 import { pmdAlloc, pteAlloc } from '../../kernel/tables/walk.ts';
 import { pmdOf } from '../../kernel/tables/offsets.ts';
 

@@ -29,7 +29,7 @@ import {
 } from '../portable/scenarioApi.ts';
 import { entryHuge, entryNumber, entryPresent } from '../../kernel/word/entry.ts';
 import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
-import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { walkBegin, walkEnd } from '../../kernel/word/hooks.ts';
 import { pmdFind } from '../../kernel/tables/walk.ts';
 
 export const about = {

@@ -23,7 +23,7 @@ import {
 import { entryNumber } from '../../kernel/word/entry.ts';
 import { folioGet, folioLarge } from '../../kernel/alloc/folio.ts';
 import { splitHugePmd } from '../../kernel/huge/hugePmd.ts';
-import { walkBegin, walkEnd } from '../../kernel/tables/hooks.ts';
+import { walkBegin, walkEnd } from '../../kernel/word/hooks.ts';
 import { folioTrylock, folioUnlock } from '../../kernel/sleep/sleepLock.ts';
 import { splitFolio } from '../../kernel/rmap/splitFolio.ts';
 import { pmdFind } from '../../kernel/tables/walk.ts';

@@ -7,19 +7,18 @@
  * Expected: no violation, no deadlock between PMD lock and PTE lock; the table is gone, freed once.
  */
 
+import { runProtocol } from '../../kernel/word/run.ts';
 import {
   anonPages,
   expect,
   finishDaemons,
   mmTables,
   newSpace,
-  peek,
   PMD_PAGES,
   PROTOCOL_NONE,
   touchPages,
   zapAndReclaim,
 } from '../portable/scenarioApi.ts';
-import { H_PROTOCOL } from '../../kernel/word/layout.ts';
 
 export const about = {
   summary:
@@ -49,6 +48,6 @@ export const cpus = [zap, zap];
 export function finish(): void {
   finishDaemons();
   expect(anonPages(mm) === 0, 'no page is mapped');
-  const frees = peek(H_PROTOCOL) !== PROTOCOL_NONE;
+  const frees = runProtocol() !== PROTOCOL_NONE;
   expect(!frees || mmTables(mm) <= upperTables, 'the empty table is gone');
 }

@@ -48,7 +48,7 @@ import { folioWaitUnlocked } from '../sleep/sleepLock.ts';
 import { RSS_SWAP, rssSub } from '../space/rss.ts';
 import { vmaLookup } from '../space/vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from '../space/vmaLock.ts';
-import { tableLeft, walkBegin, walkEnd } from '../tables/hooks.ts';
+import { tableLeft, walkBegin, walkEnd } from '../word/hooks.ts';
 import {
   clearPte,
   pteOffsetMap,
@@ -96,8 +96,9 @@ import {
   PTE_WRITE,
   UFFD_MARKER,
 } from '../word/entry.ts';
-import { C_FAULT_FOLIO, H_FAULT_PATH, H_THP, VMA_FLAGS, VMA_INODE } from '../word/layout.ts';
+import { C_FAULT_FOLIO, H_THP, VMA_FLAGS, VMA_INODE } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runFaultPath } from '../word/run.ts';
 import { load, peek } from '../word/word.ts';
 
 /** Whether the rights of a VMA refuse the access. */
@@ -289,7 +290,7 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
  */
 export function userFault(mm: u32, vpn: u32, write: u32): u32 {
   count(COUNTER_FAULTS);
-  const path = peek(H_FAULT_PATH);
+  const path = runFaultPath();
   if (path === FAULT_SPECULATIVE) {
     if (faultSpeculatively(mm, vpn, write)) return 0;
     count(COUNTER_FAULT_RETRIES);

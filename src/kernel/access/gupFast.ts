@@ -30,7 +30,7 @@ import { count, COUNTER_GUP_FAST, COUNTER_GUP_SLOW } from '../observe/stats.ts';
 import { mmapReadLock, mmapReadUnlock } from '../sleep/mmapLock.ts';
 import { pinFolio, unpinFolio } from '../space/pin.ts';
 import { vmaLookup } from '../space/vma.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { hugeFirst, pmdUnlock, pteOffset } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

@@ -11,7 +11,7 @@ import { condResched } from '../rcu/rcu.ts';
 import { mmapReadLock, mmapReadUnlock } from '../sleep/mmapLock.ts';
 import { folioWaitUnlocked } from '../sleep/sleepLock.ts';
 import { findVma, vmaLookup } from '../space/vma.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { pmdUnlock } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

@@ -16,6 +16,7 @@
  * Lock order: G_TABLE_LOCK is innermost. Source: Linux include/linux/mm.h (pagetable_alloc, pagetable_free), mm/pgtable-generic.c.
  */
 
+import { checkTableFree } from '../word/hooks.ts';
 import { LC_PTE, LC_TABLES, lockOwner, spinLock, spinUnlock } from '../lock/lock.ts';
 import { injectFailure, injectNth } from '../observe/inject.ts';
 import {
@@ -32,7 +33,6 @@ import {
   ORACLE_NONEMPTY_TABLE_FREED,
   ORACLE_TABLE_USE_AFTER_FREE,
   POISON_TABLE,
-  PROTOCOL_PTE_REFCOUNT,
   TABLE_BITS,
   TABLE_CACHE_BATCH,
   TABLE_CACHE_HIGH,
@@ -49,7 +49,6 @@ import {
   G_TABLES_HELD,
   H_INJECT_BATCH,
   H_INJECT_TABLE,
-  H_PROTOCOL,
   H_PTDESCS,
   H_TABLES,
   LOCK_AUX,
@@ -241,10 +240,7 @@ function checkTableAtFree(table: u32, state: u32): void {
       return;
     }
   }
-  if (state >>> 8 === LEVEL_PTE && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
-    const visitors = load(desc + PT_COUNT);
-    if (visitors !== 0) violation(ORACLE_TABLE_USE_AFTER_FREE, table, visitors, load(desc + PT_OP));
-  }
+  if (state >>> 8 === LEVEL_PTE) checkTableFree(table);
 }
 
 /**

@@ -50,7 +50,7 @@ import {
   upperInstalled,
   walkBegin,
   walkEnd,
-} from '../tables/hooks.ts';
+} from '../word/hooks.ts';
 import { pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { clearPte, pteOffsetMap, pteUnmap } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

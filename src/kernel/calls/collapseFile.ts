@@ -48,7 +48,7 @@ import { folioMapCount, folioMapped, rmapRemovePtes } from '../space/mapcount.ts
 import { rssKind, rssSub } from '../space/rss.ts';
 import { linearPageIndex } from '../space/vma.ts';
 import { gatherFinish, gatherStart } from '../tables/gather.ts';
-import { reshapeBegin, reshapeEnd, walkBegin, walkEnd } from '../tables/hooks.ts';
+import { emptyTableGoes, reshapeBegin, reshapeEnd, walkBegin, walkEnd } from '../word/hooks.ts';
 import { pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import {
   clearPte,
@@ -60,7 +60,7 @@ import {
   pteUnmapUnlock,
 } from '../tables/pteMap.ts';
 import { pmdAlloc, pmdFind } from '../tables/walk.ts';
-import { PMD_PAGES, PMD_SHIFT, PROTOCOL_PTE_REFCOUNT } from '../word/config.ts';
+import { PMD_PAGES, PMD_SHIFT } from '../word/config.ts';
 import { entryNumber, entryPresent, PTE_SPECIAL } from '../word/entry.ts';
 import {
   C_COLLAPSE,
@@ -68,7 +68,6 @@ import {
   F_NEXT,
   F_REF,
   H_MAX_PTES_NONE,
-  H_PROTOCOL,
   INODE_PAGES,
   INODE_STATE,
   VMA_INODE,
@@ -289,7 +288,7 @@ function mapFolio(mm: u32, vma: u32, first: u32, head: u32, install: u32): u32 {
   const pmd = pmdAlloc(mm, first);
   let result = pmd === 0 ? SCAN_FAIL : pmdForCollapse(pmd);
   let table: u32 = 0;
-  if (result === SCAN_SUCCEED && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) {
+  if (result === SCAN_SUCCEED && emptyTableGoes()) {
     if (!emptyCounted(mm, pmd, first, head)) result = SCAN_FAIL;
   } else if (result === SCAN_SUCCEED) {
     table = emptyTable(mm, pmd, first, head);

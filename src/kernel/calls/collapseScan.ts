@@ -18,7 +18,7 @@
 
 import { F_ANON, folioFlags, folioHead, folioOf } from '../alloc/folio.ts';
 import { folioMapCount, pageMapCount } from '../space/mapcount.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';
 import { VM_UFFD_FLAGS } from '../watch/uffdRange.ts';

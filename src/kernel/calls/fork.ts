@@ -50,7 +50,7 @@ import { maybePinned } from '../space/pin.ts';
 import { entryCounted, RSS_SWAP, rssAdd, rssKind } from '../space/rss.ts';
 import { vmaFirst, vmaFree, vmaNew, vmaNext } from '../space/vma.ts';
 import { vmaStartWrite } from '../space/vmaLock.ts';
-import { walkBegin, walkBeginSecond, walkEnd, walkEndSecond } from '../tables/hooks.ts';
+import { walkBegin, walkBeginSecond, walkEnd, walkEndSecond } from '../word/hooks.ts';
 import { spanEnd } from '../tables/offsets.ts';
 import {
   mappedPmd,

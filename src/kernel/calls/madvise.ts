@@ -37,7 +37,7 @@ import { entryCounted, RSS_SWAP, rssSub } from '../space/rss.ts';
 import { findVma } from '../space/vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from '../space/vmaLock.ts';
 import { gatherFinish, gatherNoteRange, gatherSetMarkers, gatherStart } from '../tables/gather.ts';
-import { rangeZapped, walkBegin, walkEnd } from '../tables/hooks.ts';
+import { rangeZapped, walkBegin, walkEnd } from '../word/hooks.ts';
 import { spanEnd } from '../tables/offsets.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';
@@ -72,15 +72,8 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
 } from '../word/entry.ts';
-import {
-  F_FLAGS,
-  H_FAULT_PATH,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_INODE,
-  VMA_MM,
-  VMA_START,
-} from '../word/layout.ts';
+import { F_FLAGS, VMA_END, VMA_FLAGS, VMA_INODE, VMA_MM, VMA_START } from '../word/layout.ts';
+import { runFaultPath } from '../word/run.ts';
 import { and, load, or, peek, store } from '../word/word.ts';
 import { unmapPageRange } from '../zap/zap.ts';
 import { folioPteBatch } from '../zap/zapFolio.ts';
@@ -224,9 +217,7 @@ function adviseVmas(mm: u32, start: u32, end: u32, advice: u32): u32 {
 
 /** Whether `advice` is one of those that one VMA's lock suffices for. */
 function vmaLockSuffices(advice: u32): boolean {
-  return (
-    peek(H_FAULT_PATH) === FAULT_VMA_LOCK && (advice === MADV_DONTNEED || advice === MADV_FREE)
-  );
+  return runFaultPath() === FAULT_VMA_LOCK && (advice === MADV_DONTNEED || advice === MADV_FREE);
 }
 
 /**

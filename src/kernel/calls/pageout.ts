@@ -37,7 +37,7 @@ import { tryToUnmap } from '../rmap/rmap.ts';
 import { folioTrylock, folioUnlock } from '../sleep/sleepLock.ts';
 import { folioMapCount, folioMapped } from '../space/mapcount.ts';
 import { entryCounted } from '../space/rss.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { spanEnd } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

@@ -21,7 +21,7 @@ import { freeDeposited } from '../huge/hugeDeposit.ts';
 import { count, COUNTER_TABLES_RETRACTED } from '../observe/stats.ts';
 import { iMmapFirst, iMmapLockRead, iMmapNext, iMmapUnlockRead } from '../space/iMmap.ts';
 import { gatherFinish, gatherStart } from '../tables/gather.ts';
-import { reshapeBegin, reshapeEnd, upperCleared } from '../tables/hooks.ts';
+import { emptyTableGoes, reshapeBegin, reshapeEnd, upperCleared } from '../word/hooks.ts';
 import { pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import {
   clearPte,
@@ -33,18 +33,10 @@ import {
   pteUnmapUnlock,
 } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';
-import { PMD_PAGES, PROTOCOL_PTE_REFCOUNT, VM_UFFD_WP } from '../word/config.ts';
+import { PMD_PAGES, VM_UFFD_WP } from '../word/config.ts';
 import { entryNamesTable, entryNumber, UFFD_MARKER } from '../word/entry.ts';
-import {
-  H_PROTOCOL,
-  VMA_ANON,
-  VMA_END,
-  VMA_FLAGS,
-  VMA_MM,
-  VMA_PGOFF,
-  VMA_START,
-} from '../word/layout.ts';
-import { exchange, load, peek } from '../word/word.ts';
+import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_MM, VMA_PGOFF, VMA_START } from '../word/layout.ts';
+import { exchange, load } from '../word/word.ts';
 
 /** Whether entries of `vma` may be other than those of the object's pages. */
 function mayHaveOwnEntries(vma: u32): boolean {
@@ -119,7 +111,7 @@ function retractFrom(vma: u32, index: u32): void {
   reshapeBegin(mm);
   const pmd = pmdFind(mm, first);
   let table: u32 = 0;
-  if (pmd !== 0 && peek(H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT) emptyCountedTable(vma, pmd, first);
+  if (pmd !== 0 && emptyTableGoes()) emptyCountedTable(vma, pmd, first);
   else if (pmd !== 0) table = retractTable(vma, mm, pmd, first);
   reshapeEnd(mm);
   if (table !== 0) {

@@ -2,7 +2,7 @@
  * Daemons: what kernel threads do in the background, one bounded pass after the other. Each has a pass of its own that returns how much it did,
  * 0 when there is nothing to do; none of them keeps a lock, an RCU section or an address space over its end.
  *
- *     asyncReclaim.ts    frees tables that emptied (protocol `async`)
+ *     daemonPass         what the protocol does in the background (word/hooks.ts)
  *     khugepaged.ts      makes spans huge (option `thp`), H_SCAN_SLEEP_NS after its last pass
  *     splitFolio.ts      splits folios of which some pages are not mapped any more, as Linux's shrinker does when memory is short
  *
@@ -12,9 +12,9 @@
  * Source: Linux mm/khugepaged.c (khugepaged), mm/vmscan.c (kswapd), mm/huge_memory.c (deferred_split_scan): loops of bounded work.
  */
 
-import { asyncReclaimPass } from '../protocols/async/asyncReclaim.ts';
 import { deferredSplitPass } from '../rmap/splitFolio.ts';
 import { SCAN_BATCH } from '../word/config.ts';
+import { daemonPass } from '../word/hooks.ts';
 import { khugepagedDue, khugepagedPass } from './khugepaged.ts';
 
 /** Rounds after which `drainDaemons` gives up; what one frees may be work for the next, level by level. */
@@ -22,7 +22,7 @@ const DRAIN_ROUNDS: u32 = 16;
 
 /** One bounded pass of every daemon. Returns how much was done; 0: nothing to do now. No lock held, no RCU section. */
 export function runDaemons(): u32 {
-  let done = asyncReclaimPass(SCAN_BATCH, 0);
+  let done = daemonPass(SCAN_BATCH, 0);
   if (khugepagedDue()) done += khugepagedPass();
   return done + deferredSplitPass();
 }
@@ -33,6 +33,6 @@ export function runDaemons(): u32 {
  */
 export function drainDaemons(): void {
   for (let round: u32 = 0; round < DRAIN_ROUNDS; round += 1) {
-    if (asyncReclaimPass(0xffffffff, 1) === 0) return;
+    if (daemonPass(0xffffffff, 1) === 0) return;
   }
 }

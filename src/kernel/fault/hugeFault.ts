@@ -26,7 +26,7 @@ import { count, COUNTER_HUGE_FALLBACKS, COUNTER_HUGE_FAULTS } from '../observe/s
 import { rmapAddPmd } from '../space/mapcount.ts';
 import { RSS_ANON, rssAdd } from '../space/rss.ts';
 import { linearPageIndex } from '../space/vma.ts';
-import { upperInstalled } from '../tables/hooks.ts';
+import { upperInstalled } from '../word/hooks.ts';
 import { hugeFirst, pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { handleUserfault, UFFD_FAULT_MISSING } from '../watch/uffdFault.ts';
 import {

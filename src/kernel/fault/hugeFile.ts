@@ -11,7 +11,7 @@ import { F_DIRTY, F_SHMEM, folioGet, folioOf, folioOrder } from '../alloc/folio.
 import { rmapAddPmd } from '../space/mapcount.ts';
 import { RSS_FILE, RSS_SHMEM, rssAdd } from '../space/rss.ts';
 import { linearPageIndex } from '../space/vma.ts';
-import { upperInstalled } from '../tables/hooks.ts';
+import { upperInstalled } from '../word/hooks.ts';
 import { hugeFirst, pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { PMD_PAGES, PMD_SHIFT, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from '../word/config.ts';
 import { entryFlags, entryMake, PTE_DIRTY, PTE_HUGE, PTE_WRITE } from '../word/entry.ts';

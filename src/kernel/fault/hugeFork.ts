@@ -32,7 +32,7 @@ import { LC_PMD, spinLockNested, spinUnlock } from '../lock/lock.ts';
 import { rmapAddPmd } from '../space/mapcount.ts';
 import { maybePinned } from '../space/pin.ts';
 import { RSS_ANON, rssAdd } from '../space/rss.ts';
-import { upperInstalled } from '../tables/hooks.ts';
+import { upperInstalled } from '../word/hooks.ts';
 import { hugeFirst, pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { ENOMEM, PMD_PAGES } from '../word/config.ts';
 import {

@@ -33,7 +33,7 @@ import { count, COUNTER_HUGE_SPLITS, COUNTER_HUGE_ZAPS } from '../observe/stats.
 import { folioMapCount, rmapAddPtes, rmapRemovePmd } from '../space/mapcount.ts';
 import { rssKind, rssSub } from '../space/rss.ts';
 import { gatherNoteRange, gatherPage } from '../tables/gather.ts';
-import { upperCleared, upperInstalled, walkBegin, walkEnd } from '../tables/hooks.ts';
+import { upperCleared, upperInstalled, walkBegin, walkEnd } from '../word/hooks.ts';
 import { hugeFirst, pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { setPte } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

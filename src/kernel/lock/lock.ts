@@ -49,12 +49,12 @@ import {
   C_WAIT_HOLDER,
   C_WAIT_SINCE,
   C_WAIT_TIMED,
-  H_LOCK_KIND,
   LOCK_LAST,
   LOCK_OWNER,
   LOCK_WORD,
 } from '../word/layout.ts';
 import { cpuId, thisCpu } from '../word/percpu.ts';
+import { runLockKind } from '../word/run.ts';
 import { clockNs, compareExchange, exchange, load, notify, peek, poke } from '../word/word.ts';
 import { mcsLock, mcsTrylock, mcsUnlock } from './kinds/mcs.ts';
 import { tasLockSlow, tasTrylock, tasUnlock } from './kinds/tas.ts';
@@ -85,7 +85,7 @@ const WAITERS: u32 = 0x80000000;
 /** Kind of the locks of class `cls` in this run. */
 function lockKind(cls: u32): u32 {
   if (cls > LC_PAGE_TABLE) return LOCK_ADAPTIVE;
-  return peek(H_LOCK_KIND);
+  return runLockKind();
 }
 
 /**
@@ -99,7 +99,7 @@ export function spinLock(lock: u32, cls: u32): void {
     takeWord(lock + LOCK_WORD, cpuId() + 1);
     lockAcquired(lock, cls);
   } else if (
-    peek(H_LOCK_KIND) === LOCK_ADAPTIVE &&
+    runLockKind() === LOCK_ADAPTIVE &&
     compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0
   )
     lockAcquired(lock, cls);
@@ -136,7 +136,7 @@ export function spinUnlock(lock: u32, cls: u32): void {
     violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
   lockReleases(lock, cls, lock + LOCK_LAST);
   // The exchange publishes the critical section; pairs with the compare-and-exchange of the next holder.
-  if (peek(H_LOCK_KIND) !== LOCK_ADAPTIVE) release(lock, cls);
+  if (runLockKind() !== LOCK_ADAPTIVE) release(lock, cls);
   else if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
 }
 

@@ -33,6 +33,11 @@ import { PMD_PAGES } from '../word/config.ts';
 import { VMA_END, VMA_START } from '../word/layout.ts';
 import { load } from '../word/word.ts';
 
+export const about = {
+  name: 'mmap-write',
+  summary: 'looks for empty tables under mmap_lock for read, frees them under mmap_lock for write',
+};
+
 /** PMD entries that are looked at under one hold of mmap_lock for write. */
 const SPANS: u32 = 64;
 
@@ -70,7 +75,7 @@ function unlink(gather: u32, mm: u32, vpn: u32): void {
 }
 
 /** Frees the empty PTE tables of [start, end). No lock held. */
-export function reclaimUnderMmapWrite(mm: u32, start: u32, end: u32): void {
+export function rangeZapped(mm: u32, start: u32, end: u32): void {
   let vpn = start;
   while (vpn !== end) {
     mmapReadLock(mm);

@@ -18,7 +18,7 @@
  * speculative faults, which commit under the PTE lock; so PTE tables are detached under PMD and PTE lock, whose holder looks at the PMD again.
  *
  * Oracle (full checks): who finds or allocates an upper entry, or maps a PTE table, without this lock, outside of RCU sections and with interrupts enabled, is
- * a `lock-order` violation (`checkPtLock`).
+ * a `lock-order` violation (`checkWalk`).
  *
  * Lock order: anon_vma, this lock, page_table_lock, PMD lock, PTE lock. Cost: two atomics per walk operation on one cache line per address space; a
  * removal stops all walks of the address space. Cannot free: tables that became empty otherwise than by MADV_DONTNEED, until one covers them.
@@ -26,7 +26,7 @@
  * Source: Gunthorpe in the thread of "Free user PTE page table pages" (2021).
  */
 
-import { LEVEL_PMD, LEVEL_PUD } from '../alloc/table.ts';
+import { LEVEL_PMD, LEVEL_PUD, ptdescOfEntry } from '../alloc/table.ts';
 import { syncPoint } from '../cpu/syncPoint.ts';
 import { LC_PT_READ } from '../observe/lockOrder.ts';
 import { violation } from '../observe/report.ts';
@@ -44,7 +44,14 @@ import {
   rwsemWriteLock,
   rwsemWriteUnlock,
 } from '../sleep/rwsem.ts';
-import { detachEmpty, handOver, nextEmpty, tableEmpty } from '../tables/emptiness.ts';
+import {
+  countCleared,
+  countInstalled,
+  detachEmpty,
+  handOver,
+  nextEmpty,
+  tableEmpty,
+} from '../tables/emptiness.ts';
 import { freeEntry } from '../tables/freeTables.ts';
 import { gatherFinish, gatherStart } from '../tables/gather.ts';
 import { pgdOffset, pudOffset, spanEnd } from '../tables/offsets.ts';
@@ -57,56 +64,86 @@ import {
   C_PT_WALK_SECOND,
   C_RCU_NESTING,
   MM_PT_LOCK,
+  PT_MM,
   tableAddress,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
 import { load, peek, poke } from '../word/word.ts';
 
+export const about = {
+  name: 'pt-rwsem',
+  summary:
+    'a second reader-writer lock per address space: walks take it for read; its writer frees empty tables of every level',
+  emptiness: ['scan', 'count'],
+  demo: true,
+};
+
 /** PMD entries that are looked at under one hold of the lock for writing. */
 const SPANS: u32 = 64;
 
-/** A walk of the tables of `mm` begins: none of them goes until `ptReadUnlock`. */
-export function ptReadLock(mm: u32): void {
+/** A walk of the tables of `mm` begins: none of them goes until `walkEnd`. */
+export function walkBegin(mm: u32): void {
   rwsemReadLock(mm + MM_PT_LOCK, LC_PT_READ);
   // The state says how many readers there are, this word that this CPU is one of them.
   poke(thisCpu() + C_PT_WALK, mm);
 }
 
-export function ptReadUnlock(mm: u32): void {
+export function walkEnd(mm: u32): void {
   poke(thisCpu() + C_PT_WALK, 0);
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
 /**
- * As ptReadLock, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child through i_mmap and takes its lock for
+ * As walkBegin, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child through i_mmap and takes its lock for
  * writing, but nobody waits for a parent's lock with a child's held.
  */
-export function ptReadLockSecond(mm: u32): void {
+export function walkBeginSecond(mm: u32): void {
   rwsemReadLockNested(mm + MM_PT_LOCK, LC_PT_READ);
   poke(thisCpu() + C_PT_WALK_SECOND, mm);
 }
 
-export function ptReadUnlockSecond(mm: u32): void {
+export function walkEndSecond(mm: u32): void {
   poke(thisCpu() + C_PT_WALK_SECOND, 0);
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
-/** Nobody but this CPU walks the tables of `mm` with locks until `ptWriteUnlock`. */
-export function ptWriteLock(mm: u32): void {
+/** Nobody but this CPU walks the tables of `mm` with locks until `reshapeEnd`. */
+export function reshapeBegin(mm: u32): void {
   rwsemWriteLock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
-export function ptWriteUnlock(mm: u32): void {
+export function reshapeEnd(mm: u32): void {
   rwsemWriteUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
 /** Complains if this CPU walks tables of `mm` that nothing keeps. */
-export function checkPtLock(mm: u32): void {
+export function checkWalk(mm: u32): void {
   const cpu = thisCpu();
   if (peek(cpu + C_PT_WALK) === mm || peek(cpu + C_PT_WALK_SECOND) === mm) return;
   if (rwsemWriteHeld(mm + MM_PT_LOCK)) return;
   if (peek(cpu + C_IRQ_DEPTH) !== 0 || peek(cpu + C_RCU_NESTING) !== 0) return;
   violation(ORACLE_LOCK_ORDER, mm + MM_PT_LOCK, LC_PT_READ, peek(cpu + C_PT_WALK));
+}
+
+/** The same, at the PMD entry at `pmd`. */
+export function checkWalkFrom(pmd: u32): void {
+  checkWalk(peek(ptdescOfEntry(pmd) + PT_MM));
+}
+
+export function entryInstalled(pte: u32, value: u32): void {
+  countInstalled(pte);
+}
+
+export function entriesCleared(pte: u32, entries: u32): void {
+  countCleared(pte, entries);
+}
+
+export function upperInstalled(entry: u32): void {
+  countInstalled(entry);
+}
+
+export function upperCleared(entry: u32): void {
+  countCleared(entry, 1);
 }
 
 /** Step 2 for the PMD and the PUD table on the way to `vpn`. Lock held for writing. */
@@ -148,18 +185,18 @@ function removeTables(gather: u32, mm: u32, vpn: u32, end: u32): u32 {
 }
 
 /** Frees the empty tables of [start, end), of every level. No lock held. */
-export function reclaimUnderPtLock(mm: u32, start: u32, end: u32): void {
+export function rangeZapped(mm: u32, start: u32, end: u32): void {
   let vpn = start;
   while (vpn !== end) {
-    ptReadLock(mm);
+    walkBegin(mm);
     vpn = nextEmpty(mm, vpn, end, 1);
-    ptReadUnlock(mm);
+    walkEnd(mm);
     syncPoint();
     if (vpn !== end) {
-      ptWriteLock(mm);
+      reshapeBegin(mm);
       const gather = gatherStart(mm);
       vpn = removeTables(gather, mm, vpn, end);
-      ptWriteUnlock(mm);
+      reshapeEnd(mm);
       gatherFinish(gather);
     }
   }

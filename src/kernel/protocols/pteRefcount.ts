@@ -40,7 +40,7 @@ import { rcuReadLock, rcuReadUnlock } from '../rcu/rcu.ts';
 import { freeTableAlone, gatherOf, pteFreeTlb } from '../tables/gather.ts';
 import { mmDecTables, pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import { CHECK } from '../word/check.ts';
-import { ORACLE_ACCOUNTING } from '../word/config.ts';
+import { ORACLE_ACCOUNTING, ORACLE_TABLE_USE_AFTER_FREE } from '../word/config.ts';
 import { entryNamesTable, entryNumber } from '../word/entry.ts';
 import {
   C_CLEARED,
@@ -49,16 +49,24 @@ import {
   PT_COUNT,
   PT_FIRST,
   PT_MM,
+  PT_OP,
   PT_UPPER,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
 import { add, compareExchange, load, peek, poke, store, sub } from '../word/word.ts';
 
+export const about = {
+  name: 'pte-refcount',
+  summary:
+    'each PTE table counts its entries and visitors; whoever drops the last count frees it (v3, November 2021)',
+  tableCount: 'visits',
+};
+
 /**
  * A visitor's count for the table that the PMD value `value` names. Returns false when the count is zero. Precondition: `value` was read in the RCU
  * section that this CPU is in.
  */
-export function refcountTryGet(value: u32): boolean {
+export function tableGet(value: u32): boolean {
   const word = ptdescOf(entryNumber(value)) + PT_COUNT;
   syncPoint();
   pollInterrupts();
@@ -75,7 +83,7 @@ export function refcountTryGet(value: u32): boolean {
 
 /** Drops `n` counts of a table; the last one unlinks and frees it. In an RCU section, no spinlock held. */
 function drop(table: u32, n: u32): void {
-  // Pairs with the compare-and-exchange in `refcountTryGet`.
+  // Pairs with the compare-and-exchange in `tableGet`.
   const old = sub(ptdescOf(table) + PT_COUNT, n);
   if (CHECK >= 1 && old < n) violation(ORACLE_ACCOUNTING, table, old, n);
   if (old === n) freeEmptyTable(table);
@@ -121,13 +129,13 @@ function freeEmptyTable(table: u32): void {
 }
 
 /** The count of a new PTE table, its installer's. Before it is published, under the PMD lock. */
-export function refcountInstall(table: u32): void {
+export function tableInstalled(table: u32): void {
   poke(ptdescOf(table) + PT_COUNT, 1);
   poke(thisCpu() + C_INSTALLED, table);
 }
 
 /** Drops the count of the table that this CPU installed last, if it has not yet. No spinlock held; the lock that the table was installed under is. */
-export function refcountPutInstalled(): void {
+export function installsDone(): void {
   const table = peek(thisCpu() + C_INSTALLED);
   if (table === 0) return;
   poke(thisCpu() + C_INSTALLED, 0);
@@ -137,7 +145,7 @@ export function refcountPutInstalled(): void {
 }
 
 /** Counts an entry that went from none to something. PTE lock held. */
-export function refcountInstalled(pte: u32): void {
+export function entryInstalled(pte: u32, value: u32): void {
   const cpu = thisCpu();
   if (peek(cpu + C_CLEARED) !== 0 && peek(cpu + C_CLEARED_TABLE) === tableOfEntry(pte))
     poke(cpu + C_CLEARED, peek(cpu + C_CLEARED) - 1);
@@ -145,7 +153,7 @@ export function refcountInstalled(pte: u32): void {
 }
 
 /** Gathers `n` entries of one table that went to none, to be dropped with the visit. PTE lock held, the table mapped. */
-export function refcountCleared(pte: u32, n: u32): void {
+export function entriesCleared(pte: u32, n: u32): void {
   const cpu = thisCpu();
   const table = tableOfEntry(pte);
   const before = peek(cpu + C_CLEARED);
@@ -159,7 +167,7 @@ export function refcountCleared(pte: u32, n: u32): void {
 }
 
 /** Ends a visit of the table that holds the entry at `pte`. In the RCU section of the mapping, no spinlock held. */
-export function refcountPut(pte: u32): void {
+export function tablePut(pte: u32): void {
   const cpu = thisCpu();
   const table = tableOfEntry(pte);
   let n: u32 = 1;
@@ -170,18 +178,26 @@ export function refcountPut(pte: u32): void {
   drop(table, n);
 }
 
-/**
- * Clears the PMD entry at `pmd`, which munmap or exit takes away whatever the count of the table that it names. Returns that table, 0: the entry is none
- * by now. Nobody can install an entry there.
- */
-export function refcountUnlink(pmd: u32): u32 {
-  pmdLock(pmd);
-  const value = load(pmd);
-  const table = entryNamesTable(value) ? entryNumber(value) : 0;
-  if (table !== 0) {
-    store(pmd, 0);
-    tableDetach(table);
-  }
-  pmdUnlock(pmd);
-  return table;
+/** munmap's clearing of a PMD entry and that of the last put exclude each other by the PMD lock: whoever clears it frees the table. */
+export function unlinksUnderLock(level: u32): boolean {
+  return level === LEVEL_PTE;
+}
+
+export function walkEnd(mm: u32): void {
+  installsDone();
+}
+
+export function reshapeEnd(mm: u32): void {
+  installsDone();
+}
+
+export function emptyTableGoes(): boolean {
+  return true;
+}
+
+/** Nobody may be on a visit any more. */
+export function checkTableFree(table: u32): void {
+  const desc = ptdescOf(table);
+  const visitors = load(desc + PT_COUNT);
+  if (visitors !== 0) violation(ORACLE_TABLE_USE_AFTER_FREE, table, visitors, load(desc + PT_OP));
 }

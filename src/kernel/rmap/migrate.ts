@@ -37,7 +37,7 @@ import { count, COUNTER_MIGRATIONS } from '../observe/stats.ts';
 import { mmapReadLock, mmapReadUnlock } from '../sleep/mmapLock.ts';
 import { folioTrylock, folioUnlock } from '../sleep/sleepLock.ts';
 import { vmaLookup } from '../space/vma.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { pmdUnlock } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

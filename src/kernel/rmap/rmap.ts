@@ -27,7 +27,7 @@ import { violation } from '../observe/report.ts';
 import { anonVmaLockRead, anonVmaUnlockRead } from '../space/anonVma.ts';
 import { iMmapFirst, iMmapLockRead, iMmapNext, iMmapUnlockRead } from '../space/iMmap.ts';
 import { folioMapped } from '../space/mapcount.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';
 import { CHECK } from '../word/check.ts';

@@ -11,8 +11,9 @@
 
 import { LC_MMAP_READ } from '../lock/lock.ts';
 import { FAULT_SPECULATIVE } from '../word/config.ts';
-import { C_MMAP_READ, H_FAULT_PATH, MM_LOCK, MM_LOCK_SEQ, MM_SEQ } from '../word/layout.ts';
+import { C_MMAP_READ, MM_LOCK, MM_LOCK_SEQ, MM_SEQ } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runFaultPath } from '../word/run.ts';
 import { peek, poke, store } from '../word/word.ts';
 import {
   rwsemDowngrade,
@@ -88,7 +89,7 @@ export function mmapReaders(mm: u32): u32 {
 /** Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins while it is odd. */
 function moveSequence(mm: u32): void {
   // Pairs with sequenceHolds in speculative.ts.
-  if (peek(H_FAULT_PATH) === FAULT_SPECULATIVE) store(mm + MM_SEQ, (peek(mm + MM_SEQ) + 1) >>> 0);
+  if (runFaultPath() === FAULT_SPECULATIVE) store(mm + MM_SEQ, (peek(mm + MM_SEQ) + 1) >>> 0);
 }
 
 /** Under the write lock. Skips nothing: the sequence wraps through 0 like any other value. */

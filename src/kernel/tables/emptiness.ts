@@ -32,8 +32,9 @@ import {
   TABLE_ENTRIES,
 } from '../word/config.ts';
 import { entryNamesTable, entryNumber } from '../word/entry.ts';
-import { H_EMPTINESS, PT_COUNT, PT_STATE, tableAddress } from '../word/layout.ts';
-import { load, peek, store } from '../word/word.ts';
+import { PT_COUNT, PT_STATE, tableAddress } from '../word/layout.ts';
+import { runEmptiness } from '../word/run.ts';
+import { load, store } from '../word/word.ts';
 import { pteFreeTlb } from './gather.ts';
 import {
   mmDecTables,
@@ -49,14 +50,14 @@ import { noteTableReclaimed } from './wastedFrees.ts';
 
 /** Notes that the entry at `entry`, of any level, goes from none to something. Its table's lock is held. */
 export function countInstalled(entry: u32): void {
-  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return;
+  if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;
   store(word, load(word) + 1);
 }
 
 /** Notes that `n` entries of the table that holds the one at `entry` went to none. Its lock is held. */
 export function countCleared(entry: u32, n: u32): void {
-  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return;
+  if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;
   const before = load(word);
   if (CHECK >= 1 && before < n) violation(ORACLE_ACCOUNTING, entry, before, n);
@@ -72,7 +73,7 @@ function scanEmpty(address: u32): boolean {
 
 /** Whether the table at `address`, below the PGD, seems empty. */
 function seemsEmpty(address: u32): boolean {
-  if (peek(H_EMPTINESS) !== EMPTINESS_COUNT) return scanEmpty(address);
+  if (runEmptiness() !== EMPTINESS_COUNT) return scanEmpty(address);
   return load(ptdescOfEntry(address) + PT_COUNT) === 0;
 }
 
@@ -119,7 +120,7 @@ function looksEmpty(address: u32): boolean {
 /** Whether the table at `address`, below the PGD, is empty. Precondition: its lock, or nobody else can get at it. */
 export function tableEmpty(address: u32): boolean {
   const empty = looksEmpty(address);
-  if (CHECK >= 2 && peek(H_EMPTINESS) === EMPTINESS_COUNT && scanEmpty(address) !== empty)
+  if (CHECK >= 2 && runEmptiness() === EMPTINESS_COUNT && scanEmpty(address) !== empty)
     violation(ORACLE_ACCOUNTING, address, load(ptdescOfEntry(address) + PT_COUNT), 0);
   return empty;
 }

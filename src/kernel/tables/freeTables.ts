@@ -11,14 +11,22 @@
  * Source: Linux mm/memory.c (free_pgd_range, free_pud_range, free_pmd_range, free_pte_range).
  */
 
-import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD } from '../alloc/table.ts';
+import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, tableDetach } from '../alloc/table.ts';
 import { CHECK } from '../word/check.ts';
 import { PGD_PAGES, PGD_SHIFT, PMD_PAGES, PUD_PAGES, TASK_END } from '../word/config.ts';
-import { entryNamesTable, entryPresent } from '../word/entry.ts';
-import { load } from '../word/word.ts';
+import { entryNamesTable, entryNumber, entryPresent } from '../word/entry.ts';
+import { load, store } from '../word/word.ts';
 import { gatherTable, pteFreeTlb } from './gather.ts';
-import { checkWalk, tableLeft, tableUnlink, upperLeft } from './hooks.ts';
-import { mmDecTables, pgdOffset, pmdOffset, pudOffset, spanEnd } from './offsets.ts';
+import { checkWalk, tableLeft, unlinksUnderLock, upperCleared, upperLeft } from '../word/hooks.ts';
+import {
+  mmDecTables,
+  pgdOffset,
+  pmdLock,
+  pmdOffset,
+  pmdUnlock,
+  pudOffset,
+  spanEnd,
+} from './offsets.ts';
 
 /**
  * Whether a table whose span of `pages` pages holds `vpn` lies within [floor, ceiling). ceiling 0: the top of the address space.
@@ -29,6 +37,25 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
   if (ceiling === 0) return true;
   const last: u32 = (first + (pages - 1)) >>> 0;
   return last < ceiling;
+}
+
+/**
+ * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it names. Returns the table, 0: it
+ * names none by now, which only a protocol that unlinks under the lock meets. Precondition: as at the top.
+ */
+function tableUnlink(entry: u32, level: u32): u32 {
+  const locked = unlinksUnderLock(level);
+  if (locked) pmdLock(entry);
+  const value = load(entry);
+  const table = entryNamesTable(value) ? entryNumber(value) : 0;
+  if (table !== 0) {
+    // Pairs with the loads of lockless walkers.
+    store(entry, 0);
+    upperCleared(entry);
+    tableDetach(table);
+  }
+  if (locked) pmdUnlock(entry);
+  return table;
 }
 
 /** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */

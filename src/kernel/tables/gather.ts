@@ -46,7 +46,6 @@ import {
   GATHER_BYTES,
   H_BATCH_COUNT,
   H_BATCH_ENTRIES,
-  H_FREE_MODE,
   MM_TLB_PENDING,
   PT_COUNT,
   PT_NEXT,
@@ -54,6 +53,7 @@ import {
   tableAddress,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runFree } from '../word/run.ts';
 import { add, load, peek, poke, sub } from '../word/word.ts';
 
 const GATHER_MM: u32 = 0;
@@ -178,7 +178,7 @@ function flushTables(gather: u32): void {
   if (batch === 0) return;
   gatherFlushTlb(gather);
   poke(gather + GATHER_TABLE_BATCH, 0);
-  if (peek(H_FREE_MODE) === FREE_IMMEDIATE) freeTableBatch(batch);
+  if (runFree() === FREE_IMMEDIATE) freeTableBatch(batch);
   else callRcu(ptdescOf(batch) + PT_RCU, RCU_FREE_BATCH);
 }
 
@@ -208,7 +208,7 @@ function freeTableByRcu(table: u32): void {
 export function freeTableAlone(mm: u32, table: u32, first: u32): void {
   flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), 1);
   count(COUNTER_TABLES_FREED_SINGLY);
-  if (peek(H_FREE_MODE) === FREE_IMMEDIATE) tableFree(table);
+  if (runFree() === FREE_IMMEDIATE) tableFree(table);
   else freeTableByRcu(table);
 }
 
@@ -216,7 +216,7 @@ export function freeTableAlone(mm: u32, table: u32, first: u32): void {
 function freeTableSingly(gather: u32, table: u32): void {
   gatherFlushTlb(gather);
   count(COUNTER_TABLES_FREED_SINGLY);
-  const mode = peek(H_FREE_MODE);
+  const mode = runFree();
   if (mode === FREE_IMMEDIATE) {
     tableFree(table);
   } else if (mode === FREE_SEMI_RCU) {

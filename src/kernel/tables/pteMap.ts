@@ -41,7 +41,13 @@ import {
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
 import { exchange, load, peek, poke, store } from '../word/word.ts';
-import { checkWalkFrom, entriesCleared, entryInstalled, tableGet, tablePut } from './hooks.ts';
+import {
+  checkWalkFrom,
+  entriesCleared,
+  entryInstalled,
+  tableGet,
+  tablePut,
+} from '../word/hooks.ts';
 import { pteOffset } from './offsets.ts';
 
 /** Notes the generation of the table that the PMD value `value`, read from `pmd`, names. */

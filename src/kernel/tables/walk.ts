@@ -33,7 +33,7 @@ import { ORACLE_LOST_ENTRY, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT } from '../word/conf
 import { entryMake, entryPresent, UPPER_FLAGS } from '../word/entry.ts';
 import { MM_PAGE_TABLE_LOCK, PT_LOCK, PT_STATE } from '../word/layout.ts';
 import { load, store } from '../word/word.ts';
-import { checkWalk, installsDone, tableInstalled, upperInstalled } from './hooks.ts';
+import { checkWalk, installsDone, tableInstalled, upperInstalled } from '../word/hooks.ts';
 import { mmIncTables, pgdOffset, pmdOf, pmdOffset, pudOffset } from './offsets.ts';
 import { noteTableAllocated } from './wastedFrees.ts';
 

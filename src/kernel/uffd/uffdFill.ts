@@ -26,7 +26,7 @@ import { mmapReadLock, mmapReadUnlock } from '../sleep/mmapLock.ts';
 import { anonVmaPrepare } from '../space/anonVma.ts';
 import { linearPageIndex, vmaLookup } from '../space/vma.ts';
 import { lockVmaUnderRcu, vmaReadUnlock } from '../space/vmaLock.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from '../tables/pteMap.ts';
 import { pmdAlloc, pteAlloc } from '../tables/walk.ts';
 import { uffdWake } from '../watch/uffdFault.ts';
@@ -58,7 +58,6 @@ import {
 } from '../word/entry.ts';
 import {
   C_UFFD_DONE,
-  H_FAULT_PATH,
   INODE_PAGES,
   VMA_ANON,
   VMA_END,
@@ -66,6 +65,7 @@ import {
   VMA_INODE,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runFaultPath } from '../word/run.ts';
 import { load, peek, poke } from '../word/word.ts';
 
 /** What a page is filled with. */
@@ -76,7 +76,7 @@ const FILL_ZERO: u32 = 1;
  * The VMA of `vpn` with its own lock, when that suffices: it has its anon_vma, or needs none. 0: take mmap_lock.
  */
 function lockFilledVma(mm: u32, vpn: u32): u32 {
-  if (peek(H_FAULT_PATH) !== FAULT_VMA_LOCK) return 0;
+  if (runFaultPath() !== FAULT_VMA_LOCK) return 0;
   const vma = lockVmaUnderRcu(mm, vpn);
   if (vma === 0) return 0;
   if ((load(vma + VMA_FLAGS) & VM_SHARED) !== 0 || load(vma + VMA_ANON) !== 0) return vma;

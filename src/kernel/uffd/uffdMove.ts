@@ -28,7 +28,7 @@ import { folioUnlock, folioWaitUnlocked } from '../sleep/sleepLock.ts';
 import { anonVmaPrepare } from '../space/anonVma.ts';
 import { maybePinned } from '../space/pin.ts';
 import { vmaLookup } from '../space/vma.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { hugeFirst, pmdUnlock } from '../tables/offsets.ts';
 import { mappedPmd, pteOffsetMapRwNolock, pteUnmap } from '../tables/pteMap.ts';
 import { pmdAlloc, pmdFind, pteAlloc } from '../tables/walk.ts';

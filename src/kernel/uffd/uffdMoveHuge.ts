@@ -20,7 +20,7 @@ import { deposit, withdraw } from '../huge/hugeDeposit.ts';
 import { LC_PMD, spinLock, spinLockNested, spinUnlock } from '../lock/lock.ts';
 import { folioTrylock, folioUnlock } from '../sleep/sleepLock.ts';
 import { maybePinned } from '../space/pin.ts';
-import { upperCleared, upperInstalled } from '../tables/hooks.ts';
+import { upperCleared, upperInstalled } from '../word/hooks.ts';
 import { EAGAIN, EBUSY, PMD_PAGES } from '../word/config.ts';
 import {
   entryFlags,

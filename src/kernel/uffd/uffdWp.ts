@@ -27,7 +27,7 @@ import { condResched } from '../rcu/rcu.ts';
 import { mmapReadLock, mmapReadUnlock } from '../sleep/mmapLock.ts';
 import { findVma } from '../space/vma.ts';
 import { gatherFinish, gatherNoteRange, gatherStart } from '../tables/gather.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { spanEnd } from '../tables/offsets.ts';
 import { clearPte, pteOffsetMapLock, pteUnmapUnlock, setPte } from '../tables/pteMap.ts';
 import { pmdAlloc, pmdFind, pteAlloc } from '../tables/walk.ts';

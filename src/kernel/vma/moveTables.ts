@@ -43,7 +43,7 @@ import {
   upperMoved,
   walkBegin,
   walkEnd,
-} from '../tables/hooks.ts';
+} from '../word/hooks.ts';
 import { pmdLock, pmdUnlock } from '../tables/offsets.ts';
 import {
   clearPte,

@@ -22,7 +22,7 @@ import { pmdTransHugeLock, splitHugePmd } from '../huge/hugePmd.ts';
 import { condResched } from '../rcu/rcu.ts';
 import { mmapWriteLock, mmapWriteUnlock } from '../sleep/mmapLock.ts';
 import { findVma, vmaNext } from '../space/vma.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { pmdUnlock } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind, pudFind } from '../tables/walk.ts';

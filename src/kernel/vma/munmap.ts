@@ -38,7 +38,7 @@ import {
 import { vmaMarkDetached, vmaStartWrite } from '../space/vmaLock.ts';
 import { freePgdRange } from '../tables/freeTables.ts';
 import { gatherFinish, gatherStart } from '../tables/gather.ts';
-import { reshapeBegin, reshapeEnd } from '../tables/hooks.ts';
+import { reshapeBegin, reshapeEnd } from '../word/hooks.ts';
 import { EINVAL, ENOMEM, PMD_PAGES, TASK_END } from '../word/config.ts';
 import { C_UNMAPPING, VMA_END, VMA_FREE, VMA_INODE, VMA_START } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';

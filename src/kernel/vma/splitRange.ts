@@ -19,7 +19,7 @@ import { condResched } from '../rcu/rcu.ts';
 import { trySplitFolio } from '../rmap/splitFolio.ts';
 import { folioMapCount } from '../space/mapcount.ts';
 import { entryCounted } from '../space/rss.ts';
-import { walkBegin, walkEnd } from '../tables/hooks.ts';
+import { walkBegin, walkEnd } from '../word/hooks.ts';
 import { spanEnd } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { pmdFind } from '../tables/walk.ts';

@@ -122,14 +122,9 @@ export const CHECK_SECTIONS: u32 = 1;
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
 export const POISON_LOCK: u32 = 0xdead4ead;
 
-/** Axis `reclaim protocol`. */
+/** Axis `reclaim protocol`: the base, which exports no hook. The foundry gives the others their codes. */
 export const PROTOCOL_NONE: u32 = 0;
-export const PROTOCOL_SYNC: u32 = 1;
-export const PROTOCOL_ASYNC: u32 = 2;
-export const PROTOCOL_PTE_REFCOUNT: u32 = 3;
-export const PROTOCOL_PT_RWSEM: u32 = 4;
-export const PROTOCOL_MMAP_WRITE: u32 = 5;
-/** How protocol `pt-rwsem` knows that a table is empty (emptiness.ts). */
+/** How protocols that look for empty tables know one (emptiness.ts). */
 export const EMPTINESS_SCAN: u32 = 0;
 export const EMPTINESS_COUNT: u32 = 1;
 /** Axis `how tables are freed`. */

@@ -152,6 +152,13 @@ export const SWAP_SHIFT: u32 = 3;
 export const SWAP_REF: u32 = 0; // atomic: entries that name the slot
 export const SWAP_NEXT: u32 = 4; // G_SWAP_LOCK: link in the free list
 
+/** Candidates of a CPU's ring, 16 bytes: the CPU's own until C_CANDIDATE_TAIL has passed them, then the pass's (G_SCAN_OWNER) until C_CANDIDATE_HEAD has. */
+export const CANDIDATE_SHIFT: u32 = 4;
+export const CANDIDATE_MM: u32 = 0; // address of the mm | level | tries: mms start at multiples of 4096
+export const CANDIDATE_GENERATION: u32 = 4; // of the mm
+export const CANDIDATE_FIRST: u32 = 8; // first vpn of the table
+export const CANDIDATE_AT: u32 = 12; // when it was noted, daemonClock
+
 /** Bytes of one address space's skip-list head: links for VMA_LEVELS levels. */
 export const MM_VMA_HEAD_BYTES: u32 = VMA_LEVELS * 4;
 

@@ -45,7 +45,7 @@ import {
   zapDone,
   zapEligible,
   zapEmptied,
-} from '../tables/hooks.ts';
+} from '../word/hooks.ts';
 import { pgdOffset, pmdOffset, pudOffset, spanEnd } from '../tables/offsets.ts';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pteMap.ts';
 import { uffdInstallMarker } from '../watch/uffdMarker.ts';
@@ -61,8 +61,9 @@ import {
   PTE_DIRTY,
   UFFD_MARKER,
 } from '../word/entry.ts';
-import { F_FLAGS, H_ZAP } from '../word/layout.ts';
-import { exchange, load, or, peek } from '../word/word.ts';
+import { F_FLAGS } from '../word/layout.ts';
+import { runZap } from '../word/run.ts';
+import { exchange, load, or } from '../word/word.ts';
 import { RUN_FULL, zapPresentFolioPtes } from './zapFolio.ts';
 
 /** How far one call of `zapEntries` came and why it stopped, in the bits above the page count. */
@@ -112,7 +113,7 @@ function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
 
 /** Whether a present entry is taken out together with those after it that map the same folio. */
 function zapsFolio(entry: u32): boolean {
-  return peek(H_ZAP) === ZAP_FOLIO && entryCounted(entry) && folioLarge(entryNumber(entry));
+  return runZap() === ZAP_FOLIO && entryCounted(entry) && folioLarge(entryNumber(entry));
 }
 
 /** Number of none entries from `pte` on, at most `most`. PTE lock held. */

@@ -4,7 +4,6 @@ import {
   PGD_ENTRIES,
   PGD_SHIFT,
   PMD_SHIFT,
-  PROTOCOL_PTE_REFCOUNT,
   PUD_SHIFT,
   TABLE_BYTES,
   TABLE_ENTRIES,
@@ -12,6 +11,7 @@ import {
 import * as entry from '../../kernel/abi.ts';
 import * as layout from '../../kernel/abi.ts';
 import * as table from '../../kernel/abi.ts';
+import { aboutProtocol, PROTOCOLS } from '../protocols.ts';
 import { auditDeposits, auditHuge } from './huge.ts';
 import { LEVEL_NAMES, hex, type Ledger } from './ledger.ts';
 import { tableLockFree } from './locks.ts';
@@ -19,6 +19,13 @@ import { auditNonpresent, auditPage, type Space } from './pages.ts';
 import type { Vma } from './vmas.ts';
 
 const SHIFTS = [0, 0, PMD_SHIFT, PUD_SHIFT, PGD_SHIFT];
+
+/** Whether PT_COUNT of a PTE table is its entries and visitors under the protocol of this code. */
+function countsVisits(protocol: number): boolean {
+  return PROTOCOLS.map(aboutProtocol).some(
+    ({ code, tableCount }) => code === protocol && tableCount === 'visits',
+  );
+}
 
 /** Audits table `number`, named by the word at `upper`, that maps `first` and what follows, and all below it. */
 export function auditTable(
@@ -72,8 +79,7 @@ export function auditTable(
   tableLockFree(ledger, desc + layout.PT_LOCK, name);
   const address = layout.TABLES + number * TABLE_BYTES;
   const entries = level === table.LEVEL_PGD ? PGD_ENTRIES : TABLE_ENTRIES;
-  const visits =
-    level === table.LEVEL_PTE && ledger.at(layout.H_PROTOCOL) === PROTOCOL_PTE_REFCOUNT;
+  const visits = level === table.LEVEL_PTE && countsVisits(ledger.at(layout.H_PROTOCOL));
   if (visits || ledger.at(layout.H_EMPTINESS) === EMPTINESS_COUNT)
     auditCount(ledger, desc, address, entries);
   if (visits && ledger.at(desc + layout.PT_COUNT) === 0)

@@ -57,7 +57,6 @@ import { pmdFind } from '../../tables/walk.ts';
 import {
   FAULT_MMAP_LOCK,
   PMD_PAGES,
-  PROTOCOL_ASYNC,
   TABLE_ENTRIES,
   TASK_END,
   VM_UFFD_MISSING,
@@ -66,6 +65,10 @@ import {
 } from '../../word/config.ts';
 import { PTE_ACCESSED } from '../../word/entry.ts';
 import {
+  CANDIDATE_AT,
+  CANDIDATE_FIRST,
+  CANDIDATE_GENERATION,
+  CANDIDATE_MM,
   G_SCAN_GATHER,
   G_SCAN_MM,
   G_SCAN_NEXT,
@@ -73,21 +76,16 @@ import {
   G_SCAN_PEAK,
   H_ASYNC_DELAY_NS,
   H_CPUS,
-  H_FAULT_PATH,
-  H_PROTOCOL,
   VMA_END,
   VMA_FLAGS,
   VMA_START,
 } from '../../word/layout.ts';
 import { cpuId } from '../../word/percpu.ts';
+import { runFaultPath } from '../../word/run.ts';
 import { and, compareExchange, exchange, load, peek, poke, store } from '../../word/word.ts';
 import { scanUpperTable } from './asyncUpper.ts';
 import {
-  CANDIDATE_AT,
-  CANDIDATE_FIRST,
-  CANDIDATE_GENERATION,
   CANDIDATE_LEVEL_MASK,
-  CANDIDATE_MM,
   CANDIDATE_MM_MASK,
   CANDIDATE_TRIES_MASK,
   CANDIDATE_TRY,
@@ -113,7 +111,7 @@ const SPAN_ON_MMAP_LOCK: u32 = 2;
 
 /** Step 2 for the span that starts at `first`. */
 function lockSpan(mm: u32, first: u32): u32 {
-  if (peek(H_FAULT_PATH) !== FAULT_MMAP_LOCK) {
+  if (runFaultPath() !== FAULT_MMAP_LOCK) {
     const vma = lockVmaUnderRcu(mm, first);
     if (vma !== 0) {
       if (load(vma + VMA_END) - first >= PMD_PAGES) return vma;
@@ -308,7 +306,6 @@ function scanRing(cpu: u32, limit: u32, all: u32): u32 {
  * lock held, no RCU section.
  */
 export function asyncReclaimPass(most: u32, all: u32): u32 {
-  if (peek(H_PROTOCOL) !== PROTOCOL_ASYNC) return 0;
   if (compareExchange(G_SCAN_OWNER, 0, cpuId() + 1) !== 0) return 0;
   const cpus = peek(H_CPUS);
   // This CPU's own ring first: what is put off goes there, and is not to be met again.

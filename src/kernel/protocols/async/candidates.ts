@@ -34,6 +34,11 @@ import { entryNamesTable, entryNumber, entryPresent, PTE_SPECIAL } from '../../w
 import {
   C_CANDIDATE_HEAD,
   C_CANDIDATE_TAIL,
+  CANDIDATE_AT,
+  CANDIDATE_FIRST,
+  CANDIDATE_GENERATION,
+  CANDIDATE_MM,
+  CANDIDATE_SHIFT,
   cpuArea,
   H_CANDIDATE_BASE,
   H_CANDIDATE_SLOTS,
@@ -46,12 +51,7 @@ import {
 import { cpuId, thisCpu } from '../../word/percpu.ts';
 import { and, compareExchange, load, or, peek, poke, store } from '../../word/word.ts';
 
-/** Words of a ring's entry: address of the mm | level | tries, as mms start at multiples of 4096; generation; first vpn; when. */
-export const CANDIDATE_MM: u32 = 0;
-export const CANDIDATE_GENERATION: u32 = 4;
-export const CANDIDATE_FIRST: u32 = 8;
-export const CANDIDATE_AT: u32 = 12;
-export const CANDIDATE_SHIFT: u32 = 4;
+/** In CANDIDATE_MM beside the address. */
 export const CANDIDATE_LEVEL_MASK: u32 = 0xf;
 export const CANDIDATE_TRY: u32 = 0x10;
 export const CANDIDATE_TRIES_MASK: u32 = 0xff0;

@@ -1,0 +1,37 @@
+/** What plug-ins of the kernel say of themselves: the types of their `about`, and of the catalogue that the build makes of them (catalogue.ts). */
+
+/** How a table is known to be empty by a protocol that looks for empty ones; the position is the code, EMPTINESS_. */
+export const EMPTINESS_MODES = ['scan', 'count'] as const;
+
+export interface ProtocolAbout {
+  /** As on the command line and in files. */
+  readonly name: string;
+  /** One line for `ptlab list`. */
+  readonly summary: string;
+  /** The kernel's number for it; the foundry gives it. */
+  readonly code: number;
+  /** The one that a memory of zeros means. */
+  readonly isBase?: boolean;
+  /** The one that runs when none is chosen. */
+  readonly isDefault?: boolean;
+  /** Among those that `ptlab demo` runs. */
+  readonly demo?: boolean;
+  /** Whether a daemon works for it (hook daemonPass): a machine then has a CPU for daemons, and rings of candidates. */
+  readonly daemon?: boolean;
+  /** What PT_COUNT of a linked PTE table is, for the audit: its entries and its visitors. Without it the count is none of the protocol's. */
+  readonly tableCount?: 'visits';
+  /** Ways in which it can know that a table is empty; default: scan. */
+  readonly emptiness?: readonly (typeof EMPTINESS_MODES)[number][];
+  /** Machine options that do not work with it: a machine with such a value does not boot, and says why and what is allowed instead. */
+  readonly refuses?: readonly {
+    readonly option: string;
+    readonly value: string | number | boolean;
+    readonly reason: string;
+  }[];
+}
+
+/** The hooks that a plug-in exports; does not compile where one has not its hook's type. */
+export type Fits<
+  Hooks,
+  Plug extends { [K in keyof Plug]: K extends keyof Hooks ? Hooks[K] : unknown },
+> = Pick<Plug, keyof Plug & keyof Hooks>;
