@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { SharedMemory } from './memory.ts';
-import type { CheckLevel, Execution } from './options.ts';
+import type { CheckLevel, Execution } from './otherOptions.ts';
 
 const fromDist = import.meta.url.includes('/dist/src/machine/');
 /** Folder of the built kernels and workers, ending in a slash. */

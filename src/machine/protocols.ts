@@ -7,15 +7,24 @@ import {
   PROTOCOL_PTE_REFCOUNT,
   PROTOCOL_SYNC,
 } from '../kernel/abi.ts';
-import type { Refusal } from './refusals.ts';
+import type { ResolvedOtherOptions } from './otherOptions.ts';
+
+/** A combination that does not work with a protocol. */
+export interface ProtocolRefusal {
+  /** The option that the error names. */
+  option: keyof ResolvedOtherOptions;
+  /** What the protocol has to do with it, and what is allowed instead. */
+  reason: string;
+  /** Asked of machines with the protocol. */
+  when(options: ResolvedOtherOptions): boolean;
+}
 
 export interface ProtocolEntry {
   /** PROTOCOL_ in `src/kernel/word/config.ts`. */
   code: number;
   /** One line for `ptlab list`. */
   summary: string;
-  /** Combinations that do not work with it; `option` is one of the others. */
-  refusals?: readonly Refusal[];
+  refusals?: readonly ProtocolRefusal[];
 }
 
 /** In the order of lists; `src/kernel/tables/hooks.ts` has what each does. */

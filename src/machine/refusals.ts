@@ -3,8 +3,8 @@
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
 import { CPUS_MAX } from '../kernel/abi.ts';
-import type { ResolvedOptions } from './options.ts';
-import { PROTOCOL_LIST, type ProtocolEntry } from './protocols.ts';
+import type { ResolvedOptions } from './optionTypes.ts';
+import { PROTOCOL_LIST, PROTOCOLS, type ProtocolEntry } from './protocols.ts';
 
 export interface Refusal {
   /** The option that the error names. */
@@ -15,7 +15,12 @@ export interface Refusal {
 }
 
 export const REFUSALS: readonly Refusal[] = [
-  ...Object.values<ProtocolEntry>(PROTOCOL_LIST).flatMap(({ refusals = [] }) => refusals),
+  ...PROTOCOLS.flatMap((protocol) =>
+    ((PROTOCOL_LIST[protocol] as ProtocolEntry).refusals ?? []).map((refusal) => ({
+      ...refusal,
+      when: (options: ResolvedOptions) => options.protocol === protocol && refusal.when(options),
+    })),
+  ),
   {
     option: 'daemonCpu',
     reason: `false with ${CPUS_MAX} CPUs: there is no further one`,
