@@ -1,5 +1,6 @@
 /** ptlab as a library: boot a machine, drive its CPUs, run workloads, read what happened; explore scenarios. */
-export { AddressSpace, boot, Machine, type RunOptions, type RunReport } from './machine/machine.ts';
+export { boot } from './boot/boot.ts';
+export { AddressSpace, Machine, type RunOptions, type RunReport } from './machine/machine.ts';
 export {
   Cpu,
   type AddressSpaceHandle,
@@ -36,8 +37,9 @@ export type {
   SpaceStatistics,
 } from './machine/statistics.ts';
 export { errnoName } from './machine/errno.ts';
-export { MIXES, MIX_NAMES, type MixName } from './experiment/mixes.ts';
-export type { Workload, WorkloadCpu, WorkloadSpec } from './experiment/workload.ts';
+export { MIXES, MIX_NAMES, type MixName } from './experiment/mixNames.ts';
+export type { Workload, WorkloadCpu } from './machine/workload.ts';
+export type { WorkloadSpec } from './machine/workloadSpec.ts';
 export { WORKLOAD_NAMES } from './experiment/workloads/index.ts';
 export {
   MeasuredWorkload,
@@ -46,8 +48,8 @@ export {
   type MeasureOptions,
   type Sample,
   type Samples,
-} from './experiment/measure.ts';
-export { measureCost, type Cost } from './experiment/cost.ts';
+} from './measure/measure.ts';
+export { measureCost, type Cost } from './measure/cost.ts';
 export type { Contention, HeatRow, LockInstance, WaitsOfCpu } from './machine/contention.ts';
 export { quantile, QUANTILE_ERROR, quantilesOf, type Quantiles } from './machine/histogram.ts';
 export type { Kernel } from './machine/kernel.ts';
@@ -73,14 +75,8 @@ export {
   type ScenarioAbout,
   type ScenarioRequest,
 } from './explore/scenario.ts';
-export {
-  search,
-  STRATEGIES,
-  type SearchHooks,
-  type SearchOutcome,
-  type SearchSettings,
-  type Strategy,
-} from './explore/search.ts';
+export { search, type SearchHooks, type SearchOutcome } from './explore/search.ts';
+export { STRATEGIES, type SearchSettings, type Strategy } from './explore/searchSettings.ts';
 export { DepartureError, replaySchedule } from './explore/replay.ts';
 export { formatSchedule, parseSchedule, ScheduleError } from './explore/scheduleText.ts';
 export { replayOnThreads, type ThreadReplay } from './explore/threads/replayOnThreads.ts';

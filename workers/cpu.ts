@@ -6,13 +6,14 @@
  * the task rejects, which is how the main thread learns of it; an exit or a full heap it learns from the worker itself.
  */
 import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src/kernel/abi.ts';
-import { loadWorkload, runLoop, WorkloadCpu, type Workload } from '../src/experiment/workload.ts';
+import { loadWorkload } from '../src/experiment/catalogue.ts';
 import { serve } from '../src/machine/control.ts';
 import type { CpuService, CpuTask } from '../src/machine/cpu.ts';
 import { daemonLoop } from '../src/machine/daemonLoop.ts';
 import { CpuEnd, INJECTED_EXCEPTION, portableError } from '../src/machine/death.ts';
 import { loadKernel, type Kernel } from '../src/machine/kernel.ts';
 import { SystemCalls } from '../src/machine/syscalls.ts';
+import { runLoop, WorkloadCpu, type Workload } from '../src/machine/workload.ts';
 
 const DEATH_EXIT_CODE = 70;
 

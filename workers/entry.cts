@@ -27,6 +27,6 @@ module.exports = {
     (await import('./explore.ts')).explain(job),
 
   /** A CPU of a schedule that is replayed on threads. */
-  replay: async (task: import('./replay.ts').ReplayTask) =>
+  replay: async (task: import('../src/explore/threads/replayTask.ts').ReplayTask) =>
     (await import('./replay.ts')).default(task),
 };

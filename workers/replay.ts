@@ -1,27 +1,10 @@
 /** A CPU of a schedule that is replayed on threads: sets the scenario up, waits for the others, and goes along the plan. */
 
-import { readyScenario, type LinkedScenario } from '../src/explore/scenario.ts';
+import { readyScenario } from '../src/explore/scenario.ts';
 import { Baton } from '../src/explore/threads/baton.ts';
 import { Plan } from '../src/explore/threads/plan.ts';
-import { runThreadCpu, ThreadHost, type CpuOutcome } from '../src/explore/threads/threadCpu.ts';
-
-/** What a thread is started with. */
-export interface ReplayTask {
-  /** Linked plain. */
-  scenario: LinkedScenario;
-  cpu: number;
-  overlap: boolean;
-  memory: SharedArrayBuffer;
-  plan: SharedArrayBuffer;
-  baton: SharedArrayBuffer;
-}
-
-/** How the CPU ended, and when it was ready and when it had ended, nanoseconds of the process's monotonic clock. */
-export interface ReplayTaskResult {
-  outcome: CpuOutcome;
-  readyNs: bigint;
-  endNs: bigint;
-}
+import type { ReplayTask, ReplayTaskResult } from '../src/explore/threads/replayTask.ts';
+import { runThreadCpu, ThreadHost } from '../src/explore/threads/threadCpu.ts';
 
 export default function replayCpu(task: ReplayTask): ReplayTaskResult {
   const { cpu, overlap, scenario } = task;

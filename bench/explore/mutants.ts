@@ -24,7 +24,7 @@ import {
 } from '../../src/explore/mutants/index.ts';
 import { openScenario, type Scenario } from '../../src/explore/scenario.ts';
 import { CpuDiedError } from '../../src/machine/death.ts';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import { formatCount } from '../../src/report/format.ts';
 
 const HELP = `node dist/bench/explore/mutants.js [options]

@@ -8,12 +8,7 @@ import { parseArgs } from 'node:util';
 import { reproducer } from '../../src/cli/reproducer.ts';
 import { runReplay } from '../../src/cli/replayRun.ts';
 import { stopper } from '../../src/cli/interrupt.ts';
-import {
-  measureInTurn,
-  median,
-  medianDeviation,
-  type Samples,
-} from '../../src/experiment/measure.ts';
+import { measureInTurn, median, medianDeviation, type Samples } from '../../src/measure/measure.ts';
 import { FAULT_PATHS, type MachineOptions, ZAP_MODES } from '../../src/machine/options.ts';
 import { formatCount, formatShare } from '../../src/report/format.ts';
 import { table } from '../../src/report/table.ts';

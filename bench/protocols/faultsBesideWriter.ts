@@ -11,7 +11,7 @@ import {
   unmap,
   write,
 } from '../../src/experiment/workloads/named.ts';
-import type { WorkloadCpu } from '../../src/experiment/workload.ts';
+import type { WorkloadCpu } from '../../src/machine/workload.ts';
 
 const PAGES = 4 * PMD_PAGES;
 /** Where each CPU's memory begins: apart, so that each has VMAs of its own. */

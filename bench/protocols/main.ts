@@ -5,7 +5,7 @@
  *     node dist/bench/protocols/main.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--json]
  */
 import { parseArgs } from 'node:util';
-import { measureInTurn, median, type Samples } from '../../src/experiment/measure.ts';
+import { measureInTurn, median, type Samples } from '../../src/measure/measure.ts';
 import { formatCount, formatShare, formatSi } from '../../src/report/format.ts';
 import { table } from '../../src/report/table.ts';
 import { ROWS } from './rows.ts';

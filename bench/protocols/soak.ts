@@ -7,7 +7,7 @@
  * Exit code 1 when a run saw a violation, an audit found something, or anything was left.
  */
 import { parseArgs } from 'node:util';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import type { MachineOptions } from '../../src/machine/options.ts';
 import { formatCount, formatSi } from '../../src/report/format.ts';
 import { table } from '../../src/report/table.ts';

@@ -3,7 +3,7 @@
  * mapped before. An iteration is a walk.
  */
 import { PMD_PAGES } from '../../src/kernel/abi.ts';
-import type { WorkloadCpu } from '../../src/experiment/workload.ts';
+import type { WorkloadCpu } from '../../src/machine/workload.ts';
 import { BASE, makeSpaces, map, write } from '../../src/experiment/workloads/named.ts';
 
 const PAGES = 32 * PMD_PAGES;

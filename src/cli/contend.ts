@@ -1,9 +1,9 @@
 /** `ptlab contend`: measures workloads over protocols, lock kinds and CPU counts, and shows who waits for whom, and where. */
 import { availableParallelism } from 'node:os';
-import { MIX_NAMES } from '../experiment/mixes.ts';
-import { measureCost, type Cost } from '../experiment/cost.ts';
-import { measureInTurn, RECORDED } from '../experiment/measure.ts';
-import type { MeasureOptions, Samples } from '../experiment/measure.ts';
+import { MIX_NAMES } from '../experiment/mixNames.ts';
+import { measureCost, type Cost } from '../measure/cost.ts';
+import { measureInTurn, RECORDED } from '../measure/measure.ts';
+import type { MeasureOptions, Samples } from '../measure/measure.ts';
 import { WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
 import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';

@@ -1,6 +1,6 @@
 /** What `ptlab contend --json` prints. Histograms are given by quantiles and by their buckets in use. */
-import type { Cost } from '../experiment/cost.ts';
-import type { Samples } from '../experiment/measure.ts';
+import type { Cost } from '../measure/cost.ts';
+import type { Samples } from '../measure/measure.ts';
 import type { Contention } from '../machine/contention.ts';
 import type { CpuDiedError } from '../machine/death.ts';
 import { bucketEnd, QUANTILE_ERROR, quantilesOf, type Histogram } from '../machine/histogram.ts';

@@ -5,7 +5,7 @@ import { SAMPLING_STRATEGIES } from '../explore/strategies/pickers.ts';
 import { SCENARIO_CHOICES, type ScenarioRequest } from '../explore/scenario.ts';
 import { parseSchedule } from '../explore/scheduleText.ts';
 import type { Schedule, Verdict } from '../explore/verdict.ts';
-import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/search.ts';
+import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/searchSettings.ts';
 import { MEASURES } from '../explore/worst/measures.ts';
 import { AXIS_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION } from './axes.ts';
 import { UsageError } from './exit.ts';

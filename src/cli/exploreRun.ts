@@ -1,11 +1,6 @@
 /** One scenario explored for a command: with progress, what it was expected to be, the failure explained. */
-import {
-  explain,
-  search,
-  type SearchHooks,
-  type SearchOutcome,
-  type SearchSettings,
-} from '../explore/search.ts';
+import { explain, search, type SearchHooks, type SearchOutcome } from '../explore/search.ts';
+import { type SearchSettings } from '../explore/searchSettings.ts';
 import type { ExplainedFailure } from '../explore/failure/explain.ts';
 import type { Scenario, ScenarioRequest } from '../explore/scenario.ts';
 import type { Schedule } from '../explore/verdict.ts';

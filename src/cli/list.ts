@@ -1,7 +1,7 @@
 /** `ptlab list`: what there is to choose from, one line each. */
 import { MUTANTS } from '../explore/mutants/index.ts';
 import { readAbout, scenarioNames } from '../explore/scenario.ts';
-import { STRATEGIES } from '../explore/search.ts';
+import { STRATEGIES } from '../explore/searchSettings.ts';
 import { PROTOCOL_LIST } from '../machine/protocols.ts';
 import { REFUSALS } from '../machine/refusals.ts';
 import { ORACLE_NAMES } from '../machine/oracles.ts';
@@ -11,7 +11,7 @@ import { defineCommand } from './command.ts';
 import { EXIT_RIGHT } from './exit.ts';
 import { INJECTIONS } from './inject.ts';
 import { checkChoice } from './options.ts';
-import { MIXES } from '../experiment/mixes.ts';
+import { MIXES } from '../experiment/mixNames.ts';
 import { WORKLOADS } from '../experiment/workloads/index.ts';
 
 interface Entry {

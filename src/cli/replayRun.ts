@@ -1,7 +1,7 @@
 import type { AuditReport } from '../machine/audit/index.ts';
 import type { MachineEvent } from '../machine/events.ts';
 import { CpuDiedError } from '../machine/death.ts';
-import { boot } from '../machine/machine.ts';
+import { boot } from '../boot/boot.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { MachineStatistics } from '../machine/statistics.ts';
 import type { Violation } from '../machine/violations.ts';

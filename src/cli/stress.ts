@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { MIX_NAMES } from '../experiment/mixes.ts';
+import { MIX_NAMES } from '../experiment/mixNames.ts';
 import { findWorkload, WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
 import { findMutant, MUTANT_NAMES, stressMachine, type Mutant } from '../explore/mutants/index.ts';
 import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';
-import { boot } from '../machine/machine.ts';
+import { boot } from '../boot/boot.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
 import { deathLines } from '../report/deathReport.ts';

@@ -1,5 +1,5 @@
 /** How often each step (steps/) comes in each stress mix, relative to the others. */
-import type { MixName } from './mixes.ts';
+import type { MixName } from './mixNames.ts';
 import type { StepName } from './steps/index.ts';
 
 /** Steps that are not named do not come. */

@@ -15,6 +15,7 @@ import {
 } from '../kernel/abi.ts';
 import { errnoName } from '../machine/errno.ts';
 import { OptionError, type ResolvedOptions } from '../machine/options.ts';
+import { MIXES, type MixName } from './mixNames.ts';
 import { GUP_MUTATOR, GUP_WALKER, WEIGHTS, type Weights } from './mixWeights.ts';
 import { STEPS, type StepName } from './steps/index.ts';
 import {
@@ -30,26 +31,7 @@ import {
   WHOLE,
 } from './steps/places.ts';
 import { forget, stateOf, type Step } from './steps/step.ts';
-import type { Workload, WorkloadCpu } from './workload.ts';
-
-/** Names of the mixes, and what each is for. */
-export const MIXES = {
-  'fault-heavy': 'mostly page faults, of every kind; tables are zapped under them now and then',
-  'zap-heavy': 'mostly madvise(MADV_DONTNEED) of whole and partial tables, refilled by touches',
-  'map-heavy':
-    'mmap, munmap, mremap and mprotect of the same ranges by all CPUs; tables of every level come and go',
-  walkers: 'lockless walks, GUP-fast and TLB accesses beside a few zaps and faults',
-  'gup-only': 'CPU 0 faults and zaps; the only lockless walkers on the others are GUP-fast',
-  uffd: 'userfaultfd: missing faults resolved by other CPUs, UFFDIO_MOVE, write protection and markers, beside zaps and moves of the same ranges',
-  folio: 'parts of large folios zapped, moved, protected, unmapped and pinned; wants --mthp',
-  huge: 'collapse, huge faults (with --thp), zaps and moves of whole and partial huge pages, under walkers and pins',
-  fork: 'fork and exit, copy-on-write, migration and paging out of pages that several address spaces map, truncation, beside faults, zaps and moves',
-  all: 'faults, zaps, walks, pins, maps and moves of every kind of memory',
-  everything: 'what all the other mixes do, at once; wants --thp always, --mthp and --zap folio',
-} as const;
-
-export type MixName = keyof typeof MIXES;
-export const MIX_NAMES = Object.keys(MIXES) as MixName[];
+import type { Workload, WorkloadCpu } from '../machine/workload.ts';
 
 /** The steps of a mix in a list as long as the sum of their weights, to draw from. */
 function lots(weights: Weights): Step[] {

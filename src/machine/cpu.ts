@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { WorkloadSpec } from '../experiment/workload.ts';
 import type { CpuLink } from './control.ts';
 import { errnoName } from './errno.ts';
 import type { SharedMemory } from './memory.ts';
 import type { KernelCode } from './kernel.ts';
+import type { WorkloadSpec } from './workloadSpec.ts';
 
 /** What a CPU's worker is started with. */
 export interface CpuTask {

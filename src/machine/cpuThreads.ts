@@ -5,7 +5,7 @@ import type { Piscina } from 'piscina';
 import { CpuLink } from './control.ts';
 import type { CpuService, CpuTask } from './cpu.ts';
 import { cpusOf, type SharedMemory } from './memory.ts';
-import type { ResolvedOptions } from './options.ts';
+import type { ResolvedOptions } from './optionTypes.ts';
 import { startWorkers } from './workerPool.ts';
 
 export interface CpuThreads {

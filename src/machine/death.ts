@@ -4,7 +4,7 @@ import * as layout from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { END_REASONS, OPERATION_NAMES } from './codes.ts';
 import { heldLocks, type HeldLock } from './heldLocks.ts';
-import type { RunReport } from './machine.ts';
+import type { RunReport } from './runPlan.ts';
 
 /** Thrown by the host to end the CPU that the kernel runs on. */
 export class CpuEnd extends Error {

@@ -10,7 +10,7 @@ import { wantLevel } from '../foundry/want.ts';
 import { wasmFiles, type WasmNotes } from '../foundry/wasm.ts';
 import { bindRun, runValues } from '../foundry/wasmRun.ts';
 import type { SharedMemory } from './memory.ts';
-import type { CheckLevel, Execution } from './options.ts';
+import type { CheckLevel, Execution } from './otherOptions.ts';
 
 const fromDist = import.meta.url.includes('/dist/src/machine/');
 /** Folder of the built kernels and workers, ending in a slash. */

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { H_STOP, STOP_ABORT, STOP_NO, STOP_SOON } from '../kernel/abi.ts';
-import { WORKLOAD_MODULE } from '../experiment/workload.ts';
 import { AddressSpace } from './addressSpace.ts';
 import { audit, type AuditReport } from './audit/index.ts';
 import { clearContention, readContention, type Contention } from './contention.ts';
@@ -9,20 +8,13 @@ import { startThreads, type CpuThreads } from './cpuThreads.ts';
 import { allowDaemons, stopDaemons } from './daemonLoop.ts';
 import { CpuDiedError, describeDeath } from './death.ts';
 import { readEvents, type MachineEvent } from './events.ts';
-import { createMemory, type SharedMemory } from './memory.ts';
-import { prepareKernel, type KernelCode } from './kernel.ts';
-import { makeMutantKernel } from './mutantKernel.ts';
-import {
-  CHECK_LEVELS,
-  OptionError,
-  checkInteger,
-  resolveOptions,
-  type MachineOptions,
-  type ResolvedOptions,
-} from './options.ts';
+import type { SharedMemory } from './memory.ts';
+import type { KernelCode } from './kernel.ts';
+import { CHECK_LEVELS, OptionError, checkInteger, type ResolvedOptions } from './options.ts';
 import { clearLockStatistics, readStatistics, type MachineStatistics } from './statistics.ts';
 import { planRun, TIMER_MS_MAX, type RunOptions, type RunReport } from './runPlan.ts';
 import { readViolations, type Violation } from './violations.ts';
+import { WORKLOAD_MODULE, type WorkloadCatalogue } from './workloadSpec.ts';
 
 export { AddressSpace } from './addressSpace.ts';
 export type { RunOptions, RunReport } from './runPlan.ts';
@@ -41,6 +33,7 @@ export class Machine implements AsyncDisposable {
   readonly cpus: number;
   readonly memory: SharedMemory;
   readonly words: Uint32Array;
+  readonly #workloads: WorkloadCatalogue;
   readonly #threads: CpuThreads;
   readonly #links: CpuThreads['links'];
   readonly #cpus: Cpu[];
@@ -52,9 +45,17 @@ export class Machine implements AsyncDisposable {
   /** The rings as they were when a CPU had died. */
   #eventsAtDeath: MachineEvent[] | null = null;
 
-  /** A machine of `options` in `memory`, which was made for them, as `kernel` was for it. */
-  constructor(options: ResolvedOptions, memory: SharedMemory, kernel: KernelCode) {
+  /**
+   * A machine of `options` in `memory`, which was made for them, as `kernel` was for it. `workloads`: those that `run` knows by name.
+   */
+  constructor(
+    options: ResolvedOptions,
+    memory: SharedMemory,
+    kernel: KernelCode,
+    workloads: WorkloadCatalogue,
+  ) {
     this.options = options;
+    this.#workloads = workloads;
     this.cpus = options.cpus;
     this.memory = memory;
     this.words = new Uint32Array(this.memory.buffer);
@@ -190,7 +191,7 @@ export class Machine implements AsyncDisposable {
    * OptionError, or with CpuDiedError, whose `report` is the partial report.
    */
   async run(workload: string | URL, options: RunOptions = {}): Promise<RunReport> {
-    const plan = planRun(workload, options, this.options);
+    const plan = planRun(workload, options, this.options, this.#workloads);
     if (this.#failure !== null) throw this.#failure;
     if (this.#running) throw new Error('run: another workload is running');
     this.#running = true;
@@ -318,22 +319,5 @@ export class Machine implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
-  }
-}
-
-/** Boots a machine. Throws OptionError for an option that cannot be used, CpuDiedError when a CPU does not come up. */
-export async function boot(options: MachineOptions = {}): Promise<Machine> {
-  const resolved = resolveOptions(options);
-  const { execution, check, mutant } = resolved;
-  const memory = createMemory(resolved);
-  using patched = mutant === null ? null : await makeMutantKernel(check, mutant);
-  const kernel = await prepareKernel(execution, check, memory, patched?.folder ?? null);
-  const machine = new Machine(resolved, memory, kernel);
-  try {
-    await machine.ready();
-    return machine;
-  } catch (error) {
-    await machine.shutdown();
-    throw error;
   }
 }

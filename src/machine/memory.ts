@@ -18,19 +18,18 @@ import {
   ZERO_FRAME,
 } from '../kernel/abi.ts';
 import * as layout from '../kernel/abi.ts';
+import { OptionError } from './optionError.ts';
+import type { ResolvedOptions } from './optionTypes.ts';
 import {
   DEATH_KINDS,
   EMPTINESS_MODES,
   FAULT_PATHS,
   FREE_MODES,
   LOCK_KINDS,
-  OptionError,
-  PROTOCOL_CODES,
-  ZAP_MODES,
   THP_MODES,
-  type ResolvedOptions,
-} from './options.ts';
-import { aboutProtocol } from './protocols.ts';
+  ZAP_MODES,
+} from './otherOptions.ts';
+import { aboutProtocol, PROTOCOL_CODES } from './protocols.ts';
 import { timeFirstHolds } from './statistics.ts';
 
 /** First header word of a booted machine. */

@@ -3,7 +3,8 @@
  * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
 import { CPUS_MAX } from '../kernel/abi.ts';
-import type { EmptinessMode, ResolvedOptions } from './options.ts';
+import type { ResolvedOptions } from './optionTypes.ts';
+import type { EmptinessMode } from './otherOptions.ts';
 import { aboutProtocol, PROTOCOLS, type Protocol } from './protocols.ts';
 
 export interface Refusal {

@@ -1,13 +1,11 @@
 /** A run of a workload: how it is asked for, what it gives, and the check of what is asked for. */
-import { MIX_NAMES, checkMixSizes } from '../experiment/mixes.ts';
-import { WORKLOADS_ALLOWED, type WorkloadSpec } from '../experiment/workload.ts';
-import { findWorkload } from '../experiment/workloads/index.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import type { AuditReport } from './audit/index.ts';
 import type { MachineEvent } from './events.ts';
 import { OptionError, checkInteger, checkKeys, type ResolvedOptions } from './options.ts';
 import type { MachineStatistics } from './statistics.ts';
 import type { Violation } from './violations.ts';
+import { workloadsAllowed, type WorkloadCatalogue, type WorkloadSpec } from './workloadSpec.ts';
 
 /** Longest delay of a Node timer, milliseconds. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -53,6 +51,7 @@ export function planRun(
   workload: string | URL,
   options: RunOptions,
   machine: ResolvedOptions,
+  catalogue: WorkloadCatalogue,
 ): { spec: WorkloadSpec; durationMs: number | null } {
   checkKeys('options', options, [
     'durationMs',
@@ -66,9 +65,10 @@ export function planRun(
   ]);
   if (typeof workload !== 'string' && !(workload instanceof URL))
     throw new OptionError('workload', workload, 'a name or a URL');
-  if (MIX_NAMES.some((name) => name === workload)) checkMixSizes(machine);
-  else if (findWorkload(String(workload)) === null && !URL.canParse(String(workload)))
-    throw new OptionError('workload', workload, WORKLOADS_ALLOWED);
+  const name = String(workload);
+  if (catalogue.names.includes(name)) catalogue.checkMachine(name, machine);
+  else if (!URL.canParse(name))
+    throw new OptionError('workload', workload, workloadsAllowed(catalogue.names));
   const operations =
     options.operations === undefined
       ? 0
@@ -80,7 +80,7 @@ export function planRun(
         : null
       : checkInteger('durationMs', options.durationMs, 1, TIMER_MS_MAX);
   const spec = {
-    name: String(workload),
+    name,
     seed: checkInteger('seed', options.seed ?? machine.seed, 0, 0xffff_ffff),
     operations,
     spaces: (options.spaces ?? []).map((space) => space.handle),

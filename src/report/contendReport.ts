@@ -1,8 +1,8 @@
 /** What `ptlab contend` prints: a table of all combinations, then the contention of each. */
 import { QUANTILE_ERROR, quantilesOf } from '../machine/histogram.ts';
 import { HOLD_EVERY } from '../kernel/abi.ts';
-import type { Samples } from '../experiment/measure.ts';
-import { median } from '../experiment/measure.ts';
+import type { Samples } from '../measure/measure.ts';
+import { median } from '../measure/measure.ts';
 import {
   instanceTable,
   latencyTable,

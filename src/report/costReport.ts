@@ -1,5 +1,5 @@
 /** What measuring costs, as `ptlab contend --cost` prints it. */
-import type { Cost } from '../experiment/cost.ts';
+import type { Cost } from '../measure/cost.ts';
 import { HOLD_EVERY } from '../kernel/abi.ts';
 import { formatShare, formatSi } from './format.ts';
 import { table } from './table.ts';

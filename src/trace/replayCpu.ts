@@ -10,7 +10,7 @@
  * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so one
  * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
  */
-import type { WorkloadCpu } from '../experiment/workload.ts';
+import type { WorkloadCpu } from '../machine/workload.ts';
 import {
   C_COUNTERS,
   COUNTER_TABLES_LINKED,

@@ -2,7 +2,7 @@
  * What CPUs do in interleavings.test.ts, run in their threads. A CPU comes to a place, says so in a shared word, and stays there until
  * another word lets it go on; it looks at both while it polls interrupts, as a CPU does that is busy there.
  */
-import type { WorkloadCpu } from '../../src/experiment/workload.ts';
+import type { WorkloadCpu } from '../../src/machine/workload.ts';
 
 /** Words of the shared control block. */
 export const INSIDE = 0;

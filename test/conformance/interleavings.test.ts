@@ -19,7 +19,8 @@ import {
 } from '../../src/kernel/abi.ts';
 import * as layout from '../../src/kernel/abi.ts';
 import { DIST } from '../../src/machine/kernel.ts';
-import { boot, type AddressSpace, type Machine } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
+import type { AddressSpace, Machine } from '../../src/machine/machine.ts';
 import { EXECUTIONS, type MachineOptions } from '../../src/machine/options.ts';
 import { PAGE_BYTES } from '../../src/machine/syscalls.ts';
 import { INSIDE, LEAVE, type Stay } from './guest.ts';

@@ -15,8 +15,9 @@ import {
   ZAP_PAGE,
 } from '../../src/kernel/abi.ts';
 import * as layout from '../../src/kernel/abi.ts';
-import { MIX_NAMES } from '../../src/experiment/mixes.ts';
-import { boot, type Machine } from '../../src/machine/machine.ts';
+import { MIX_NAMES } from '../../src/experiment/mixNames.ts';
+import { boot } from '../../src/boot/boot.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import {
   EMPTINESS_MODES,
   EXECUTIONS,

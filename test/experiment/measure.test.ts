@@ -1,6 +1,6 @@
 /** Measuring a workload: what a sample is, in which order several are taken, what is forgotten, and how it ends. */
 import { describe, expect, it } from 'vitest';
-import { measureCost } from '../../src/experiment/cost.ts';
+import { measureCost } from '../../src/measure/cost.ts';
 import {
   measureInTurn,
   measureWorkload,
@@ -8,7 +8,7 @@ import {
   medianDeviation,
   RECORDED,
   type MeasureOptions,
-} from '../../src/experiment/measure.ts';
+} from '../../src/measure/measure.ts';
 
 const QUICK = { samples: 2, sampleMs: 60, warmupMs: 20, settleMs: 10 } as const;
 const LOCAL = { workload: 'mapbench-local', ...QUICK } as const;

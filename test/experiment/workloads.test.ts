@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { G_FRAME_BUMP } from '../../src/kernel/abi.ts';
 import { WORKLOADS } from '../../src/experiment/workloads/index.ts';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import type { RunReport } from '../../src/machine/machine.ts';
 
 const PAGES_OF_128_MIB = 32_768;

@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import { Files, ptlab } from '../cli/cli.ts';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import {
   CALL_MREMAP,
   FIELD_ADDRESS,

@@ -1,4 +1,4 @@
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import type { MachineOptions } from '../../src/machine/options.ts';
 import { eachLines, replay } from '../../src/trace/replay.ts';
 import { parseScript } from '../../src/trace/script.ts';

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import { loadTrace } from '../../src/trace/load.ts';
 import {
   CALL_EXIT,

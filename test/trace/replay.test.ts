@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boot } from '../../src/machine/machine.ts';
+import { boot } from '../../src/boot/boot.ts';
 import {
   CALL_BARRIER,
   CALL_FAULT,

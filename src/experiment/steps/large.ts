@@ -8,7 +8,7 @@ import {
   PMD_PAGES,
   VM_READ,
 } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { map } from './mappings.ts';
 import { ANON, HOT_PAGES, LARGE_PAGES, MOVED, WHOLE, pick, space, span } from './places.ts';
 import { type Step, keepPinned } from './step.ts';

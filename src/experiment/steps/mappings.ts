@@ -9,7 +9,7 @@ import {
   PUD_PAGES,
   VM_READ,
 } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import {
   ANON,
   FAR,

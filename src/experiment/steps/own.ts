@@ -15,7 +15,7 @@ import {
   PUD_PAGES,
   UFFD_REGISTER_MISSING,
 } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { HOT_PAGES, OWN_FIRST, OWN_SPANS } from './places.ts';
 import type { Step } from './step.ts';
 

@@ -3,7 +3,7 @@
  * third moves it, a fourth walks it. Arguments are drawn so that CPUs meet.
  */
 import { PGD_PAGES, PMD_PAGES, PUD_PAGES, VM_READ, VM_WRITE } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 
 /** Address spaces and files that the CPUs of a mix share. */
 export const SPACES = 2;

@@ -1,6 +1,6 @@
 /** Steps on pages that several address spaces share: fork, migration, reclaim through the rmap, truncation. */
 import { MADV_DONTNEED, PMD_PAGES } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { ANON, FILE_PAGES, FILE_SHARED, HOT_PAGES, file, page, space, span } from './places.ts';
 import { type CpuState, type Step, keepPinned } from './step.ts';
 

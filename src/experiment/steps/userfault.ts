@@ -8,7 +8,7 @@ import {
   UFFD_REGISTER_WP,
   UFFD_WRITEPROTECT_WP,
 } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { ANON, HOT_PAGES, SHMEM, SPACES, page, pick, space, span } from './places.ts';
 import type { Step } from './step.ts';
 

@@ -9,7 +9,7 @@
  * Source: jemalloc src/pages.c (pages_purge_forced), in outline.
  */
 import { MADV_DONTNEED, PMD_PAGES } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { BASE, makeSpaces, map, type NamedWorkload, succeeded, write } from './named.ts';
 
 const ARENA_SPANS = 64;

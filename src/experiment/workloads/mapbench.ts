@@ -13,7 +13,7 @@
  *
  * Source: Clements, Kaashoek, Zeldovich, RadixVM (EuroSys 2013), 5.3; sv6 bin/mapbench.cc.
  */
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import {
   awaitSignal,
   BASE,

@@ -7,7 +7,7 @@
 import { C_WORKLOAD, cpuArea, ENOMEM, MMAP_REPLACE, VM_READ, VM_WRITE } from '../../kernel/abi.ts';
 import { errnoName } from '../../machine/errno.ts';
 import type { MachineOptions } from '../../machine/options.ts';
-import type { Workload, WorkloadCpu } from '../workload.ts';
+import type { Workload, WorkloadCpu } from '../../machine/workload.ts';
 
 /** A workload with a name, and the machine that it needs. */
 export interface NamedWorkload {

@@ -6,7 +6,7 @@
  * Source: Zheng, "synchronously scan and reclaim empty user PTE pages" (v4, December 2024), the program of its cover letter.
  */
 import { MADV_DONTNEED, PMD_PAGES } from '../../kernel/abi.ts';
-import type { WorkloadCpu } from '../workload.ts';
+import type { WorkloadCpu } from '../../machine/workload.ts';
 import { BASE, makeSpaces, map, type NamedWorkload, succeeded, unmap, write } from './named.ts';
 
 /** Tables of 50 GiB. */

@@ -14,7 +14,7 @@
  * Source: will-it-scale tests/page_fault{1,2,3}.c, tests/mmap{1,2}.c.
  */
 import { INODE_FILE, MMAP_SHARED, PMD_PAGES } from '../../kernel/abi.ts';
-import type { Workload, WorkloadCpu } from '../workload.ts';
+import type { Workload, WorkloadCpu } from '../../machine/workload.ts';
 import { BASE, makeSpaces, map, type NamedWorkload, unmap, write } from './named.ts';
 
 /** Pages of each CPU's mapping: 128 MiB. */

@@ -6,8 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Scenario } from '../scenario.ts';
-import type { SavedTree } from './tree.ts';
-import type { RunSetup } from './work.ts';
+import type { RunSetup, SavedTree } from './work.ts';
 
 const FORMAT = 'ptlab exploration';
 /** Changes with the format, and with anything that changes what a task explores. */

@@ -11,7 +11,7 @@
  * parts) it held the true number at 99.8 % of all moments, at 96 % in the worst of them; with a factor of 2, 97 % and 83 %.
  */
 
-import type { Task } from './task.ts';
+import type { Task } from '../strategies/task.ts';
 
 export function bits(mask: number): number {
   let count = 0;

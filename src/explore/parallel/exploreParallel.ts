@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isSampling } from '../strategies/pickers.ts';
 import type { ScenarioRequest } from '../scenario.ts';
-import type { SearchSettings } from '../search.ts';
+import type { SearchSettings } from '../searchSettings.ts';
 import type { SearchResult } from '../verdict.ts';
 import { checkCheckpoint, makeCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { PartRunner } from './partRunner.ts';

@@ -5,7 +5,7 @@ import { DporSearch } from '../strategies/dporSearch.ts';
 import { sampleRange } from '../strategies/sampling.ts';
 import { isSampling } from '../strategies/pickers.ts';
 import { openScenario, readyScenario, type LinkedScenario, type Scenario } from '../scenario.ts';
-import type { SearchSettings } from '../search.ts';
+import type { SearchSettings } from '../searchSettings.ts';
 import type { Verdict } from '../verdict.ts';
 import { exploreTask, failureOf, type Failure } from './task.ts';
 import type { Part, PartResult, RunSetup } from './work.ts';

@@ -15,28 +15,14 @@
  */
 
 import { Estimator, bits, weightLeft } from './estimate.ts';
-import {
-  taskBelow,
-  type Failure,
-  type Proposal,
-  type Rest,
-  type Task,
-  type TaskResult,
-} from './task.ts';
-import type { Part, PartResult, Work, WorkStatistics } from './work.ts';
+import { taskBelow, type Proposal, type Rest, type Task } from '../strategies/task.ts';
+import type { Failure, TaskResult } from './task.ts';
+import type { Part, PartResult, SavedTree, TreeState, Work, WorkStatistics } from './work.ts';
 
 /** Steps for which a task explores: from 3 ms on bare words to 30 ms in the kernel. */
 export const TASK_STEPS = 1 << 13;
 /** As long as there are fewer tasks than this, what is left of a task is split; from then on it remains one task. */
 const TASKS_WANTED = 24;
-
-/** A state that is the coordinator's: CPUs enabled, and CPUs asleep or given to a task, a bit each. */
-interface TreeState {
-  enabled: number;
-  sleep: number;
-  /** How many CPUs are or were to be tried here. */
-  known: number;
-}
 
 interface TreeTask {
   number: number;
@@ -47,18 +33,6 @@ interface TreeTask {
   states: readonly TreeState[];
   /** How many of the words known to be awaited were known when it was made. */
   ordered: number;
-}
-
-/** A tree as plain data: what `SearchTree.load` goes on from. */
-export interface SavedTree {
-  states: TreeState[];
-  tasks: { task: Task; steps: number; states: number[]; ordered: number }[];
-  statistics: WorkStatistics;
-  ordered: number[];
-  commuted: number[];
-  failure: Failure | null;
-  bounded: boolean;
-  made: number;
 }
 
 export interface TreeOptions {

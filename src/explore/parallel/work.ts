@@ -4,9 +4,9 @@
  */
 
 import type { ScenarioRequest } from '../scenario.ts';
-import type { SearchSettings } from '../search.ts';
-import type { SavedTree } from './tree.ts';
-import type { Failure, Task, TaskResult } from './task.ts';
+import type { SearchSettings } from '../searchSettings.ts';
+import type { Task } from '../strategies/task.ts';
+import type { Failure, TaskResult } from './task.ts';
 
 /** A search, as far as the results of its parts depend on it. */
 export interface RunSetup {
@@ -36,6 +36,26 @@ export interface WorkStatistics {
   depth: number;
   /** Parts merged. */
   parts: number;
+}
+
+/** A state that is the coordinator's: CPUs enabled, and CPUs asleep or given to a task, a bit each. */
+export interface TreeState {
+  enabled: number;
+  sleep: number;
+  /** How many CPUs are or were to be tried here. */
+  known: number;
+}
+
+/** A tree as plain data: what `SearchTree.load` (tree.ts) goes on from. */
+export interface SavedTree {
+  states: TreeState[];
+  tasks: { task: Task; steps: number; states: number[]; ordered: number }[];
+  statistics: WorkStatistics;
+  ordered: number[];
+  commuted: number[];
+  failure: Failure | null;
+  bounded: boolean;
+  made: number;
 }
 
 export interface Work {

@@ -8,7 +8,7 @@ import { type ProgramMaker } from '../program.ts';
 import { RESTART } from './dependence.ts';
 import { DporSearch, type DporOptions } from './dporSearch.ts';
 import { SearchLimits } from './limits.ts';
-import { taskBelow } from '../parallel/task.ts';
+import { taskBelow } from './task.ts';
 import type { Schedule, SearchResult } from '../verdict.ts';
 
 export type { DporOptions } from './dporSearch.ts';

@@ -1,5 +1,5 @@
 /**
- * Source-DPOR with sleep sets, on a part of the search tree (parallel/task.ts) or on all of it.
+ * Source-DPOR with sleep sets, on a part of the search tree (task.ts) or on all of it.
  *
  * Two executions that differ only in the order of independent neighbours (dependence.ts) end alike and see alike, so one of each
  * class is enough. Source-DPOR (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction, POPL 2014, algorithm
@@ -17,7 +17,7 @@ import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.
 import { Dependence } from './dependence.ts';
 import { COVERED, Initials } from './initials.ts';
 import { DEFAULT_STEPS_MAX, type SearchLimitOptions } from './limits.ts';
-import { taskBelow, type Proposal, type Rest, type Task } from '../parallel/task.ts';
+import { taskBelow, type Proposal, type Rest, type Task } from './task.ts';
 import { Trace, longer, type StepOrder } from './trace.ts';
 import { verdictNow, type Schedule, type SearchStatistics, type Verdict } from '../verdict.ts';
 

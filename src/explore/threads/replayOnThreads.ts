@@ -10,7 +10,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startWorkers } from '../../machine/workerPool.ts';
-import type { ReplayTask, ReplayTaskResult } from '../../../workers/replay.ts';
 import { CHOOSE, KIND_MASK, KIND_SPAN, SLOT_ADDRESS } from '../operation.ts';
 import { ExpectationError } from '../portable/primitives.ts';
 import { DepartureError, replaySchedule } from '../replay.ts';
@@ -18,6 +17,7 @@ import { openScenario, type ScenarioRequest } from '../scenario.ts';
 import type { Schedule, Verdict, Waiter } from '../verdict.ts';
 import { Baton } from './baton.ts';
 import { planOf } from './plan.ts';
+import type { ReplayTask, ReplayTaskResult } from './replayTask.ts';
 import { holds, ThreadHost, type CpuOutcome } from './threadCpu.ts';
 
 /** Longest that threads are waited for once they have been told to give up, milliseconds. */

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { copyJavaScript } from '../foundry/javascript.ts';
-import { DIST } from './kernel.ts';
-import { OptionError, type CheckLevel } from './options.ts';
+import { DIST } from '../machine/kernel.ts';
+import { OptionError, type CheckLevel } from '../machine/options.ts';
 
 /** Where a mutant's kernel lies, until it is disposed of. */
 export interface MutantKernel extends Disposable {

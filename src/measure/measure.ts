@@ -9,9 +9,11 @@
  * Before the first sample the workload runs for `warmupMs`; then waits, holds and grace periods so far are forgotten.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { boot } from '../boot/boot.ts';
+import { findWorkload } from '../experiment/workloads/index.ts';
 import type { AuditReport } from '../machine/audit/index.ts';
 import type { Contention } from '../machine/contention.ts';
-import { boot, type Machine } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import { OptionError, checkInteger, checkKeys, resolveOptions } from '../machine/options.ts';
 import type { MachineOptions, ResolvedOptions } from '../machine/options.ts';
 import type { LockStatistics, MachineStatistics } from '../machine/statistics.ts';
@@ -20,7 +22,6 @@ import { loadTrace } from '../trace/load.ts';
 import type { OperationList } from '../trace/operation.ts';
 import { replay, TABLE_KB } from '../trace/replay.ts';
 import { replayMachine } from '../trace/sizes.ts';
-import { findWorkload } from './workloads/index.ts';
 
 /** What a workload's name begins with when it is a recorded program; the file's path follows. */
 export const RECORDED = 'recorded:';

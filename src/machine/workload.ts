@@ -1,3 +1,4 @@
+/** Workloads: what one is, what it sees of its CPU, and the loop that runs it. */
 import {
   C_COUNTERS,
   COUNTER_ITERATIONS,
@@ -10,26 +11,11 @@ import {
   STOP_ABORT,
   STOP_NO,
 } from '../kernel/abi.ts';
-import type { CpuTask } from '../machine/cpu.ts';
-import { CpuEnd } from '../machine/death.ts';
-import { seedFor } from '../machine/memory.ts';
-import { OptionError } from '../machine/options.ts';
-import type { SystemCalls } from '../machine/syscalls.ts';
-import { MIX_NAMES, mixWorkload } from './mixes.ts';
-import { findWorkload, WORKLOAD_NAMES } from './workloads/index.ts';
-
-/** What a workload's run is given on every CPU. */
-export interface WorkloadSpec {
-  /** Name of a mix or of one of the named workloads, or URL of a module. */
-  name: string;
-  seed: number;
-  /** Operations of each CPU; 0: until the machine is stopped. */
-  operations: number;
-  /** Handles of the caller's address spaces, empty for a workload that makes its own. */
-  spaces: number[];
-  /** CPUs, the last ones, that stay long in RCU sections. */
-  stalledReaders: number;
-}
+import type { CpuTask } from './cpu.ts';
+import { CpuEnd } from './death.ts';
+import { seedFor } from './memory.ts';
+import type { SystemCalls } from './syscalls.ts';
+import type { WorkloadSpec } from './workloadSpec.ts';
 
 /** A workload. A module that is one exports these functions. */
 export interface Workload {
@@ -45,10 +31,6 @@ export interface Workload {
   cleanUp?(cpu: WorkloadCpu): void;
 }
 
-/** Names that a workload may have. */
-export const WORKLOADS_ALLOWED = `${[...MIX_NAMES, ...WORKLOAD_NAMES].join(', ')}, or a module's URL`;
-/** What the URL of a workload must name. */
-export const WORKLOAD_MODULE = 'a module that exports a function run';
 /** Looks at interrupts that a stalled reader takes inside its section. */
 const STALL_POLLS = 20_000;
 const ASYNCHRONOUS = "run of the workload returned a promise; a CPU's operations are synchronous";
@@ -106,17 +88,6 @@ export class WorkloadCpu {
   get stopped(): boolean {
     return Atomics.load(this.words, H_STOP >>> 2) !== STOP_NO;
   }
-}
-
-/** The workload with a mix's name, or that of a module. Throws OptionError for a name that is neither. */
-export async function loadWorkload(spec: WorkloadSpec): Promise<Workload> {
-  const named = mixWorkload(spec.name) ?? findWorkload(spec.name)?.workload;
-  if (named !== undefined) return named;
-  if (!URL.canParse(spec.name)) throw new OptionError('workload', spec.name, WORKLOADS_ALLOWED);
-  const module = (await import(spec.name)) as Partial<Workload>;
-  if (typeof module.run !== 'function')
-    throw new OptionError('workload', spec.name, WORKLOAD_MODULE);
-  return module as Workload;
 }
 
 /** Does operations until their number is reached or the machine stops; gives how many. */
