@@ -57,6 +57,13 @@ function checkSource(text, level) {
   return replaced;
 }
 
+/** What `ptlab list` shows, written down so that it need not load everything that can be listed. */
+async function writeCatalogue() {
+  const cli = new URL('dist/src/cli/', pathToFileURL(root));
+  const { catalogue } = await import(new URL('catalogue.js', cli).href);
+  writeFileSync(new URL('catalogue.json', cli), JSON.stringify(catalogue()));
+}
+
 function copyJavaScriptKernels() {
   for (const [name, level] of Object.entries(levels)) {
     const to = join(out, name);
@@ -157,6 +164,7 @@ async function compileWasmKernels() {
 
 mkdirSync(out, { recursive: true });
 compileTypeScript();
+await writeCatalogue();
 copyJavaScriptKernels();
 await makeCoroutineKernel();
 await compileWasmKernels();

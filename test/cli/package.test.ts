@@ -27,6 +27,7 @@ describe('the package', () => {
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/src/cli/main.js',
+    'dist/src/cli/catalogue.json',
     'dist/workers/cpu.js',
     'dist/workers/entry.cjs',
     'dist/kernel/full.wasm',
