@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -83,6 +83,13 @@ async function plugCompiled() {
   }
 }
 
+/** What `ptlab list` shows, written down so that it need not load everything that can be listed. */
+async function writeList() {
+  const cli = new URL('dist/src/cli/', pathToFileURL(root));
+  const { catalogue } = await import(new URL('catalogue.js', cli).href);
+  writeFileSync(new URL('catalogue.json', cli), JSON.stringify(catalogue()));
+}
+
 async function makeCoroutineKernel() {
   const compiled = pathToFileURL(join(root, 'dist/src/explore/link/coroutine.js'));
   const { linkCoroutines } = await import(compiled.href);
@@ -97,11 +104,13 @@ async function makeCoroutineKernel() {
 async function removeStale() {
   const { wasmFiles, wasmIsNew } = await foundry('wasm');
   const { LEVELS } = await foundry('sources');
-  for (const level of LEVELS)
-    if (!wasmIsNew(kernel, out, level))
-      for (const file of Object.values(wasmFiles(out, level))) rmSync(file, { force: true });
+  const kept = new Set(
+    LEVELS.filter((level) => wasmIsNew(kernel, out, level))
+      .flatMap((level) => Object.values(wasmFiles(out, level)))
+      .map((file) => basename(file)),
+  );
   for (const name of existsSync(out) ? readdirSync(out) : [])
-    if (name.startsWith('js-')) rmSync(join(out, name), { recursive: true });
+    if (!kept.has(name)) rmSync(join(out, name), { recursive: true });
 }
 
 async function build(levels) {
@@ -120,6 +129,7 @@ async function build(levels) {
       plainDeclarations(join(root, 'dist/src', folder));
     await plugCompiled();
     await makeCoroutineKernel();
+    await writeList();
     chmodSync(join(root, 'dist/src/cli/main.js'), 0o755);
   }
   for (const code of await Promise.all(compiling)) failed ||= code;

@@ -26,6 +26,7 @@ import {
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
+import { SUMMARIES } from './summaries.ts';
 import { UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import { checkChoice, parseNumber } from './options.ts';
@@ -41,7 +42,7 @@ const { protocol: _protocol, lock: _lock, ...OTHER_AXES } = AXIS_OPTIONS;
 
 const SPEC = {
   name: 'contend',
-  summary: 'measure workloads over protocols, locks and CPU counts: who waits for whom, for what',
+  summary: SUMMARIES.contend,
   usage:
     'ptlab contend [--workload W,...] [--protocol P,...|all] [--lock K,...|all] [--cpus N,...]',
   positionals: { name: 'argument', min: 0, max: 0 },

@@ -22,6 +22,7 @@ import type { ReplayProgress } from '../trace/replay.ts';
 import { compareVmpte, loadVmpte } from '../trace/vmpte.ts';
 import { OUTPUT_OPTIONS } from './axes.ts';
 import { defineCommand } from './command.ts';
+import { SUMMARIES } from './summaries.ts';
 import { EXIT_RIGHT } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { Stopper } from './interrupt.ts';
@@ -43,8 +44,7 @@ const RECORDINGS = new URL('../../../src/trace/recordings/', import.meta.url);
 
 const SPEC = {
   name: 'demo',
-  summary:
-    'show the main job: the 50 GiB loop, a recorded program, a stress, an exploration (npm start)',
+  summary: SUMMARIES.demo,
   usage: 'ptlab demo [--json] [--quiet]',
   positionals: { name: 'argument', min: 0, max: 0 },
   options: { json: OUTPUT_OPTIONS.json, quiet: OUTPUT_OPTIONS.quiet },

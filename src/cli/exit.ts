@@ -15,3 +15,21 @@ export function errorLine(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error);
   return text.split('\n', 1)[0]!;
 }
+
+/** Names of the errors that say that a command line or an input cannot be used. By name: their modules are loaded by those who throw them. */
+export const USAGE_ERRORS: readonly string[] = [
+  'UsageError',
+  'OptionError',
+  'TraceError',
+  'ScenarioError',
+  'ScheduleError',
+  'LinkError',
+  'DepartureError',
+  'CheckpointError',
+  'ScheduleFileError',
+];
+
+/** The exit code of a command that threw `error`. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof Error && USAGE_ERRORS.includes(error.name) ? EXIT_USAGE : EXIT_FAILED;
+}

@@ -8,6 +8,7 @@ import type { Schedule, Verdict } from '../explore/verdict.ts';
 import { STRATEGIES, type SearchSettings, type Strategy } from '../explore/searchSettings.ts';
 import { MEASURES } from '../explore/worst/measures.ts';
 import { AXIS_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION } from './axes.ts';
+import { SUMMARIES } from './summaries.ts';
 import { UsageError } from './exit.ts';
 import {
   checkChoice,
@@ -22,7 +23,7 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
 export const SPEC = {
   name: 'explore',
-  summary: 'try every interleaving of a scenario, or samples of them, on one thread per core',
+  summary: SUMMARIES.explore,
   usage: 'ptlab explore [SCENARIO...] [axes] [--strategy NAME] [--replay SCHEDULE]',
   positionals: { name: 'SCENARIO', min: 0, max: 1000 },
   options: {

@@ -1,30 +1,14 @@
 #!/usr/bin/env node
 /** `ptlab <command> [options]`: finds the command, runs it, turns its outcome into an exit code. */
 import { readFileSync } from 'node:fs';
-import { ScheduleFileError } from '../explore/failure/scheduleFile.ts';
-import { LinkError } from '../explore/link/program.ts';
-import { CheckpointError } from '../explore/parallel/checkpoint.ts';
-import { DepartureError } from '../explore/replay.ts';
-import { ScenarioError } from '../explore/scenario.ts';
-import { ScheduleError } from '../explore/scheduleText.ts';
-import { OptionError } from '../machine/options.ts';
-import { TraceError } from '../trace/traceError.ts';
-import type { Command } from './command.ts';
-import { contend } from './contend.ts';
-import { demo } from './demo.ts';
-import { explore } from './explore.ts';
-import { errorLine, EXIT_FAILED, EXIT_RIGHT, EXIT_USAGE, UsageError } from './exit.ts';
-import { list } from './list.ts';
+import { loadCommand } from './commands.ts';
+import { COMMAND_NAMES, isCommand, SUMMARIES } from './summaries.ts';
+import { errorLine, exitCodeOf, EXIT_FAILED, EXIT_RIGHT, UsageError } from './exit.ts';
 import { helpText, parseCommand, quoted, suggestion } from './options.ts';
-import { replay } from './replay.ts';
-import { stress } from './stress.ts';
-
-const COMMANDS: readonly Command[] = [stress, replay, explore, contend, list, demo];
-const NAMES = COMMANDS.map((command) => command.spec.name);
 
 function overview(): string {
-  const width = Math.max(...NAMES.map((name) => name.length));
-  const lines = COMMANDS.map(({ spec }) => `  ${spec.name.padEnd(width)}  ${spec.summary}`);
+  const width = Math.max(...COMMAND_NAMES.map((name) => name.length));
+  const lines = COMMAND_NAMES.map((name) => `  ${name.padEnd(width)}  ${SUMMARIES[name]}`);
   return [
     'usage: ptlab <command> [options]',
     '',
@@ -46,25 +30,25 @@ function version(): string {
 async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) {
-    throw new UsageError(`ptlab: no command; allowed: ${NAMES.join(', ')} (ptlab --help)`);
+    throw new UsageError(`ptlab: no command; allowed: ${COMMAND_NAMES.join(', ')} (ptlab --help)`);
   }
   if (name === '--help' || name === '-h' || name === 'help') {
-    const about = COMMANDS.find((command) => command.spec.name === rest[0]);
-    process.stdout.write(about === undefined ? overview() : helpText(about.spec));
+    const [about] = rest;
+    process.stdout.write(isCommand(about) ? helpText((await loadCommand(about)).spec) : overview());
     return EXIT_RIGHT;
   }
   if (name === '--version' || name === '-V') {
     process.stdout.write(`${version()}\n`);
     return EXIT_RIGHT;
   }
-  const command = COMMANDS.find((one) => one.spec.name === name);
-  if (command === undefined) {
-    const close = suggestion(name, NAMES);
+  if (!isCommand(name)) {
+    const close = suggestion(name, COMMAND_NAMES);
     const hint = close === null ? '' : `did you mean ${close}? `;
     throw new UsageError(
-      `ptlab: unknown command ${quoted(name)}; ${hint}allowed: ${NAMES.join(', ')}`,
+      `ptlab: unknown command ${quoted(name)}; ${hint}allowed: ${COMMAND_NAMES.join(', ')}`,
     );
   }
+  const command = await loadCommand(name);
   const parsed = parseCommand(command.spec, rest);
   if (parsed.help) {
     process.stdout.write(helpText(command.spec));
@@ -73,33 +57,19 @@ async function run(args: readonly string[]): Promise<number> {
   return command.run(parsed.values, parsed.positionals);
 }
 
-/** What a command line or an input that cannot be used throws. */
-const USAGE_ERRORS = [
-  UsageError,
-  OptionError,
-  TraceError,
-  ScenarioError,
-  ScheduleError,
-  LinkError,
-  DepartureError,
-  CheckpointError,
-  ScheduleFileError,
-];
-
-function exitCodeOf(error: unknown): number {
-  return USAGE_ERRORS.some((kind) => error instanceof kind) ? EXIT_USAGE : EXIT_FAILED;
-}
-
 /** Reader gone (`ptlab ... | head`): nothing more can be said. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT_RIGHT) : EXIT_FAILED);
 });
 
+/** Errors whose messages begin with who complains: a command, or a file and its line. */
+const SELF_NAMED = new Set(['UsageError', 'TraceError']);
+
 /** Says in one line what went wrong, and turns it into an exit code. */
 function fail(error: unknown): number {
   const code = exitCodeOf(error);
   const line = errorLine(error);
-  const named = error instanceof UsageError || error instanceof TraceError;
+  const named = error instanceof Error && SELF_NAMED.has(error.name);
   process.stderr.write(named ? `${line}\n` : `ptlab: ${line}\n`);
   if (process.env['PTLAB_DEBUG'] && error instanceof Error)
     process.stderr.write(`${error.stack}\n`);

@@ -34,6 +34,7 @@ import {
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
+import { SUMMARIES } from './summaries.ts';
 import { UsageError } from './exit.ts';
 import { stopper } from './interrupt.ts';
 import type { CommandSpec } from './options.ts';
@@ -45,7 +46,7 @@ const WASTE_SLOTS = 65_536;
 
 const SPEC = {
   name: 'replay',
-  summary: 'replay an mm script or a recorded program and show its page-table memory',
+  summary: SUMMARIES.replay,
   usage: 'ptlab replay FILE [options]',
   positionals: { name: 'FILE', min: 1, max: 1 },
   options: {

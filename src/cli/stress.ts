@@ -32,6 +32,7 @@ import {
   TIMEOUT_OPTION,
 } from './axes.ts';
 import { defineCommand } from './command.ts';
+import { SUMMARIES } from './summaries.ts';
 import { UsageError } from './exit.ts';
 import { INJECTIONS, parseInject } from './inject.ts';
 import { stopper } from './interrupt.ts';
@@ -49,7 +50,7 @@ const EVENTS_TO_EXPLORE = 1024;
 
 const SPEC = {
   name: 'stress',
-  summary: 'run a mix of operations on all CPUs at once, with every oracle watching',
+  summary: SUMMARIES.stress,
   usage: 'ptlab stress [--cpus N] [--seconds S | --ops N] [--mix NAME] [axes] [--inject ...]',
   positionals: { name: 'argument', min: 0, max: 0 },
   options: {
