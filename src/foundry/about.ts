@@ -3,7 +3,8 @@
 /** How a table is known to be empty by a protocol that looks for empty ones; the position is the code, EMPTINESS_. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
 
-export interface ProtocolAbout {
+/** What every plug-in says. */
+export interface About {
   /** As on the command line and in files. */
   readonly name: string;
   /** One line for `ptlab list`. */
@@ -14,6 +15,16 @@ export interface ProtocolAbout {
   readonly isBase?: boolean;
   /** The one that runs when none is chosen. */
   readonly isDefault?: boolean;
+}
+
+export interface LockAbout extends About {
+  /** Where the holder's number + 1 stands: in LOCK_WORD, of which bit 31 is the kind's, or in LOCK_OWNER. */
+  readonly owner: 'word' | 'owner';
+  /** What tells that the lock is held: LOCK_WORD is not 0, LOCK_AUX is not 0, or the two differ. */
+  readonly held: 'word' | 'aux' | 'difference';
+}
+
+export interface ProtocolAbout extends About {
   /** Among those that `ptlab demo` runs. */
   readonly demo?: boolean;
   /** Whether a daemon works for it (hook daemonPass): a machine then has a CPU for daemons, and rings of candidates. */

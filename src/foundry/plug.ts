@@ -40,6 +40,14 @@ export const SOCKETS: readonly Socket[] = [
     list: 'PROTOCOL_LIST',
     about: 'ProtocolAbout',
   },
+  {
+    hooks: 'lock/kindHooks.ts',
+    folder: 'lock/kinds',
+    choice: 'runLockKind',
+    counter: 'PLUGGED_LOCK_HOOKS',
+    list: 'LOCK_LIST',
+    about: 'LockAbout',
+  },
 ];
 
 /** One plug-in. */

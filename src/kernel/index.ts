@@ -98,4 +98,5 @@ export { uffdPending, uffdRead, uffdWake } from './watch/uffdFault.ts';
 export { cpuArea } from './word/layoutCpu.ts';
 export { cpuId, setThisCpu } from './word/percpu.ts';
 export { load, notify } from './word/word.ts';
+export { PLUGGED_LOCK_HOOKS } from './lock/kindHooks.ts';
 export { PLUGGED_PROTOCOL_HOOKS } from './word/hooks.ts';

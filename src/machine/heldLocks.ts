@@ -2,11 +2,12 @@
  * The locks that a CPU holds, read from the words of the locks themselves, so that they are known at every check level and a
  * lock that the CPU only waits for is not among them.
  */
-import { LEVEL_PMD, LOCK_ADAPTIVE, LOCK_TAS } from '../kernel/abi.ts';
+import { LEVEL_PMD, LOCK_ADAPTIVE } from '../kernel/abi.ts';
 import * as layout from '../kernel/abi.ts';
 import * as lockOrder from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { LOCK_CLASS_NAMES } from './codes.ts';
+import { lockOfCode } from './lockKinds.ts';
 
 /** A lock that a CPU holds. */
 export interface HeldLock {
@@ -85,7 +86,7 @@ function* heldSpinlocks(words: Uint32Array, cpu: number): Generator<Found> {
   const at = (address: number): number => Atomics.load(words, address >>> 2);
   for (const [lock, lockClass] of spinlocks(words)) {
     const kind = lockClass <= lockOrder.LC_PAGE_TABLE ? at(layout.H_LOCK_KIND) : LOCK_ADAPTIVE;
-    const inWord = kind === LOCK_ADAPTIVE || kind === LOCK_TAS;
+    const inWord = lockOfCode(kind).owner === 'word';
     const owner = inWord ? at(lock + layout.LOCK_WORD) & 0x7fff_ffff : at(lock + layout.LOCK_OWNER);
     if (owner === cpu + 1) yield [lock, lockClass];
   }

@@ -6,7 +6,6 @@ import {
   FRAME_ORDER_MAX,
   FREE_RCU,
   HOST_DEATH_EXIT,
-  LOCK_ADAPTIVE,
   LOCK_STAT_CONTENTION,
   LOCK_STAT_HOLDS,
   PMD_PAGES,
@@ -18,6 +17,7 @@ import {
   ZERO_FRAME,
 } from '../kernel/abi.ts';
 import * as layout from '../kernel/abi.ts';
+import { LOCK_CODES } from './lockKinds.ts';
 import { OptionError } from './optionError.ts';
 import type { ResolvedOptions } from './optionTypes.ts';
 import {
@@ -25,7 +25,6 @@ import {
   EMPTINESS_MODES,
   FAULT_PATHS,
   FREE_MODES,
-  LOCK_KINDS,
   THP_MODES,
   ZAP_MODES,
 } from './otherOptions.ts';
@@ -192,7 +191,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
   put(layout.H_MAX_PTES_SHARED, Math.min(khugepaged.maxPtesShared, PMD_PAGES - 1));
   put(layout.H_PAGES_TO_SCAN, khugepaged.pagesToScan);
   put(layout.H_SCAN_SLEEP_NS, khugepaged.scanSleepMs * 1e6);
-  put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(options.lock));
+  put(layout.H_LOCK_KIND, LOCK_CODES[options.lock]);
   put(
     layout.H_LOCK_STAT,
     (options.lockStat ? LOCK_STAT_HOLDS : 0) | (options.contention ? LOCK_STAT_CONTENTION : 0),

@@ -1,6 +1,7 @@
 /** The options of a machine beside its protocol, as types and lists: what a protocol's own refusals are told in. */
 import { EMPTINESS_MODES } from '../foundry/about.ts';
 import type { FolioSizes } from './foliosOption.ts';
+import { LOCK_KINDS, type LockKind } from './lockKinds.ts';
 import type { Khugepaged, KhugepagedOption } from './khugepagedOption.ts';
 
 /** Values of the axes; the position of a name is its code in `src/kernel/word/config.ts`. */
@@ -9,7 +10,7 @@ export const FAULT_PATHS = ['mmap-lock', 'vma-lock', 'speculative'] as const;
 export const ZAP_MODES = ['page', 'folio'] as const;
 /** Where faults and khugepaged make huge pages. */
 export const THP_MODES = ['never', 'madvise', 'always'] as const;
-export const LOCK_KINDS = ['adaptive', 'tas', 'ticket', 'mcs'] as const;
+export { LOCK_KINDS, type LockKind };
 export { EMPTINESS_MODES };
 export const EXECUTIONS = ['wasm', 'js'] as const;
 /** Check levels, by their value of CHECK in `src/kernel/word/check.ts`. */
@@ -21,7 +22,6 @@ export type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
 export type ThpMode = (typeof THP_MODES)[number];
-export type LockKind = (typeof LOCK_KINDS)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
 export type DeathKind = (typeof DEATH_KINDS)[number];

@@ -4,6 +4,7 @@
  * One machine serves all variants of an execution. Configuration is constant while CPUs work; here it changes between runs, when
  * all CPUs are idle and all tables free, whose locks, of the kind before, become new.
  */
+import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   COUNTER_TABLES_RECLAIMED_FAST,
@@ -11,7 +12,6 @@ import {
   EMPTINESS_SCAN,
   FAULT_MMAP_LOCK,
   FREE_RCU,
-  LOCK_ADAPTIVE,
   ZAP_PAGE,
 } from '../../src/kernel/abi.ts';
 import * as layout from '../../src/kernel/abi.ts';
@@ -23,7 +23,6 @@ import {
   EXECUTIONS,
   FAULT_PATHS,
   FREE_MODES,
-  LOCK_KINDS,
   PROTOCOL_CODES,
   ZAP_MODES,
 } from '../../src/machine/options.ts';
@@ -48,7 +47,7 @@ function configure(machine: Machine, variant: Variant, large: boolean): void {
   put(layout.H_FAULT_PATH, FAULT_MMAP_LOCK + FAULT_PATHS.indexOf(variant.fault));
   put(layout.H_MTHP, large ? ALL_ORDERS : 0);
   put(layout.H_ZAP, ZAP_PAGE + ZAP_MODES.indexOf(variant.zap));
-  put(layout.H_LOCK_KIND, LOCK_ADAPTIVE + LOCK_KINDS.indexOf(variant.lock));
+  put(layout.H_LOCK_KIND, LOCK_CODES[variant.lock]);
   const descriptors = machine.words[layout.H_PTDESCS >>> 2]!;
   for (let table = 1; table < machine.words[layout.G_TABLE_BUMP >>> 2]!; table++) {
     const lock = descriptors + (table << layout.PTDESC_SHIFT) + layout.PT_LOCK;

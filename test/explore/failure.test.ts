@@ -196,7 +196,7 @@ describe('a lock that is never released', () => {
     expect(failure.turningPoint).toMatchObject({ steps: -1, exact: true });
     const drawn = renderFailure(failure, 80).join(' ').replace(/\s+/g, ' ');
     expect(drawn).toMatch(
-      /CPU 1 waits in tasLockSlow > spinFor > awaitNamed \(wait\.ts:\d+\) for lock/,
+      /CPU 1 waits in kindLock > spinFor > awaitNamed \(wait\.ts:\d+\) for lock/,
     );
     expect(drawn).toMatch(/held by CPU 0, which has ended/);
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { plugIns, pluggedHooks, SOCKETS, type Socket } from '../../src/foundry/plug.ts';
-import { PLUGGED_PROTOCOL_HOOKS } from '../../src/kernel/index.ts';
+import * as sources from '../../src/kernel/index.ts';
 import { linkKernel } from '../../src/explore/link/coroutine.ts';
 import { readAbout, openScenario } from '../../src/explore/scenario.ts';
 import { loadKernel, prepareKernel } from '../../src/machine/kernel.ts';
@@ -15,13 +15,13 @@ import { CHECK_LEVELS, EXECUTIONS, resolveOptions } from '../../src/machine/opti
 const KERNEL = fileURLToPath(new URL('../../src/kernel', import.meta.url));
 const PROTOCOLS = SOCKETS[0]!;
 
-/** Hooks that the files of protocols/ export, counted without the foundry. */
-function exported(): number {
-  const files = readdirSync(join(KERNEL, 'protocols'), { withFileTypes: true }).map((entry) =>
+/** Hooks that the files of a folder of plug-ins export, counted without the foundry. */
+function exported({ folder }: Socket): number {
+  const files = readdirSync(join(KERNEL, folder), { withFileTypes: true }).map((entry) =>
     entry.isDirectory() ? `${entry.name}/${entry.name}.ts` : entry.name,
   );
   return files
-    .map((file) => readFileSync(join(KERNEL, 'protocols', file), 'utf8'))
+    .map((file) => readFileSync(join(KERNEL, folder, file), 'utf8'))
     .reduce((sum, text) => sum + (text.match(/^export function /gm)?.length ?? 0), 0);
 }
 
@@ -29,11 +29,14 @@ function exported(): number {
 const valueOf = (it: unknown): number =>
   typeof it === 'number' ? it : (it as { value: number }).value;
 
-describe('every build sees every hook', () => {
-  test('there are hooks to see', () => expect(exported()).toBeGreaterThan(30));
+describe.each(SOCKETS)('every build sees every hook of $folder', (socket) => {
+  const { counter } = socket;
+  const pattern = new RegExp(String.raw`${counter}\s+= ${exported(socket)};`);
+
+  test('there are hooks to see', () => expect(exported(socket)).toBeGreaterThan(10));
 
   test('the sources, as tests import them', () => {
-    expect(PLUGGED_PROTOCOL_HOOKS).toBe(exported());
+    expect(sources).toHaveProperty(counter, exported(socket));
   });
 
   describe.each(EXECUTIONS)('%s', (execution) => {
@@ -41,7 +44,7 @@ describe('every build sees every hook', () => {
       const memory = createMemory(resolveOptions({ cpus: 1, execution, check, tables: 64 }));
       const host = { clockNs: () => 0, end: () => {} };
       const kernel = await loadKernel(await prepareKernel(execution, check, memory), memory, host);
-      expect(valueOf(kernel.PLUGGED_PROTOCOL_HOOKS)).toBe(exported());
+      expect(valueOf(kernel[counter as keyof typeof kernel])).toBe(exported(socket));
     });
   });
 
@@ -51,7 +54,7 @@ describe('every build sees every hook', () => {
     ['with a mutant', { patch: { module: 'async', find: 'tableMoved(table);', replace: '' } }],
   ])('the coroutines %s', (_, options) => {
     const { source } = linkKernel(options);
-    expect(source).toMatch(new RegExp(String.raw`PLUGGED_PROTOCOL_HOOKS\s+= ${exported()};`));
+    expect(source).toMatch(pattern);
   });
 
   test("a user's scenario", () => {
@@ -74,7 +77,7 @@ export const cpus = [zap];
       );
       expect(readAbout(scenario).summary).toBe('one');
       const { source } = openScenario({ scenario });
-      expect(source).toMatch(new RegExp(String.raw`PLUGGED_PROTOCOL_HOOKS\s+= ${exported()};`));
+      expect(source).toMatch(pattern);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

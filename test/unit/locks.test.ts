@@ -1,3 +1,4 @@
+import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as config from '../../src/kernel/word/config.ts';
 import { HOST_ABORTED, HOST_DEATH_EXCEPTION, HOST_STALLED } from '../../src/kernel/word/config.ts';
@@ -20,10 +21,10 @@ const B = FREE + 64;
 const C = FREE + 128;
 
 const kinds = [
-  ['adaptive', config.LOCK_ADAPTIVE],
-  ['tas', config.LOCK_TAS],
-  ['ticket', config.LOCK_TICKET],
-  ['mcs', config.LOCK_MCS],
+  ['adaptive', LOCK_CODES.adaptive],
+  ['tas', LOCK_CODES.tas],
+  ['ticket', LOCK_CODES.ticket],
+  ['mcs', LOCK_CODES.mcs],
 ] as const;
 
 const complaints = () => takeViolations().map(({ oracle, a, c }) => [oracle, a, c]);

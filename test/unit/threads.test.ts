@@ -2,8 +2,8 @@
  * The concurrency floor on real threads, in both executions. More CPUs than cores on purpose: whatever relies on its waker
  * running is slow here, whatever loses a wake-up or a callback does not end.
  */
+import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { describe, expect, test } from 'vitest';
-import * as config from '../../src/kernel/word/config.ts';
 import { HOST_ABORTED, HOST_DEATH_EXCEPTION } from '../../src/kernel/word/config.ts';
 import * as layout from '../../src/kernel/word/layout.ts';
 import { LC_PTE, LC_TABLES } from '../../src/kernel/observe/lockOrder.ts';
@@ -20,14 +20,14 @@ async function runClean(run: ThreadRun) {
 }
 
 const kinds: [string, number, number, number][] = [
-  ['adaptive', config.LOCK_ADAPTIVE, 2, 20_000],
-  ['adaptive', config.LOCK_ADAPTIVE, 4, 20_000],
-  ['tas', config.LOCK_TAS, 2, 20_000],
-  ['tas', config.LOCK_TAS, 4, 5000],
-  ['ticket', config.LOCK_TICKET, 2, 2000],
-  ['ticket', config.LOCK_TICKET, 4, 100],
-  ['mcs', config.LOCK_MCS, 2, 2000],
-  ['mcs', config.LOCK_MCS, 4, 100],
+  ['adaptive', LOCK_CODES.adaptive, 2, 20_000],
+  ['adaptive', LOCK_CODES.adaptive, 4, 20_000],
+  ['tas', LOCK_CODES.tas, 2, 20_000],
+  ['tas', LOCK_CODES.tas, 4, 5000],
+  ['ticket', LOCK_CODES.ticket, 2, 2000],
+  ['ticket', LOCK_CODES.ticket, 4, 100],
+  ['mcs', LOCK_CODES.mcs, 2, 2000],
+  ['mcs', LOCK_CODES.mcs, 4, 100],
 ];
 
 describe.each(executions)('%s threads', (execution) => {
@@ -45,7 +45,7 @@ describe.each(executions)('%s threads', (execution) => {
   });
 
   test.each(kinds)('nested %s locks (kind %i) exclude %i CPUs', async (_name, lockKind, cpus) => {
-    const times = lockKind === config.LOCK_ADAPTIVE ? 3000 : 100;
+    const times = lockKind === LOCK_CODES.adaptive ? 3000 : 100;
     const { words } = await runClean({
       execution,
       cpus,

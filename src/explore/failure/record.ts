@@ -6,6 +6,7 @@
  * CPU is being resumed at that moment, the outermost first.
  */
 
+import { LOCK_KINDS } from '../../machine/lockKinds.ts';
 import { type ProgramMaker } from '../program.ts';
 import {
   DESCRIPTOR,
@@ -63,7 +64,7 @@ export interface RecordedStep extends RecordedOperation {
 const NO_SITE: Site = { module: '?', line: 0, function: '?', operation: '?' };
 
 /** Modules whose word operations are on locks. */
-const LOCK_MODULES = new Set(['lock', 'tasLock', 'ticketLock', 'mcsLock']);
+const LOCK_MODULES = new Set(['lock', 'adaptiveLock', ...LOCK_KINDS]);
 /** The explorer's own functions, which stand for the kernel's of the same name. */
 const OWN_MODULE = 'awaitInterrupted';
 

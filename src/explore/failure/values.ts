@@ -12,8 +12,6 @@ import {
   ENTRY_MIGRATION,
   ENTRY_SWAP,
   entryNumber,
-  LOCK_ADAPTIVE,
-  LOCK_TAS,
   POISON_TABLE,
   PT_DETACHED,
   PT_FREE,
@@ -27,6 +25,7 @@ import {
   PTE_WRITE,
 } from '../../kernel/abi.ts';
 import { LEVEL_NAMES } from '../../machine/codes.ts';
+import { lockOfCode } from '../../machine/lockKinds.ts';
 import type { Symbols, Word } from './symbols.ts';
 
 const SMALL_NUMBER = 9999;
@@ -99,7 +98,7 @@ export function ownerInWord({ kind }: Pick<Word, 'kind'>, symbols: Symbols): boo
   const { layout } = symbols;
   if (layout === null || kind !== 'page-table-lock') return kind === 'lock';
   const chosen = symbols.config(layout.H_LOCK_KIND);
-  return chosen === LOCK_ADAPTIVE || chosen === LOCK_TAS;
+  return lockOfCode(chosen).owner === 'word';
 }
 
 /** The value of a word for people. */

@@ -58,7 +58,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     why: 'the hand-over may come before, and is wiped out',
     patch: {
       module: 'mcs',
-      find: 'store(before + NODE_NEXT, node); // pairs with the await in mcsUnlock',
+      find: 'store(before + NODE_NEXT, node); // pairs with the await in kindUnlock',
       replace: 'store(before + NODE_NEXT, node); store(node + NODE_GO, 0);',
     },
     scenarios: ['spinlock'],

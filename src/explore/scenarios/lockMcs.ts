@@ -9,7 +9,7 @@ export { cpus, finish, setUp } from './spinlock.ts';
 export const about = {
   summary: 'three CPUs that count under one page-table lock of kind mcs',
   source:
-    'src/kernel/lock/lock.ts, mcsLock.ts: an MCS queue lock (Mellor-Crummey and Scott 1991, figure 5)',
+    'src/kernel/lock/kinds/mcs.ts: an MCS queue lock (Mellor-Crummey and Scott 1991, figure 5)',
   expected: 'passes',
   machine: { lock: 'mcs' },
   constants: { CPUS: 3, PARKING: 1 },

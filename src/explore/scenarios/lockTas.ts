@@ -8,7 +8,7 @@ export { cpus, finish, setUp } from './spinlock.ts';
 
 export const about = {
   summary: 'three CPUs that count under one page-table lock of kind tas',
-  source: 'src/kernel/lock/lock.ts, tasLock.ts: a test-and-set lock (Herlihy and Shavit, 7.2)',
+  source: 'src/kernel/lock/kinds/tas.ts: a test-and-set lock (Herlihy and Shavit, 7.2)',
   expected: 'passes',
   machine: { lock: 'tas' },
   constants: { CPUS: 3, PARKING: 1 },

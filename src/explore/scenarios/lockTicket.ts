@@ -8,7 +8,7 @@ export { cpus, finish, setUp } from './spinlock.ts';
 
 export const about = {
   summary: 'three CPUs that count under one page-table lock of kind ticket',
-  source: 'src/kernel/lock/lock.ts, ticketLock.ts: a ticket lock (Reed and Kanodia 1979)',
+  source: 'src/kernel/lock/kinds/ticket.ts: a ticket lock (Reed and Kanodia 1979)',
   expected: 'passes',
   machine: { lock: 'ticket' },
   constants: { CPUS: 3, PARKING: 1 },

@@ -2,25 +2,14 @@
  * Spinlocks. Mutual exclusion, and everything done under the lock by one holder is seen by the next: taking and releasing
  * are sequentially consistent atomics on the same word.
  *
- * Page-table locks (LC_PTE, LC_PMD, LC_PAGE_TABLE) are of the kind that the run chose (H_LOCK_KIND); all others are
- * adaptive. A lock is LOCK_BYTES of zeros when free, whatever its kind, until it is first used.
+ * Page-table locks (LC_PTE, LC_PMD, LC_PAGE_TABLE) are of the kind that the run chose (kindHooks.ts); all others are
+ * adaptive (adaptiveLock.ts). A lock is LOCK_BYTES of zeros when free, whatever its kind, until it is first used.
  *
- * Adaptive, LOCK_WORD = 0, or the owner's number + 1, and bit 31 when somebody may be parked:
- *   Lock: compare-and-exchange 0 to the owner. Failing that, look LOCK_SPINS times, trying when it is free. Failing that, set
- *   bit 31 in whatever the owner left there and park until the word changes; take a free lock with bit 31 set, since others
- *   may be parked too.
- *   Unlock: exchange with 0; if bit 31 was set, wake one.
- * No wake-up is lost: a waiter parks only on a value with bit 31 set, the park compares the word again, and every holder
- * that may have parked waiters behind it has bit 31 in the word, either because a waiter put it there or because it
- * had itself been one. A running CPU may overtake a parked one, which is what keeps threads that outnumber the cores going.
- *
- * Lock order: lockOrder.ts. Source: Drepper, Futexes Are Tricky, section 6 (mutex3); Linux kernel/locking/mutex.c for
- * spinning first.
+ * Lock order: lockOrder.ts. Source: Linux include/linux/spinlock.h, kernel/locking/lockdep.c for the checks.
  */
 
 import { takeWord } from '../cpu/await.ts';
-import { pollInterrupts } from '../cpu/irq.ts';
-import { awaitNamed, spinFor, waitLasts } from '../cpu/wait.ts';
+import { waitLasts } from '../cpu/wait.ts';
 import { contentionMeasured, HOLDER_NOBODY } from '../observe/contention.ts';
 import { injectDeath } from '../observe/inject.ts';
 import {
@@ -35,30 +24,13 @@ import { lockAcquired, lockReleases } from '../observe/lockStat.ts';
 import { eventsRecorded, violation } from '../observe/report.ts';
 import { lockWaited } from '../observe/waitLog.ts';
 import { CHECK } from '../word/check.ts';
-import {
-  AWAIT_DIFFERS,
-  AWAIT_EQUALS,
-  LOCK_ADAPTIVE,
-  LOCK_SPINS,
-  LOCK_TAS,
-  LOCK_TICKET,
-  ORACLE_LOCK_ORDER,
-  PARKING,
-} from '../word/config.ts';
-import {
-  C_WAIT_HOLDER,
-  C_WAIT_SINCE,
-  C_WAIT_TIMED,
-  LOCK_LAST,
-  LOCK_OWNER,
-  LOCK_WORD,
-} from '../word/layout.ts';
+import { LOCK_ADAPTIVE, ORACLE_LOCK_ORDER, PARKING } from '../word/config.ts';
+import { C_WAIT_HOLDER, C_WAIT_SINCE, C_WAIT_TIMED, LOCK_LAST, LOCK_WORD } from '../word/layout.ts';
 import { cpuId, thisCpu } from '../word/percpu.ts';
 import { runLockKind } from '../word/run.ts';
-import { clockNs, compareExchange, exchange, load, notify, peek, poke } from '../word/word.ts';
-import { mcsLock, mcsTrylock, mcsUnlock } from './kinds/mcs.ts';
-import { tasLockSlow, tasTrylock, tasUnlock } from './kinds/tas.ts';
-import { ticketLock, ticketTrylock, ticketUnlock } from './kinds/ticket.ts';
+import { clockNs, peek, poke } from '../word/word.ts';
+import { adaptiveLock, adaptiveOwner, adaptiveTrylock, adaptiveUnlock } from './adaptiveLock.ts';
+import { kindLock, kindOwner, kindTrylock, kindUnlock } from './kindHooks.ts';
 
 export {
   LC_ANON_VMA_READ,
@@ -80,12 +52,13 @@ export {
   LC_VMAS,
 } from '../observe/lockOrder.ts';
 
-const WAITERS: u32 = 0x80000000;
+/** Whether locks of class `cls` are of the run's kind; if not, they are adaptive. */
+function ofKind(cls: u32): boolean {
+  return cls <= LC_PAGE_TABLE;
+}
 
-/** Kind of the locks of class `cls` in this run. */
-function lockKind(cls: u32): u32 {
-  if (cls > LC_PAGE_TABLE) return LOCK_ADAPTIVE;
-  return runLockKind();
+function tryOnce(lock: u32, cls: u32): boolean {
+  return ofKind(cls) ? kindTrylock(lock) : adaptiveTrylock(lock);
 }
 
 /**
@@ -98,11 +71,7 @@ export function spinLock(lock: u32, cls: u32): void {
     // Nobody who holds such a lock waits for anything, so one step tells all that a longer wait would.
     takeWord(lock + LOCK_WORD, cpuId() + 1);
     lockAcquired(lock, cls);
-  } else if (
-    runLockKind() === LOCK_ADAPTIVE &&
-    compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) === 0
-  )
-    lockAcquired(lock, cls);
+  } else if (runLockKind() === LOCK_ADAPTIVE && adaptiveTrylock(lock)) lockAcquired(lock, cls);
   else acquire(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
 }
@@ -116,10 +85,7 @@ export function spinLockNested(lock: u32, cls: u32): void {
 
 /** Takes a lock if it is free; returns whether it did. May go against the lock order. */
 export function spinTrylock(lock: u32, cls: u32): boolean {
-  const kind = lockKind(cls);
-  if (kind === LOCK_ADAPTIVE) {
-    if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) return false;
-  } else if (!tryOther(lock, kind)) return false;
+  if (!tryOnce(lock, cls)) return false;
   if (CHECK >= 2) heldPush(lock, cls, HELD_TRY);
   lockAcquired(lock, cls);
   if (CHECK >= 1) injectDeath(lock);
@@ -135,16 +101,13 @@ export function spinUnlock(lock: u32, cls: u32): void {
   if (CHECK >= 1 && lockOwner(lock, cls) !== cpuId() + 1)
     violation(ORACLE_LOCK_ORDER, lock, cls, lockOwner(lock, cls));
   lockReleases(lock, cls, lock + LOCK_LAST);
-  // The exchange publishes the critical section; pairs with the compare-and-exchange of the next holder.
   if (runLockKind() !== LOCK_ADAPTIVE) release(lock, cls);
-  else if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
+  else adaptiveUnlock(lock);
 }
 
 /** Number + 1 of the CPU that holds the lock, 0 when none; of use to others than the holder only in reports. */
 export function lockOwner(lock: u32, cls: u32): u32 {
-  const kind = lockKind(cls);
-  if (kind === LOCK_ADAPTIVE || kind === LOCK_TAS) return (load(lock + LOCK_WORD) & ~WAITERS) >>> 0;
-  return load(lock + LOCK_OWNER);
+  return ofKind(cls) ? kindOwner(lock) : adaptiveOwner(lock);
 }
 
 /** Whether anybody holds the lock: for assertions of holders, and for readers that only want a hint. */
@@ -153,26 +116,18 @@ export function spinIsLocked(lock: u32, cls: u32): boolean {
 }
 
 function acquire(lock: u32, cls: u32): void {
-  const kind = lockKind(cls);
-  if (kind === LOCK_ADAPTIVE) {
-    if (compareExchange(lock + LOCK_WORD, 0, cpuId() + 1) !== 0) adaptiveLockSlow(lock, cls);
-  } else acquireOther(lock, cls, kind);
+  if (!tryOnce(lock, cls)) {
+    waitBegins(lock, cls);
+    if (ofKind(cls)) kindLock(lock);
+    else adaptiveLock(lock);
+    waitEnds(lock, cls);
+  }
   lockAcquired(lock, cls);
 }
 
 function release(lock: u32, cls: u32): void {
-  const kind = lockKind(cls);
-  if (kind === LOCK_ADAPTIVE) {
-    if ((exchange(lock + LOCK_WORD, 0) & WAITERS) !== 0) notify(lock + LOCK_WORD, 1);
-  } else if (kind === LOCK_TAS) tasUnlock(lock);
-  else if (kind === LOCK_TICKET) ticketUnlock(lock);
-  else mcsUnlock(lock);
-}
-
-function tryOther(lock: u32, kind: u32): boolean {
-  if (kind === LOCK_TAS) return tasTrylock(lock);
-  if (kind === LOCK_TICKET) return ticketTrylock(lock);
-  return mcsTrylock(lock);
+  if (ofKind(cls)) kindUnlock(lock);
+  else adaptiveUnlock(lock);
 }
 
 /**
@@ -193,38 +148,4 @@ function waitEnds(lock: u32, cls: u32): void {
   const timed = peek(cpu + C_WAIT_TIMED) !== 0;
   const ns = timed ? (clockNs() - peek(cpu + C_WAIT_SINCE)) >>> 0 : 0;
   lockWaited(lock, cls, lock + LOCK_LAST, ns, peek(cpu + C_WAIT_HOLDER));
-}
-
-function acquireOther(lock: u32, cls: u32, kind: u32): void {
-  if (tryOther(lock, kind)) return;
-  waitBegins(lock, cls);
-  if (kind === LOCK_TAS) tasLockSlow(lock);
-  else if (kind === LOCK_TICKET) ticketLock(lock);
-  else mcsLock(lock);
-  waitEnds(lock, cls);
-}
-
-function adaptiveLockSlow(lock: u32, cls: u32): void {
-  waitBegins(lock, cls);
-  const mine = cpuId() + 1;
-  let taken = false;
-  while (PARKING === 0 && !taken) {
-    spinFor(lock + LOCK_WORD, AWAIT_EQUALS, 0);
-    taken = compareExchange(lock + LOCK_WORD, 0, mine) === 0;
-  }
-  let left = LOCK_SPINS;
-  while (left > 0 && !taken) {
-    if (load(lock + LOCK_WORD) === 0) taken = compareExchange(lock + LOCK_WORD, 0, mine) === 0;
-    else pollInterrupts();
-    left -= 1;
-  }
-  if (!taken) waitLasts();
-  while (!taken) {
-    const seen = load(lock + LOCK_WORD);
-    const marked = (seen | WAITERS) >>> 0;
-    if (seen === 0) taken = compareExchange(lock + LOCK_WORD, 0, (mine | WAITERS) >>> 0) === 0;
-    else if (seen === marked || compareExchange(lock + LOCK_WORD, seen, marked) === seen)
-      awaitNamed(lock + LOCK_WORD, 0xffffffff, AWAIT_DIFFERS, marked, 0);
-  }
-  waitEnds(lock, cls);
 }

@@ -138,11 +138,8 @@ export const FAULT_SPECULATIVE: u32 = 2;
 /** Axis `zap`. */
 export const ZAP_PAGE: u32 = 0;
 export const ZAP_FOLIO: u32 = 1;
-/** Axis `page-table lock`. */
+/** Axis `page-table lock`: the base, which exports no hook. The foundry gives the others their codes. */
 export const LOCK_ADAPTIVE: u32 = 0;
-export const LOCK_TAS: u32 = 1;
-export const LOCK_TICKET: u32 = 2;
-export const LOCK_MCS: u32 = 3;
 
 /** What an await waits for; see `awaitWord`. */
 export const AWAIT_EQUALS: u32 = 0;

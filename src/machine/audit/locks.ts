@@ -1,6 +1,7 @@
 /** Locks and other states that are only open in the middle of operations. */
-import { LOCK_ADAPTIVE, LOCK_MCS, LOCK_TICKET } from '../../kernel/abi.ts';
+import { LOCK_ADAPTIVE } from '../../kernel/abi.ts';
 import * as layout from '../../kernel/abi.ts';
+import { lockOfCode } from '../lockKinds.ts';
 import { hex, type Ledger } from './ledger.ts';
 
 /** Checks that a lock is free; `kind` is its LOCK_ kind. */
@@ -13,7 +14,8 @@ export function lockFree(
   const word = ledger.at(lock + layout.LOCK_WORD);
   const aux = ledger.at(lock + layout.LOCK_AUX);
   const owner = ledger.at(lock + layout.LOCK_OWNER);
-  const held = kind === LOCK_TICKET ? word !== aux : kind === LOCK_MCS ? aux !== 0 : word !== 0;
+  const tells = lockOfCode(kind).held;
+  const held = tells === 'word' ? word !== 0 : tells === 'aux' ? aux !== 0 : word !== aux;
   if (held || owner !== 0)
     ledger.find(
       'lock-order',

@@ -16,10 +16,24 @@
 
 import { spinFor } from '../../cpu/wait.ts';
 import { AWAIT_DIFFERS, HOST_BROKEN } from '../../word/config.ts';
-import { C_MCS, C_MCS_USED, LOCK_AUX, LOCK_WORD, MCS_NODES } from '../../word/layout.ts';
+import {
+  C_MCS,
+  C_MCS_USED,
+  LOCK_AUX,
+  LOCK_OWNER,
+  LOCK_WORD,
+  MCS_NODES,
+} from '../../word/layout.ts';
 import { cpuId, thisCpu } from '../../word/percpu.ts';
 import { compareExchange, endCpu, exchange, load, peek, poke, store } from '../../word/word.ts';
 import { noteOwner } from '../lockOwner.ts';
+
+export const about = {
+  name: 'mcs',
+  summary: 'an MCS queue lock: in the order of asking, each waiter on a word of its own',
+  owner: 'owner',
+  held: 'aux',
+};
 
 const NODE_NEXT: u32 = 0;
 const NODE_GO: u32 = 4;
@@ -50,7 +64,7 @@ function hold(lock: u32, node: u32): void {
 }
 
 /** One attempt. */
-export function mcsTrylock(lock: u32): boolean {
+export function kindTrylock(lock: u32): boolean {
   if (load(lock + LOCK_AUX) !== 0) return false;
   const node = takeNode(lock);
   if (compareExchange(lock + LOCK_AUX, 0, node) !== 0) {
@@ -62,17 +76,17 @@ export function mcsTrylock(lock: u32): boolean {
 }
 
 /** Takes the lock. */
-export function mcsLock(lock: u32): void {
+export function kindLock(lock: u32): void {
   const node = takeNode(lock);
   const before = exchange(lock + LOCK_AUX, node);
   if (before !== 0) {
-    store(before + NODE_NEXT, node); // pairs with the await in mcsUnlock
-    spinFor(node + NODE_GO, AWAIT_DIFFERS, 0); // pairs with the store in mcsUnlock
+    store(before + NODE_NEXT, node); // pairs with the await in kindUnlock
+    spinFor(node + NODE_GO, AWAIT_DIFFERS, 0); // pairs with the store in kindUnlock
   }
   hold(lock, node);
 }
 
-export function mcsUnlock(lock: u32): void {
+export function kindUnlock(lock: u32): void {
   const node = load(lock + LOCK_WORD);
   noteOwner(lock, 0);
   let next = load(node + NODE_NEXT);
@@ -80,4 +94,8 @@ export function mcsUnlock(lock: u32): void {
     next = spinFor(node + NODE_NEXT, AWAIT_DIFFERS, 0);
   if (next !== 0) store(next + NODE_GO, 1);
   freeNode(node);
+}
+
+export function kindOwner(lock: u32): u32 {
+  return load(lock + LOCK_OWNER);
 }

@@ -10,13 +10,20 @@
 
 import { spinFor } from '../../cpu/wait.ts';
 import { AWAIT_EQUALS } from '../../word/config.ts';
-import { LOCK_AUX, LOCK_WORD } from '../../word/layout.ts';
+import { LOCK_AUX, LOCK_OWNER, LOCK_WORD } from '../../word/layout.ts';
 import { cpuId } from '../../word/percpu.ts';
 import { add, compareExchange, load, store } from '../../word/word.ts';
 import { noteOwner } from '../lockOwner.ts';
 
+export const about = {
+  name: 'ticket',
+  summary: 'a ticket lock: in the order of asking; waiters spin',
+  owner: 'owner',
+  held: 'difference',
+};
+
 /** One attempt: draws a ticket only when it is the one being served. */
-export function ticketTrylock(lock: u32): boolean {
+export function kindTrylock(lock: u32): boolean {
   const next = load(lock + LOCK_AUX);
   if (load(lock + LOCK_WORD) !== next) return false;
   // The tickets cannot have moved on in between unless LOCK_AUX changed: nobody serves a ticket that was not drawn.
@@ -26,13 +33,17 @@ export function ticketTrylock(lock: u32): boolean {
 }
 
 /** Takes the lock. */
-export function ticketLock(lock: u32): void {
+export function kindLock(lock: u32): void {
   const mine = add(lock + LOCK_AUX, 1);
-  spinFor(lock + LOCK_WORD, AWAIT_EQUALS, mine); // pairs with the store in ticketUnlock
+  spinFor(lock + LOCK_WORD, AWAIT_EQUALS, mine); // pairs with the store in kindUnlock
   noteOwner(lock, cpuId() + 1);
 }
 
-export function ticketUnlock(lock: u32): void {
+export function kindUnlock(lock: u32): void {
   noteOwner(lock, 0);
   store(lock + LOCK_WORD, (load(lock + LOCK_WORD) + 1) >>> 0);
+}
+
+export function kindOwner(lock: u32): u32 {
+  return load(lock + LOCK_OWNER);
 }
