@@ -57,11 +57,9 @@ export const DESCRIPTOR = 8;
 export const D_CODE = SLOTS;
 
 /** Where an operation stands in the program. */
-export interface Site {
+export interface Site extends Position {
   /** Module, by its file's name without the ending. */
   module: string;
-  /** Line in the module's JavaScript, from 1. */
-  line: number;
   /** Function that contains it. */
   function: string;
   /** Name of the word operation. */

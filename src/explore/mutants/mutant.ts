@@ -1,7 +1,7 @@
 /** What a mutant is: the kernel wrong in one place, where that must be seen, and as what. */
 
 import type { Patch } from '../link/program.ts';
-import type { Choices, ScenarioMachine } from '../scenario.ts';
+import type { Choices, ScenarioMachine } from '../about.ts';
 import type { MixName } from '../../experiment/mixes.ts';
 import type { MachineOptions } from '../../machine/options.ts';
 import type { OracleName } from '../../machine/oracles.ts';
