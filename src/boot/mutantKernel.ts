@@ -20,7 +20,8 @@ export interface MutantKernel extends Disposable {
 /** Copies the kernel of a check level and applies the mutant called `name`. Throws OptionError for an unknown name. */
 export async function makeMutantKernel(check: CheckLevel, name: string): Promise<MutantKernel> {
   const { findMutant, MUTANT_NAMES } = await import('../explore/mutants/index.ts');
-  const { modulePath, patched } = await import('../explore/link/source.ts');
+  const { modulesUnder, onlyPath, patchedPaths } = await import('../explore/link/modules.ts');
+  const { patched } = await import('../explore/link/source.ts');
   const mutant = findMutant(name);
   if (mutant === null) throw new OptionError('mutant', name, MUTANT_NAMES.join(', '));
   const folder = mkdtempSync(join(tmpdir(), 'ptlab-mutant-'));
@@ -28,7 +29,8 @@ export async function makeMutantKernel(check: CheckLevel, name: string): Promise
   try {
     const compiled = fileURLToPath(new URL('src/kernel', DIST));
     copyJavaScript(compiled, folder, check);
-    const module = modulePath(folder, mutant.patch.module);
+    const files = [...modulesUnder(folder).values()].flat();
+    const module = onlyPath(patchedPaths(files, mutant.patch), mutant.patch);
     writeFileSync(module, patched(readFileSync(module, 'utf8'), mutant.patch));
   } catch (error) {
     remove();

@@ -1,5 +1,5 @@
 /**
- * The small machines on which kernel scenarios run. Oracles are looked at after every step; when all CPUs have ended, callbacks are
+ * Programs of a kernel scenario on its small machine. Oracles are looked at after every step; when all CPUs have ended, callbacks are
  * drained, per-CPU caches given back, and the memory audited. CPUs are not idle at the start and become idle, and stay so, at the
  * end of what they do.
  */
@@ -10,58 +10,7 @@ import { resolveOptions, type MachineOptions, type ResolvedOptions } from '../ma
 import type { Violation } from '../machine/violations.ts';
 import type { CoroutineExports, CoroutineHost } from './link/coroutine.ts';
 import type { Coroutine, Program } from './program.ts';
-
-/** Constants of small machines: four-entry tables, batches of one, no spinning before a wait. */
-export const SMALL: Readonly<Record<string, number>> = {
-  TABLE_BITS: 2,
-  PGD_BITS: 2,
-  TASK_END: 255,
-  GATHER_BUNDLE: 1,
-  GATHER_BATCH_ENTRIES: 1,
-  GATHER_BATCH_COUNT: 1,
-  FRAME_ORDER_MAX: 1,
-  PCP_BATCH: 1,
-  PCP_HIGH: 2,
-  TABLE_CACHE_BATCH: 1,
-  TABLE_CACHE_HIGH: 2,
-  TLB_BITS: 2,
-  PSC_BITS: 1,
-  ZAP_RESCHED_PERIOD: 1,
-  PAGEOUT_BATCH: 1,
-  VMA_LEVELS: 1,
-  CPUS_MAX: 4,
-  LOCK_SPINS: 0,
-  QUEUE_SPINS: 0,
-  IPI_SPINS: 0,
-  RCU_SPINS: 0,
-  RWSEM_SPINS: 0,
-  RCU_BATCH: 1,
-  PARKING: 0,
-  TIMED_GRACE_PERIODS: 0,
-  SEQ_START: 0xfffffffe,
-};
-
-/** Sizes of small machines. */
-export const SIZES = {
-  tables: 32,
-  frames: 32,
-  vmas: 16,
-  anonVmas: 16,
-  anonVmaChains: 32,
-  addressSpaces: 2,
-  inodes: 2,
-  swapPages: 4,
-  cacheBuckets: 1,
-  batchEntries: 1,
-  batchCount: 1,
-  candidates: 4,
-  wasteSlots: 0,
-  daemonCpu: false,
-  asyncDelayMs: 0,
-};
-
-/** Options of a machine that are the same for all scenarios. */
-export type FixedSizes = keyof typeof SIZES;
+import { SIZES, type FixedSizes } from './smallMachines.ts';
 
 /** An oracle was violated; `violations` has all records. */
 export class OracleError extends Error {

@@ -56,12 +56,18 @@ export const SLOTS = 6;
 export const DESCRIPTOR = 8;
 export const D_CODE = SLOTS;
 
+/** A line of a source file. */
+export interface Position {
+  /** From the folder of our sources on, such as `kernel/pteMap.ts`; of a user's scenario the path as it was given. */
+  file: string;
+  /** From 1. */
+  line: number;
+}
+
 /** Where an operation stands in the program. */
-export interface Site {
+export interface Site extends Position {
   /** Module, by its file's name without the ending. */
   module: string;
-  /** Line in the module's JavaScript, from 1. */
-  line: number;
   /** Function that contains it. */
   function: string;
   /** Name of the word operation. */

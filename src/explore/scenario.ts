@@ -1,6 +1,6 @@
 /**
  * Scenarios: modules written like the kernel's that say what each CPU does, what must hold at the end, and what is expected. They
- * are read, linked with a kernel of their own and made into programs for the searches.
+ * are read (about.ts), linked with a kernel of their own and made into programs for the searches.
  *
  * A scenario exports
  *
@@ -12,11 +12,9 @@
  * and imports from scenarioApi.ts (`ptlab/scenario`).
  */
 
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import type { Expression, Program as ProgramNode } from 'acorn';
+import { basename } from 'node:path';
+import { constantsOf, readAbout, ScenarioError, scenarioPath } from './about.ts';
 import {
-  COMPILED,
   compileCoroutines,
   linkCoroutines,
   type CoroutineHost,
@@ -26,24 +24,13 @@ import {
   type Statement,
 } from './link/coroutine.ts';
 import type { Coroutine, Program, ProgramMaker } from './program.ts';
-import { KERNEL_MODULES, kernelProgram, SMALL } from './kernelScenario.ts';
-import { readModule } from './link/source.ts';
+import { KERNEL_MODULES, kernelProgram } from './kernelScenario.ts';
 import { findMutant, MUTANT_NAMES, type Mutant } from './mutants/index.ts';
 import type { Site } from './operation.ts';
-import {
-  EXPECTATIONS,
-  type Choices,
-  type ScenarioAbout,
-  type ScenarioRequest,
-} from './scenarioTypes.ts';
+import type { Choices, ScenarioAbout, ScenarioRequest } from './scenarioTypes.ts';
 
-export {
-  EXPECTATIONS,
-  type Choices,
-  type ScenarioAbout,
-  type ScenarioMachine,
-  type ScenarioRequest,
-} from './scenarioTypes.ts';
+export { readAbout, ScenarioError, scenarioNames } from './about.ts';
+export type { Choices, ScenarioAbout, ScenarioMachine, ScenarioRequest } from './scenarioTypes.ts';
 
 /** A scenario that is ready to be explored. */
 export interface Scenario {
@@ -59,82 +46,6 @@ export interface Scenario {
   statements: readonly Statement[];
   /** The linked JavaScript: what was explored, to tell whether it has changed. */
   source: string;
-}
-
-/** A scenario that cannot be read; the message says what is missing and what is allowed. */
-export class ScenarioError extends Error {
-  override readonly name = 'ScenarioError';
-}
-
-const FOLDER = join(COMPILED, 'explore/scenarios');
-
-/** Names of our own scenarios. */
-export function scenarioNames(): string[] {
-  return readdirSync(FOLDER)
-    .filter((file) => file.endsWith('.js'))
-    .map((file) => file.slice(0, -'.js'.length))
-    .toSorted();
-}
-
-function pathOf(scenario: string): string {
-  const own = join(FOLDER, `${scenario}.js`);
-  if (/^\w+$/.test(scenario) && existsSync(own)) return own;
-  const path = resolve(scenario);
-  if (!existsSync(path))
-    throw new ScenarioError(
-      `scenario ${scenario}: neither a file nor one of ${scenarioNames().join(', ')}`,
-    );
-  return path;
-}
-
-function exportedValue(tree: ProgramNode, name: string): Expression | null {
-  for (const node of tree.body) {
-    if (node.type !== 'ExportNamedDeclaration') continue;
-    if (node.declaration?.type !== 'VariableDeclaration') continue;
-    for (const { id, init } of node.declaration.declarations)
-      if (id.type === 'Identifier' && id.name === name && init) return init;
-  }
-  return null;
-}
-
-function literal(node: Expression, where: string): unknown {
-  const value = (key: string, inner: unknown): unknown =>
-    literal(inner as Expression, `${where}.${key}`);
-  if (node.type === 'Literal') return node.value;
-  if (node.type === 'UnaryExpression' && node.operator === '-')
-    return -(literal(node.argument, where) as number);
-  if (node.type === 'ObjectExpression')
-    return Object.fromEntries(
-      node.properties.map((property) => {
-        if (property.type !== 'Property' || property.computed)
-          throw new ScenarioError(`${where}: only plain properties`);
-        const { key } = property;
-        const name =
-          key.type === 'Identifier' ? key.name : String(literal(key as Expression, where));
-        return [name, value(name, property.value)];
-      }),
-    );
-  if (node.type === 'ArrayExpression')
-    return node.elements.map((element, at) => value(String(at), element));
-  if (node.type === 'BinaryExpression' && node.operator === '+')
-    return `${String(value('', node.left))}${String(value('', node.right))}`;
-  throw new ScenarioError(`${where}: must be a literal, as it is read without running the module`);
-}
-
-/** A scenario's `about`, without linking it. Throws ScenarioError. */
-export function readAbout(scenario: string): ScenarioAbout {
-  const path = pathOf(scenario);
-  const node = exportedValue(readModule(path).tree, 'about');
-  if (node === null) throw new ScenarioError(`${path}: exports no const about`);
-  const about = literal(node, `${path}: about`) as Partial<ScenarioAbout>;
-  for (const key of ['summary', 'source', 'expected'] as const)
-    if (typeof about[key] !== 'string')
-      throw new ScenarioError(`${path}: about.${key} must be a text`);
-  if (!EXPECTATIONS.includes(about.expected!))
-    throw new ScenarioError(
-      `${path}: about.expected: "${about.expected}"; allowed: ${EXPECTATIONS.join(', ')}`,
-    );
-  return about as ScenarioAbout;
 }
 
 /** Kinds of choices, one line each. */
@@ -255,7 +166,7 @@ export function openScenario(
   request: ScenarioRequest,
   options: Pick<LinkOptions, 'plain'> = {},
 ): Scenario {
-  const path = pathOf(request.scenario);
+  const path = scenarioPath(request.scenario);
   const about = readAbout(request.scenario);
   const mutant = mutantOf(request);
   const patch = patchOf(request);
@@ -267,9 +178,8 @@ export function openScenario(
       `${request.scenario}: choices need a machine; a program of bare words calls choose itself`,
     );
   const constants = {
-    ...(bare ? {} : SMALL),
     ...(chooses ? choiceConstants(choices) : {}),
-    ...about.constants,
+    ...constantsOf(about),
     ...mutant?.constants,
     ...request.constants,
   };
@@ -277,6 +187,7 @@ export function openScenario(
     constants,
     choices: chooses,
     words: bare,
+    told: { [path]: request.scenario },
     ...options,
     ...(patch && { patch }),
     ...(request.drop && { droppable: path }),

@@ -1,7 +1,7 @@
 /** How scenarios say what they are, and how one is asked for. */
 
 import type { MachineOptions } from '../machine/optionTypes.ts';
-import type { FixedSizes } from './kernelScenario.ts';
+import type { FixedSizes, KernelName } from './smallMachines.ts';
 import type { Patch } from './link/program.ts';
 
 /** What an exploration of a scenario is expected to end with. */
@@ -35,7 +35,9 @@ export interface ScenarioAbout {
   source: string;
   expected: (typeof EXPECTATIONS)[number];
   machine?: ScenarioMachine;
-  /** Values of constants of the kernel, over SMALL, or of the scenario's own. */
+  /** A named kernel (KERNELS). Default: SMALL. */
+  kernel?: KernelName;
+  /** Values of constants of the kernel, over those of the named one, or of the scenario's own. */
   constants?: Readonly<Record<string, number>>;
   choices?: Choices;
   /** For programs of bare words, without a machine: bytes of memory. */

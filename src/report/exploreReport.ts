@@ -19,7 +19,7 @@ export interface Explored {
 }
 
 function waiterText({ cpu, address, site }: Waiter): string {
-  const where = site === null ? '' : ` in ${site.function} (${site.module}:${site.line})`;
+  const where = site === null ? '' : ` in ${site.function} (${site.file}:${site.line})`;
   return `CPU ${cpu} waits${where} for the word at ${formatAddress(address)}`;
 }
 

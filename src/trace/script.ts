@@ -174,7 +174,7 @@ class Processes {
 }
 
 /**
- * Parses an mm script (DESIGN section 7) into operation records; `timeS` is 0 in all of them.
+ * Parses an mm script into operation records; `timeS` is 0 in all of them.
  * `barrier` is a record of its own. Throws a TraceError that names `file` and the line.
  */
 export function parseScript(text: string, file: string): OperationList {

@@ -98,6 +98,7 @@ describe('a program of bare words', () => {
         "  fewest possible",
         "nearest schedule that passes, with 1 pair of steps in another order:",
         "  0*3,2*4,0*2,2",
+        "files: explore/scenarios/rcu/epoch.ts",
       ]
     `);
   });

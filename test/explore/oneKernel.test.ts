@@ -5,12 +5,13 @@
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMPILED } from '../../src/explore/link/coroutine.ts';
 import { Execution } from '../../src/explore/execution.ts';
-import { SIZES, SMALL } from '../../src/explore/kernelScenario.ts';
+import { constantsOf, scenarioPath } from '../../src/explore/about.ts';
+import { SIZES } from '../../src/explore/smallMachines.ts';
 import { openScenario, readAbout, type ScenarioRequest } from '../../src/explore/scenario.ts';
 import { replayOnThreads } from '../../src/explore/threads/replayOnThreads.ts';
 import { C_SEED, cpuArea } from '../../src/kernel/abi.ts';
@@ -41,10 +42,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function compiledWith(name: string, constants: Readonly<Record<string, number>>): URL {
   const to = join(folder, name, 'dist/src');
   for (const part of ['foundry', 'kernel', 'machine', 'explore/portable', 'explore/scenarios']) {
-    mkdirSync(join(to, part), { recursive: true });
     const files = readdirSync(join(COMPILED, part), { recursive: true, encoding: 'utf8' });
     for (const file of files.filter((each) => each.endsWith('.js'))) {
-      mkdirSync(dirname(join(to, part, file)), { recursive: true });
+      mkdirSync(join(to, part, dirname(file)), { recursive: true });
       const text = readFileSync(join(COMPILED, part, file), 'utf8');
       const changed = text.replace(
         /^((?:export )?const (\w+) = )[^;]*;/gm,
@@ -59,7 +59,7 @@ function compiledWith(name: string, constants: Readonly<Record<string, number>>)
 
 /** The memory that the js execution leaves. */
 async function inJs(name: string): Promise<Uint32Array> {
-  const compiled = compiledWith(name, { ...SMALL, ...readAbout(name).constants });
+  const compiled = compiledWith(name, constantsOf(readAbout(name)));
   const at = (path: string): string => new URL(path, compiled).href;
   const kernel = (await import(
     at('kernel/index.js')
@@ -67,7 +67,7 @@ async function inJs(name: string): Promise<Uint32Array> {
   const word = (await import(
     at('kernel/word/word.js')
   )) as typeof import('../../src/kernel/word/word.ts');
-  const scenario = (await import(at(`explore/scenarios/${name}.js`))) as Module;
+  const scenario = (await import(at(relative(COMPILED, scenarioPath(name))))) as Module;
   const cpus = scenario.cpus.length;
   const options = resolveOptions({ ...readAbout(name).machine, cpus, execution: 'js' });
   const { createMemory } = (await import(

@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { exploreDpor } from '../../src/explore/strategies/dpor.ts';
 import { Execution } from '../../src/explore/execution.ts';
+import { constantsOf, scenariosUnder } from '../../src/explore/about.ts';
+import { SMALL } from '../../src/explore/smallMachines.ts';
 import { openScenario, readAbout, scenarioNames } from '../../src/explore/scenario.ts';
 import { EVENT_TABLE_DETACH, EVENT_TABLE_FREE, LEVEL_PTE } from '../../src/kernel/abi.ts';
 
@@ -28,6 +30,39 @@ const explored = (choices: object) =>
 test('every scenario says what it is about', () => {
   for (const name of scenarioNames())
     expect(readAbout(name).summary, name).toMatch(/^[^\n]{10,110}$/);
+});
+
+test('a scenario is found in whatever folder; two of one name are refused', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ptlab-folders-'));
+  try {
+    for (const path of ['one', 'two/three']) mkdirSync(join(folder, path), { recursive: true });
+    for (const file of ['one/a.js', 'two/three/b.js', 'two/a.d.ts', 'two/b.js.map'])
+      writeFileSync(join(folder, file), '');
+    expect([...scenariosUnder(folder)].toSorted()).toEqual([
+      ['a', join(folder, 'one/a.js')],
+      ['b', join(folder, 'two/three/b.js')],
+    ]);
+    writeFileSync(join(folder, 'two/three/a.js'), '');
+    expect(() => scenariosUnder(folder)).toThrow(
+      `scenario a: ${join('one', 'a.js')}, ${join('two', 'three', 'a.js')}; allowed: one of each name`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a named kernel is a set of constants, under those of the scenario', () => {
+  const about = { summary: '', source: '', expected: 'passes', kernel: 'folios' } as const;
+  const constants = { GATHER_BUNDLE: 2 };
+  expect(constantsOf({ ...about, constants })).toEqual({
+    ...SMALL,
+    PGD_BITS: 1,
+    TASK_END: 127,
+    FRAME_ORDER_MAX: 2,
+    GATHER_BUNDLE: 2,
+    CHECK_SECTIONS: 0,
+  });
+  expect(openScenario({ scenario: 'zapGup' }).source).toContain('const TABLE_BITS = 1;');
 });
 
 test.each([
@@ -182,7 +217,10 @@ export function finish(): void {
     const { verdict } = exploreDpor(opened.make, LIMITS);
     if (verdict.kind !== 'violation') expect.fail(verdict.kind);
     expect(verdict.error.message).toBe('both counted');
-    expect(opened.sites.find(({ function: name }) => name === 'bump')).toMatchObject({ line: 5 });
+    expect(opened.sites.find(({ function: name }) => name === 'bump')).toMatchObject({
+      file: scenario,
+      line: 5,
+    });
   });
 
   test.each([
@@ -193,6 +231,16 @@ export function finish(): void {
       'computed.ts',
       `export const about = { summary: String(1) };`,
       /about\.summary: must be a lit/,
+    ],
+    [
+      'unknown.ts',
+      about.replace('memoryBytes: 64', `kernel: 'big'`),
+      /unknown\.ts: about\.kernel: "big"; allowed: pairs, folios/,
+    ],
+    [
+      'words.ts',
+      about.replace('memoryBytes: 64', `memoryBytes: 64, kernel: 'pairs'`),
+      /about\.kernel: "pairs"; allowed: none with memoryBytes/,
     ],
     ['bare.ts', `export const cpus = [];`, /exports no const about/],
     [

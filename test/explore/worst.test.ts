@@ -81,7 +81,7 @@ function storesIn(module: string, ...cpus: Move[][]): ProgramMaker {
   return ({ slots, event }) => ({
     cpus: cpus.length,
     words: 16,
-    sites: [{ module, line: 1, function: '', operation: 'store' }],
+    sites: [{ file: `${module}.ts`, module, line: 1, function: '', operation: 'store' }],
     kernel: { counterWord: () => 0, tableWord: (table) => table },
     *run(cpu) {
       for (const [word, after] of cpus[cpu]!) {

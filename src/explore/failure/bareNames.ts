@@ -3,11 +3,9 @@
  * read off the scenario's text: a constant in the first argument of a word operation, or in what a variable in there begins with.
  */
 
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import type { AnyNode, Expression, SpreadElement } from 'acorn';
 import { full, simple } from 'acorn-walk';
-import { COMPILED } from '../link/compiled.ts';
+import { scenarioPath } from '../about.ts';
 import { compileCoroutines, type CoroutineHost } from '../link/coroutine.ts';
 import { readModule } from '../link/source.ts';
 import type { Scenario } from '../scenario.ts';
@@ -15,14 +13,6 @@ import type { Scenario } from '../scenario.ts';
 const OPERATIONS = new Set(
   'load store exchange compareExchange add sub or and awaitWord takeWord peek poke'.split(' '),
 );
-
-/** Path of a scenario's module, as it was linked. */
-export function scenarioPath(scenario: Scenario): string {
-  const own = join(COMPILED, 'explore/scenarios', `${scenario.name}.js`);
-  return /^\w+$/.test(scenario.request.scenario) && existsSync(own)
-    ? own
-    : resolve(scenario.request.scenario);
-}
 
 function identifiers(node: Expression | SpreadElement): string[] {
   const found: string[] = [];
@@ -47,8 +37,7 @@ function namesInAddresses(tree: AnyNode): Set<string> {
 
 /** Addresses (in bytes) and their names, ascending. */
 export function bareNames(scenario: Scenario): (readonly [number, string])[] {
-  const path = scenarioPath(scenario);
-  if (!existsSync(path)) return [];
+  const path = scenarioPath(scenario.request.scenario);
   const { tree } = readModule(path);
   const names = namesInAddresses(tree);
   const begin = scenario.source.indexOf(`// ---- ${scenario.name}\n`);

@@ -6,7 +6,6 @@
  * CPU is being resumed at that moment, the outermost first.
  */
 
-import { LOCK_KINDS } from '../../machine/lockKinds.ts';
 import { type ProgramMaker } from '../program.ts';
 import {
   DESCRIPTOR,
@@ -28,11 +27,11 @@ import {
   SLOT_VALUE,
   STORE,
   SUB,
+  type Position,
   type Site,
 } from '../operation.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Schedule } from '../verdict.ts';
-import { Positions, type Position } from './positions.ts';
 import { Run, type RunOptions } from './run.ts';
 import { Symbols } from './symbols.ts';
 import { conditionText, number, valueText } from './values.ts';
@@ -61,10 +60,10 @@ export interface RecordedStep extends RecordedOperation {
   text: string;
 }
 
-const NO_SITE: Site = { module: '?', line: 0, function: '?', operation: '?' };
+const NO_SITE: Site = { file: '?', module: '?', line: 0, function: '?', operation: '?' };
 
-/** Modules whose word operations are on locks. */
-const LOCK_MODULES = new Set(['lock', 'adaptiveLock', ...LOCK_KINDS]);
+/** Folder of the modules whose word operations are on locks. */
+const LOCKS = 'kernel/lock/';
 /** The explorer's own functions, which stand for the kernel's of the same name. */
 const OWN_MODULE = 'awaitInterrupted';
 
@@ -110,7 +109,6 @@ export class Recorder {
   readonly steps: RecordedStep[] = [];
   /** Plain accesses to the word at `plainAddress`. */
   readonly plain: PlainAccess[] = [];
-  readonly #positions: Positions;
   #lastPath: readonly string[] = [];
   /** Of each CPU's next operation: the functions active. */
   readonly #paths: (readonly string[])[] = [];
@@ -118,7 +116,6 @@ export class Recorder {
   #running = -1;
 
   constructor(scenario: Scenario, { plainAddress = null, ...options }: RecordOptions = {}) {
-    this.#positions = new Positions(scenario);
     this.symbols = new Symbols(scenario);
     const make: ProgramMaker = (host) => {
       const slots = new Proxy(host.slots, {
@@ -179,6 +176,13 @@ export class Recorder {
     return this.run.execution.program.sites[Math.floor(code / KIND_SPAN)] ?? NO_SITE;
   }
 
+  /** Where a function calls one that stands for the kernel's: the first place, when there are several. */
+  #callOf(callee: string, caller: string | undefined): Site | undefined {
+    return this.run.execution.program.sites.find(
+      (site) => site.function === caller && site.operation === callee && site.module !== OWN_MODULE,
+    );
+  }
+
   /** The next operation of a CPU that has not ended. */
   next(cpu: number): RecordedOperation {
     const { next } = this.run.execution;
@@ -189,15 +193,16 @@ export class Recorder {
     const address = chooses ? -1 : next[at + SLOT_ADDRESS]!;
     const path = this.#paths[cpu] ?? [site.function];
     const called = site.module === OWN_MODULE ? path.slice(0, -1) : null;
-    if (LOCK_MODULES.has(site.module)) this.symbols.learnLock(address);
+    if (site.file.startsWith(LOCKS)) this.symbols.learnLock(address);
+    const { file, line } = (called && this.#callOf(site.function, called.at(-1))) ?? site;
     return {
       cpu,
       operation: site.operation,
       module: site.module,
       function: site.function,
       path: called ?? path,
-      ...((called && this.#positions.ofCall(called.at(-1) ?? '', site.function)) ??
-        this.#positions.of(site)),
+      file,
+      line,
       address,
       word: chooses ? '' : this.symbols.name(address),
     };

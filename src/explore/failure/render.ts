@@ -4,8 +4,8 @@
  */
 
 import type { ExplainedFailure } from './explain.ts';
+import { FileNames } from './fileNames.ts';
 import { functionTree, type Entered } from './functionTree.ts';
-import type { RecordedStep } from './record.ts';
 import type { Wait } from './waits.ts';
 
 const WIDTH_MIN = 40;
@@ -58,7 +58,12 @@ interface Block {
 }
 
 /** What stands in one CPU's column, a block for each of its steps and events. */
-function blocksOf(failure: ExplainedFailure, cpu: number, width: number): Block[] {
+function blocksOf(
+  failure: ExplainedFailure,
+  files: FileNames,
+  cpu: number,
+  width: number,
+): Block[] {
   const steps = failure.steps.filter((step) => step.cpu === cpu);
   const tree = functionTree(steps.map(({ path }) => path));
   const depthAt = (step: number): number => {
@@ -72,7 +77,7 @@ function blocksOf(failure: ExplainedFailure, cpu: number, width: number): Block[
       cpu,
       lines: [
         ...entered.flatMap((group) => functionLine(group, width)),
-        ...wrap(`${step.text}  [${place(step)}]`, width, depth),
+        ...wrap(`${step.text}  [${files.place(step)}]`, width, depth),
       ],
     };
   });
@@ -86,9 +91,6 @@ function blocksOf(failure: ExplainedFailure, cpu: number, width: number): Block[
   return blocks;
 }
 
-const place = ({ file, line }: Pick<RecordedStep, 'file' | 'line'>): string =>
-  `${file.replace(/^(kernel|explore\/scenarios|explore)\//, '')}:${line}`;
-
 /** A line across, with a text in it. */
 function ruler(text: string, width: number): string[] {
   const side = Math.floor((width - text.length - 2) / 2);
@@ -97,8 +99,8 @@ function ruler(text: string, width: number): string[] {
     : [`${'-'.repeat(side)} ${text} ${'-'.repeat(side)}`];
 }
 
-function waitText(wait: Wait): string {
-  const where = `CPU ${wait.cpu} waits in ${wait.path.slice(-3).join(' > ')} (${place(wait)})`;
+function waitText(wait: Wait, files: FileNames): string {
+  const where = `CPU ${wait.cpu} waits in ${wait.path.slice(-3).join(' > ')} (${files.place(wait)})`;
   const what = `for ${wait.word} to be ${wait.condition}; it is ${wait.value}`;
   if (wait.on === null) return `${where} ${what}; no CPU has written it`;
   const who = wait.on === wait.cpu ? 'itself' : `CPU ${wait.on}`;
@@ -128,10 +130,13 @@ function pointLine({ turningPoint, stepsTotal }: ExplainedFailure): string | nul
 
 const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-function footLines(failure: ExplainedFailure): string[] {
+function footLines(failure: ExplainedFailure, files: FileNames): string[] {
   const { kind, message } = failure.failure;
   const { preemptions, all } = failure.switches;
-  const lines = [`${kind.toUpperCase()}: ${message}`, ...failure.waits.map(waitText)];
+  const lines = [
+    `${kind.toUpperCase()}: ${message}`,
+    ...failure.waits.map((wait) => waitText(wait, files)),
+  ];
   const fewest = failure.shrinking?.fewest === true ? ', the fewest possible' : '';
   lines.push(
     `${plural(failure.stepsTotal, 'step')}, ${failure.steps.length} of them shown; ` +
@@ -143,6 +148,8 @@ function footLines(failure: ExplainedFailure): string[] {
       reversals === 0 ? '' : `, with ${plural(reversals, 'pair')} of steps in another order`;
     lines.push(`nearest schedule that passes${differs}: ${failure.passing}`);
   }
+  const paths = files.shortened();
+  if (paths.length > 0) lines.push(`files: ${paths.join(', ')}`);
   return lines;
 }
 
@@ -166,6 +173,7 @@ export function renderFailure(failure: ExplainedFailure, width = 80): string[] {
       .join('')
       .trimEnd();
 
+  const files = new FileNames([...failure.steps, ...failure.waits].map(({ file }) => file));
   const point = pointLine(failure);
   const turn = failure.turningPoint?.steps ?? -1;
   const lines = [
@@ -173,13 +181,13 @@ export function renderFailure(failure: ExplainedFailure, width = 80): string[] {
     across(shown.map(() => '='.repeat(column))),
   ];
   if (point !== null && turn < 0) lines.push(...ruler(point, whole));
-  const blocks = shown.flatMap((cpu) => blocksOf(failure, cpu, column));
+  const blocks = shown.flatMap((cpu) => blocksOf(failure, files, cpu, column));
   for (const { step, cpu, lines: text } of blocks.toSorted((a, b) => a.step - b.step)) {
     if (point !== null && step === turn) lines.push(...ruler(point, whole));
     lines.push(...text.map((line) => row(cpu, line)));
     if (failure.decides?.step === step)
       lines.push(...wrap(`<-- ${failure.decides.text}`, whole, 0, 4));
   }
-  lines.push('', ...footLines(failure).flatMap((text) => wrap(text, whole)));
+  lines.push('', ...footLines(failure, files).flatMap((text) => wrap(text, whole)));
   return lines;
 }

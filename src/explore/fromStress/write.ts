@@ -7,7 +7,7 @@ import * as config from '../../kernel/abi.ts';
 import { OPERATION_NAMES } from '../../machine/codes.ts';
 import type { ResolvedOptions } from '../../machine/options.ts';
 import type { Violation } from '../../machine/violations.ts';
-import type { Choices, ScenarioMachine } from '../scenario.ts';
+import type { Choices, ScenarioMachine } from '../scenarioTypes.ts';
 import type { Folding } from './fold.ts';
 import { rangesOf, type RecordedOperation } from './recorded.ts';
 

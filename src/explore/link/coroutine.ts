@@ -42,8 +42,7 @@ export function linkCoroutines(
   const irq = linker.modules.has(join(COMPILED, 'kernel/cpu/irq.js'));
   if (options.interrupts ?? irq) linker.load(AWAIT_MODULE);
   if (options.choices === true) linker.load(CHOICES_MODULE);
-  if (options.patch !== undefined && !linker.patched)
-    throw new LinkError(`patch: the program has no module ${options.patch.module}`);
+  if (options.patch !== undefined) linker.patch(options.patch);
   linker.findGenerators();
   linker.nameAll();
   const writer = new Writer(linker);
@@ -52,7 +51,7 @@ export function linkCoroutines(
     throw new LinkError(`constants: none is called ${[...writer.unusedConstants].join(', ')}`);
   const exported = entries.flatMap((entry) => linker.exportsOf(resolve(COMPILED, entry)));
   const source = `(function ($host) {\n'use strict';${PROLOGUE}${bodies.join('')}return { ${exported.join(', ')} };\n})\n`;
-  return { source, sites: writer.sites, statements: writer.statements };
+  return { source, sites: [...writer.sites, ...writer.calls], statements: writer.statements };
 }
 
 /** Compiles a linked program; each call of the result is an instance of its own. */

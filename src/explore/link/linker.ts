@@ -4,10 +4,13 @@
 
 import { basename, dirname } from 'node:path';
 import { makeModule, type Module, type Target } from './module.ts';
-import { LinkError, type LinkOptions } from './program.ts';
+import { onlyPath, patchedPaths } from './modules.ts';
+import { fileName, importedName } from './positions.ts';
+import { LinkError, type LinkOptions, type Patch } from './program.ts';
 import { isFunction, referencesOf } from './references.ts';
 import { readModule } from './source.ts';
 import {
+  KERNEL_FOLDER,
   OPAQUE,
   OPERATIONS,
   PRIMITIVES,
@@ -29,7 +32,6 @@ export class Linker {
   readonly order: Module[] = [];
   readonly generators = new Set<string>();
   readonly names = new Map<string, string>();
-  patched = false;
   readonly #instead: ReadonlyMap<string, string>;
 
   constructor(options: LinkOptions) {
@@ -37,16 +39,36 @@ export class Linker {
     this.#instead = new Map(options.words === true ? [[SCENARIO_API, WORDS_API]] : []);
   }
 
-  load(path: string): void {
-    if (this.modules.has(path) || OPAQUE.has(path)) return;
-    const name = this.nameModule(path);
-    const { patch } = this.options;
-    const own = patch?.module === name ? patch : undefined;
-    if (own !== undefined) this.patched = true;
-    const module = makeModule(path, name, readModule(path, own), this.#instead);
+  /** Loads a module, whose file is told as `file`, and those that it imports. Throws LinkError. */
+  load(path: string, file = fileName(path, this.options.told)): void {
+    if (this.#isBuiltIn(path) || this.modules.has(path)) return;
+    const names = { path, file, name: this.nameModule(path) };
+    const module = makeModule(names, readModule(path), this.#instead);
     this.modules.set(path, module);
-    for (const imported of module.imports) this.load(imported);
+    for (const imported of module.imports) this.load(imported, importedName(module, imported));
     this.order.push(module);
+  }
+
+  #isBuiltIn(path: string): boolean {
+    return OPAQUE.has(path);
+  }
+
+  /**
+   * Applies a patch to the module that it names: the kernel's when it has one of that name. What it calls must be part of the program.
+   * Throws LinkError.
+   */
+  patch(patch: Patch): void {
+    const paths = [...this.modules.keys()];
+    const kernel = paths.filter((path) => path.startsWith(KERNEL_FOLDER));
+    const inKernel = patchedPaths(kernel, patch);
+    const path = onlyPath(inKernel.length > 0 ? inKernel : patchedPaths(paths, patch), patch);
+    const old = this.modules.get(path)!;
+    const module = makeModule(old, readModule(path, patch), this.#instead);
+    for (const imported of module.imports)
+      if (!this.#isBuiltIn(imported) && !this.modules.has(imported))
+        throw new LinkError(`patch of ${patch.module}: the program has no module ${imported}`);
+    this.modules.set(path, module);
+    this.order[this.order.indexOf(old)] = module;
   }
 
   /** A module's name: its file's, with the folder before it when an earlier module has that name already. */

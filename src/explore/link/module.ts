@@ -23,9 +23,12 @@ export type Binding =
 
 export interface Module {
   path: string;
+  /** The path of its source as it is told (positions.ts). */
+  file: string;
   name: string;
   text: string;
   tree: ProgramNode;
+  source: Source;
   /** Names at the top of the module. */
   bindings: Map<string, Binding>;
   functions: Map<string, FunctionDeclaration>;
@@ -153,18 +156,20 @@ function collectBuiltin(module: Module, source: string, node: ImportDeclaration)
   }
 }
 
-/** A module by its path, its name in the program, and its source; `instead`: modules to take in place of others. Throws LinkError. */
+/** A module by its path, its names, and its source; `instead`: modules to take in place of others. Throws LinkError. */
 export function makeModule(
-  path: string,
-  name: string,
-  { text, tree }: Source,
+  { path, file, name }: Pick<Module, 'path' | 'file' | 'name'>,
+  source: Source,
   instead: ReadonlyMap<string, string>,
 ): Module {
+  const { text, tree } = source;
   const module: Module = {
     path,
+    file,
     name,
     text,
     tree,
+    source,
     bindings: new Map(),
     functions: new Map(),
     exports: new Map(),

@@ -4,7 +4,7 @@ import type { Site } from '../operation.ts';
 
 /** A one-place change of a module: a mutant. */
 export interface Patch {
-  /** Module, by its file's name without the ending, such as `ptReclaim`. */
+  /** Module, by its file's name without the ending, such as `ptReclaim`; with folders before it when several have that name. */
   module: string;
   /** Text to be replaced, which occurs once; white space is compared loosely. */
   find: string;
@@ -15,6 +15,8 @@ export interface LinkOptions {
   /** New values of constants declared at the top of a module. */
   constants?: Readonly<Record<string, number>>;
   patch?: Patch;
+  /** How sources that are not ours are told in positions, by path. Default: the path itself. */
+  told?: Readonly<Record<string, string>>;
   /** Awaits are disturbed by interrupts, as the kernel's are. Default: when the kernel's irq module is part of the program. */
   interrupts?: boolean;
   /** Injected trouble becomes choices of the explorer (choices.ts). Default: false. */
@@ -34,7 +36,10 @@ export interface LinkOptions {
 export interface LinkedProgram {
   /** JavaScript of a function that takes the host (CoroutineHost) and returns the entry modules' exports. */
   source: string;
-  /** Sites by number; a yielded code is `site * KIND_SPAN + kind`. */
+  /**
+   * Sites by number; a yielded code is `site * KIND_SPAN + kind`. Behind those of operations come calls of `awaitWord` for which the
+   * explorer has a function of its own: nothing yields their numbers.
+   */
   sites: readonly Site[];
   /** Statements that can be left out, when `droppable` was asked for. */
   statements: readonly Statement[];
@@ -43,7 +48,7 @@ export interface LinkedProgram {
 /** A statement that only calls something, in a function of the droppable module. */
 export interface Statement {
   function: string;
-  /** Line in the module's JavaScript, from 1. */
+  /** Line in the module's source, from 1. */
   line: number;
   text: string;
 }

@@ -5,6 +5,7 @@
 import type { AnyNode } from 'acorn';
 import { fullAncestor } from 'acorn-walk';
 import { patternNames, type Module, type Reference, type Target } from './module.ts';
+import { placeOf } from './positions.ts';
 import { LinkError } from './program.ts';
 
 export type AnyFunction = Extract<
@@ -91,7 +92,7 @@ export function referencesOf(module: Module, names: Resolver): Reference[] {
     if (binding === undefined) {
       if (node.name in globalThis || LANGUAGE.has(node.name)) return;
       throw new LinkError(
-        `${module.path}:${node.loc?.start.line ?? 0}: ${node.name}: neither declared in this module nor imported by it`,
+        `${placeOf(module, node)}: ${node.name}: neither declared in this module nor imported by it`,
       );
     }
     if (binding.type === 'namespace') {

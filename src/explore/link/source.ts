@@ -3,24 +3,34 @@
  * where it is.
  */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { parse, type Program as ProgramNode } from 'acorn';
 import { StripError, withoutTypes } from '../../foundry/strip.ts';
 import { LinkError, type Patch } from './program.ts';
+
+/** What a patch has done to a text: `removed` characters at `at` became `added` others. */
+export interface Edit {
+  before: string;
+  at: number;
+  removed: number;
+  added: number;
+}
 
 /** A module's text and its syntax tree, with locations. */
 export interface Source {
   text: string;
   tree: ProgramNode;
+  /** Null: as it is in its file. */
+  edit: Edit | null;
 }
 
 const known = new Map<string, Source & { changedMs: number }>();
 
-function parsed(path: string, text: string): Source {
+function parsed(path: string, text: string, edit: Edit | null = null): Source {
   try {
     return {
       text,
+      edit,
       tree: parse(text, { ecmaVersion: 2023, sourceType: 'module', locations: true }),
     };
   } catch (error) {
@@ -49,32 +59,28 @@ export function readModule(path: string, patch?: Patch): Source {
     source = { ...parsed(path, path.endsWith('.ts') ? stripped(path, text) : text), changedMs };
     known.set(path, source);
   }
-  return patch === undefined ? source : parsed(path, patched(source.text, patch));
+  if (patch === undefined) return source;
+  const { text, edit } = edited(source.text, patch);
+  return parsed(path, text, edit);
 }
 
-/** Path of the compiled module called `name` in `folder` or a folder below it. Throws LinkError unless there is one. */
-export function modulePath(folder: string, name: string): string {
-  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (file) => basename(file) === `${name}.js`,
-  );
-  if (found.length !== 1)
-    throw new LinkError(
-      `module ${name}: ${found.length === 0 ? 'there is none' : found.join(', ')}; its name must be one module's`,
-    );
-  return join(folder, found[0]!);
-}
-
-/** `text` with a patch applied; its `find` must occur once, white space compared loosely. */
+/** `text` with a patch applied; its `find` must occur once, white space compared loosely. Throws LinkError. */
 export function patched(text: string, patch: Patch): string {
+  return edited(text, patch).text;
+}
+
+function edited(before: string, patch: Patch): { text: string; edit: Edit } {
   const words = patch.find.trim().split(/\s+/);
   const pattern = words
     .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
     .join(String.raw`\s+`);
-  const found = [...text.matchAll(new RegExp(pattern, 'g'))];
+  const found = [...before.matchAll(new RegExp(pattern, 'g'))];
   if (found.length !== 1)
     throw new LinkError(
       `patch of ${patch.module}: "${patch.find}" occurs ${found.length} times; it must occur once`,
     );
   const at = found[0]!.index;
-  return text.slice(0, at) + patch.replace + text.slice(at + found[0]![0].length);
+  const removed = found[0]![0].length;
+  const text = before.slice(0, at) + patch.replace + before.slice(at + removed);
+  return { text, edit: { before, at, removed, added: patch.replace.length } };
 }

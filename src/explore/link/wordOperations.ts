@@ -20,6 +20,7 @@ import {
   TAKE,
 } from '../operation.ts';
 
+export const KERNEL_FOLDER = join(COMPILED, 'kernel/');
 export const WORD_MODULE = join(COMPILED, 'kernel/word/word.js');
 /** The kernel's waits: steps, as the operations of word.ts are. */
 export const WAITS_MODULE = join(COMPILED, 'kernel/cpu/await.js');

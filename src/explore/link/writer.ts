@@ -12,7 +12,9 @@ import { keyOf, type Linker } from './linker.ts';
 import type { Module, Reference, Target } from './module.ts';
 import { LinkError, type Statement } from './program.ts';
 import { isFunction, referencesOf } from './references.ts';
+import { placeOf, positionOf } from './positions.ts';
 import {
+  AWAIT_MODULE,
   OPERATIONS,
   PLAIN_OPERATIONS,
   PRIMITIVES_MODULE,
@@ -26,6 +28,8 @@ const NEVER_DROPPED = new Set(['setUp', 'finish']);
 export class Writer {
   readonly linker: Linker;
   readonly sites: Site[] = [];
+  /** Calls of AWAIT_MODULE's functions, which have the operations of its callers. */
+  readonly calls: Site[] = [];
   readonly statements: Statement[] = [];
   readonly unusedConstants: Set<string>;
   readonly #droppable: string | null;
@@ -35,10 +39,6 @@ export class Writer {
     const { constants, droppable } = linker.options;
     this.#droppable = droppable === undefined ? null : resolve(COMPILED, droppable);
     this.unusedConstants = new Set(Object.keys(constants ?? {}));
-  }
-
-  place(module: Module, node: AnyNode): string {
-    return `${module.name}.js:${node.loc?.start.line ?? 0}`;
   }
 
   write(module: Module): string {
@@ -84,19 +84,21 @@ export class Writer {
     if (operation || this.linker.generators.has(key)) {
       if (!declaration && around.length > 0) {
         if (!called)
-          throw new LinkError(`${this.place(module, node)}: ${text} must be called, not passed on`);
+          throw new LinkError(`${placeOf(module, node)}: ${text} must be called, not passed on`);
         if (around.length > 1 || around[0]!.type !== 'FunctionDeclaration')
           throw new LinkError(
-            `${this.place(module, node)}: ${text} is called in an inner function; only functions at the top of a module may`,
+            `${placeOf(module, node)}: ${text} is called in an inner function; only functions at the top of a module may`,
           );
       } else if (called || (operation && !declaration))
-        throw new LinkError(`${this.place(module, node)}: ${text} outside of a function`);
+        throw new LinkError(`${placeOf(module, node)}: ${text} outside of a function`);
     }
     if (operation && called) this.writeOperation(module, out, parent, target.name, ancestors);
     else {
       if (parent.type === 'Property' && parent.shorthand) {
         if (name !== text) out.appendLeft(node.end, `: ${name}`);
       } else if (name !== text) out.update(node.start, node.end, name);
+      if (called && target.path === AWAIT_MODULE && module.path !== AWAIT_MODULE)
+        this.noteCall(module, node, target.name, around);
       if (called && this.linker.options.plain !== true && this.linker.generators.has(key)) {
         out.prependRight(parent.start, '(yield* ');
         out.appendLeft(parent.end, ')');
@@ -104,12 +106,18 @@ export class Writer {
     }
   }
 
+  noteCall(module: Module, node: AnyNode, operation: string, around: AnyNode[]): void {
+    const caller = around[0] as FunctionDeclaration | undefined;
+    const site = { ...positionOf(module, node), module: module.name, operation };
+    this.calls.push({ ...site, function: caller?.id?.name ?? '' });
+  }
+
   nameOf(module: Module, node: AnyNode, target: Target): string {
     const name = this.linker.names.get(keyOf(target));
     if (name !== undefined) return name;
     if (target.path === WORD_MODULE && PLAIN_OPERATIONS.has(target.name)) return target.name;
     if (target.path === PRIMITIVES_MODULE && target.name === 'expect') return '$host.expect';
-    throw new LinkError(`${this.place(module, node)}: ${target.name} cannot be explored`);
+    throw new LinkError(`${placeOf(module, node)}: ${target.name} cannot be explored`);
   }
 
   writeOperation(
@@ -121,13 +129,13 @@ export class Writer {
   ): void {
     const { kind, helper, operands } = OPERATIONS[name]!;
     if (call.arguments.length < operands)
-      throw new LinkError(`${this.place(module, call)}: ${name} takes ${operands} values`);
+      throw new LinkError(`${placeOf(module, call)}: ${name} takes ${operands} values`);
     const around = ancestors.find(isFunction) as FunctionDeclaration;
     const unused = ancestors.at(-3)?.type === 'ExpressionStatement' ? FLAG_UNUSED : 0;
     const code = this.sites.length * KIND_SPAN + kind + unused;
     this.sites.push({
+      ...positionOf(module, call.callee),
       module: module.name,
-      line: call.loc?.start.line ?? 0,
       function: around.id.name,
       operation: name === 'awaitEither' ? 'awaitWord' : name,
     });
@@ -150,7 +158,7 @@ export class Writer {
         out.appendLeft(node.start, `if ($host.keeps(${this.statements.length})) `);
         this.statements.push({
           function: name,
-          line: node.loc?.start.line ?? 0,
+          line: positionOf(module, node).line,
           text: module.text.slice(node.start, node.end),
         });
       });

@@ -46,11 +46,11 @@ export function planOf(execution: Execution): SharedArrayBuffer {
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** An operation for people: `compareExchange in spinLock (tasLock.js:12)`. */
+/** An operation for people: `compareExchange in spinLock (kernel/lock/kinds/tas.ts:12)`. */
 export function describeOperation(code: number, sites: readonly Site[]): string {
   const site = sites[Math.floor(code / KIND_SPAN)];
   const name = KIND_NAMES[code & KIND_MASK] ?? `operation ${code}`;
-  return site === undefined ? name : `${name} in ${site.function} (${site.module}.js:${site.line})`;
+  return site === undefined ? name : `${name} in ${site.function} (${site.file}:${site.line})`;
 }
 
 /** A schedule's steps, from memory that `planOf` made. */

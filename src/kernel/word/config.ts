@@ -220,7 +220,7 @@ export const MMAP_REPLACE: u32 = 4;
 export const MREMAP_MAYMOVE: u32 = 1;
 export const MREMAP_FIXED: u32 = 2;
 
-/** Oracles (DESIGN, section 4); the order is that of the names in the machine's reports. */
+/** Oracles; the order is that of the names in the machine's reports. */
 export const ORACLE_TABLE_USE_AFTER_FREE: u32 = 1;
 export const ORACLE_NONEMPTY_TABLE_FREED: u32 = 2;
 export const ORACLE_STALE_TRANSLATION: u32 = 3;
