@@ -152,8 +152,8 @@ test('files in a drawing have their base names, and as much before them as tells
   expect(place('kernel/other/walk.ts')).toBe('other/walk.ts:7');
   expect(place('mine.ts')).toBe('mine.ts:7');
   expect(names.shortened()).toEqual([
-    'kernel/tables/walk.ts',
     'kernel/other/walk.ts',
+    'kernel/tables/walk.ts',
     'kernel/zap/zap.ts',
   ]);
 });
