@@ -64,6 +64,8 @@ export const SMALL: MachineOptions = {
   tables: 1024,
   frames: 8192,
   vmas: 512,
+  anonVmas: 1024,
+  anonVmaChains: 2048,
   addressSpaces: 4,
   inodes: 16,
   swapPages: 256,

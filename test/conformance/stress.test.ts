@@ -72,6 +72,8 @@ describe.each(EXECUTIONS.map((execution) => [execution]))('%s', (execution) => {
       tables: 4096,
       frames: 32_768,
       vmas: 4096,
+      anonVmas: 4096,
+      anonVmaChains: 8192,
       batchEntries: 20,
       batchCount: 2,
       inject: { table: 200, frame: 500, delay: 50, resched: 20, storm: 50 },

@@ -6,13 +6,23 @@ import { modulesUnder, onlyPath, patchedPaths } from '../../src/explore/link/mod
 import { patched } from '../../src/explore/link/source.ts';
 import { findingOf } from '../../src/explore/mutants/finding.ts';
 import { hunt } from '../../src/explore/mutants/hunt.ts';
-import { findMutant, MUTANTS, MUTANT_NAMES, RACES } from '../../src/explore/mutants/index.ts';
+import {
+  findMutant,
+  MUTANTS,
+  MUTANT_NAMES,
+  RACES,
+  type Mutant,
+} from '../../src/explore/mutants/index.ts';
 import { openScenario, scenarioNames } from '../../src/explore/scenario.ts';
+import { EVERYTHING } from './everything.ts';
 
 const KERNEL = [...modulesUnder(join(COMPILED, 'kernel')).values()].flat();
 
 /** The longest that one hunt may last, far above what any takes. */
 const LIMIT_MS = 50_000;
+
+/** Executions that the hunts of `npm test` may take together, so that more mutants do not make it longer. */
+const EXECUTIONS = 60_000;
 
 describe('the catalogue', () => {
   test.each(MUTANTS)('$name: its text stands once in its module', ({ patch }) => {
@@ -34,15 +44,29 @@ describe('the catalogue', () => {
   });
 });
 
-describe('every mutant is found', () => {
-  test.each(MUTANTS)('$name', ({ name, scenarios, findings, quick }) => {
-    const { strategy, executions, seed = 1 } = quick;
-    const { make } = openScenario({ scenario: scenarios[0], mutant: name });
-    const options = { seed, maxExecutions: executions, maxMs: LIMIT_MS };
-    const { verdict } = hunt(make, strategy, options);
-    const again = `ptlab explore ${scenarios[0]} --mutant ${name} --strategy ${strategy} --seed ${seed}`;
-    expect(findings, again).toContain(findingOf(verdict));
-  });
+function found({ name, scenarios, findings, quick }: Mutant): void {
+  const { strategy, executions, seed = 1 } = quick;
+  const { make } = openScenario({ scenario: scenarios[0], mutant: name });
+  const options = { seed, maxExecutions: executions, maxMs: LIMIT_MS };
+  const { verdict } = hunt(make, strategy, options);
+  const again = `ptlab explore ${scenarios[0]} --mutant ${name} --strategy ${strategy} --seed ${seed}`;
+  expect(findings, again).toContain(findingOf(verdict));
+}
+
+/** The cheapest hunts that fit into EXECUTIONS, and those that do not. */
+function shared(): { quick: Mutant[]; left: Mutant[] } {
+  let executions = 0;
+  const quick = MUTANTS.toSorted((a, b) => a.quick.executions - b.quick.executions).filter(
+    (mutant) => (executions += mutant.quick.executions) <= EXECUTIONS,
+  );
+  return { quick, left: MUTANTS.filter((mutant) => !quick.includes(mutant)) };
+}
+
+const { quick, left } = shared();
+
+describe(`${quick.length} of ${MUTANTS.length} mutants are found, ${left.length} left to npm run test:hunts`, () => {
+  test.each(quick)('$name', found);
+  test.runIf(EVERYTHING).each(left)('$name', found);
 });
 
 describe('what a mutant does not break', () => {

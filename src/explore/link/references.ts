@@ -2,7 +2,7 @@
  * Uses of a module's top-level names, found by the scoping rules of JavaScript.
  */
 
-import type { AnyNode } from 'acorn';
+import type { AnyNode, Identifier } from 'acorn';
 import { fullAncestor } from 'acorn-walk';
 import { patternNames, type Module, type Reference, type Target } from './module.ts';
 import { placeOf } from './positions.ts';
@@ -68,13 +68,21 @@ export interface Resolver {
   imported(module: Module, binding: Target): Target;
 }
 
-/**
- * Uses of top-level names, of this module and of others, in the module; also notes its uses of namespaces as values. Found once. Throws LinkError at a
- * name that nothing declares: linked, it might be another module's, whose function would then be called and not run.
- */
-export function referencesOf(module: Module, names: Resolver): Reference[] {
-  if (module.references !== null) return module.references;
-  const references: Reference[] = [];
+/** A use of a top-level name; of a namespace with the `member` that is used, null: the namespace as a value. */
+interface Use {
+  node: AnyNode;
+  name: string;
+  member?: string | null;
+  ancestors: AnyNode[];
+}
+
+/** Uses by syntax tree: the same in every program that has the module. */
+const known = new WeakMap<AnyNode, Use[]>();
+
+function usesOf(module: Module): Use[] {
+  const before = known.get(module.tree);
+  if (before !== undefined) return before;
+  const uses: Use[] = [];
   const scopes = new Map<AnyNode, Set<string>>();
   const namesOf = (scope: AnyNode): Set<string> => {
     const found = scopes.get(scope) ?? declaredIn(scope);
@@ -87,27 +95,49 @@ export function referencesOf(module: Module, names: Resolver): Reference[] {
     const ancestors = rawAncestors as AnyNode[];
     const parent = ancestors.at(-2);
     if (parent === undefined || isOnlyName(node, parent)) return;
-    for (const around of ancestors) if (around !== node && namesOf(around).has(node.name)) return;
-    const binding = module.bindings.get(node.name);
+    const { name } = node;
+    for (const around of ancestors) if (around !== node && namesOf(around).has(name)) return;
+    const binding = module.bindings.get(name);
     if (binding === undefined) {
-      if (node.name in globalThis || LANGUAGE.has(node.name)) return;
+      if (name in globalThis || LANGUAGE.has(name)) return;
       throw new LinkError(
-        `${placeOf(module, node)}: ${node.name}: neither declared in this module nor imported by it`,
+        `${placeOf(module, node)}: ${name}: neither declared in this module nor imported by it`,
       );
     }
-    if (binding.type === 'namespace') {
-      if (parent.type === 'ImportNamespaceSpecifier') return;
-      if (parent.type !== 'MemberExpression' || parent.object !== node || parent.computed)
-        module.namespaces.push({ node, path: binding.path });
-      else if (parent.property.type === 'Identifier') {
-        const target = names.imported(module, { path: binding.path, name: parent.property.name });
-        references.push({ node: parent, target, ancestors: ancestors.slice(0, -1) });
-      }
-      return;
-    }
-    const target = names.resolve(module, node.name);
-    if (target !== null) references.push({ node, target, ancestors: [...ancestors] });
+    if (binding.type !== 'namespace') uses.push({ node, name, ancestors: [...ancestors] });
+    else if (parent.type === 'ImportNamespaceSpecifier') return;
+    else if (parent.type !== 'MemberExpression' || parent.object !== node || parent.computed)
+      uses.push({ node, name, member: null, ancestors: [...ancestors] });
+    else if (parent.property.type === 'Identifier')
+      uses.push({
+        node: parent,
+        name,
+        member: parent.property.name,
+        ancestors: ancestors.slice(0, -1),
+      });
   });
+  known.set(module.tree, uses);
+  return uses;
+}
+
+/**
+ * Uses of top-level names, of this module and of others, in the module; also notes its uses of namespaces as values.
+ * Throws LinkError at a name that nothing declares: linked, it might be another module's, whose function would then be
+ * called and not run.
+ */
+export function referencesOf(module: Module, names: Resolver): Reference[] {
+  if (module.references !== null) return module.references;
+  const references: Reference[] = [];
+  for (const { node, name, member, ancestors } of usesOf(module)) {
+    const binding = module.bindings.get(name)!;
+    if (binding.type !== 'namespace') {
+      const target = names.resolve(module, name);
+      if (target !== null) references.push({ node, target, ancestors });
+    } else if (typeof member === 'string') {
+      const target = names.imported(module, { path: binding.path, name: member });
+      references.push({ node, target, ancestors });
+    } else module.namespaces.push({ node: node as Identifier, path: binding.path });
+  }
   module.references = references;
   return references;
 }

@@ -107,7 +107,7 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['zeroWrite'],
     findings: ['unmet', 'expectation'],
-    quick: { strategy: 'dpor', executions: 4000 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: STRESS,
   },
   {

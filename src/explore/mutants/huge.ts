@@ -16,7 +16,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     scenarios: ['collapseGup'],
     constants: { COLLAPSE_INTERRUPTS: 0 },
     findings: ['expectation', 'frame-use-after-free'],
-    quick: { strategy: 'dpor', executions: 5000 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'huge' },
   },
   {
@@ -26,7 +26,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     patch: { module: 'gupFast', find: 'if (load(pmd) !== upper) {', replace: 'if (false) {' },
     scenarios: ['hugeZapGup'],
     findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 5000 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'huge' },
   },
   {
@@ -41,7 +41,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['collapseWalk'],
     findings: ['table-use-after-free'],
-    quick: { strategy: 'dpor', executions: 5000 },
+    quick: { strategy: 'dpor', executions: 630 },
     stress: { mix: 'huge' },
   },
   {
@@ -134,7 +134,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
       'nonempty-table-freed',
       'expectation',
     ],
-    quick: { strategy: 'dpor', executions: 5000 },
+    quick: { strategy: 'dpor', executions: 440 },
     stress: { mix: 'huge' },
   },
 ];

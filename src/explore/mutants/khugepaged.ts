@@ -59,7 +59,7 @@ export const KHUGEPAGED_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['khugepagedZap'],
     findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 3000 },
+    quick: { strategy: 'dpor', executions: 290 },
     stress: STRESS,
   },
   {

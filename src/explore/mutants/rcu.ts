@@ -102,7 +102,7 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['rcuAdopted'],
     findings: ['endless', 'unmet', 'expectation'],
-    quick: { strategy: 'dpor', executions: 20300 },
+    quick: { strategy: 'dpor', executions: 7800 },
     stress: { mix: 'all' },
   },
   {

@@ -222,7 +222,7 @@ export const RMAP_MUTANTS: readonly Mutant[] = [
     scenarios: ['mremapRmap'],
     choices: { speculation: 1, vpn: 5 },
     findings: ['stale-translation', 'frame-use-after-free', 'expectation'],
-    quick: { strategy: 'dpor', executions: 4000 },
+    quick: { strategy: 'dpor', executions: 2100 },
     stress: { mix: 'all' },
   },
   {

@@ -131,7 +131,7 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['ptRwsemFork'],
     findings: ['lock-order'],
-    quick: { strategy: 'dpor', executions: 20_000 },
+    quick: { strategy: 'dpor', executions: 200 },
     stress: { mix: 'everything', machine: { protocol: 'pt-rwsem', thp: 'always' } },
   },
 ];

@@ -178,7 +178,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     },
     scenarios: ['protectWrite'],
     findings: ['expectation'],
-    quick: { strategy: 'dpor', executions: 5000 },
+    quick: { strategy: 'dpor', executions: 240 },
     stress: { mix: 'all' },
   },
   {
