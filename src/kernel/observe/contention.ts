@@ -19,7 +19,6 @@
 
 import { PMD_SHIFT } from '../word/config.ts';
 import {
-  H_LOCK_STAT,
   H_MEASURE_BASE,
   M_HEAT,
   M_HEAT_ROWS,
@@ -41,6 +40,7 @@ import {
   W_PAGE,
 } from '../word/layout.ts';
 import { cpuId } from '../word/percpu.ts';
+import { runLockStat } from '../word/run.ts';
 import { peek, poke } from '../word/word.ts';
 import { histogramCount } from './histogram.ts';
 import {
@@ -96,9 +96,12 @@ function region(): u32 {
   return peek(H_MEASURE_BASE) + (cpuId() << MEASURE_SHIFT);
 }
 
-/** Whether contention is measured. */
+/**
+ * Whether contention is measured.
+ * @inline
+ */
 export function contentionMeasured(): boolean {
-  return (peek(H_LOCK_STAT) & LOCK_STAT_CONTENTION) !== 0;
+  return (runLockStat() & LOCK_STAT_CONTENTION) !== 0;
 }
 
 /** Counts a duration of the given kind (MEASURED_). Precondition: contention is measured. */

@@ -23,11 +23,11 @@ import {
   C_HOLD_SEED,
   C_HOLDS,
   C_LOCK_STAT,
-  H_LOCK_STAT,
   HOLDS_MAX,
   LOCK_STAT_BYTES,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runLockStat } from '../word/run.ts';
 import { clockNs, peek, poke } from '../word/word.ts';
 
 /** Bits of H_LOCK_STAT. */
@@ -64,15 +64,14 @@ export function lockAcquired(lock: u32, cls: u32): void {
   const at = column(cls);
   const acquired = peek(at + LS_ACQUIRED) + 1;
   poke(at + LS_ACQUIRED, acquired);
-  const nextHold = peek(at + LS_NEXT_HOLD);
-  if (nextHold !== 0 && acquired === nextHold) holdBegins(lock, cls);
+  if (runLockStat() !== 0 && acquired === peek(at + LS_NEXT_HOLD)) holdBegins(lock, cls);
 }
 
 /** The same for a lock whose hold ends with another one's, and is not timed: its release is not told. `last` as for lockReleases. */
 export function lockPassed(cls: u32, last: u32): void {
   const at = column(cls);
   poke(at + LS_ACQUIRED, peek(at + LS_ACQUIRED) + 1);
-  if (peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
+  if (runLockStat() !== 0 && peek(last) !== thisCpu()) countBounce(cls, last);
 }
 
 /**
@@ -80,7 +79,7 @@ export function lockPassed(cls: u32, last: u32): void {
  * @inline
  */
 export function lockReleases(lock: u32, cls: u32, last: u32): void {
-  if (peek(H_LOCK_STAT) !== 0) {
+  if (runLockStat() !== 0) {
     if (peek(thisCpu() + C_HOLD_DEPTH) !== 0) holdEnds(lock, cls);
     if (peek(last) !== thisCpu()) countBounce(cls, last);
   }
@@ -103,7 +102,7 @@ function countBounce(cls: u32, last: u32): void {
 function holdBegins(lock: u32, cls: u32): void {
   const cpu = thisCpu();
   const at = column(cls);
-  const every = (peek(H_LOCK_STAT) & LOCK_STAT_HOLDS) !== 0;
+  const every = (runLockStat() & LOCK_STAT_HOLDS) !== 0;
   const next = (peek(at + LS_ACQUIRED) + (every ? 1 : nextDistance())) >>> 0;
   poke(at + LS_NEXT_HOLD, next === 0 ? 1 : next);
   const depth = peek(cpu + C_HOLD_DEPTH);
@@ -147,7 +146,7 @@ function holdEnds(lock: u32, cls: u32): void {
 /** Counts one acquisition that had to wait `ns`, of a lock that remembers its last holder at `last` (0: nowhere). */
 export function countWait(cls: u32, ns: u32, last: u32): void {
   const at = column(cls);
-  if (last !== 0 && peek(H_LOCK_STAT) !== 0 && peek(last) !== thisCpu())
+  if (last !== 0 && runLockStat() !== 0 && peek(last) !== thisCpu())
     poke(at + LS_CONTENDED_BOUNCES, peek(at + LS_CONTENDED_BOUNCES) + 1);
   const before = peek(at + LS_CONTENDED);
   poke(at + LS_CONTENDED, before + 1);

@@ -19,6 +19,7 @@ import {
   VIOLATION_RECORDS,
 } from '../word/layout.ts';
 import { cpuId, thisCpu } from '../word/percpu.ts';
+import { runEvents } from '../word/run.ts';
 import { add, clockNs, compareExchange, peek, poke, store } from '../word/word.ts';
 
 /** What a CPU is doing (C_OP). 1 to 8 are the calls of operation records, in their order. */
@@ -72,7 +73,7 @@ export const EVENT_ARGUMENTS: u32 = 13; // of the operation just begun: two more
 
 /** Whether this machine has rings, so that it is worth while to tell more (`operationArguments`). */
 export function eventsRecorded(): boolean {
-  return peek(H_RING_EVENTS) !== 0;
+  return runEvents();
 }
 
 /**
@@ -80,7 +81,7 @@ export function eventsRecorded(): boolean {
  * @inline
  */
 export function event(kind: u32, a: u32, b: u32): void {
-  if (peek(H_RING_EVENTS) !== 0) record(kind, a, b);
+  if (runEvents()) record(kind, a, b);
 }
 
 function record(kind: u32, a: u32, b: u32): void {

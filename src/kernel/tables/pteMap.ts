@@ -94,6 +94,7 @@ function checkUnmap(pte: u32): void {
 /**
  * Asks the protocol for the table that `value`, read from `pmd` in this RCU section, names. Its generation is noted as of that reading, so that a table
  * freed before the protocol has it is noticed, too.
+ * @inline
  */
 function getMapped(pmd: u32, value: u32): boolean {
   if (CHECK >= 1) checkMap(pmd, value);
@@ -106,6 +107,7 @@ function getMapped(pmd: u32, value: u32): boolean {
  * Maps the PTE table that the PMD entry at `pmd` names and returns the address of the entry of `vpn`; the caller is then inside an
  * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating, or when the protocol says that the table,
  * which is empty, is on its way out.
+ * @inline
  */
 export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
   if (CHECK >= 2) checkWalkFrom(pmd);
@@ -118,7 +120,10 @@ export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
   return pteOffset(value, vpn);
 }
 
-/** Ends a mapping. No spinlock held: what the reclaim protocol does then may need one. */
+/**
+ * Ends a mapping. No spinlock held: what the reclaim protocol does then may need one.
+ * @inline
+ */
 export function pteUnmap(pte: u32): void {
   if (CHECK >= 1) checkUnmap(pte);
   tablePut(pte);

@@ -13,7 +13,8 @@ import {
   H_FAULT_PATH,
   H_FREE_MODE,
   H_LOCK_KIND,
-  H_MEASURE_BASE,
+  H_LOCK_STAT,
+  H_RING_EVENTS,
   H_PROTOCOL,
   H_ZAP,
 } from './layout.ts';
@@ -76,9 +77,17 @@ export function runAsyncEager(): boolean {
 }
 
 /**
- * Whether waits for locks are measured, and CPUs have regions for it.
+ * What is measured of locks beside acquisitions and waits, LOCK_STAT_ bits; 0: nothing.
  * @inline
  */
-export function runMeasured(): boolean {
-  return peek(H_MEASURE_BASE) !== 0;
+export function runLockStat(): u32 {
+  return peek(H_LOCK_STAT);
+}
+
+/**
+ * Whether CPUs have rings for events.
+ * @inline
+ */
+export function runEvents(): boolean {
+  return peek(H_RING_EVENTS) !== 0;
 }
