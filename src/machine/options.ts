@@ -84,6 +84,8 @@ export interface MachineOptions {
   mthp?: FolioSizes;
   /** Huge pages: nowhere, where MADV_HUGEPAGE was given, everywhere; default `never`. */
   thp?: ThpMode;
+  /** Whether reads of anonymous memory that was never written to get the zero page; false: they allocate. Default true. */
+  zeroPage?: boolean;
   /** How khugepaged goes about it, where `thp` lets it, on a CPU that runs daemons (`daemonCpu`). */
   khugepaged?: KhugepagedOption;
   /** Kind of the page-table locks; default `adaptive`. */
@@ -213,6 +215,7 @@ const DEFAULTS: ResolvedOptions = {
   emptiness: 'scan',
   mthp: [],
   thp: 'never',
+  zeroPage: true,
   khugepaged: KHUGEPAGED_DEFAULTS,
   lock: 'adaptive',
   execution: 'wasm',
@@ -290,6 +293,7 @@ export function resolveOptions(options: MachineOptions = {}): ResolvedOptions {
     emptiness: checkName('emptiness', all.emptiness, EMPTINESS_MODES),
     mthp: resolveFolioSizes(all.mthp),
     thp: checkName('thp', all.thp, THP_MODES),
+    zeroPage: checkBoolean('zeroPage', all.zeroPage),
     khugepaged: resolveKhugepaged(all.khugepaged),
     lock: checkName('lock', all.lock, LOCK_KINDS),
     execution: checkName('execution', all.execution, all.mutant === null ? EXECUTIONS : ['js']),
