@@ -106,6 +106,10 @@ export const SIZE_OPTIONS = {
     value: 'SIZES',
     help: 'folios that anonymous faults may allocate: never, always, or sizes from 16K to 2M, such as 64K,2M (default never)',
   },
+  'no-zero-page': {
+    kind: 'flag',
+    help: 'there is no zero page: reads of private anonymous memory allocate as writes do',
+  },
   tables: {
     kind: 'integer',
     value: 'N',
@@ -216,5 +220,6 @@ export function machineOptions(values: Readonly<Partial<Record<string, unknown>>
   for (const [name, key] of Object.entries(MACHINE_NAMES))
     // A flag that is not given leaves the default, which may be true.
     if (values[name] !== undefined && values[name] !== false) options[key] = values[name];
+  if (values['no-zero-page'] === true) options['zeroPage'] = false;
   return options as MachineOptions;
 }

@@ -185,6 +185,7 @@ export function createMemory(options: ResolvedOptions): SharedMemory {
     options.mthp.reduce((bits, order) => bits | (1 << order), 0),
   );
   put(layout.H_THP, THP_NEVER + THP_MODES.indexOf(options.thp));
+  put(layout.H_NO_ZERO_PAGE, options.zeroPage ? 0 : 1);
   const { khugepaged } = options;
   put(layout.H_MAX_PTES_NONE, Math.min(khugepaged.maxPtesNone, PMD_PAGES - 1));
   put(layout.H_MAX_PTES_SWAP, Math.min(khugepaged.maxPtesSwap, PMD_PAGES - 1));

@@ -61,6 +61,8 @@ export interface OtherOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
+  /** Whether reads of anonymous memory that was never written to get the zero page; false: they allocate. Default true. */
+  zeroPage?: boolean;
   /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
   /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */

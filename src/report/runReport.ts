@@ -18,6 +18,7 @@ export function axesLine(options: ResolvedOptions): string {
     `protocol ${protocol}${counts}, free ${free}, fault ${fault}, zap ${zap}, ` +
     (mthp.length === 0 ? '' : `mthp ${folioSizesText(mthp)}, `) +
     (thp === 'never' ? '' : `thp ${thp}, `) +
+    (options.zeroPage ? '' : 'no zero page, ') +
     `lock ${lock}, ${execution}, check ${check}, ` +
     formatPlural(cpus, 'CPU')
   );

@@ -104,6 +104,17 @@ describe('replay', () => {
     expect(await pagesAfter('--swap', '100')).toBe(0);
   });
 
+  it('gives reads pages of their own where there is no zero page', async () => {
+    const file = files.write('zero.mm', 'mmap 0 64K\ntouch 0 64K r\n');
+    const pagesAfter = async (...options: string[]): Promise<unknown> => {
+      const run = await ptlab('replay', '--each', ...options, file);
+      expect(run.stderr.includes('no zero page')).toBe(options.length > 0);
+      return (jsonLines(run.stdout)[1] as { anonPages: number }).anonPages;
+    };
+    expect(await pagesAfter()).toBe(0);
+    expect(await pagesAfter('--no-zero-page')).toBe(16);
+  });
+
   it('prints nothing but one JSON document with --json', async () => {
     const file = files.write('json.mm.gz', gzipSync(SCRIPT));
     const run = await ptlab('replay', '--json', '--each', file);

@@ -64,6 +64,7 @@ function optionsOf(seed: number): MachineOptions {
     mthp: random.pick(['never', 'always', [2, 4]]),
     thp: random.pick(THP_MODES),
     khugepaged: { scanSleepMs: 0, pagesToScan: random.pick([PMD_PAGES, 4096]) },
+    zeroPage: random.below(3) !== 0,
   };
 }
 

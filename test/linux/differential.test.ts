@@ -6,6 +6,8 @@
  *     PTLAB_SCRIPTS=1000 npx vitest run test/linux   the full claim
  *     PTLAB_SEED=17 PTLAB_SCRIPTS=1 PTLAB_PROFILE=all npx vitest run test/linux   one script again
  *     PTLAB_MACHINE='{"fault":"mmap-lock"}' npx vitest run test/linux             a machine of one's choice
+ *     PTLAB_PROFILE=fork PTLAB_SCRIPTS=1000 npx vitest run test/linux -t 'no zero page'
+ *                                                    more scripts than the fifth that runs as if the kernel had no zero page
  *     PTLAB_MTHP=16,64 npx vitest run test/linux     also the profile mthp, with folios of 16 and 64 KiB on both sides: as root, since for as long as its
  *                                                    scripts run on the kernel these sizes are enabled in the whole system
  */
@@ -17,6 +19,7 @@ import type { MachineOptions } from '../../src/machine/options.ts';
 import { ptlab } from '../cli/cli.ts';
 import { generateScript, PROFILES } from './generate.ts';
 import { examineKernel, MMRUN, MTHP_SIZES_KB, runOnKernel } from './kernel.ts';
+import type { KernelSettings } from './kernel.ts';
 import { describeLine, firstDifference, parseLines } from './lines.ts';
 import type { EachLine } from './lines.ts';
 import { bootPtlab } from './ptlabRunner.ts';
@@ -73,36 +76,35 @@ interface Reference {
   answers: readonly EachLine[][];
 }
 
-async function onKernel(
-  cases: readonly Case[],
-  sizesKb: readonly number[] = [],
-): Promise<Reference> {
+async function onKernel(cases: readonly Case[], settings: KernelSettings = {}): Promise<Reference> {
   const scripts = cases.map(({ script }) => script);
-  return { name: 'kernel', answers: await runOnKernel(scripts, sizesKb) };
+  return { name: 'kernel', answers: await runOnKernel(scripts, settings) };
 }
 
 async function describeDifference(
   machine: Ptlab,
   one: Case,
   seen: number,
-  sizesKb: readonly number[],
+  settings: KernelSettings,
 ): Promise<string> {
   const head = one.script
     .split('\n')
     .slice(0, seen + 1)
     .join('\n');
   const short = await shorten(head, async (candidates) => {
-    const theirs = await runOnKernel(candidates, sizesKb);
+    const theirs = await runOnKernel(candidates, settings);
     const ours = await machine.run(candidates);
     return candidates.map((_, index) => firstDifference(theirs[index]!, ours[index]!) >= 0);
   });
-  const [theirs] = await runOnKernel([short], sizesKb);
+  const [theirs] = await runOnKernel([short], settings);
   const [ours] = await machine.run([short]);
   const at = firstDifference(theirs!, ours!);
   await mkdir(join(here, 'build'), { recursive: true });
   const file = join(here, 'build', `${one.name.replace(/\W+/g, '-')}.mm`);
   await writeFile(file, short);
   const path = relative(process.cwd(), file);
+  const kernel = `${relative(process.cwd(), MMRUN)}${settings.noZeroPage === true ? ' --no-zero-page' : ''}`;
+  const replay = `npx ptlab replay --each${machine.zeroPage ? '' : ' --no-zero-page'}`;
   return [
     `${one.name} differs; shortened, after operation ${at}:`,
     ...short
@@ -112,7 +114,7 @@ async function describeDifference(
     `    kernel: ${describeLine(theirs![at])}`,
     `    ptlab (${machine.name}): ${describeLine(ours![at])}`,
     `  whole script again: ${one.again}`,
-    `  short one: ${relative(process.cwd(), MMRUN)} ${path}; npx ptlab replay --each ${path}`,
+    `  short one: ${kernel} ${path}; ${replay} ${path}`,
   ].join('\n');
 }
 
@@ -120,7 +122,7 @@ async function compare(
   machine: Ptlab,
   cases: readonly Case[],
   theirs: Reference,
-  sizesKb: readonly number[] = [],
+  settings: KernelSettings = {},
 ): Promise<void> {
   const ours = await machine.run(cases.map(({ script }) => script));
   let differing = cases
@@ -134,7 +136,7 @@ async function compare(
     // That kernel's khugepaged may have come between once; it does not again.
     const again = await runOnKernel(
       differing.map(({ one }) => one.script),
-      sizesKb,
+      settings,
     );
     differing = differing.filter(
       ({ index }, place) => firstDifference(again[place]!, ours[index]!) >= 0,
@@ -144,7 +146,7 @@ async function compare(
   for (const { one, at, index } of differing.slice(0, MAX_SHOWN)) {
     texts.push(
       theirs.name === 'kernel'
-        ? await describeDifference(machine, one, at, sizesKb)
+        ? await describeDifference(machine, one, at, settings)
         : [
             `${one.name} differs after operation ${at}: ${one.script.split('\n')[at]}`,
             `    ${theirs.name}: ${describeLine(theirs.answers[index]![at])}`,
@@ -180,10 +182,13 @@ function withoutComments(script: string): string {
   return script.replace(/#.*$/gm, '').replace(/^\s*\n/gm, '');
 }
 
-const { why, whyNotMremap, whyNotHuge, hasSwap, hasHugePages } = await examineKernel();
+const { why, whyNotMremap, whyNotHuge, hasSwap, hasHugePages, hasZeroPage, whyNotEmulated } =
+  await examineKernel();
 if (whyNotMremap !== null)
   console.warn(`not compared with the kernel of this machine: ${whyNotMremap}`);
 const timeout = 60_000 + scriptCount * 2_000;
+/** Of the generated scripts, those that also run as if the kernel had no zero page. */
+const EMULATED_SHARE = 1 / 5;
 
 /** The same script without the advice that the kernel of this machine follows otherwise than ptlab. */
 function comparable(one: Case): Case {
@@ -195,23 +200,42 @@ function comparable(one: Case): Case {
   };
 }
 
+/** What scripts may do that the kernel of this machine cannot be compared in. */
+const LEFT_OUT = [
+  ...(whyNotMremap === null ? [] : [{ name: 'mremap', pattern: /mremap/ }]),
+  ...(whyNotHuge === null ? [] : [{ name: 'huge pages', pattern: / (hugepage|collapse)$/m }]),
+];
+
 function skipped(reason: string | null): string {
   return reason === null ? '' : ` (skipped: ${reason})`;
 }
 
-const booted: Ptlab[] = [];
-beforeAll(async () => {
-  for (const [name, options] of machines) booted.push(await bootPtlab(name, options));
-});
+const booted = new Map<boolean, Promise<Ptlab[]>>();
+
+/** All machines, with or without a zero page. */
+function machinesWith(zeroPage: boolean): Promise<Ptlab[]> {
+  const boot = async (): Promise<Ptlab[]> => {
+    const all: Ptlab[] = [];
+    for (const [name, options] of machines)
+      all.push(await bootPtlab(name, { zeroPage, ...options }));
+    return all;
+  };
+  if (!booted.has(zeroPage)) booted.set(zeroPage, boot());
+  return booted.get(zeroPage)!;
+}
+
 afterAll(async () => {
-  for (const machine of booted) await machine[Symbol.asyncDispose]();
+  for (const all of booted.values())
+    for (const machine of await all) await machine[Symbol.asyncDispose]();
 });
 
+const MACHINES = machines.map(([name], index) => ({ name, index }));
+
 describe('hand-written scripts answer as Linux 6.18 did', () => {
-  test.each(machines.map(([name], index) => ({ name, index })))('$name', async ({ index }) => {
+  test.each(MACHINES)('$name', async ({ index }) => {
     const { cases, recorded } = await readHandWritten();
     expect(cases.length).toBeGreaterThan(20);
-    await compare(booted[index]!, cases, recorded);
+    await compare((await machinesWith(true))[index]!, cases, recorded);
   });
 
   test.each(THROUGH_CLI)('ptlab replay --each %s', async (name) => {
@@ -223,53 +247,63 @@ describe('hand-written scripts answer as Linux 6.18 did', () => {
   });
 });
 
-describe.skipIf(why !== null)(`the kernel of this machine${skipped(why)}`, () => {
-  test(
-    `hand-written scripts${whyNotMremap === null ? '' : ' without mremap'}`,
-    { timeout },
-    async () => {
-      const { cases } = await readHandWritten();
-      const able = cases
-        .filter(({ script }) => whyNotMremap === null || !script.includes('mremap'))
-        .map(comparable);
-      await compare(booted[0]!, able, await onKernel(able));
-    },
-  );
+/** Tests of hand-written and of `count` generated scripts of each profile against the kernel. `zeroPage`: of the machines. */
+function compareWithKernel(zeroPage: boolean, count: number, settings: KernelSettings): void {
+  const leftOut = LEFT_OUT.map(({ name }) => name).join(' and ');
+  const title = `hand-written scripts${leftOut === '' ? '' : ` without ${leftOut}`}`;
+  test(title, { timeout }, async () => {
+    const { cases } = await readHandWritten();
+    const able = cases
+      .filter(({ script }) => !LEFT_OUT.some(({ pattern }) => pattern.test(script)))
+      .map(comparable);
+    const [machine] = await machinesWith(zeroPage);
+    await compare(machine!, able, await onKernel(able, settings), settings);
+  });
 
   for (const profile of profiles) {
     const reasons = {
       private: null,
       all: whyNotMremap,
-      dense: null,
-      huge: whyNotHuge,
+      dense: whyNotMremap,
+      huge: whyNotHuge ?? whyNotMremap,
       fork: whyNotMremap,
-      forkHuge: whyNotHuge,
-      mthp: whyNotHuge ?? (mthpKb.length === 0 ? 'PTLAB_MTHP names no sizes' : null),
+      forkHuge: whyNotHuge ?? whyNotMremap,
+      mthp:
+        whyNotHuge ?? whyNotMremap ?? (mthpKb.length === 0 ? 'PTLAB_MTHP names no sizes' : null),
     };
     const reason = reasons[profile];
-    const title = `${scriptCount} generated scripts, ${profile}${skipped(reason)}`;
-    describe.skipIf(reason !== null)(title, () => {
-      const cases = Array.from({ length: scriptCount }, (_, index) => ({
+    const scripts = `${count} generated scripts, ${profile}${skipped(reason)}`;
+    describe.skipIf(reason !== null)(scripts, () => {
+      const cases = Array.from({ length: count }, (_, index) => ({
         name: `${profile} seed ${firstSeed + index}`,
         script: generateScript(firstSeed + index, profile),
         again: `PTLAB_SEED=${firstSeed + index} PTLAB_SCRIPTS=1 PTLAB_PROFILE=${profile} npx vitest run test/linux`,
       })).map(comparable);
-      const sizesKb = profile === 'mthp' ? mthpKb : [];
+      const onBoth = profile === 'mthp' ? { ...settings, sizesKb: mthpKb } : settings;
       let kernel: Reference;
       beforeAll(async () => {
-        kernel = await onKernel(cases, sizesKb);
+        kernel = await onKernel(cases, onBoth);
       }, timeout);
-      test.each(machines.map(([name], index) => ({ name, index })))(
-        '$name',
-        { timeout },
-        async ({ index }) => {
-          if (sizesKb.length === 0) return compare(booted[index]!, cases, kernel);
-          const [name, options] = machines[index]!;
-          const mthp = sizesKb.map((kb) => `${kb < 1024 ? `${kb}K` : '1M'}`);
-          await using large = await bootPtlab(name, { ...options, mthp });
-          await compare(large, cases, kernel, sizesKb);
-        },
-      );
+      test.each(MACHINES)('$name', { timeout }, async ({ index }) => {
+        if (profile !== 'mthp') {
+          const all = await machinesWith(zeroPage);
+          return compare(all[index]!, cases, kernel, onBoth);
+        }
+        const [name, options] = machines[index]!;
+        const mthp = mthpKb.map((kb) => `${kb < 1024 ? `${kb}K` : '1M'}`);
+        await using large = await bootPtlab(name, { zeroPage, ...options, mthp });
+        await compare(large, cases, kernel, onBoth);
+      });
     });
   }
+}
+
+const kernelHere = `the kernel of this machine${hasZeroPage ? '' : ', which has no zero page'}`;
+describe.skipIf(why !== null)(`${kernelHere}${skipped(why)}`, () => {
+  compareWithKernel(hasZeroPage, scriptCount, {});
+});
+
+const emulated = `the kernel of this machine as if it had no zero page${skipped(whyNotEmulated)}`;
+describe.skipIf(whyNotEmulated !== null)(emulated, () => {
+  compareWithKernel(false, Math.ceil(scriptCount * EMULATED_SHARE), { noZeroPage: true });
 });

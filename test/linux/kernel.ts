@@ -37,6 +37,14 @@ const MOVE_PROBE = {
   otherwise: 'this kernel does not move several mappings at once (Linux 6.17)',
 };
 
+/** Reads of private memory that was never written to, which may not be written to, and which may. */
+const ZERO_SCRIPT = 'mmap 1G 2M r\ntouch 1G 4K r\nmmap 2G 2M\ntouch 2G 4K r\n';
+const ZERO_PAGE = '0, 0, 0, 0';
+const NO_ZERO_PAGE = '0, 1, 1, 2';
+const HUGE_ZERO_SCRIPT = 'mmap 2M 2M\nmadvise 2M 2M hugepage\ntouch 2M 4K r\n';
+const HUGE_ZERO_PAGE = '0, 0, 0';
+const NO_HUGE_ZERO_PAGE = '0, 0, 512';
+
 const TIMEOUT_MS = 120_000;
 const SCRIPTS_PER_PROCESS = 100;
 
@@ -56,6 +64,10 @@ export interface KernelReport {
   hasHugePages: boolean;
   /** Why scripts about huge pages cannot be compared; null when they can. */
   whyNotHuge: string | null;
+  /** Without one, read faults of private anonymous memory allocate. */
+  hasZeroPage: boolean;
+  /** Why mmrun cannot act as if the kernel had no zero page; null when it can. */
+  whyNotEmulated: string | null;
 }
 
 const without = (why: string): KernelReport => ({
@@ -64,6 +76,8 @@ const without = (why: string): KernelReport => ({
   hasSwap: false,
   hasHugePages: false,
   whyNotHuge: why,
+  hasZeroPage: true,
+  whyNotEmulated: why,
 });
 
 /** Builds `mmrun` and tries it. Throws when `mmrun.c` does not compile although there is a compiler. */
@@ -86,26 +100,55 @@ export async function examineKernel(): Promise<KernelReport> {
       const why = await tryProbe(probe);
       if (why !== null) return without(why);
     }
+    const zeroPage = await anonPages(ZERO_SCRIPT);
+    if (zeroPage !== ZERO_PAGE && zeroPage !== NO_ZERO_PAGE)
+      return without(
+        `this kernel has a zero page for some reads only: ${zeroPage} anonymous pages`,
+      );
+    const hasZeroPage = zeroPage === ZERO_PAGE;
     const swaps = await readFile('/proc/swaps', 'utf8');
     return {
       why: null,
       whyNotMremap: await tryProbe(MOVE_PROBE),
       hasSwap: swaps.trimEnd().split('\n').length > 1,
       hasHugePages: existsSync('/sys/kernel/mm/transparent_hugepage'),
-      whyNotHuge: await tryHugePages(),
+      whyNotHuge: await tryHugePages(hasZeroPage),
+      hasZeroPage,
+      whyNotEmulated: await tryEmulation(hasZeroPage),
     };
   } catch (error) {
     return without(`mmrun does not run here: ${(error as Error).message.trim()}`);
   }
 }
 
-/** Whether the kernel gives huge pages where they are asked for, at the first fault and to MADV_COLLAPSE. */
-async function tryHugePages(): Promise<string | null> {
-  const [lines] = await runOnKernel([HUGE_PROBE]);
-  const pages = lines!.map((line) => line.anonPages).join(', ');
-  return pages === HUGE_ANSWER
-    ? null
-    : `no huge pages on advice: ${pages} anonymous pages instead of ${HUGE_ANSWER}`;
+/** Anonymous pages after each operation of `script`. */
+async function anonPages(script: string, settings: KernelSettings = {}): Promise<string> {
+  const [lines] = await runOnKernel([script], settings);
+  return lines!.map((line) => line.anonPages).join(', ');
+}
+
+/** Whether the kernel gives huge pages where they are asked for, at the first fault and to MADV_COLLAPSE, and has a huge zero page if it has a small one. */
+async function tryHugePages(hasZeroPage: boolean): Promise<string | null> {
+  const pages = await anonPages(HUGE_PROBE);
+  if (pages !== HUGE_ANSWER)
+    return `no huge pages on advice: ${pages} anonymous pages instead of ${HUGE_ANSWER}`;
+  const zero = await anonPages(HUGE_ZERO_SCRIPT);
+  const expected = hasZeroPage ? HUGE_ZERO_PAGE : NO_HUGE_ZERO_PAGE;
+  if (zero === expected) return null;
+  const small = hasZeroPage ? 'a zero page' : 'no zero page';
+  const huge = hasZeroPage ? 'no huge one (use_zero_page)' : 'a huge one';
+  return `this kernel has ${small} and ${huge}: ${zero} anonymous pages instead of ${expected}`;
+}
+
+async function tryEmulation(hasZeroPage: boolean): Promise<string | null> {
+  if (!hasZeroPage) return 'this kernel has no zero page itself';
+  try {
+    const pages = await anonPages(ZERO_SCRIPT, { noZeroPage: true });
+    if (pages === NO_ZERO_PAGE) return null;
+    return `no writing through /proc/self/mem: ${pages} anonymous pages instead of ${NO_ZERO_PAGE}`;
+  } catch (error) {
+    return `mmrun cannot do without a zero page here: ${(error as Error).message.trim()}`;
+  }
 }
 
 async function tryProbe({ script, answer, otherwise }: typeof MOVE_PROBE): Promise<string | null> {
@@ -137,16 +180,22 @@ async function withFolioSizes<T>(sizesKb: readonly number[], body: () => Promise
   }
 }
 
-/**
- * What the kernel answers to each script, each in processes of its own. `sizesKb`: with folios of these sizes on any fault, as long as it runs; otherwise
- * folios of several pages come where scripts advise them only.
- */
+/** How the kernel is to run scripts. */
+export interface KernelSettings {
+  /** With folios of these sizes on any fault, as long as it runs; otherwise folios of several pages come where scripts advise them only. */
+  sizesKb?: readonly number[];
+  /** As if it had no zero page (noZeroPage.h). */
+  noZeroPage?: boolean;
+}
+
+/** What the kernel answers to each script, each in processes of its own. */
 export function runOnKernel(
   scripts: readonly string[],
-  sizesKb: readonly number[] = [],
+  { sizesKb = [], noZeroPage = false }: KernelSettings = {},
 ): Promise<EachLine[][]> {
-  if (sizesKb.length === 0) return runScripts(scripts, []);
-  return withFolioSizes(sizesKb, () => runScripts(scripts, ['--thp']));
+  const options = noZeroPage ? ['--no-zero-page'] : [];
+  if (sizesKb.length === 0) return runScripts(scripts, options);
+  return withFolioSizes(sizesKb, () => runScripts(scripts, ['--thp', ...options]));
 }
 
 async function runScripts(

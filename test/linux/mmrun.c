@@ -2,7 +2,7 @@
  * mmrun: runs mm scripts on the kernel it is started on and prints, for each
  * operation, the line that `ptlab replay --each` prints.
  *
- *     mmrun [--base ADDR] [--reserve] [--thp] [--state] FILE...
+ *     mmrun [--base ADDR] [--reserve] [--thp] [--state] [--no-zero-page] FILE...
  *
  * Each process of a script is one of its own; all are pinned to one CPU. With more
  * than one FILE a line {"script":"FILE"} precedes the lines of each script.
@@ -11,6 +11,7 @@
  *     --reserve  leave out MAP_NORESERVE, so that the kernel accounts memory
  *     --thp      huge pages as the system has them enabled; otherwise only where a script advises them
  *     --state    add the VMAs of the process that did it to each line, for studying a difference
+ *     --no-zero-page  as on a kernel that has none (noZeroPage.h)
  *
  * A controller per script reads it, sends each operation through a pipe to the process
  * that it is for, waits for the answer, and reads what /proc has of every live process:
@@ -49,9 +50,13 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "noZeroPage.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
 #endif
 #ifndef PR_THP_DISABLE_EXCEPT_ADVISED
 #define PR_THP_DISABLE_EXCEPT_ADVISED 2
@@ -129,7 +134,7 @@ struct answer {
 
 static uint64_t base = 16ULL << 40;
 static int reserve_flag = MAP_NORESERVE;
-static int show_state, system_thp;
+static int show_state, system_thp, no_zero_page;
 
 static sigjmp_buf fault_escape;
 static char fault_stack[64 << 10];
@@ -418,28 +423,50 @@ static int touch(const struct operation *op, uint64_t from)
     for (uint64_t offset = 0; offset < op->length; offset += op->stride) {
         if (op->address + offset >= TOP)
             return EFAULT;
-        if (op->write)
+        if (op->write) {
             address[offset] = 1;
-        else
-            (void)address[offset];
+            continue;
+        }
+        if (no_zero_page)
+            own_page(from + op->address + offset, 1);
+        (void)address[offset];
     }
     return 0;
+}
+
+/* Populates by reading where there is no zero page, page by page, up to the first that cannot be read. */
+static void own_pages(uint64_t address, uint64_t length)
+{
+    for (uint64_t at = address; at - address < length && own_page(at, 1); at += PAGE)
+        if (madvise((void *)at, PAGE, MADV_POPULATE_READ))
+            break;
 }
 
 static int perform(const struct operation *op, uint64_t from)
 {
     void *address = (void *)(from + op->address);
     void *result;
+    int reads;
     switch (op->call) {
     case MMAP:
+        /* The kernel populates what can only be read by reading it. */
+        reads = no_zero_page && op->flags == (MAP_PRIVATE | MAP_POPULATE) && op->prot == PROT_READ;
         result = mmap(address, op->length, op->prot,
-                      op->flags | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | reserve_flag, -1, 0);
-        return result == MAP_FAILED ? errno : 0;
+                      (reads ? MAP_PRIVATE : op->flags) | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+                          reserve_flag,
+                      -1, 0);
+        if (result == MAP_FAILED)
+            return errno;
+        if (reads)
+            own_pages((uint64_t)address, op->length);
+        return 0;
     case MUNMAP:
         return munmap(address, op->length) ? errno : 0;
     case TOUCH:
         return touch(op, from);
     case MADVISE:
+        if (no_zero_page && op->advice == MADV_POPULATE_READ && op->address % PAGE == 0)
+            own_pages((uint64_t)address, op->length);
         return madvise(address, op->length, op->advice) ? errno : 0;
     case MREMAP:
         result = mremap(address, op->length, op->new_length, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -470,6 +497,8 @@ static void answer(int process, int error, pid_t pid)
 static void serve(int process)
 {
     struct operation op;
+    if (no_zero_page)
+        own_pages_begin();
     warm();
     answer(process, 0, getpid());
     while (read(requests[process][0], &op, sizeof op) == sizeof op && op.call != EXIT) {
@@ -480,6 +509,8 @@ static void serve(int process)
         pid_t pid = fork();
         if (pid == 0) {
             process = op.child;
+            if (no_zero_page)
+                own_pages_begin();
             warm();
             answer(process, 0, getpid());
         } else if (pid < 0) {
@@ -756,11 +787,13 @@ int main(int argc, char **argv)
             system_thp = 1;
         else if (!strcmp(argv[first], "--state"))
             show_state = 1;
+        else if (!strcmp(argv[first], "--no-zero-page"))
+            no_zero_page = 1;
         else
             break;
     }
     if (first >= argc || base % (512ULL << 30)) {
-        fprintf(stderr, "usage: mmrun [--base ADDR] [--reserve] [--thp] [--state] FILE...\n"
+        fprintf(stderr, "usage: mmrun [--base ADDR] [--reserve] [--thp] [--state] [--no-zero-page] FILE...\n"
                         "ADDR must be a multiple of 512G\n");
         return 2;
     }

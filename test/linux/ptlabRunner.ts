@@ -7,6 +7,7 @@ import type { EachLine } from './lines.ts';
 /** A booted machine that answers scripts. */
 export interface Ptlab extends AsyncDisposable {
   name: string;
+  zeroPage: boolean;
   /** What it answers to each script, each in an address space of its own, destroyed afterwards. */
   run(scripts: readonly string[]): Promise<EachLine[][]>;
 }
@@ -22,6 +23,7 @@ export async function bootPtlab(name: string, options: MachineOptions): Promise<
   };
   return {
     name,
+    zeroPage: machine.options.zeroPage,
     run: async (scripts) => {
       const answers: EachLine[][] = [];
       for (const script of scripts) {

@@ -20,8 +20,12 @@ const UFFDRUN = join(here, 'build', 'uffdrun');
 const SCRIPTS = Number(process.env['PTLAB_SCRIPTS'] ?? 300);
 const FIRST = Number(process.env['PTLAB_SEED'] ?? 1);
 const TIMEOUT_MS = 120_000;
+/** Of the scripts, those that also run as if the kernel had no zero page. */
+const EMULATED_SHARE = 1 / 3;
 /** Linux's bits: WP_UNPOPULATED comes with half of the scripts. */
 const WP_UNPOPULATED = 1 << 13;
+/** What scripts use, asked for or not: PAGEFAULT_FLAG_WP, MISSING_SHMEM, SIGBUS, WP_HUGETLBFS_SHMEM, WP_UNPOPULATED, MOVE. */
+const FEATURES = (1 << 0) | (1 << 5) | (1 << 7) | (1 << 12) | WP_UNPOPULATED | (1 << 16);
 /** Two mappings' worth of spans, and a place for mremap to move to. */
 const PLACES = [0, 512, 2048, 2560, 6144];
 
@@ -106,49 +110,117 @@ function onPtlab(m: MachineHere, { features, lines }: Script): string[] {
   return answers;
 }
 
-/** Builds uffdrun; why it cannot be used here, or null. */
-function examine(): string | null {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return 'not Linux on x86-64';
-  mkdirSync(dirname(UFFDRUN), { recursive: true });
+/** What a kernel has to answer to be compared with: errno, table memory, anonymous pages, pages done. */
+const PROBE = {
+  script:
+    'map 0 512 2 0\nregister 0 512 1\ntouch 0 1 0\numove 0 1 1 0\ndontneed 0 512\nunregister 0 512\ntouch 1 1 1\n',
+  answer: '0 0 0 0, 0 0 0 0, 7 12 0 0, 2 12 0 0, 0 8 0 0, 0 8 0 0, 0 12 1 0',
+};
+/** A read of memory that may not be written to, and UFFDIO_ZEROPAGE. */
+const ZERO_SCRIPT =
+  'map 0 512 1 0\ntouch 0 1 0\nmap 2048 512 2 0\nregister 2048 512 1\nzero 2048 1 0\n';
+const ZERO_ANSWERS = {
+  zeroPage: '0 0 0 0, 0 12 0 0, 0 12 0 0, 0 12 0 0, 0 16 0 1',
+  noZeroPage: '0 0 0 0, 0 12 1 0, 0 12 1 0, 0 12 1 0, 0 16 2 1',
+  onlyForMonitors: '0 0 0 0, 0 12 1 0, 0 12 1 0, 0 12 1 0, 0 16 1 1',
+};
+
+const NO_ZERO_PAGE = '--no-zero-page';
+
+function answersTo(script: string, ...options: string[]): string {
+  const input = `script ${FEATURES}\n${script}`;
+  const answer = execFileSync(UFFDRUN, options, { input, encoding: 'utf8' });
+  return answer.trimEnd().split('\n').slice(1).join(', ');
+}
+
+interface Report {
+  /** Why uffdrun cannot be used here, or null. */
+  why: string | null;
+  /** Without one, read faults of private anonymous memory allocate. */
+  hasZeroPage: boolean;
+  /** Why UFFDIO_ZEROPAGE is left out, or null. */
+  whyNotZeropage: string | null;
+  /** Why uffdrun cannot act as if the kernel had no zero page, or null. */
+  whyNotEmulated: string | null;
+}
+
+const without = (why: string): Report => ({
+  why,
+  hasZeroPage: true,
+  whyNotZeropage: why,
+  whyNotEmulated: why,
+});
+
+function tryEmulation(): string | null {
   try {
-    execFileSync(process.env['CC'] ?? 'cc', [
-      '-std=gnu11',
-      '-O2',
-      '-o',
-      UFFDRUN,
-      join(here, 'uffdrun.c'),
-    ]);
+    const seen = answersTo(ZERO_SCRIPT, NO_ZERO_PAGE);
+    return seen === ZERO_ANSWERS.noZeroPage
+      ? null
+      : `no writing through /proc/self/mem: ${seen} instead of ${ZERO_ANSWERS.noZeroPage}`;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'no C compiler';
-    throw error;
-  }
-  try {
-    const probe =
-      'script 8320\nmap 0 512 2 0\nregister 0 512 1\ntouch 0 1 0\numove 0 1 1 0\ndontneed 0 512\n';
-    const answer = execFileSync(UFFDRUN, { input: probe, encoding: 'utf8' });
-    const seen = answer
-      .trimEnd()
-      .split('\n')
-      .slice(1)
-      .map((line) => line.split(' ').slice(0, 2).join(' '));
-    const expected = ['0 0', '0 0', '7 12', '2 12', '0 8'];
-    return seen.join() === expected.join() ? null : `this kernel answers ${seen.join(', ')}`;
-  } catch (error) {
-    return `uffdrun does not run here: ${(error as Error).message}`;
+    return `uffdrun cannot do without a zero page here: ${(error as Error).message}`;
   }
 }
 
-const why = examine();
+/** Builds uffdrun and tries it. Throws when `uffdrun.c` does not compile although there are a compiler and the kernel's headers. */
+function examine(): Report {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return without('not Linux on x86-64');
+  mkdirSync(dirname(UFFDRUN), { recursive: true });
+  const compiler = process.env['CC'] ?? 'cc';
+  try {
+    const source = join(here, 'uffdrun.c');
+    execFileSync(compiler, ['-std=gnu11', '-O2', '-o', UFFDRUN, source], { stdio: 'pipe' });
+  } catch (error) {
+    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: Buffer };
+    if (code === 'ENOENT') return without(`no C compiler '${compiler}'`);
+    const header = 'linux/userfaultfd.h';
+    if (String(stderr).includes(`${header}: No such file`)) return without(`no header ${header}`);
+    throw error;
+  }
+  try {
+    const seen = answersTo(PROBE.script);
+    if (seen !== PROBE.answer)
+      return without(`this kernel answers ${seen} instead of ${PROBE.answer}`);
+    const zero = answersTo(ZERO_SCRIPT);
+    const known = Object.values(ZERO_ANSWERS).includes(zero);
+    if (!known) return without(`this kernel has a zero page for some reads only: ${zero}`);
+    const hasZeroPage = zero === ZERO_ANSWERS.zeroPage;
+    return {
+      why: null,
+      hasZeroPage,
+      whyNotZeropage:
+        zero === ZERO_ANSWERS.onlyForMonitors
+          ? 'this kernel has a zero page for UFFDIO_ZEROPAGE, and none for reads'
+          : null,
+      whyNotEmulated: hasZeroPage ? tryEmulation() : 'this kernel has no zero page itself',
+    };
+  } catch (error) {
+    return without(`uffdrun does not run here: ${(error as Error).message}`);
+  }
+}
+
+const { why, hasZeroPage, whyNotZeropage, whyNotEmulated } = examine();
 if (why !== null) console.warn(`test/linux/uffd.test.ts is skipped: ${why}`);
+
+function skipped(reason: string | null): string {
+  return reason === null ? '' : ` (skipped: ${reason})`;
+}
+
+/** The script without what the kernel of this machine is not compared in. */
+function comparable(script: Script): Script {
+  if (whyNotZeropage === null) return script;
+  return { ...script, lines: script.lines.filter(([name]) => name !== 'zero') };
+}
 
 /** Scripts that one run of uffdrun has room for. */
 const BATCH = 300;
 
 /** What the kernel answers to each of at most BATCH scripts. */
-function onKernel(scripts: readonly Script[]): Promise<string[][]> {
+function onKernel(scripts: readonly Script[], options: readonly string[]): Promise<string[][]> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       UFFDRUN,
+      options,
       { maxBuffer: 2 ** 26, timeout: TIMEOUT_MS },
       (error, stdout) => {
         if (error !== null) reject(error);
@@ -165,18 +237,19 @@ function onKernel(scripts: readonly Script[]): Promise<string[][]> {
   });
 }
 
-describe.skipIf(why !== null)('userfaultfd as the kernel of this machine has it', () => {
-  const scripts = Array.from({ length: SCRIPTS }, (_, i) => generate(FIRST + i));
+/** Tests of `count` scripts, which uffdrun with `options` runs on the kernel. `zeroPage`: of the machines. */
+function compareWithKernel(zeroPage: boolean, count: number, options: readonly string[]): void {
+  const scripts = Array.from({ length: count }, (_, i) => comparable(generate(FIRST + i)));
   const answers: string[][] = [];
   beforeAll(async () => {
-    for (let first = 0; first < SCRIPTS; first += BATCH)
-      answers.push(...(await onKernel(scripts.slice(first, first + BATCH))));
+    for (let first = 0; first < count; first += BATCH)
+      answers.push(...(await onKernel(scripts.slice(first, first + BATCH), options)));
   }, TIMEOUT_MS);
 
   test.each(['vma-lock', 'mmap-lock', 'speculative'] as const)(
     '%s',
     async (fault) => {
-      const machine = await MachineHere.make({ fault, cpus: 1 });
+      const machine = await MachineHere.make({ fault, zeroPage, cpus: 1 });
       const differences: string[] = [];
       scripts.forEach((script, i) => {
         const ours = onPtlab(machine, script);
@@ -193,4 +266,16 @@ describe.skipIf(why !== null)('userfaultfd as the kernel of this machine has it'
     },
     TIMEOUT_MS,
   );
-});
+}
+
+const kernelHere = `the kernel of this machine${hasZeroPage ? '' : ', which has no zero page,'}`;
+const leftOut = whyNotZeropage === null ? '' : `, without UFFDIO_ZEROPAGE: ${whyNotZeropage}`;
+describe.skipIf(why !== null)(
+  `userfaultfd as ${kernelHere} has it${why === null ? leftOut : skipped(why)}`,
+  () => compareWithKernel(hasZeroPage, SCRIPTS, []),
+);
+
+describe.skipIf(whyNotEmulated !== null)(
+  `userfaultfd as the kernel of this machine has it without a zero page${skipped(whyNotEmulated)}`,
+  () => compareWithKernel(false, Math.ceil(SCRIPTS * EMULATED_SHARE), [NO_ZERO_PAGE]),
+);

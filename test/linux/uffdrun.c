@@ -8,6 +8,9 @@
  * "script FEATURES" begins the next one, in a process of its own. For each operation a line: errno (7: SIGBUS, 14 for SIGSEGV), table memory in KiB
  * and anonymous pages since the beginning, pages done by an ioctl. Faults are answered by SIGBUS (UFFD_FEATURE_SIGBUS), so that nobody waits.
  *
+ * With --no-zero-page as on a kernel that has none: reads bring pages (noZeroPage.h), and "zero" does what UFFDIO_ZEROPAGE does where a process may
+ * not have the zero page (mm_forbids_zeropage), which is a copy of zeroes.
+ *
  * Exit: 0; 2 for a bad script; 4 when there is no userfaultfd here, or one without what is needed.
  */
 #define _GNU_SOURCE
@@ -26,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "noZeroPage.h"
 
 #define PAGE 4096ULL
 #define BASE (16ULL << 40)
@@ -40,10 +44,11 @@ struct move_arguments {
 
 static char line[256], status_text[8192];
 static char source[512 * PAGE] __attribute__((aligned(4096)));
+static char zeroes[512 * PAGE] __attribute__((aligned(4096)));
 static char output[1 << 20];
 static size_t written;
 static sigjmp_buf after_fault;
-static int status_fd, fd;
+static int status_fd, fd, no_zero_page;
 
 static void on_fault(int signal, siginfo_t *info, void *context) {
     (void)info;
@@ -65,6 +70,8 @@ static int touch(uint64_t at, uint64_t pages, int write) {
         return fault;
     for (page = 0; page < pages; page++) {
         volatile char *p = (volatile char *)(at + page * PAGE);
+        if (!write && no_zero_page)
+            own_page((uint64_t)p, 0);
         if (write)
             *p = 1;
         else
@@ -106,6 +113,10 @@ static int operate(const char *name, const uint64_t *n, long *done) {
         struct uffdio_copy call = {.dst = address(n[0]), .src = (uint64_t)source, .len = length, .mode = n[2]};
         result = ioctl(fd, UFFDIO_COPY, &call);
         *done = call.copy > 0 ? call.copy / (long)PAGE : 0;
+    } else if (!strcmp(name, "zero") && no_zero_page && !(n[2] & ~1UL)) {
+        struct uffdio_copy call = {.dst = address(n[0]), .src = (uint64_t)zeroes, .len = length, .mode = n[2]};
+        result = ioctl(fd, UFFDIO_COPY, &call);
+        *done = call.copy > 0 ? call.copy / (long)PAGE : 0;
     } else if (!strcmp(name, "zero")) {
         struct uffdio_zeropage call = {.range = {address(n[0]), length}, .mode = n[2]};
         result = ioctl(fd, UFFDIO_ZEROPAGE, &call);
@@ -136,6 +147,9 @@ static void begin(uint64_t features) {
     sigaction(SIGBUS, &action, NULL);
     sigaction(SIGSEGV, &action, NULL);
     memset(source, 1, sizeof source);
+    explicit_bzero(zeroes, sizeof zeroes);
+    if (no_zero_page)
+        own_pages_begin();
     memset(output, 1, sizeof output);
     status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     /* Whatever the first call of each kind touches of ours is there before anything is counted. */
@@ -167,7 +181,8 @@ static void run(char **lines, long count, uint64_t features) {
     _exit(0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    no_zero_page = argc > 1 && !strcmp(argv[1], "--no-zero-page");
     static char *lines[LINES_MAX];
     long count = 0;
     while (count < LINES_MAX && fgets(line, sizeof line, stdin))

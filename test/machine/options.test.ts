@@ -14,6 +14,7 @@ describe('options', () => {
       check: 'full',
       tables: 65_536,
       frames: 1_048_576,
+      zeroPage: true,
     });
     expect(options.inject).toMatchObject({ batch: 1, table: 0, death: null });
   });
@@ -46,11 +47,12 @@ describe('options', () => {
     [{ protocol: 'later' }, 'protocol', '"later"', 'none, sync, async'],
     [{ free: 'later' }, 'free', '"later"', 'rcu, semi-rcu, immediate'],
     [{ fault: null }, 'fault', 'null', 'mmap-lock, vma-lock'],
-    [{ lock: 'queue' }, 'lock', '"queue"', 'adaptive, tas, ticket, mcs'],
+    [{ lock: 'queue' }, 'lock', '"queue"', 'adaptive, mcs, tas, ticket'],
     [{ execution: 'native' }, 'execution', '"native"', 'wasm, js'],
     [{ check: true }, 'check', 'true', 'off, fast, full'],
     [{ seed: -1 }, 'seed', '-1', '0 to 4294967295'],
     [{ lockStat: 1 }, 'lockStat', '1', 'true, false'],
+    [{ zeroPage: 0 }, 'zeroPage', '0', 'true, false'],
     [{ cacheBuckets: 3 }, 'cacheBuckets', '3', 'power of two'],
     [{ eventsPerCpu: 100 }, 'eventsPerCpu', '100', 'power of two'],
     [{ stallMs: 5000 }, 'stallMs', '5000', '1 to 4000'],

@@ -78,7 +78,7 @@ export interface WrittenScenario {
 
 /** Axes of the recorded machine that the small one shares. */
 function axesOf(options: ResolvedOptions): ScenarioMachine {
-  const { emptiness, fault, free, lock, protocol, thp } = options;
+  const { emptiness, fault, free, lock, protocol, thp, zeroPage } = options;
   return {
     protocol,
     free,
@@ -86,6 +86,7 @@ function axesOf(options: ResolvedOptions): ScenarioMachine {
     lock,
     ...(emptiness !== 'scan' && { emptiness }),
     ...(thp !== 'never' && { thp }),
+    ...(!zeroPage && { zeroPage }),
   };
 }
 

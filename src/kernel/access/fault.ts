@@ -33,7 +33,13 @@ import { faultFile } from '../fault/faultFile.ts';
 import { faultWrite } from '../fault/faultWrite.ts';
 import { faultHuge, faultOnHuge, HUGE_FALLBACK, HUGE_NEEDS_ANON } from '../fault/hugeFault.ts';
 import { alignDown, allocAnonFolio, pteRangeNone } from '../fault/largeFault.ts';
-import { anonPrepareForFault, faultWaits, mapAnonFolio, mapAnonFrame } from '../fault/newEntry.ts';
+import {
+  anonPrepareForFault,
+  faultAllocates,
+  faultWaits,
+  mapAnonFolio,
+  mapAnonFrame,
+} from '../fault/newEntry.ts';
 import { faultSpeculatively } from '../fault/speculative.ts';
 import {
   count,
@@ -108,15 +114,15 @@ function accessRefused(flags: u32, write: u32): boolean {
 }
 
 /**
- * Step 3 for private anonymous memory and `orig`, none or a marker: the zero page for a read, a new page, or a folio of several around it
- * (largeFault.ts), for a write.
+ * Step 3 for private anonymous memory and `orig`, none or a marker: the zero page, or, where the fault allocates, a new
+ * page or a folio of several around it (largeFault.ts). A page for a read is clean in a VMA that may not be written to.
  */
 function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   const told = (flags & VM_UFFD_MISSING) !== 0;
   let frame: u32 = 0;
-  if (write !== 0) {
+  if (faultAllocates(write)) {
     if (!told) {
       frame = allocAnonFolio(vma, pmd, vpn, 0);
       if (frame === 0) {
@@ -148,11 +154,9 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
   } else {
     mapAnonFolio(mm, vma, first, frame, order);
     const writable = (flags & VM_WRITE) !== 0 && orig === 0 ? PTE_WRITE : 0;
+    const dirty = (flags & VM_WRITE) !== 0 ? PTE_DIRTY : 0;
     for (let i: u32 = 0; i < 1 << order; i += 1)
-      setPte(
-        pte + (i << 2),
-        entryMake(frame + i, entryFlags(flags) | writable | PTE_DIRTY | protect),
-      );
+      setPte(pte + (i << 2), entryMake(frame + i, entryFlags(flags) | writable | dirty | protect));
     if (order !== 0) count(COUNTER_LARGE_FAULTS);
   }
   pteUnmapUnlock(pte);
@@ -213,7 +217,13 @@ function clearMarker(pmd: u32, vpn: u32): void {
   pteUnmapUnlock(pte);
 }
 
-/** Steps 2 to 4, within one walk of the tables; a VMA that a write will map an anonymous page in has its anon_vma. */
+/** Whether the fault may map an anonymous page in `vma`, which then has its anon_vma first. */
+function faultWantsAnon(vma: u32, write: u32): boolean {
+  if (!faultAllocates(write) || (load(vma + VMA_FLAGS) & VM_SHARED) !== 0) return false;
+  return write !== 0 || peek(vma + VMA_INODE) === 0;
+}
+
+/** Steps 2 to 4, within one walk of the tables; a VMA that the fault may map an anonymous page in has its anon_vma. */
 function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
@@ -254,7 +264,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
  */
 export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
-  if (write !== 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) {
+  if (faultWantsAnon(vma, write)) {
     const refused = anonPrepareForFault(mm, vma, locked);
     if (refused !== 0) return refused;
   }

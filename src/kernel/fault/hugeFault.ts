@@ -1,8 +1,9 @@
 /**
  * Faults that a huge PMD answers: where nothing is mapped yet, and on a huge PMD that does not permit the access.
  *
- *  none, anonymous memory    write: a folio of PMD_PAGES pages; read: the huge zero page, as Linux with use_zero_page. Both with a table
- *                            deposited. For either the VMA gets its anon_vma first
+ *  none, anonymous memory    write: a folio of PMD_PAGES pages; read: the huge zero page, as Linux with use_zero_page,
+ *                            or such a folio where the machine has no zero page. Each with a table deposited. For
+ *                            either the VMA gets its anon_vma first
  *  write, huge zero page     a folio in its place; when there is none, the entry is split and the fault goes on with one page
  *  write, anonymous folio    the entry becomes writable if the folio is its alone; else it is split and the fault goes on with one page (hugeFork.ts)
  *
@@ -65,6 +66,7 @@ import {
 } from '../word/layout.ts';
 import { load, or, peek, store } from '../word/word.ts';
 import { mayReuseHuge } from './hugeFork.ts';
+import { faultAllocates } from './newEntry.ts';
 
 /** A fault goes on with PTEs; it is to be tried again when the VMA has an anon_vma. */
 export const HUGE_FALLBACK: u32 = 0x400;
@@ -85,7 +87,7 @@ export function hugeAllowed(flags: u32, forced: u32): boolean {
   return enabled === THP_ALWAYS || (flags & VM_HUGEPAGE) !== 0;
 }
 
-/** The huge entry of an anonymous folio in a VMA with `flags`, for a write. */
+/** The huge entry of a new anonymous folio in a VMA with `flags`. */
 export function hugeAnonEntry(flags: u32, head: u32): u32 {
   const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
   return entryMake(head, entryFlags(flags) | writable | PTE_DIRTY | PTE_HUGE);
@@ -114,7 +116,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
   if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
   if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
   let head: u32 = 0;
-  if (write !== 0) {
+  if (faultAllocates(write)) {
     head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
     if (head === 0) {
       count(COUNTER_HUGE_FALLBACKS);

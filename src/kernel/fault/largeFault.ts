@@ -1,5 +1,5 @@
 /**
- * Large folios on anonymous write faults (multi-size THP, option `mthp`): which order a fault allocates.
+ * Large folios on anonymous faults that allocate (multi-size THP, option `mthp`): which order a fault allocates.
  *
  * Guarantee: the folio's pages, mapped in address order, lie within the VMA and within one PTE table, around the page that faulted,
  * at a multiple of their number; no entry of that range was anything but none when it was looked at. The range is looked at again under the
@@ -75,7 +75,7 @@ function greatestNone(pmd: u32, vpn: u32, orders: u32): u32 {
 }
 
 /**
- * Allocates the folio for an anonymous write fault at `vpn`, with `flags` beside F_ANON: steps 1 to 4. Returns its first frame, with one
+ * Allocates the folio for an anonymous fault at `vpn`, with `flags` beside F_ANON: steps 1 to 4. Returns its first frame, with one
  * reference; 0: no memory. Precondition: the VMA is locked and has an anon_vma; the PMD entry at `pmd` has named a table.
  */
 export function allocAnonFolio(vma: u32, pmd: u32, vpn: u32, flags: u32): u32 {

@@ -17,6 +17,7 @@ import { linearPageIndex } from '../space/vma.ts';
 import { FAULT_NEEDS_MMAP_LOCK, FAULT_WAITS, ON_MMAP_LOCK } from '../word/config.ts';
 import { C_FAULT_FOLIO, F_INDEX, F_OWNER, VMA_ANON } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
+import { runNoZeroPage } from '../word/run.ts';
 import { load, poke, store } from '../word/word.ts';
 
 /**
@@ -30,6 +31,14 @@ export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
   const result = anonVmaPrepare(mm, vma);
   mmapReadUnlock(mm);
   return result;
+}
+
+/**
+ * Whether a fault of private anonymous memory where nothing is mapped gets memory of its own: a write does; a read gets
+ * the zero page, unless the machine has none.
+ */
+export function faultAllocates(write: u32): boolean {
+  return write !== 0 || runNoZeroPage();
 }
 
 /** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */

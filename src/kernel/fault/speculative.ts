@@ -9,7 +9,7 @@
  *  1. Read the sequence; odd: fall back, nobody spins. Find the VMA under RCU, copy it, look at the sequence again: the copy is of one moment.
  *  2. Walk under RCU. A missing table, a PMD that names none, a swap entry: fall back. No table is allocated: one installed after munmap has
  *     freed the tables of the range would be reachable for ever.
- *  3. With nothing held, prepare what the fault needs: a page, or for a read of nothing the zero page.
+ *  3. With nothing held, prepare what the fault needs: a page, or for a read of nothing the zero page where there is one.
  *  4. Commit (`mapLockSpeculatively`). RCU section; the sequence: the tables that the walk meets are those of the VMA; walk again; PTE lock by
  *     trylock only, since its holder may be waiting for this CPU's interrupt, or be one of a stream; the sequence, which from here on holds, as
  *     a writer that comes later changes no entry before it gets this lock; the PMD; the entry. Then install.
@@ -76,7 +76,7 @@ import {
 import { thisCpu } from '../word/percpu.ts';
 import { load, poke } from '../word/word.ts';
 import { mayReuse, pinForCopy, replaceLocked, reusePage } from './faultWrite.ts';
-import { mapAnonFrame } from './newEntry.ts';
+import { faultAllocates, mapAnonFrame } from './newEntry.ts';
 
 /** Whether no writer of mmap_lock has come since the sequence was `seq`. */
 function sequenceHolds(mm: u32, seq: u32): boolean {
@@ -155,7 +155,7 @@ function mapLockSame(mm: u32, vpn: u32, seq: u32, entry: u32): u32 {
 function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   let frame: u32 = 0;
-  if (write !== 0) {
+  if (faultAllocates(write)) {
     frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return abort(COUNTER_SPECULATIVE_ABORTS_MEMORY);
   }
@@ -168,7 +168,8 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
     setPte(pte, entryMake(ZERO_FRAME, entryFlags(flags) | PTE_SPECIAL));
   } else {
     mapAnonFrame(mm, vma, vpn, frame);
-    setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
+    const rights = (flags & VM_WRITE) !== 0 ? PTE_WRITE | PTE_DIRTY : 0;
+    setPte(pte, entryMake(frame, entryFlags(flags) | rights));
   }
   pteUnmapUnlock(pte);
   return true;
@@ -216,7 +217,8 @@ function speculate(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
   rcuReadUnlock();
   if (pte === 0) return abort(COUNTER_SPECULATIVE_ABORTS_TABLE);
   // Without an identity the neighbours would have to be looked at, which takes mmap_lock.
-  if (write !== 0 && load(vma + VMA_ANON) === 0) return abort(COUNTER_SPECULATIVE_ABORTS_KIND);
+  if (faultAllocates(write) && load(vma + VMA_ANON) === 0)
+    return abort(COUNTER_SPECULATIVE_ABORTS_KIND);
   syncPoint();
   if (entry === 0) return speculateAnonymous(mm, vma, vpn, write, seq);
   if (!entryPresent(entry)) return abort(COUNTER_SPECULATIVE_ABORTS_SWAP);

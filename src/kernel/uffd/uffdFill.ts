@@ -3,7 +3,7 @@
  *
  * Guarantee: a page is mapped where the entry was none or a marker, and nowhere else (EEXIST); those who wait for what was brought are woken.
  *
- *  private anonymous   a new page, dirty, writable as the VMA is; or the zero page
+ *  private anonymous   a new page, dirty, writable as the VMA is; or the zero page, where the machine has one
  *  shared memory       a new page of the page cache, zeroed or not, and the entry; a page that is cached already is EEXIST
  *
  * With UFFD_COPY_WP the entry is write-protected for the userfaultfd from the start.
@@ -12,7 +12,8 @@
  * before it could be locked is EAGAIN, which is the caller's to try again.
  *
  * Lock: that of the VMA when it suffices (axis `fault` vma-lock), else mmap_lock for read. PTE lock; page-cache bucket.
- * Source: Linux mm/userfaultfd.c (mfill_atomic, mfill_atomic_install_pte, mfill_atomic_pte_zeropage, uffd_mfill_lock), mm/shmem.c (shmem_mfill_atomic_pte).
+ * Source: Linux mm/userfaultfd.c (mfill_atomic, mfill_atomic_install_pte, mfill_atomic_pte_zeropage,
+ * mfill_atomic_pte_zeroed_folio, uffd_mfill_lock), mm/shmem.c (shmem_mfill_atomic_pte).
  */
 
 import { F_ANON, F_EXCLUSIVE, ZERO_FRAME } from '../alloc/folio.ts';
@@ -65,7 +66,7 @@ import {
   VMA_INODE,
 } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';
-import { runFaultPath } from '../word/run.ts';
+import { runFaultPath, runNoZeroPage } from '../word/run.ts';
 import { load, peek, poke } from '../word/word.ts';
 
 /** What a page is filled with. */
@@ -108,7 +109,7 @@ function installAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, frame: u32, wp:
 }
 
 function fillAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, what: u32, wp: u32): u32 {
-  if (what === FILL_ZERO) return installAnonymous(mm, vma, pmd, vpn, 0, 0);
+  if (what === FILL_ZERO && !runNoZeroPage()) return installAnonymous(mm, vma, pmd, vpn, 0, 0);
   const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const error = installAnonymous(mm, vma, pmd, vpn, frame, wp);
@@ -204,7 +205,7 @@ export function uffdCopy(mm: u32, start: u32, pages: u32, mode: u32): u32 {
   return fill(mm, start, pages, FILL_COPY, mode & UFFD_COPY_WP, (mode & UFFD_COPY_DONTWAKE) === 0);
 }
 
-/** UFFDIO_ZEROPAGE: as uffdCopy; in anonymous memory a marker is EEXIST, too. */
+/** UFFDIO_ZEROPAGE: as uffdCopy; in anonymous memory a marker is EEXIST, too, where the machine has a zero page. */
 export function uffdZeropage(mm: u32, start: u32, pages: u32, mode: u32): u32 {
   poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(start, pages)) return EINVAL;

@@ -73,6 +73,7 @@ export const H_MAX_PTES_SWAP: u32 = 0x21c; // config: likewise, as swapped out
 export const H_MAX_PTES_SHARED: u32 = 0x220; // config: likewise, as mapped elsewhere as well
 export const H_PAGES_TO_SCAN: u32 = 0x224; // config: pages that one pass of khugepaged looks at
 export const H_SCAN_SLEEP_NS: u32 = 0x228; // config: from the end of one pass of khugepaged to the next
+export const H_NO_ZERO_PAGE: u32 = 0x22c; // config: 1: read faults of private anonymous memory allocate (fault.ts)
 export const H_ANON_VMA_BASE: u32 = 0x110; // config: base of the anon_vmas
 export const H_CHAIN_BASE: u32 = 0x114; // config: base of the anon_vma_chains
 export const H_ANON_VMAS: u32 = 0x120; // config: anon_vmas there are; numbers start at 1

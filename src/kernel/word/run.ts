@@ -14,6 +14,7 @@ import {
   H_FREE_MODE,
   H_LOCK_KIND,
   H_LOCK_STAT,
+  H_NO_ZERO_PAGE,
   H_RING_EVENTS,
   H_PROTOCOL,
   H_ZAP,
@@ -90,4 +91,12 @@ export function runLockStat(): u32 {
  */
 export function runEvents(): boolean {
   return peek(H_RING_EVENTS) !== 0;
+}
+
+/**
+ * Whether reads of anonymous memory get pages of their own, since there is no zero page.
+ * @inline
+ */
+export function runNoZeroPage(): boolean {
+  return peek(H_NO_ZERO_PAGE) !== 0;
 }
