@@ -2,6 +2,7 @@
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openGuest } from './guest.ts';
+import { beyond, lost, TRIES } from './gate.ts';
 import { type Rounds, interleave } from './interleave.ts';
 import type { OpenSuite, Setting, Suite } from './measurement.ts';
 import { buildPeers } from './peers.ts';
@@ -17,6 +18,7 @@ Suites: ${suites.map(({ name }) => name).join(', ')} (all by default).
   --round-ms N      milliseconds a round, 1 to 10000 (100)
   --node PATH       also measure under this Node binary; may be given more than once
   --no-peers        without the C peers
+  --gate            fail (1) when a ratio is over its goal by more than a quarter in three tries
   --json            one JSON document on stdout instead of tables
   --quiet           no progress on stderr
   --help            this text
@@ -44,6 +46,7 @@ function readArguments(args: string[]) {
     'round-ms': { type: 'string' },
     node: { type: 'string', multiple: true },
     'no-peers': { type: 'boolean' },
+    gate: { type: 'boolean' },
     json: { type: 'boolean' },
     quiet: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -68,6 +71,7 @@ function readArguments(args: string[]) {
     roundMs: integer('round-ms', values['round-ms'], quick ? 30 : 100, 10_000),
     nodes: values.node ?? [],
     peers: values['no-peers'] !== true,
+    gate: values.gate === true,
     json: values.json === true,
     quiet: values.quiet === true,
     help: values.help === true,
@@ -134,10 +138,21 @@ async function main(args: string[]): Promise<number> {
   for (const suite of chosen) {
     note(`${suite.name} ...`);
     try {
-      const result = await measure(suite, setting, nodes, rounds, interrupted.signal);
-      results.push({ name: suite.name, title: suite.title, ...result });
-      const lines = [formatSuite(suite.title, result), ...result.notes.map((one) => `  ${one}`)];
-      if (!json) process.stdout.write(`\n${lines.join('\n')}\n`);
+      const tries: Result[] = [];
+      do {
+        const result = await measure(suite, setting, nodes, rounds, interrupted.signal);
+        tries.push(result);
+        results.push({ name: suite.name, title: suite.title, ...result });
+        const lines = [formatSuite(suite.title, result), ...result.notes.map((one) => `  ${one}`)];
+        if (!json) process.stdout.write(`\n${lines.join('\n')}\n`);
+      } while (rest.gate && tries.length < TRIES && beyond(tries.at(-1)!.ratios).length > 0);
+      const beyondAll = lost(tries.map(({ ratios }) => ratios));
+      if (rest.gate && beyondAll.length > 0) {
+        process.stderr.write(
+          `the gate is closed:\n${beyondAll.map((one) => `  ${one}\n`).join('')}`,
+        );
+        exitCode = 1;
+      }
     } catch (error) {
       if (interrupted.signal.aborted) {
         note(`interrupted in '${suite.name}', whose rounds are dropped`);

@@ -18,7 +18,7 @@ function packed(): string[] {
 }
 
 /** Maps of what programs of the explorer are linked from. */
-const SOURCE_MAPS = /^dist\/src\/(kernel|explore\/(portable|scenarios\/\w+))\/\w+\.js\.map$/;
+const SOURCE_MAPS = /^dist\/src\/(kernel|explore\/(portable|scenarios))\/(\w+\/)*\w+\.js\.map$/;
 
 describe('the package', () => {
   const files = packed();
