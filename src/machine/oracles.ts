@@ -1,6 +1,6 @@
 import * as config from '../kernel/abi.ts';
 
-/** Names of the oracles (DESIGN, section 4). */
+/** Names of the oracles, in the order of the kernel's codes. */
 export const ORACLE_NAMES = [
   'table-use-after-free',
   'nonempty-table-freed',

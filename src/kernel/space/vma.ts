@@ -52,6 +52,7 @@ import {
   VMA_START,
 } from '../word/layout.ts';
 import { load, peek, poke, store } from '../word/word.ts';
+import { xorshift } from '../word/xorshift.ts';
 
 /** Gives a VMA that no search can reach back after a grace period. Precondition: detached, no reader has it locked. */
 export function vmaFree(vma: u32): void {
@@ -89,9 +90,7 @@ export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pg
 function drawLevel(mm: u32): u32 {
   let x = peek(mm + MM_LEVEL_SEED);
   if (x === 0) x = 0x9e3779b9;
-  x = (x ^ (x << 13)) >>> 0;
-  x = (x ^ (x >>> 17)) >>> 0;
-  x = (x ^ (x << 5)) >>> 0;
+  x = xorshift(x);
   poke(mm + MM_LEVEL_SEED, x);
   let level: u32 = 1;
   let bits = x >>> 8;
@@ -160,11 +159,6 @@ export function vmaFirst(mm: u32): u32 {
 /** Page index, in its inode or among the pages of its anon_vma, of `vpn` in `vma` (linear_page_index). */
 export function linearPageIndex(vma: u32, vpn: u32): u32 {
   return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
-}
-
-/** Pages of `vma`. */
-export function vmaPages(vma: u32): u32 {
-  return load(vma + VMA_END) - load(vma + VMA_START);
 }
 
 /** Notes in MM_VMA_PATH, for each level, the links after which a VMA that starts at `start` stands. */

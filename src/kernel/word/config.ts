@@ -26,6 +26,7 @@ export const TABLE_BITS: u32 = 9;
 /** Entries in the PGD: 2^PGD_BITS; 3 * TABLE_BITS + PGD_BITS is the width of a virtual page number, at most 32. */
 export const PGD_BITS: u32 = 5;
 export const TABLE_ENTRIES: u32 = 1 << TABLE_BITS;
+export const PAGE_BYTES: u32 = 4096;
 export const TABLE_BYTES: u32 = TABLE_ENTRIES << 2;
 export const PGD_ENTRIES: u32 = 1 << PGD_BITS;
 /** log2 of the pages that one entry of a PMD, PUD, PGD table covers. */
@@ -120,7 +121,6 @@ export const CHECK_SECTIONS: u32 = 1;
 
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
-export const POISON_LOCK: u32 = 0xdead4ead;
 
 /** Axis `reclaim protocol`: the base, which exports no hook. The foundry gives the others their codes. */
 export const PROTOCOL_NONE: u32 = 0;
@@ -171,7 +171,6 @@ export const THP_MADVISE: u32 = 1;
 export const THP_ALWAYS: u32 = 2;
 
 /** madvise advice, Linux's numbers. */
-export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
 export const MADV_HUGEPAGE: u32 = 14;
@@ -187,7 +186,6 @@ export const VM_READ: u32 = 1;
 export const VM_WRITE: u32 = 2;
 export const VM_EXEC: u32 = 4;
 export const VM_SHARED: u32 = 8;
-export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
 /** By madvise: no huge pages, or huge pages with `thp` madvise, too. */
@@ -223,7 +221,7 @@ export const MMAP_REPLACE: u32 = 4;
 export const MREMAP_MAYMOVE: u32 = 1;
 export const MREMAP_FIXED: u32 = 2;
 
-/** Oracles (DESIGN, section 4); the order is that of the names in the machine's reports. */
+/** Oracles; the order is that of the names in the machine's reports. */
 export const ORACLE_TABLE_USE_AFTER_FREE: u32 = 1;
 export const ORACLE_NONEMPTY_TABLE_FREED: u32 = 2;
 export const ORACLE_STALE_TRANSLATION: u32 = 3;
