@@ -13,7 +13,6 @@ import {
   H_FAULT_PATH,
   H_FREE_MODE,
   H_LOCK_KIND,
-  H_MEASURE_BASE,
   H_PROTOCOL,
   H_ZAP,
 } from './layout.ts';
@@ -73,12 +72,4 @@ export function runEmptiness(): u32 {
  */
 export function runAsyncEager(): boolean {
   return peek(H_ASYNC_EAGER) !== 0;
-}
-
-/**
- * Whether waits for locks are measured, and CPUs have regions for it.
- * @inline
- */
-export function runMeasured(): boolean {
-  return peek(H_MEASURE_BASE) !== 0;
 }
