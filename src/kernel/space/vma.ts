@@ -65,6 +65,7 @@ export function vmaFree(vma: u32): void {
 /**
  * A new, detached VMA of `mm` over [start, end), in no rmap list. Precondition: mmap_lock for write; the caller has a reference to
  * `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
+ * Its words are published by vmaLink: no reader knows the memory from before, as a grace period has passed (vmaFree).
  */
 export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pgoff: u32): u32 {
   const vma = vmaAlloc();
@@ -181,6 +182,7 @@ export function vmaLink(mm: u32, vma: u32): void {
   searchPath(mm, load(vma + VMA_START));
   const top = load(vma + VMA_LEVEL) << 2;
   for (let at: u32 = 0; at < top; at += 4) {
+    // Published by the loop below.
     store(vma + VMA_NEXT + at, load(peek(mm + MM_VMA_PATH + at) + at));
   }
   for (let at: u32 = 0; at < top; at += 4) {
@@ -200,6 +202,7 @@ export function vmaUnlink(mm: u32, vma: u32): void {
     if (CHECK >= 1 && load(links + at) !== vma) {
       violation(ORACLE_ACCOUNTING, vma, load(links + at), at);
     }
+    // Pairs with the loads of links in findVma: a reader that is on the VMA already goes on by the links that it keeps.
     store(links + at, load(vma + VMA_NEXT + at));
   }
   poke(mm + MM_MAP_COUNT, peek(mm + MM_MAP_COUNT) - 1);
