@@ -42,7 +42,10 @@ export function countArguments(text: string): Counted {
   const above = (line: number): string => {
     let first = line;
     while (first > 0 && blank(first - 1) && comments[first - 1] !== '') first--;
-    return comments.slice(first, line).join(' ');
+    return comments
+      .slice(first, line)
+      .map((comment) => comment.replace(/^\s*(?:\/\*\*|\*|\/\/) ?/, '').trim())
+      .join(' ');
   };
   let ofFunction = '';
   let argued = false;
