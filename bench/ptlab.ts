@@ -1,12 +1,12 @@
 /** Measurements of ptlab itself: machines without checks, and rounds in the threads of their CPUs (onCpu.ts). */
-import { H_PTDESCS, PTDESC_SHIFT, tableAddress } from '../src/kernel/abi.ts';
+import { H_PTDESCS, PAGE_BYTES, PTDESC_SHIFT, tableAddress } from '../src/kernel/abi.ts';
 import { type AddressSpace, type Machine, type MachineOptions, boot } from '../src/index.ts';
 import { DIST } from '../src/machine/kernel.ts';
 import type { Measurement, Setting, Unit } from './measurement.ts';
 import type { BatchArguments, BatchName, LoopOrder, Meeting } from './onCpu.ts';
 
 const ON_CPU = new URL('bench/onCpu.js', DIST);
-export const PAGE_BYTES = 4096;
+export { PAGE_BYTES };
 /** The page from which on suites map, in the middle of the address space; that of peers/walk.c. */
 export const FIRST_PAGE = 0x1000_0000;
 export const SPAN_PAGES = 512;

@@ -69,7 +69,9 @@ export default async function runCpu(task: CpuTask): Promise<void> {
       ready: () => {},
       call: (name, args) =>
         inKernel(() => {
-          const method = calls[name] as (...args: (number | boolean)[]) => number | undefined;
+          const method = calls[name] as (
+            ...args: (number | boolean | undefined)[]
+          ) => number | undefined;
           return method.apply(calls, args) ?? 0;
         }),
       kernel: (name, args) =>

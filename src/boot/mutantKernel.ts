@@ -12,7 +12,7 @@ import { DIST } from '../machine/kernel.ts';
 import { OptionError, type CheckLevel } from '../machine/options.ts';
 
 /** Where a mutant's kernel lies, until it is disposed of. */
-export interface MutantKernel extends Disposable {
+interface MutantKernel extends Disposable {
   /** URL of the folder, ending in a slash. */
   readonly folder: string;
 }

@@ -202,7 +202,7 @@ export function requestOf(scenario: string, values: ExploreValues): ScenarioRequ
 }
 
 /** A schedule as an option gives it: the path of a file, or a line. Throws ScheduleError, ScheduleFileError. */
-export function scheduleOption(text: string): Schedule {
+function scheduleOption(text: string): Schedule {
   return existsSync(text)
     ? scheduleIn(parseScheduleFile(readFileSync(text, 'utf8')))
     : parseSchedule(text);

@@ -5,7 +5,7 @@ import { formatSchedule } from '../explore/scheduleText.ts';
 import { formatPlural } from '../report/format.ts';
 
 /** What came of it. JSON. */
-export type FromStress =
+type FromStress =
   | {
       /** Path of the scenario, and its constants. */
       scenario: string;

@@ -62,15 +62,3 @@ function parseDeath(command: string, text: string, cpus: number): NonNullable<In
     after: parseNumber(command, '--inject death AFTER', after, { ...RATE, min: 0 }),
   };
 }
-
-/** An injection as --inject writes it; empty when there is none. */
-export function formatInject(inject: Partial<Injection> | undefined): string {
-  const parts: string[] = [];
-  for (const [key, value] of Object.entries(inject ?? {})) {
-    if (value === null || value === 0) continue;
-    const name = key === 'stalledReaders' ? 'stalled-readers' : key;
-    if (typeof value === 'object') parts.push(`${name}=${value.kind}@${value.cpu}/${value.after}`);
-    else parts.push(`${name}=${value}`);
-  }
-  return parts.join(',');
-}

@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './exit.ts';
 
-export type OptionSpec =
+type OptionSpec =
   | { readonly kind: 'flag'; readonly help: string; readonly short?: string }
   | {
       readonly kind: 'integer' | 'number';

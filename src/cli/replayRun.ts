@@ -1,3 +1,4 @@
+import { ENOMEM } from '../kernel/abi.ts';
 import type { AuditReport } from '../machine/audit/index.ts';
 import type { MachineEvent } from '../machine/events.ts';
 import { CpuDiedError } from '../machine/death.ts';
@@ -15,8 +16,6 @@ import { errorLine } from './exit.ts';
 import type { Stopper } from './interrupt.ts';
 import { outcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
-
-const ENOMEM = 12;
 
 /** A replay from boot to verdict. */
 export interface ReplayRun {

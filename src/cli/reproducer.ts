@@ -1,9 +1,9 @@
 /** The loop of the cover letter of "synchronously scan and reclaim empty user PTE pages", as a list of operations. */
+import { MADV_DONTNEED, PAGE_BYTES } from '../kernel/abi.ts';
 import {
   CALL_MADVISE,
   CALL_MMAP,
   CALL_TOUCH,
-  MADV_DONTNEED,
   OperationWriter,
   PROT_READ,
   PROT_WRITE,
@@ -12,7 +12,6 @@ import type { OperationList } from '../trace/operation.ts';
 
 const GIB = 2 ** 30;
 const PIECE_BYTES = 2 ** 21;
-const PAGE_BYTES = 4096;
 
 /** Maps `gib` GiB; then for each 2 MiB touches every page of it and drops them with MADV_DONTNEED. */
 export function reproducer(gib: number): OperationList {

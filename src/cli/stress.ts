@@ -108,7 +108,7 @@ const SPEC = {
 } as const satisfies CommandSpec;
 
 /** What a stress run came to; `report` is partial when it ended early, null when a CPU died before the run began. */
-export interface StressResult {
+interface StressResult {
   report: RunReport | null;
   failure: CpuDiedError | null;
   end: Outcome;

@@ -29,7 +29,7 @@ export interface Program {
 }
 
 /** Where a kernel program keeps what measures look at (worst/measures.ts). */
-export interface KernelPlaces {
+interface KernelPlaces {
   /** Word of a CPU's counter (COUNTER_ of the kernel's stats.ts). */
   counterWord(cpu: number, counter: number): number;
   /** First word of a table. */

@@ -5,7 +5,7 @@ import { type ProgramMaker } from './program.ts';
 import { verdictNow, type Schedule, type Verdict } from './verdict.ts';
 
 /** The step at which a program departs: what was to be done, and what is. */
-export interface Departure {
+interface Departure {
   cpu: number;
   expected: string;
   found: string;
@@ -27,7 +27,7 @@ export class DepartureError extends Error {
 }
 
 /** An execution at the end of a schedule, and the verdict when it is over there. */
-export interface Replayed {
+interface Replayed {
   execution: Execution;
   /** Null when some CPU could go on. */
   verdict: Verdict | null;

@@ -88,7 +88,7 @@ function choiceConstants(choices: Choices): Record<string, number> {
 }
 
 /** What a scenario's module exports once it is linked. */
-export interface ScenarioExports {
+interface ScenarioExports {
   cpus: ((cpu: number) => Coroutine | void)[];
   setUp?: () => Coroutine | void;
   finish?: () => Coroutine | void;

@@ -56,7 +56,7 @@ export function scheduleOf(execution: Execution, choices: (depth: number) => num
 }
 
 /** Those of `cpus` (a bit each), all of which wait. */
-export function waitersOf(execution: Execution, cpus: number): Waiter[] {
+function waitersOf(execution: Execution, cpus: number): Waiter[] {
   const waiters: Waiter[] = [];
   for (let cpu = 0; cpu < execution.cpus; cpu++) {
     if ((cpus & (1 << cpu)) === 0) continue;

@@ -51,7 +51,7 @@ export const SOCKETS: readonly Socket[] = [
 ];
 
 /** One plug-in. */
-export interface PlugIn {
+interface PlugIn {
   /** As users call it. */
   name: string;
   /** The file that exports `about` and hooks, under the kernel's folder. */
@@ -65,7 +65,7 @@ export interface PlugIn {
 }
 
 /** A plug-in or a hooks' file that cannot be used; the message names file and reason. */
-export class PlugError extends Error {
+class PlugError extends Error {
   override readonly name = 'PlugError';
 }
 

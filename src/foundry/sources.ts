@@ -7,7 +7,7 @@ import { plugged, withoutAbout } from './plug.ts';
 import { runTwin } from './wasmRun.ts';
 
 /** Values of CHECK, by the level's name. */
-export const LEVEL_CODES = { off: 0, fast: 1, full: 2 } as const;
+const LEVEL_CODES = { off: 0, fast: 1, full: 2 } as const;
 export type Level = keyof typeof LEVEL_CODES;
 export const LEVELS = Object.keys(LEVEL_CODES) as Level[];
 

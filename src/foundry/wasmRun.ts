@@ -9,7 +9,7 @@
  */
 
 /** One constant of a run. */
-export interface RunConstant {
+interface RunConstant {
   /** The function of word/run.ts, and the import's name. */
   name: string;
   /** The header's word, as layout.ts names it. */

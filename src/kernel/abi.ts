@@ -7,6 +7,7 @@ export * from './word/config.ts';
 export * from './word/condition.ts';
 export * from './word/entry.ts';
 export * from './word/layout.ts';
+export { xorshift } from './word/xorshift.ts';
 export { ISOLATED, NOT_QUEUED, QUEUED } from './alloc/deferredSplit.ts';
 export {
   F_ANON,
@@ -84,7 +85,6 @@ export {
   LC_ANON_VMA_READ,
   LC_ANON_VMA_WRITE,
   LC_CACHE,
-  LC_CANDIDATES,
   LC_DEFERRED_SPLIT,
   LC_FOLIO,
   LC_FRAMES,
@@ -142,38 +142,10 @@ export {
   EVENT_TABLE_DETACH,
   EVENT_TABLE_FREE,
   EVENT_VIOLATION,
-  OP_ACCESS,
-  OP_AUDIT,
-  OP_BRK,
   OP_DEFERRED_SPLIT,
-  OP_FAULT,
-  OP_FORK,
-  OP_GUP,
   OP_KHUGEPAGED,
-  OP_MADVISE,
-  OP_MIGRATE,
-  OP_MMAP,
-  OP_MM_CREATE,
-  OP_MM_DESTROY,
-  OP_MPROTECT,
-  OP_MREMAP,
-  OP_MUNMAP,
   OP_NONE,
-  OP_RCU_BARRIER,
-  OP_RECLAIM,
   OP_SCAN,
-  OP_SYNCHRONIZE_RCU,
-  OP_TEST,
-  OP_TOUCH,
-  OP_TRUNCATE,
-  OP_UFFD_COPY,
-  OP_UFFD_MOVE,
-  OP_UFFD_REGISTER,
-  OP_UFFD_SERVE,
-  OP_UFFD_UNREGISTER,
-  OP_UFFD_WRITEPROTECT,
-  OP_UFFD_ZEROPAGE,
-  OP_WALK,
 } from './observe/report.ts';
 export {
   COUNTERS,

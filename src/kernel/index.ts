@@ -70,7 +70,7 @@ export {
   rmapRemovePmd,
   rmapRemovePtes,
 } from './space/mapcount.ts';
-export { mmCreate, mmDrop, mmGet, mmGetNotZero, mmGrab } from './space/mm.ts';
+export { mmCreate, mmDrop, mmGrab } from './space/mm.ts';
 export { anonPages, rssTotal } from './space/rss.ts';
 export { vmaAudit } from './space/vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './space/vmaLock.ts';

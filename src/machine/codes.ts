@@ -5,6 +5,7 @@ import * as report from '../kernel/abi.ts';
 import * as rss from '../kernel/abi.ts';
 import * as stats from '../kernel/abi.ts';
 import * as table from '../kernel/abi.ts';
+import { OPERATIONS } from './syscalls.ts';
 
 /** Codes by name: every number that a module exports under `prefix`, the rest of its name in another spelling. */
 function codeNames(
@@ -29,8 +30,11 @@ function codeNames(
 export const COUNTER_NAMES = codeNames(stats, 'COUNTER_', 'camelCase');
 /** LC_ codes, such as `pageTable`. */
 export const LOCK_CLASS_NAMES = codeNames(lockOrder, 'LC_', 'camelCase');
-/** OP_ codes, such as `munmap`; 0 is `none`. */
-export const OPERATION_NAMES = codeNames(report, 'OP_', '-');
+/** What a CPU is doing, such as `munmap` (OPERATIONS, and OP_ codes of the kernel's own work); 0 is `none`. */
+export const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
+  ...codeNames(report, 'OP_', '-'),
+  ...Object.entries(OPERATIONS).map(([name, code]) => [code, name] as const),
+]);
 /** EVENT_ codes, such as `table-detach`. */
 export const EVENT_NAMES = codeNames(report, 'EVENT_', '-');
 /** IPI_ codes, such as `tlb`. */

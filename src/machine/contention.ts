@@ -11,6 +11,9 @@ import {
   HEAT_USED,
   HOLDER_NOBODY,
   HOLDER_READERS,
+  INSTANCE_BYTES,
+  INSTANCE_SETS,
+  INSTANCE_WAYS,
   I_CLASS,
   I_END,
   I_ERROR,
@@ -21,15 +24,13 @@ import {
   I_TOTAL,
   I_WAITS,
   I_WAITS_ERROR,
-  INSTANCE_BYTES,
-  INSTANCE_SETS,
-  INSTANCE_WAYS,
   LC_PMD,
   LC_PTE,
   MEASURED_GRACE_PERIOD,
   MEASURED_INTERRUPT,
   MEASURED_LOCK,
   MEASURED_SYNCHRONIZE,
+  PAGE_BYTES,
   PMD_PAGES,
   POINT_OPS,
   PUD_PAGES,
@@ -38,8 +39,6 @@ import * as layout from '../kernel/abi.ts';
 import { describeAddress } from './addresses.ts';
 import { LOCK_CLASS_NAMES, OPERATION_NAMES } from './codes.ts';
 import { addHistogram, emptyHistogram, type Histogram } from './histogram.ts';
-
-const PAGE_BYTES = 4096;
 
 /** A number of waits and their time. */
 export interface Waits {
@@ -86,7 +85,7 @@ export interface HeatRow {
 }
 
 /** Waits of a class by the operation of the waiter, and of the CPU that held the lock. */
-export interface Points {
+interface Points {
   waiting: Record<string, number>;
   holding: Record<string, number>;
 }
@@ -111,7 +110,7 @@ export interface Contention {
 }
 
 /** Levels of the heat map, by row. */
-export const HEAT_LEVELS = ['PTE', 'PMD', 'page_table_lock', 'VMA', 'mmap_lock'] as const;
+const HEAT_LEVELS = ['PTE', 'PMD', 'page_table_lock', 'VMA', 'mmap_lock'] as const;
 
 /** A view of one CPU's region that reads words. */
 class Region {

@@ -6,7 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap, type Endpoint, type Remote } from 'comlink';
 
 /** A service as its callers see it: every method gives a promise. */
-export type RemoteService<T> = {
+type RemoteService<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => infer R
     ? (...args: A) => Promise<Awaited<R>>
     : never;

@@ -1,8 +1,29 @@
+import {
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MMAP_POPULATE,
+  MMAP_REPLACE,
+  MMAP_SHARED,
+  PAGE_BYTES,
+  VM_READ,
+  VM_WRITE,
+  UFFD_REGISTER_MISSING,
+  UFFD_REGISTER_WP,
+  UFFD_WRITEPROTECT_WP,
+} from '../kernel/abi.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { CpuLink } from './control.ts';
 import { errnoName } from './errno.ts';
 import type { SharedMemory } from './memory.ts';
 import type { KernelCode } from './kernel.ts';
+import type { CallName, SystemCalls } from './syscalls.ts';
 import type { WorkloadSpec } from './workloadSpec.ts';
 
 /** What a CPU's worker is started with. */
@@ -15,37 +36,12 @@ export interface CpuTask {
   clockStartNs: bigint;
 }
 
-/** A call by its name in the system-call layer, with numbers and booleans as arguments. */
-export type CallName =
-  | 'mmap'
-  | 'munmap'
-  | 'mprotect'
-  | 'madvise'
-  | 'mremap'
-  | 'brk'
-  | 'access'
-  | 'touch'
-  | 'fault'
-  | 'walk'
-  | 'gupFast'
-  | 'gupPut'
-  | 'uffdApi'
-  | 'uffdClose'
-  | 'uffdRegister'
-  | 'uffdUnregister'
-  | 'uffdCopy'
-  | 'uffdZeropage'
-  | 'uffdMove'
-  | 'uffdWriteprotect'
-  | 'uffdWake'
-  | 'uffdServe';
-
 /** What a CPU's worker serves over its port. */
 export interface CpuService {
   /** Settles when the CPU is up. */
   ready(): void;
   /** One system call; gives its number. */
-  call(name: CallName, args: (number | boolean)[]): number | Promise<number>;
+  call(name: CallName, args: (number | boolean | undefined)[]): number | Promise<number>;
   /** One kernel call that takes and gives words. */
   kernel(name: string, args: number[]): number | Promise<number>;
   /** Creates what a workload shares between CPUs; gives the words that its `run` is handed on every CPU. */
@@ -63,19 +59,19 @@ export interface CpuService {
 }
 
 export type Protection = 'none' | 'r' | 'rw';
-const PROTECTIONS: Record<Protection, number> = { none: 0, r: 1, rw: 3 };
+const PROTECTIONS: Record<Protection, number> = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE };
 
 /** Linux's madvise numbers by name. */
 export const ADVICE = {
-  dontneed: 4,
-  free: 8,
-  hugepage: 14,
-  nohugepage: 15,
-  cold: 20,
-  pageout: 21,
-  populate_read: 22,
-  populate_write: 23,
-  collapse: 25,
+  dontneed: MADV_DONTNEED,
+  free: MADV_FREE,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+  hugepage: MADV_HUGEPAGE,
+  nohugepage: MADV_NOHUGEPAGE,
+  collapse: MADV_COLLAPSE,
+  pageout: MADV_PAGEOUT,
+  cold: MADV_COLD,
 } as const;
 export type Advice = keyof typeof ADVICE;
 
@@ -107,7 +103,7 @@ type Errno = string | null;
 
 /**
  * One CPU of a machine. Addresses and lengths are in bytes. Operations give null or an errno's name; they reject with
- * CpuDiedError when the CPU dies.
+ * CpuDiedError when the CPU dies. They say in names what `call` says in numbers.
  */
 export class Cpu {
   readonly id: number;
@@ -118,12 +114,16 @@ export class Cpu {
     this.#link = link;
   }
 
-  async #errno(name: CallName, ...args: (number | boolean)[]): Promise<Errno> {
-    return errnoName(await this.#link.call((remote) => remote.call(name, args)));
+  /** Any call of SystemCalls by its name, with its arguments, an address space by its handle; gives its number. */
+  call<Name extends CallName>(name: Name, ...args: Parameters<SystemCalls[Name]>): Promise<number> {
+    return this.#link.call((remote) => remote.call(name, args));
   }
 
-  #number(name: CallName, ...args: (number | boolean)[]): Promise<number> {
-    return this.#link.call((remote) => remote.call(name, args));
+  async #errno<Name extends CallName>(
+    name: Name,
+    ...args: Parameters<SystemCalls[Name]>
+  ): Promise<Errno> {
+    return errnoName(await this.call(name, ...args));
   }
 
   /** Maps [address, address + length). */
@@ -133,7 +133,10 @@ export class Cpu {
     length: number,
     options: MapOptions = {},
   ): Promise<Errno> {
-    const flags = (options.shared ? 1 : 0) | (options.populate ? 2 : 0) | (options.replace ? 4 : 0);
+    const flags =
+      (options.shared ? MMAP_SHARED : 0) |
+      (options.populate ? MMAP_POPULATE : 0) |
+      (options.replace ? MMAP_REPLACE : 0);
     const prot = PROTECTIONS[options.prot ?? 'rw'];
     const file = options.file?.handle ?? 0;
     return this.#errno(
@@ -191,7 +194,7 @@ export class Cpu {
     address: number,
     length: number,
     kind: 'r' | 'w' = 'w',
-    strideBytes = 4096,
+    strideBytes: number = PAGE_BYTES,
   ): Promise<Errno> {
     return this.#errno('touch', space.handle, address, length, kind === 'w', strideBytes);
   }
@@ -207,16 +210,16 @@ export class Cpu {
 
   /** The entry that a lockless walk finds, 0 for none. */
   walk(space: AddressSpaceHandle, address: number): Promise<number> {
-    return this.#number('walk', space.handle, address);
+    return this.call('walk', space.handle, address);
   }
 
   /** A frame with a reference, 0 when the slow path would be needed; give it back with `gupPut`. */
   gupFast(space: AddressSpaceHandle, address: number, kind: 'r' | 'w' = 'r'): Promise<number> {
-    return this.#number('gupFast', space.handle, address, kind === 'w');
+    return this.call('gupFast', space.handle, address, kind === 'w');
   }
 
   async gupPut(frame: number): Promise<void> {
-    await this.#number('gupPut', frame);
+    await this.call('gupPut', frame);
   }
 
   /** Gives `space` a userfaultfd; `features` are Linux's bits: 32 MISSING_SHMEM, 128 SIGBUS, 8192 WP_UNPOPULATED. */
@@ -235,7 +238,7 @@ export class Cpu {
     length: number,
     watch: { missing?: boolean; wp?: boolean },
   ): Promise<Errno> {
-    const mode = (watch.missing ? 1 : 0) | (watch.wp ? 2 : 0);
+    const mode = (watch.missing ? UFFD_REGISTER_MISSING : 0) | (watch.wp ? UFFD_REGISTER_WP : 0);
     return this.#errno('uffdRegister', space.handle, address, length, mode);
   }
 
@@ -274,7 +277,7 @@ export class Cpu {
     space: AddressSpaceHandle,
     address: number,
     length: number,
-    mode = 1,
+    mode: number = UFFD_WRITEPROTECT_WP,
   ): Promise<Errno> {
     return this.#errno('uffdWriteprotect', space.handle, address, length, mode);
   }
@@ -286,7 +289,7 @@ export class Cpu {
 
   /** Answers the faults that wait for a monitor, as a program's handler thread does; gives how many. */
   uffdServe(space: AddressSpaceHandle): Promise<number> {
-    return this.#number('uffdServe', space.handle);
+    return this.call('uffdServe', space.handle);
   }
 
   /** Calls `name`, exported by the module at `url`, in the CPU's thread: `(cpu: WorkloadCpu, argument) => result`. */

@@ -24,7 +24,7 @@ export interface MachineEvent {
 }
 
 /** What times are told from: the machine's clock (nanoseconds modulo 2^32), or the last event of a CPU. */
-export type EventOrigin = { clockNs: number } | { lastOfCpu: number } | 'newest';
+type EventOrigin = { clockNs: number } | { lastOfCpu: number } | 'newest';
 
 /** Newest events that are read of each ring, and of all together. */
 const EVENTS_MAX = 10_000;

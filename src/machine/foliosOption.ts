@@ -9,7 +9,7 @@ const PAGE_KIB = 4;
 /** `never`, `always` (every size), or sizes such as `64K` or `2M`, in one text with commas or as a list; a number is an order, 2 to 9. */
 export type FolioSizes = string | readonly (string | number)[];
 
-export const FOLIO_SIZES_ALLOWED =
+const FOLIO_SIZES_ALLOWED =
   'never, always, or sizes 16K, 32K, 64K, 128K, 256K, 512K, 1M, 2M with commas between (in a list: orders 2 to 9 as well)';
 
 function orderOf(size: string | number): number | null {

@@ -16,7 +16,7 @@ const fromDist = import.meta.url.includes('/dist/src/machine/');
 /** Folder of the built kernels and workers, ending in a slash. */
 export const DIST = new URL(fromDist ? '../../' : '../../dist/', import.meta.url);
 /** Folder of the built kernels. */
-export const KERNELS = fileURLToPath(new URL('kernel/', DIST));
+const KERNELS = fileURLToPath(new URL('kernel/', DIST));
 
 /** What the kernel asks of its host. */
 export interface Host {

@@ -35,7 +35,7 @@ const RANGES: Readonly<Record<keyof Khugepaged, readonly [number, number]>> = {
   maxPtesShared: [0, PMD_PAGES - 1],
 };
 
-export const KHUGEPAGED_ALLOWED = Object.entries(RANGES)
+const KHUGEPAGED_ALLOWED = Object.entries(RANGES)
   .map(([name, [least, most]]) => `${name}=${least} to ${most}`)
   .join(', ');
 

@@ -38,10 +38,10 @@ const WASM_PAGE_BYTES = 65_536;
 const MEMORY_BYTES_MAX = 65_536 * WASM_PAGE_BYTES;
 const REGION_ALIGN_BYTES = 4096;
 /** First frame of the buddy allocator: blocks of the greatest order start at multiples of their size. */
-export const FRAMES_FIRST = 2 ** FRAME_ORDER_MAX;
+const FRAMES_FIRST = 2 ** FRAME_ORDER_MAX;
 
 /** Where the regions behind the tables start, in bytes. */
-export interface Regions {
+interface Regions {
   ptdescs: number;
   folios: number;
   vmas: number;

@@ -40,7 +40,7 @@ function checkNumber(option: string, value: unknown, least: number, most: number
 }
 
 /** Checks that `value` is one of `allowed`. Throws OptionError. */
-export function checkName<const T extends string>(
+function checkName<const T extends string>(
   option: string,
   value: unknown,
   allowed: readonly T[],

@@ -17,14 +17,14 @@ export const EXECUTIONS = ['wasm', 'js'] as const;
 export const CHECK_LEVELS = ['off', 'fast', 'full'] as const;
 export const DEATH_KINDS = ['exit', 'exception', 'memory'] as const;
 
-export type FreeMode = (typeof FREE_MODES)[number];
-export type FaultPath = (typeof FAULT_PATHS)[number];
+type FreeMode = (typeof FREE_MODES)[number];
+type FaultPath = (typeof FAULT_PATHS)[number];
 export type ZapMode = (typeof ZAP_MODES)[number];
 export type EmptinessMode = (typeof EMPTINESS_MODES)[number];
-export type ThpMode = (typeof THP_MODES)[number];
+type ThpMode = (typeof THP_MODES)[number];
 export type Execution = (typeof EXECUTIONS)[number];
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
-export type DeathKind = (typeof DEATH_KINDS)[number];
+type DeathKind = (typeof DEATH_KINDS)[number];
 
 /** The death of one CPU, inside the critical section of the lock that it takes after `after` others. */
 export interface DeathInjection {

@@ -7,7 +7,7 @@ import type { ResolvedOptions } from './optionTypes.ts';
 import type { EmptinessMode } from './otherOptions.ts';
 import { aboutProtocol, PROTOCOLS, type Protocol } from './protocols.ts';
 
-export interface Refusal {
+interface Refusal {
   /** The option that the error names. */
   option: keyof ResolvedOptions;
   /** What the others have to do with it, and what is allowed instead. */

@@ -296,7 +296,7 @@ export function timeFirstHolds(words: Uint32Array): void {
 }
 
 /** Statistics of every live address space. */
-export function readSpaces(words: Uint32Array): SpaceStatistics[] {
+function readSpaces(words: Uint32Array): SpaceStatistics[] {
   const spaces: SpaceStatistics[] = [];
   for (let i = 0; i < load(words, layout.H_MMS); i++) {
     const mm = load(words, layout.H_MM_BASE) + i * layout.MM_BYTES;

@@ -6,7 +6,7 @@ import { DIST } from './kernel.ts';
 type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
 
 /** What pools differ in. */
-export type WorkerPoolOptions = Pick<PiscinaOptions, 'resourceLimits' | 'workerData'> & {
+type WorkerPoolOptions = Pick<PiscinaOptions, 'resourceLimits' | 'workerData'> & {
   /** Tasks sent to a thread at once; 1: a thread gets the next when it has ended the last. */
   tasksPerThread?: number;
 };

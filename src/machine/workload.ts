@@ -1,15 +1,16 @@
 /** Workloads: what one is, what it sees of its CPU, and the loop that runs it. */
 import {
-  C_COUNTERS,
   COUNTER_ITERATIONS,
   COUNTER_OPS,
-  cpuArea,
+  C_COUNTERS,
+  HOST_ABORTED,
   H_CPUS,
   H_DAEMON_CPUS,
   H_STOP,
-  HOST_ABORTED,
   STOP_ABORT,
   STOP_NO,
+  cpuArea,
+  xorshift,
 } from '../kernel/abi.ts';
 import type { CpuTask } from './cpu.ts';
 import { CpuEnd } from './death.ts';
@@ -70,11 +71,7 @@ export class WorkloadCpu {
 
   /** A whole number in [0, below), from this CPU's own seeded generator. */
   random(below: number): number {
-    let state = this.#state;
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    this.#state = state >>> 0;
+    this.#state = xorshift(this.#state);
     return Math.floor((this.#state / 2 ** 32) * below);
   }
 

@@ -18,7 +18,7 @@ import {
 } from './measure.ts';
 
 /** Median over the pairs, and its quartiles; negative where the machine that measures was the faster one. */
-export interface Share {
+interface Share {
   median: number;
   low: number;
   high: number;

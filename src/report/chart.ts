@@ -9,7 +9,7 @@ export interface Series {
   y: ArrayLike<number>;
 }
 
-export interface ChartOptions {
+interface ChartOptions {
   /** Characters for the plot itself, without the axis. */
   columns?: number;
   rows?: number;

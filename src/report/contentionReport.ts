@@ -20,7 +20,7 @@ const CLASS_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** A lock class as reports name it. */
-export function className(name: string): string {
+function className(name: string): string {
   const known = CLASS_NAMES[name];
   if (known !== undefined) return known;
   const words = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -73,7 +73,7 @@ function worstLines({ worst }: SearchOutcome): string[] {
 }
 
 /** How to draw failures and to have them again. */
-export interface FailureOutput {
+interface FailureOutput {
   /** Columns of a drawing. */
   width: number;
   /** The command line of the exploration. */

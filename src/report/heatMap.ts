@@ -23,7 +23,7 @@ function time(ns: number): string {
 }
 
 /** Rows of cells of one size over one range. */
-export interface Heat {
+interface Heat {
   start: number;
   cellBytes: number;
   rows: { level: string; cells: Waits[] }[];

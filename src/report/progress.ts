@@ -19,7 +19,7 @@ export interface ProgressView {
   line(): string;
 }
 
-export interface ProgressOptions {
+interface ProgressOptions {
   quiet?: boolean;
   /** Shortest time between two drawings of the block. */
   blockEveryMs?: number;

@@ -10,15 +10,15 @@ import { ADDRESS_SPACE_BYTES } from './operation.ts';
  */
 
 /** Two operations can only conflict within the same bucket. */
-export const BUCKET_BYTES = 2 ** 21;
+const BUCKET_BYTES = 2 ** 21;
 /** The last bucket stands for everything beyond the address space. */
-export const BUCKETS = ADDRESS_SPACE_BYTES / BUCKET_BYTES + 1;
+const BUCKETS = ADDRESS_SPACE_BYTES / BUCKET_BYTES + 1;
 
 const LEVELS = 5;
 const NODE_FIELDS = 2;
 
 /** Is told of each operation that a new one must come after; the same one may be named repeatedly. */
-export type Visitor = (operation: number) => void;
+type Visitor = (operation: number) => void;
 
 export class BucketMap {
   readonly #levels: Uint32Array[] = [];

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from '../kernel/abi.ts';
 import {
   CALL_BRK,
   CALL_EXIT,
@@ -23,10 +24,9 @@ import {
 const SLOT_BYTES = 2 ** 39;
 const SOURCE_SLOTS = 256;
 /** Slots of 512 GiB in a ptlab address space. */
-export const TARGET_SLOTS = 32;
-const PAGE = 4096;
+const TARGET_SLOTS = 32;
 
-export interface Folded {
+interface Folded {
   writer: OperationWriter;
   /** Slots in use, as slot numbers of the original addresses, in the order of their new numbers. */
   slots: number[];
@@ -149,7 +149,7 @@ function foldPieces(writer: OperationWriter, target: Int16Array, slots: number[]
       continue;
     }
     for (const piece of pieces) {
-      const skippedPages = call === CALL_MMAP && arg4 > 0 ? piece.skipped / PAGE : 0;
+      const skippedPages = call === CALL_MMAP && arg4 > 0 ? piece.skipped / PAGE_BYTES : 0;
       const file = arg4 + skippedPages * FILE_RADIX;
       out.push(call, cpu, piece.address, piece.length, arg2, arg3, file, timeS, process);
     }

@@ -1,3 +1,13 @@
+import {
+  MMAP_POPULATE,
+  MMAP_REPLACE,
+  MMAP_SHARED,
+  VM_EXEC,
+  VM_READ,
+  VM_WRITE,
+} from '../kernel/abi.ts';
+import { ADVICE } from '../machine/cpu.ts';
+
 /** Doubles per operation record: call, cpu, address, length, arg2, arg3, arg4, timeS, process. */
 export const OP_FIELDS = 9;
 
@@ -41,42 +51,19 @@ export const CALL_NAMES = [
 
 export type CallName = (typeof CALL_NAMES)[number];
 
-export const PROT_READ = 1;
-export const PROT_WRITE = 2;
-export const PROT_EXEC = 4;
+export { VM_READ as PROT_READ, VM_WRITE as PROT_WRITE, VM_EXEC as PROT_EXEC };
 
-/** mmap arg3: shared with others rather than private. */
-export const MAP_SHARED = 1;
-/** mmap arg3: every page is mapped before the call returns. */
-export const MAP_POPULATE = 2;
-/** mmap arg3: whatever the range held before is unmapped first; without it an overlap is EEXIST. */
-export const MAP_REPLACE = 4;
+/**
+ * mmap arg3: shared with others rather than private; every page mapped before the call returns; whatever the range held before unmapped
+ * first, where an overlap is EEXIST otherwise.
+ */
+export { MMAP_SHARED as MAP_SHARED, MMAP_POPULATE as MAP_POPULATE, MMAP_REPLACE as MAP_REPLACE };
 
 /** mmap arg4 is `file + FILE_RADIX * page offset`; file 0 is anonymous memory. */
 export const FILE_RADIX = 65536;
 
-export const MADV_DONTNEED = 4;
-export const MADV_FREE = 8;
-export const MADV_HUGEPAGE = 14;
-export const MADV_NOHUGEPAGE = 15;
-export const MADV_COLD = 20;
-export const MADV_PAGEOUT = 21;
-export const MADV_POPULATE_READ = 22;
-export const MADV_POPULATE_WRITE = 23;
-export const MADV_COLLAPSE = 25;
-
 /** Linux advice numbers by the names that mm scripts use. */
-export const ADVICE_NUMBERS: Readonly<Record<string, number>> = {
-  dontneed: MADV_DONTNEED,
-  free: MADV_FREE,
-  populate_read: MADV_POPULATE_READ,
-  populate_write: MADV_POPULATE_WRITE,
-  hugepage: MADV_HUGEPAGE,
-  nohugepage: MADV_NOHUGEPAGE,
-  collapse: MADV_COLLAPSE,
-  pageout: MADV_PAGEOUT,
-  cold: MADV_COLD,
-};
+export const ADVICE_NUMBERS: Readonly<Record<string, number>> = ADVICE;
 
 /** mremap arg4: not MREMAP_FIXED, that is, in place or to the recorded address. */
 export const MREMAP_NOT_FIXED = 1;

@@ -42,7 +42,7 @@ export interface OperationOrder {
   depSeq: Uint32Array<SharedArrayBuffer>;
 }
 
-export interface OrderOptions {
+interface OrderOptions {
   /** False: only barriers order CPUs, conflicts are left to race. Default true. */
   conflicts?: boolean;
 }

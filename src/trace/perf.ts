@@ -30,7 +30,7 @@ export interface PerfOptions {
 }
 
 /** One thread of a recorded program. */
-export interface PerfThread {
+interface PerfThread {
   tid: number;
   name: string;
   cpu: number;

@@ -1,3 +1,4 @@
+import { ENOMEM, MADV_DONTNEED, PAGE_BYTES } from '../kernel/abi.ts';
 import {
   ADVICE_NUMBERS,
   CALL_BRK,
@@ -9,7 +10,6 @@ import {
   CALL_MUNMAP,
   FIELD_CALL,
   FILE_RADIX,
-  MADV_DONTNEED,
   MAP_POPULATE,
   MAP_REPLACE,
   MAP_SHARED,
@@ -31,7 +31,6 @@ import type { Fork, LeftOut, ThreadState, UntilExec } from './perfThread.ts';
  * mprotect) at their enter, since the range may be another's before the exit is printed.
  */
 
-const PAGE = 4096;
 const LOWEST_MAPPED = 65536;
 const USER_END = 2 ** 47;
 const KERNEL_RUN_LIMIT = 64;
@@ -52,7 +51,6 @@ const LINUX_MAP_POPULATE = 0x8000;
 const LINUX_MAP_NONBLOCK = 0x10000;
 const LINUX_MREMAP_FIXED = 2;
 const LINUX_MADV_DONTNEED_LOCKED = 24;
-const ENOMEM = 12;
 const PROTECTION_MASK = 7;
 
 const ADVICE = new Set(Object.values(ADVICE_NUMBERS));
@@ -207,7 +205,7 @@ export class PerfProcess {
     const { result, timeS } = scan;
     const call = scan.event - EVENT_LEAVE;
     checkUserAddress(result, scan);
-    if (call !== BRK && result % PAGE !== 0) {
+    if (call !== BRK && result % PAGE_BYTES !== 0) {
       scan.fail(
         `${CALLS[call]} returned 0x${result.toString(16)}, the line may end early`,
         'an address of a page (a multiple of 4096) or an error number',
@@ -237,7 +235,7 @@ export class PerfProcess {
         number = (this.#files.size % (FILE_RADIX - 1)) + 1;
         this.#files.set(descriptor, number);
       }
-      file = number + FILE_RADIX * Math.floor(args[5]! / PAGE);
+      file = number + FILE_RADIX * Math.floor(args[5]! / PAGE_BYTES);
     }
     this.#push(
       thread,

@@ -10,18 +10,20 @@
  * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so one
  * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
  */
+import { ESRCH } from '../machine/errno.ts';
 import type { WorkloadCpu } from '../machine/workload.ts';
 import {
-  C_COUNTERS,
   COUNTER_TABLES_LINKED,
   COUNTER_TABLES_UNLINKED,
-  cpuArea,
+  C_COUNTERS,
+  ENOMEM,
   H_CPUS,
   H_STOP,
   MM_RSS,
   MM_TABLES,
   RSS_ANON,
   STOP_NO,
+  cpuArea,
 } from '../kernel/abi.ts';
 import {
   CALL_BARRIER,
@@ -59,9 +61,6 @@ const SPINS = 64;
 const PARK_MS = 1;
 /** Each CPU counts resident pages on a cache line of its own. */
 const RSS_LINE_WORDS = 16;
-
-const ENOMEM = 12;
-const ESRCH = 3;
 
 /** Words per process in `ReplayPlan.spaces`: its tables, or -1 where there is no such process, and its mapped anonymous pages. */
 export const SPACE_WORDS = 2;

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from '../kernel/abi.ts';
 import {
   ADDRESS_SPACE_BYTES,
   ADVICE_NUMBERS,
@@ -20,12 +21,11 @@ import type { Operation, OperationList } from './operation.ts';
 import { quote, TraceError } from './traceError.ts';
 
 /** Highest CPU number that an `N:` prefix may name. */
-export const SCRIPT_MAX_CPU = 1023;
+const SCRIPT_MAX_CPU = 1023;
 /** Most processes that a script may have, the first one included. */
 export const SCRIPT_MAX_PROCESSES = 64;
 
 const MAX_LENGTH = 2 ** 52;
-const DEFAULT_STRIDE = 4096;
 const NUMBER = /^(?:0[xX]([0-9a-fA-F]+)|([0-9]+))([KMGT]?)$/;
 const SUFFIX: Readonly<Record<string, number>> = {
   '': 1,
@@ -246,7 +246,7 @@ function parseCall(words: Words, cpu: number, all: Processes, writer: OperationW
     case 'touch': {
       const mode = words.peek();
       if (mode === 'r' || mode === 'w') words.take();
-      const stride = words.done ? DEFAULT_STRIDE : words.length('STRIDE', usage);
+      const stride = words.done ? PAGE_BYTES : words.length('STRIDE', usage);
       if (stride === 0) words.fail('STRIDE is 0', '1 to 4096T');
       push(CALL_TOUCH, mode === 'r' ? 0 : 1, stride);
       break;
@@ -292,7 +292,7 @@ function cannot(what: string): never {
 }
 
 /** `value` bytes as a script writes it, with the largest suffix that divides it. */
-export function formatScriptNumber(value: number): string {
+function formatScriptNumber(value: number): string {
   for (const suffix of ['T', 'G', 'M', 'K']) {
     const unit = SUFFIX[suffix]!;
     if (value !== 0 && value % unit === 0) return `${value / unit}${suffix}`;

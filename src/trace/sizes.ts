@@ -1,4 +1,5 @@
 /** How large a machine must be to replay a list of operations. */
+import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, PAGE_BYTES } from '../kernel/abi.ts';
 import {
   CALL_FAULT,
   CALL_MADVISE,
@@ -6,15 +7,12 @@ import {
   CALL_MREMAP,
   CALL_TOUCH,
   FILE_RADIX,
-  MADV_POPULATE_READ,
-  MADV_POPULATE_WRITE,
   MAP_POPULATE,
   MAP_SHARED,
   OP_FIELDS,
 } from './operation.ts';
 import type { OperationList } from './operation.ts';
 
-const PAGE_BYTES = 4096;
 const TABLE_SPAN_BYTES = 2 ** 21;
 const SPANS = 2 ** 44 / TABLE_SPAN_BYTES;
 const PGD_ENTRIES = 32;
@@ -32,7 +30,7 @@ export interface ReplaySizes {
 }
 
 /** Sizes of a machine for a replay. */
-export type ReplayMachine = ReplaySizes & {
+type ReplayMachine = ReplaySizes & {
   anonVmas: number;
   anonVmaChains: number;
   addressSpaces: number;

@@ -29,7 +29,7 @@ export interface VmpteSeries {
 }
 
 /** A sample that no value within the window came near enough to. */
-export interface VmpteDisagreement {
+interface VmpteDisagreement {
   timeS: number;
   kernelKb: number;
   /** The nearest value within the window. */
@@ -48,7 +48,7 @@ export interface VmpteComparison {
   worst: VmpteDisagreement[];
 }
 
-export interface CompareOptions {
+interface CompareOptions {
   /** Samples outside are not compared. Default: the first to the last time of the series. */
   startS?: number;
   endS?: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/cli/exit.ts';
-import { formatInject, parseInject } from '../../src/cli/inject.ts';
+import { parseInject } from '../../src/cli/inject.ts';
 import { helpText, parseCommand, suggestion } from '../../src/cli/options.ts';
 import type { CommandSpec } from '../../src/cli/options.ts';
 import { commandLine, outcome } from '../../src/cli/outcome.ts';
@@ -107,7 +107,7 @@ describe('helpText', () => {
 });
 
 describe('--inject', () => {
-  it('reads every kind and writes it back', () => {
+  it('reads every kind', () => {
     const text =
       'table=100,batch=50,frame=1000,delay=200,storm=500,resched=10,stalled-readers=1,death=exit@1/5000';
     const inject = parseInject('stress', text, 4);
@@ -121,7 +121,6 @@ describe('--inject', () => {
       stalledReaders: 1,
       death: { kind: 'exit', cpu: 1, after: 5000 },
     });
-    expect(formatInject(inject)).toBe(text);
   });
 
   it.each([

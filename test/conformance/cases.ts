@@ -21,8 +21,6 @@ import {
   ENOMEM,
   ENTRY_KIND,
   ENTRY_SWAP,
-  entryNumber,
-  entryPresent,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
@@ -32,25 +30,27 @@ import {
   PGD_PAGES,
   PIN_BIAS,
   PMD_PAGES,
-  PT_DETACHED,
-  PT_FREE,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_SPECIAL,
   PTE_USER,
   PTE_WRITE,
+  PT_DETACHED,
+  PT_FREE,
   PUD_PAGES,
+  SIGBUS,
   TASK_END,
   UFFD_MARKER,
   UFFD_REGISTER_WP,
   UFFD_WRITEPROTECT_WP,
   ZERO_FRAME,
+  entryNumber,
+  entryPresent,
 } from '../../src/kernel/abi.ts';
 import { expect } from 'vitest';
 import * as layout from '../../src/kernel/abi.ts';
 import { FILE, POPULATE, READ, REPLACE, SHARED, WRITE, type MachineHere } from './machineHere.ts';
 
-const SIGBUS = 7;
 /** A PMD-aligned page with room around it. */
 const A = 4 * PUD_PAGES + 8 * PMD_PAGES;
 /** Another one, under another PMD table. */

@@ -9,6 +9,7 @@ import {
   COUNTER_TABLES_FREED_SINGLY,
   COUNTER_TABLES_RECLAIMED_FAST,
   COUNTER_TABLES_RECLAIMED_SLOW,
+  PAGE_BYTES,
   PMD_PAGES,
   PT_DETACHED,
   PT_FREE,
@@ -22,7 +23,6 @@ import { DIST } from '../../src/machine/kernel.ts';
 import { boot } from '../../src/boot/boot.ts';
 import type { AddressSpace, Machine } from '../../src/machine/machine.ts';
 import { EXECUTIONS, type MachineOptions } from '../../src/machine/options.ts';
-import { PAGE_BYTES } from '../../src/machine/syscalls.ts';
 import { INSIDE, LEAVE, type Stay } from './guest.ts';
 
 const GUEST = new URL('test/conformance/guest.js', DIST);

@@ -22,7 +22,7 @@ import {
   type MachineOptions,
   type ResolvedOptions,
 } from '../../src/machine/options.ts';
-import { PageCalls } from '../../src/machine/pageCalls.ts';
+import { PageCalls } from '../../src/machine/syscalls.ts';
 import { readViolations, type Violation } from '../../src/machine/violations.ts';
 
 /** Everything that the kernel exports; arguments and results are words. */

@@ -9,10 +9,11 @@ import {
   PGD_PAGES,
   PMD_PAGES,
   PUD_PAGES,
+  xorshift,
 } from '../../src/kernel/abi.ts';
 import type { MachineHere } from './machineHere.ts';
 
-/** Numbers in [0, below) from a 32-bit state (xorshift). */
+/** Numbers in [0, below) from a 32-bit state (xorshift.ts). */
 export class Random {
   #state: number;
 
@@ -21,11 +22,7 @@ export class Random {
   }
 
   below(limit: number): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x >>> 0;
+    this.#state = xorshift(this.#state);
     return Math.floor((this.#state / 2 ** 32) * limit);
   }
 

@@ -22,6 +22,7 @@ import {
   PTE_UFFD_WP,
   PTE_WRITE,
   PUD_PAGES,
+  SIGBUS,
   UFFD_COPY_WP,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
@@ -35,7 +36,6 @@ import * as layout from '../../src/kernel/abi.ts';
 import { freesWhole, type Case } from './cases.ts';
 import { FILE, READ, SHARED, type MachineHere } from './machineHere.ts';
 
-const SIGBUS = 7;
 const A = 4 * PUD_PAGES + 8 * PMD_PAGES;
 const B = 6 * PUD_PAGES + 32 * PMD_PAGES;
 

@@ -5,6 +5,7 @@
  * 512 GiB), so that its operations meet: mappings adjoin, split and merge, tables are shared by
  * neighbours, advice covers parts, holes and several mappings. Some operations are wrong on purpose.
  */
+import { PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { generateDense } from './generateDense.ts';
 import { generateFork } from './generateFork.ts';
 import { generateHuge } from './generateHuge.ts';
@@ -29,7 +30,6 @@ export const PROFILES: readonly Profile[] = [
   'mthp',
 ];
 
-const PAGE = 4096;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const TABLE = 2 * MIB;
@@ -129,12 +129,12 @@ class ScriptWriter {
   private length(): number {
     const { random } = this;
     return random.weighted<() => number>([
-      [20, () => PAGE * (1 + random.below(16))],
+      [20, () => PAGE_BYTES * (1 + random.below(16))],
       [20, () => 64 * 1024 * (1 + random.below(32))],
       [25, () => TABLE * (1 + random.below(4))],
       [15, () => MIB * (1 + random.below(6))],
-      [6, () => TABLE - PAGE],
-      [6, () => TABLE + PAGE],
+      [6, () => TABLE - PAGE_BYTES],
+      [6, () => TABLE + PAGE_BYTES],
       [3, () => GIB],
       [1, () => GIB * (1 + random.below(3)) + TABLE * random.below(8)],
       [1, () => 512 * GIB],
@@ -149,12 +149,12 @@ class ScriptWriter {
       [30, TABLE],
       [25, MIB],
       [20, 64 * 1024],
-      [20, PAGE],
+      [20, PAGE_BYTES],
       [5, GIB],
     ]);
     const at = start + random.below(Math.ceil((end - start) / unit)) * unit;
     const address = unit === GIB ? at - (at % GIB) : at;
-    return random.chance(0.05) && address >= PAGE ? address - PAGE : address;
+    return random.chance(0.05) && address >= PAGE_BYTES ? address - PAGE_BYTES : address;
   }
 
   /** A range to operate on: mostly something mapped, a part of it, a bit more, or around a boundary. */
@@ -180,9 +180,9 @@ class ScriptWriter {
 
   private partOf({ start, end }: Range): Range {
     const { random } = this;
-    const unit = random.pick([PAGE, 64 * 1024, MIB, TABLE]);
+    const unit = random.pick([PAGE_BYTES, 64 * 1024, MIB, TABLE]);
     const units = Math.max(1, Math.ceil((end - start) / unit));
-    const from = Math.min(start + random.below(Math.min(units, 2048)) * unit, end - PAGE);
+    const from = Math.min(start + random.below(Math.min(units, 2048)) * unit, end - PAGE_BYTES);
     const size = (1 + random.below(Math.min(units, 64))) * unit;
     const to = random.chance(0.3) ? end : from + size;
     return { start: from, end: random.chance(0.9) ? Math.min(to, end) : to };
@@ -210,8 +210,8 @@ class ScriptWriter {
   }
 
   private clip({ start, end }: Range): Range {
-    const from = Math.min(Math.max(0, start), TOP - PAGE);
-    return { start: from, end: Math.min(TOP, Math.max(end, from + PAGE)) };
+    const from = Math.min(Math.max(0, start), TOP - PAGE_BYTES);
+    return { start: from, end: Math.min(TOP, Math.max(end, from + PAGE_BYTES)) };
   }
 
   /** Now and then an argument that a kernel has to refuse or to round. */
@@ -221,10 +221,10 @@ class ScriptWriter {
     const length = range.end - range.start;
     if (!random.chance(0.05)) return { address, length };
     return random.pick([
-      { address: address + 1 + random.below(PAGE - 1), length },
+      { address: address + 1 + random.below(PAGE_BYTES - 1), length },
       { address, length: 0 },
-      { address, length: length - random.below(PAGE) },
-      { address, length: 1 + random.below(PAGE) },
+      { address, length: length - random.below(PAGE_BYTES) },
+      { address, length: 1 + random.below(PAGE_BYTES) },
       { address: address + 512, length: 0 },
     ]);
   }
@@ -263,7 +263,7 @@ class ScriptWriter {
     const populate =
       random.chance(0.1) &&
       range.end - range.start <= 8 * MIB &&
-      this.spend((range.end - range.start) / PAGE);
+      this.spend((range.end - range.start) / PAGE_BYTES);
     const { address, length: bytes } = this.spoil(range);
     this.emit(
       'mmap',
@@ -304,7 +304,7 @@ class ScriptWriter {
     const { start, end } = this.range();
     const length = end - start;
     let stride = random.weighted([
-      [40, PAGE],
+      [40, PAGE_BYTES],
       [15, 64 * 1024],
       [10, 0x5000],
       [15, 256 * 1024],
@@ -314,7 +314,7 @@ class ScriptWriter {
     while (length / stride > 2048) stride *= 8;
     const pages = Math.ceil(length / stride);
     if (!this.spend(pages)) return this.advise('dontneed');
-    const offset = random.chance(0.05) ? random.below(PAGE) : 0;
+    const offset = random.chance(0.05) ? random.below(PAGE_BYTES) : 0;
     const found = this.mapped.find((one) => one.start <= start && start < one.end);
     if (found?.protection === 'none' && random.chance(0.8)) return this.mprotect(found);
     const write = random.chance(found?.protection === 'r' ? 0.15 : 0.75);
@@ -322,8 +322,8 @@ class ScriptWriter {
       'touch',
       start + offset,
       length - offset,
-      write && stride === PAGE && random.chance(0.5) ? '' : write ? 'w' : 'r',
-      stride === PAGE ? '' : stride,
+      write && stride === PAGE_BYTES && random.chance(0.5) ? '' : write ? 'w' : 'r',
+      stride === PAGE_BYTES ? '' : stride,
     );
   }
 
@@ -332,7 +332,7 @@ class ScriptWriter {
     const populates = advice.startsWith('populate');
     if (populates) {
       range.end = Math.min(range.end, range.start + 6 * MIB);
-      if (!this.spend((range.end - range.start) / PAGE)) return this.advise('dontneed');
+      if (!this.spend((range.end - range.start) / PAGE_BYTES)) return this.advise('dontneed');
     }
     const { address, length } = this.spoil(range);
     this.emit('madvise', address, length, advice);
@@ -386,7 +386,7 @@ class ScriptWriter {
     let newLength = random.weighted<() => number>([
       [60, () => length],
       [15, () => length + this.length()],
-      [12, () => Math.max(PAGE, length - this.length())],
+      [12, () => Math.max(PAGE_BYTES, length - this.length())],
       [8, () => this.length()],
       [1, () => 0],
     ])();

@@ -3,11 +3,11 @@
  * that begin and end on the grid. Neighbours split and merge all the time, moves go onto, over and beside other mappings,
  * shrinks cut off holes, shared memory is duplicated and outgrown, ranges reach the end of the address space.
  */
+import { PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { formatNumber } from './generate.ts';
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';
 
-const PAGE = 4096;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const END = 2 ** 44;
@@ -18,7 +18,7 @@ const PAGES_IN_ALL = 12_000;
 
 /** Sizes of a grid's cells, with the boundaries that its middle lies on. */
 const GRIDS: readonly (readonly [weight: number, cell: number, boundary: number])[] = [
-  [20, PAGE, 2 * MIB],
+  [20, PAGE_BYTES, 2 * MIB],
   [10, 64 * 1024, 2 * MIB],
   [25, 512 * 1024, GIB],
   [20, 2 * MIB, GIB],
@@ -47,7 +47,7 @@ function createGrid(random: Random, cell: number, boundary: number): Grid {
     boundary * (1 + random.below(Math.min(boundary < GIB ? 4096 : 1000, END / boundary - 1)));
   const before = cell * random.below(cells + 1);
   // Off the table's grid, so that moves do not fit.
-  const shift = cell < 512 * MIB && random.chance(0.2) ? PAGE * (1 + random.below(511)) : 0;
+  const shift = cell < 512 * MIB && random.chance(0.2) ? PAGE_BYTES * (1 + random.below(511)) : 0;
   const place = random.chance(0.06) ? END : Math.max(0, middle - before + shift);
   const start = Math.min(place, END - cell * cells);
   return { start, cell, cells, mapped: Array.from({ length: cells }, () => false) };
@@ -135,13 +135,13 @@ class DenseWriter {
   /** The range with an end that is off the grid. */
   #frayed({ address, length }: Range): Range {
     return this.#random.pick<() => Range>([
-      () => ({ address: address + PAGE, length }),
-      () => ({ address: Math.max(0, address - PAGE), length }),
-      () => ({ address, length: length + PAGE }),
-      () => ({ address, length: Math.max(PAGE, length - PAGE) }),
-      () => ({ address: address + PAGE, length: Math.max(PAGE, length - PAGE) }),
-      () => ({ address, length: length - this.#random.below(PAGE) }),
-      () => ({ address, length: PAGE * (1 + this.#random.below(512)) }),
+      () => ({ address: address + PAGE_BYTES, length }),
+      () => ({ address: Math.max(0, address - PAGE_BYTES), length }),
+      () => ({ address, length: length + PAGE_BYTES }),
+      () => ({ address, length: Math.max(PAGE_BYTES, length - PAGE_BYTES) }),
+      () => ({ address: address + PAGE_BYTES, length: Math.max(PAGE_BYTES, length - PAGE_BYTES) }),
+      () => ({ address, length: length - this.#random.below(PAGE_BYTES) }),
+      () => ({ address, length: PAGE_BYTES * (1 + this.#random.below(512)) }),
       () => ({ address, length: 0 }),
     ])();
   }
@@ -162,7 +162,7 @@ class DenseWriter {
       [5, 'r'],
       [2, 'none'],
     ]);
-    const populate = random.chance(0.3) && this.#mayTouch(length / PAGE) ? 'populate' : '';
+    const populate = random.chance(0.3) && this.#mayTouch(length / PAGE_BYTES) ? 'populate' : '';
     this.#emit(
       'mmap',
       address,
@@ -183,15 +183,15 @@ class DenseWriter {
   #touch(): void {
     const random = this.#random;
     const { address, length } = this.#range(12, true);
-    const strides = [PAGE, 3 * PAGE, 64 * 1024, 2 * MIB, GIB, 512 * GIB, length];
+    const strides = [PAGE_BYTES, 3 * PAGE_BYTES, 64 * 1024, 2 * MIB, GIB, 512 * GIB, length];
     const fitting = strides.filter((stride) => length / stride <= PAGES_AT_ONCE);
-    const stride = random.pick(fitting.length > 0 ? fitting : [length]) || PAGE;
+    const stride = random.pick(fitting.length > 0 ? fitting : [length]) || PAGE_BYTES;
     if (!this.#mayTouch(Math.ceil(length / stride))) return this.#munmap();
     const kind = random.weighted([
       [3, 'w'],
       [2, 'r'],
     ]);
-    this.#emit('touch', address, length, kind, stride === PAGE ? '' : stride);
+    this.#emit('touch', address, length, kind, stride === PAGE_BYTES ? '' : stride);
   }
 
   #madvise(): void {
@@ -205,7 +205,7 @@ class DenseWriter {
       [4, 'populate_read'],
       [4, 'populate_write'],
     ]);
-    if (advice.startsWith('populate') && !this.#mayTouch(length / PAGE)) advice = 'dontneed';
+    if (advice.startsWith('populate') && !this.#mayTouch(length / PAGE_BYTES)) advice = 'dontneed';
     this.#emit('madvise', address, length, advice);
   }
 
@@ -232,8 +232,8 @@ class DenseWriter {
       [10, () => source.length],
       [5, () => target.length],
       [3, () => source.length + target.length],
-      [3, () => Math.max(PAGE, source.length - target.length)],
-      [2, () => PAGE],
+      [3, () => Math.max(PAGE_BYTES, source.length - target.length)],
+      [2, () => PAGE_BYTES],
     ])();
     const length = random.chance(0.08) ? 0 : source.length;
     const to = Math.min(END, target.address);

@@ -5,11 +5,11 @@
  * Left out: free, cold and pageout. Linux splits a folio of which they name a part, and puts the zero page where a page of it was never written to; which
  * pages those are only their content tells, and the machine's frames have none.
  */
+import { PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { formatNumber } from './generate.ts';
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';
 
-const PAGE = 4096;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const SPAN = 2 * MIB;
@@ -38,7 +38,7 @@ class HugeWriter {
     this.#arenas = Array.from({ length: random.pick([1, 1, 2]) }, () => {
       const spans = 3 + random.below(6);
       const middle = GIB * (1 + random.below(8));
-      const shift = random.chance(0.15) ? PAGE * (1 + random.below(511)) : 0;
+      const shift = random.chance(0.15) ? PAGE_BYTES * (1 + random.below(511)) : 0;
       const address = middle - SPAN * random.below(spans + 1) + shift;
       return { address, length: spans * SPAN };
     });
@@ -82,9 +82,9 @@ class HugeWriter {
     return random.weighted<number>([
       [60, 0],
       [15, MIB],
-      [10, PAGE * random.below(512)],
-      [8, PAGE],
-      [7, SPAN - PAGE],
+      [10, PAGE_BYTES * random.below(512)],
+      [8, PAGE_BYTES],
+      [7, SPAN - PAGE_BYTES],
     ]);
   }
 
@@ -95,7 +95,7 @@ class HugeWriter {
     const first = arena.address + random.below(arena.length / SPAN) * SPAN;
     const spans = 1 + random.below(3);
     const address = first + this.#offset();
-    const length = Math.max(PAGE, spans * SPAN - (address - first) - this.#offset());
+    const length = Math.max(PAGE_BYTES, spans * SPAN - (address - first) - this.#offset());
     return { address, length };
   }
 
@@ -108,11 +108,11 @@ class HugeWriter {
     const end = address + length;
     const from = Math.min(
       address + random.below(Math.ceil(length / SPAN)) * SPAN + this.#offset(),
-      end - PAGE,
+      end - PAGE_BYTES,
     );
     const to = Math.min(end, from - (from % SPAN) + SPAN * (1 + random.below(2)));
     const back = random.chance(0.3) ? this.#offset() : 0;
-    return { address: from, length: Math.max(PAGE, to - from - back) };
+    return { address: from, length: Math.max(PAGE_BYTES, to - from - back) };
   }
 
   #map(): void {
@@ -162,7 +162,7 @@ class HugeWriter {
     const random = this.#random;
     const { address, length } = this.#used();
     const stride = random.weighted([
-      [25, PAGE],
+      [25, PAGE_BYTES],
       [25, 64 * 1024],
       [25, MIB],
       [25, SPAN],
@@ -170,13 +170,13 @@ class HugeWriter {
     const bytes = Math.min(length, stride * PAGES_AT_ONCE);
     if (!this.#spend(Math.ceil(bytes / stride))) return;
     const write = random.chance(0.7) ? 'w' : 'r';
-    this.#emit('touch', address, bytes, write, stride === PAGE ? '' : stride);
+    this.#emit('touch', address, bytes, write, stride === PAGE_BYTES ? '' : stride);
   }
 
   #populate(): void {
     const { address, length } = this.#used();
     const bytes = Math.min(length, SPAN);
-    if (!this.#spend(bytes / PAGE)) return;
+    if (!this.#spend(bytes / PAGE_BYTES)) return;
     const advice = this.#random.chance(0.5) ? 'populate_read' : 'populate_write';
     this.#emit('madvise', address, bytes, advice);
   }
@@ -213,7 +213,7 @@ class HugeWriter {
     const length = random.weighted([
       [80, from.length],
       [10, from.length + SPAN],
-      [10, Math.max(PAGE, from.length - MIB)],
+      [10, Math.max(PAGE_BYTES, from.length - MIB)],
     ]);
     this.#emit('mremap', from.address, from.length, target, length === from.length ? '' : length);
     this.#forget(from);

@@ -11,7 +11,11 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { MADV_DONTNEED, UFFD_FEATURE_SIGBUS } from '../../src/kernel/abi.ts';
+import {
+  MADV_DONTNEED,
+  UFFD_FEATURE_SIGBUS,
+  UFFD_FEATURE_WP_UNPOPULATED,
+} from '../../src/kernel/abi.ts';
 import { MachineHere } from '../conformance/machineHere.ts';
 import { createRandom } from './random.ts';
 
@@ -22,10 +26,12 @@ const FIRST = Number(process.env['PTLAB_SEED'] ?? 1);
 const TIMEOUT_MS = 120_000;
 /** Of the scripts, those that also run as if the kernel had no zero page. */
 const EMULATED_SHARE = 1 / 3;
-/** Linux's bits: WP_UNPOPULATED comes with half of the scripts. */
-const WP_UNPOPULATED = 1 << 13;
-/** What scripts use, asked for or not: PAGEFAULT_FLAG_WP, MISSING_SHMEM, SIGBUS, WP_HUGETLBFS_SHMEM, WP_UNPOPULATED, MOVE. */
-const FEATURES = (1 << 0) | (1 << 5) | (1 << 7) | (1 << 12) | WP_UNPOPULATED | (1 << 16);
+/**
+ * What scripts use, asked for or not, by Linux's bits: PAGEFAULT_FLAG_WP, MISSING_SHMEM, SIGBUS, WP_HUGETLBFS_SHMEM,
+ * WP_UNPOPULATED (which comes with half of the scripts), MOVE.
+ */
+const FEATURES =
+  (1 << 0) | (1 << 5) | (1 << 7) | (1 << 12) | UFFD_FEATURE_WP_UNPOPULATED | (1 << 16);
 /** Two mappings' worth of spans, and a place for mremap to move to. */
 const PLACES = [0, 512, 2048, 2560, 6144];
 
@@ -39,7 +45,7 @@ interface Script {
 
 function generate(seed: number): Script {
   const random = createRandom(seed);
-  const features = UFFD_FEATURE_SIGBUS | (seed % 2 === 0 ? WP_UNPOPULATED : 0);
+  const features = UFFD_FEATURE_SIGBUS | (seed % 2 === 0 ? UFFD_FEATURE_WP_UNPOPULATED : 0);
   const place = (): number => random.pick(PLACES) + random.pick([0, 0, 0, 1, 2, 5, 508, 511]);
   const pages = (): number => random.pick([1, 1, 2, 3, 4, 8, 16, 512]);
   const makers: (() => Line)[] = [

@@ -1,12 +1,9 @@
+import { EFAULT, EINVAL, ENOMEM, PAGE_BYTES as K } from '../../src/kernel/abi.ts';
 import { describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/machine/kernel.ts';
 import { SystemCalls } from '../../src/machine/syscalls.ts';
 
-const EINVAL = 22;
-const ENOMEM = 12;
-const EFAULT = 14;
-const T = 2 ** 44 - 4096;
-const K = 4096;
+const T = 2 ** 44 - K;
 const MM = 77;
 
 const MARKS = [

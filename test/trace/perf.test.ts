@@ -1,3 +1,4 @@
+import { MADV_DONTNEED } from '../../src/kernel/abi.ts';
 import { describe, expect, test } from 'vitest';
 
 import * as op from '../../src/trace/operation.ts';
@@ -127,7 +128,7 @@ describe('calls', () => {
       '0 madvise 20000000 2000',
       '0 mprotect 20000000 1000',
     ]);
-    expect(op.readOperation(trace.operations, 2).arg2).toBe(op.MADV_DONTNEED);
+    expect(op.readOperation(trace.operations, 2).arg2).toBe(MADV_DONTNEED);
     expect(op.readOperation(trace.operations, 3).arg2).toBe(op.PROT_READ);
   });
 

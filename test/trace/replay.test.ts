@@ -1,3 +1,4 @@
+import { MADV_DONTNEED, PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { describe, expect, it } from 'vitest';
 import { boot } from '../../src/boot/boot.ts';
 import {
@@ -9,7 +10,6 @@ import {
   CALL_MREMAP,
   CALL_MUNMAP,
   CALL_TOUCH,
-  MADV_DONTNEED,
   MAP_REPLACE,
   operationList,
 } from '../../src/trace/operation.ts';
@@ -21,7 +21,6 @@ import { parseScript } from '../../src/trace/script.ts';
 import { replaySizes } from '../../src/trace/sizes.ts';
 
 const MIB = 2 ** 20;
-const PAGE = 4096;
 const CPUS = 4;
 
 const SPAN = 2 * MIB;
@@ -51,21 +50,21 @@ function meeting(seed: number, count: number): Item[] {
   const items: Item[] = [
     { call: CALL_MMAP, address: 0, length: 32 * MIB, arg2: 3 },
     // Keeps the upper tables, whoever makes and empties the others first.
-    { call: CALL_MMAP, address: 512 * MIB, length: PAGE, arg2: 3 },
-    { call: CALL_TOUCH, address: 512 * MIB, length: PAGE, arg2: 1, arg3: PAGE },
+    { call: CALL_MMAP, address: 512 * MIB, length: PAGE_BYTES, arg2: 3 },
+    { call: CALL_TOUCH, address: 512 * MIB, length: PAGE_BYTES, arg2: 1, arg3: PAGE_BYTES },
     { call: CALL_BARRIER },
   ];
   while (items.length < count) {
     if (items.length % 100 === 0) items.push({ call: CALL_BARRIER, cpu: random(CPUS) });
     const cpu = random(CPUS);
-    const page = random(32 * 256) * PAGE;
-    const pages = Math.min(32 * MIB - page, (1 + random(1024)) * PAGE);
+    const page = random(32 * 256) * PAGE_BYTES;
+    const pages = Math.min(32 * MIB - page, (1 + random(1024)) * PAGE_BYTES);
     const address = random(15) * SPAN;
     const length = (1 + random(2)) * SPAN;
     const call = CALLS[random(CALLS.length)]!;
     const small = { call, cpu, address: page, length: pages };
     const whole = { call, cpu, address, length };
-    if (call === CALL_TOUCH) items.push({ ...small, arg2: random(2), arg3: PAGE });
+    if (call === CALL_TOUCH) items.push({ ...small, arg2: random(2), arg3: PAGE_BYTES });
     else if (call === CALL_FAULT) items.push({ ...small, length: 0, arg2: 1 });
     else if (call === CALL_MADVISE) items.push({ ...small, arg2: MADV_DONTNEED });
     else if (call === CALL_MMAP) items.push({ ...whole, arg2: 3, arg3: MAP_REPLACE });
@@ -146,13 +145,13 @@ describe('replay', () => {
 
   it('refuses a list with more CPUs than the machine', async () => {
     await using machine = await boot({ cpus: 1 });
-    const list = operationList([{ call: CALL_MUNMAP, cpu: 2, length: PAGE }]);
+    const list = operationList([{ call: CALL_MUNMAP, cpu: 2, length: PAGE_BYTES }]);
     await expect(replay(machine, list)).rejects.toThrow('list names 3 CPUs; allowed: at most 1');
   });
 
   it('writes an operation as one line of JSON', async () => {
     const list = operationList([
-      { call: CALL_TOUCH, length: PAGE, arg2: 1, arg3: PAGE, timeS: 1.5 },
+      { call: CALL_TOUCH, length: PAGE_BYTES, arg2: 1, arg3: PAGE_BYTES, timeS: 1.5 },
     ]);
     const result = await run(list, 1);
     expect(eachLine(list, result, 0, 7, false)).toBe(
@@ -192,10 +191,10 @@ describe('replaySizes', () => {
       operationList([
         { call: CALL_MMAP, address: 0, length: 2 ** 40, arg2: 3 },
         { call: CALL_TOUCH, address: 0, length: 2 ** 40, arg2: 1, arg3: 2 * MIB },
-        { call: CALL_TOUCH, address: 0, length: 4 * MIB, arg2: 1, arg3: PAGE },
-        { call: CALL_MMAP, address: 0, length: PAGE, arg2: 1, arg4: 3 },
-        { call: CALL_MMAP, address: PAGE, length: PAGE, arg2: 1, arg4: 3 + 65_536 },
-        { call: CALL_MMAP, address: 0, length: PAGE, arg2: 1, arg3: 1 },
+        { call: CALL_TOUCH, address: 0, length: 4 * MIB, arg2: 1, arg3: PAGE_BYTES },
+        { call: CALL_MMAP, address: 0, length: PAGE_BYTES, arg2: 1, arg4: 3 },
+        { call: CALL_MMAP, address: PAGE_BYTES, length: PAGE_BYTES, arg2: 1, arg4: 3 + 65_536 },
+        { call: CALL_MMAP, address: 0, length: PAGE_BYTES, arg2: 1, arg3: 1 },
       ]),
     );
     expect(sizes.tables).toBeGreaterThanOrEqual(524_288 + 1024 + 2);

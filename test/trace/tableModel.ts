@@ -1,3 +1,4 @@
+import { MADV_DONTNEED, PAGE_BYTES } from '../../src/kernel/abi.ts';
 import {
   CALL_BRK,
   CALL_FAULT,
@@ -6,14 +7,12 @@ import {
   CALL_MPROTECT,
   CALL_MUNMAP,
   CALL_NAMES,
-  MADV_DONTNEED,
   MAP_POPULATE,
   readOperation,
 } from '../../src/trace/operation.ts';
 import type { OperationList } from '../../src/trace/operation.ts';
 import type { VmpteSeries } from '../../src/trace/vmpte.ts';
 
-const PAGE = 4096;
 const TABLE_SPANS = [2 ** 21, 2 ** 30, 2 ** 39];
 const PTE_SPAN = 2 ** 21;
 const KB_PER_TABLE = 4;
@@ -86,14 +85,14 @@ export class TableModel {
   }
 
   map(start: number, length: number, kind: string): void {
-    const end = start + Math.ceil(length / PAGE) * PAGE;
+    const end = start + Math.ceil(length / PAGE_BYTES) * PAGE_BYTES;
     this.unmap(start, length);
     this.#areas.push({ start, end, kind });
     this.#merge();
   }
 
   unmap(start: number, length: number): void {
-    const end = start + Math.ceil(length / PAGE) * PAGE;
+    const end = start + Math.ceil(length / PAGE_BYTES) * PAGE_BYTES;
     if (!this.#mapped(start, end)) return;
     this.#cut(start, end, () => null);
     TABLE_SPANS.forEach((span, level) => {
@@ -105,8 +104,8 @@ export class TableModel {
 
   fault(address: number): void {
     if (!this.#mapped(address, address + 1)) {
-      const page = Math.floor(address / PAGE) * PAGE;
-      this.#areas.push({ start: page, end: page + PAGE, kind: 'unseen' });
+      const page = Math.floor(address / PAGE_BYTES) * PAGE_BYTES;
+      this.#areas.push({ start: page, end: page + PAGE_BYTES, kind: 'unseen' });
       this.#merge();
     }
     TABLE_SPANS.forEach((span, level) => this.#tables[level]!.add(Math.floor(address / span)));
@@ -125,7 +124,7 @@ export class TableModel {
   }
 
   protect(start: number, length: number, protection: number): void {
-    const end = start + Math.ceil(length / PAGE) * PAGE;
+    const end = start + Math.ceil(length / PAGE_BYTES) * PAGE_BYTES;
     this.#cut(start, end, (kind) => `${kind.split(' ')[0]} ${protection}`);
   }
 
@@ -148,7 +147,7 @@ export class TableModel {
     } else if (call === CALL_MMAP) {
       this.map(address, length, `${arg4 === 0 ? 'anonymous' : `file${this.#mappings++}`} ${arg2}`);
       const populated = arg3 & MAP_POPULATE ? length : 0;
-      for (let at = 0; at < populated; at += PAGE) this.fault(address + at);
+      for (let at = 0; at < populated; at += PAGE_BYTES) this.fault(address + at);
     } else throw new Error(`the model has no ${CALL_NAMES[call]}`);
   }
 }

@@ -7,7 +7,7 @@ import * as layout from '../../src/kernel/word/layout.ts';
 import * as order from '../../src/kernel/observe/lockOrder.ts';
 import * as lockStat from '../../src/kernel/observe/lockStat.ts';
 import { beginOperation, endOperation } from '../../src/kernel/observe/operation.ts';
-import { OP_TOUCH } from '../../src/kernel/observe/report.ts';
+import { OPERATIONS } from '../../src/machine/syscalls.ts';
 import { spinLock, spinTrylock, spinUnlock } from '../../src/kernel/lock/lock.ts';
 import {
   rwsemDowngrade,
@@ -97,7 +97,7 @@ describe('who waited for whom', () => {
   test('waits of an operation are counted at its end, or when its log is full', () => {
     const logged = (): number => readContention(words)!.matrix[0]!.forCpus[1]!.waits;
     as(0, () => {
-      beginOperation(OP_TOUCH, 0, 0);
+      beginOperation(OPERATIONS.touch, 0, 0);
       for (let wait = 1; wait <= layout.WAITS_LOGGED; wait++) {
         lockWaited(A, order.LC_FRAMES, A + layout.LOCK_LAST, 10, 2);
         expect(logged()).toBe(0);

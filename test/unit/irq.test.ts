@@ -18,7 +18,8 @@ import {
 import * as layout from '../../src/kernel/word/layout.ts';
 import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../src/kernel/rcu/rcu.ts';
 import { beginOperation } from '../../src/kernel/observe/operation.ts';
-import { EVENT_BEGIN, OP_MADVISE, OP_WALK, violation } from '../../src/kernel/observe/report.ts';
+import { EVENT_BEGIN, violation } from '../../src/kernel/observe/report.ts';
+import { OPERATIONS } from '../../src/machine/syscalls.ts';
 import { COUNTER_INTERRUPTS_HANDLED, counterValue } from '../../src/kernel/observe/stats.ts';
 import { peek } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
@@ -63,7 +64,7 @@ describe('interrupts', () => {
 
   test('a CPU that never polls is named', () => {
     as(1, () => {
-      beginOperation(OP_WALK, 0, 0);
+      beginOperation(OPERATIONS.walk, 0, 0);
       irqDisable();
     });
     const sequence = sendInterrupt(1, IPI_SYNC);
@@ -75,7 +76,7 @@ describe('interrupts', () => {
         oracle: ORACLE_NO_PROGRESS,
         a: layout.cpuArea(1) + layout.C_IPI_ACK,
         b: 1,
-        c: OP_WALK,
+        c: OPERATIONS.walk,
       },
     ]);
   });
@@ -133,12 +134,12 @@ describe('interrupts', () => {
 describe('reports', () => {
   test('a violation is recorded with its operation and stops the run', () => {
     floorHere({ cpus: 1 });
-    beginOperation(OP_MADVISE, 17, 18);
+    beginOperation(OPERATIONS.madvise, 17, 18);
     violation(3, 4, 5, 6);
     const record = layout.cpuArea(0) + layout.C_VIOLATION;
     expect([0, 4, 8, 12, 16, 20, 24].map((offset) => peek(record + offset))).toEqual([
       3,
-      OP_MADVISE,
+      OPERATIONS.madvise,
       17,
       18,
       4,
@@ -159,13 +160,13 @@ describe('reports', () => {
   test('a ring keeps the newest events', () => {
     floorHere({ cpus: 2, ringEvents: 4 });
     as(1, () => {
-      for (let i = 0; i < 6; i++) beginOperation(OP_WALK, i << 12, i);
+      for (let i = 0; i < 6; i++) beginOperation(OPERATIONS.walk, i << 12, i);
     });
     expect(cpuWord(1, layout.C_RING_NEXT)).toBe(6);
     const ring = FREE + 0x80000 + (4 << layout.EVENT_SHIFT);
     const event = (i: number) => [4, 8, 12].map((offset) => peek(ring + i * 16 + offset));
     expect([0, 1, 2, 3].map(event)).toEqual(
-      [4, 5, 2, 3].map((i) => [EVENT_BEGIN, (i << 12) | OP_WALK, i]),
+      [4, 5, 2, 3].map((i) => [EVENT_BEGIN, (i << 12) | OPERATIONS.walk, i]),
     );
   });
 });

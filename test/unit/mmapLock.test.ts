@@ -8,17 +8,15 @@ import * as layout from '../../src/kernel/word/layout.ts';
 import { spinLock } from '../../src/kernel/lock/lock.ts';
 import { LC_PTE } from '../../src/kernel/observe/lockOrder.ts';
 import {
-  mmapReaders,
   mmapReadLock,
   mmapReadTrylock,
   mmapReadUnlock,
   mmapWriteDowngrade,
-  mmapWriteHeld,
   mmapWriteLock,
-  mmapWriter,
   mmapWriteTrylock,
   mmapWriteUnlock,
 } from '../../src/kernel/sleep/mmapLock.ts';
+import { rwsemReaders, rwsemWriteHeld, rwsemWriter } from '../../src/kernel/sleep/rwsem.ts';
 import { rcuReadLock } from '../../src/kernel/rcu/rcu.ts';
 import { peek, poke } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
@@ -35,14 +33,14 @@ describe('mmap_lock', () => {
     mmapReadLock(MM);
     expect(as(1, () => mmapReadTrylock(MM))).toBe(true);
     expect(as(2, () => mmapWriteTrylock(MM))).toBe(false);
-    expect(mmapReaders(MM)).toBe(2);
+    expect(rwsemReaders(MM + layout.MM_LOCK)).toBe(2);
     mmapReadUnlock(MM);
     as(1, () => mmapReadUnlock(MM));
     as(2, () => {
       mmapWriteLock(MM);
-      expect(mmapWriteHeld(MM)).toBe(true);
+      expect(rwsemWriteHeld(MM + layout.MM_LOCK)).toBe(true);
     });
-    expect(mmapWriter(MM)).toBe(3);
+    expect(rwsemWriter(MM + layout.MM_LOCK)).toBe(3);
     expect(mmapReadTrylock(MM)).toBe(false);
     expect(mmapWriteTrylock(MM)).toBe(false);
     as(2, () => mmapWriteUnlock(MM));
@@ -93,10 +91,10 @@ describe('mmap_lock', () => {
     expect(mmapReadTrylock(MM)).toBe(false);
     mmapReadUnlock(MM);
     expect(waiting()).toEqual([false, true, true]);
-    expect(mmapWriter(MM)).toBe(2);
+    expect(rwsemWriter(MM + layout.MM_LOCK)).toBe(2);
     as(1, () => mmapWriteUnlock(MM));
     expect(waiting()).toEqual([false, false, false]);
-    expect(mmapReaders(MM)).toBe(2);
+    expect(rwsemReaders(MM + layout.MM_LOCK)).toBe(2);
     as(2, () => mmapReadUnlock(MM));
     as(3, () => mmapReadUnlock(MM));
     expect(peek(MM + layout.MM_LOCK)).toBe(0);

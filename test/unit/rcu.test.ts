@@ -22,7 +22,7 @@ import {
 } from '../../src/kernel/rcu/rcu.ts';
 import { RCU_TORTURE } from '../../src/kernel/rcu/rcuCallbacks.ts';
 import { beginOperation } from '../../src/kernel/observe/operation.ts';
-import { OP_WALK } from '../../src/kernel/observe/report.ts';
+import { OPERATIONS } from '../../src/machine/syscalls.ts';
 import { load, peek, store } from '../../src/kernel/word/word.ts';
 import { as, cpuWord, floorHere, FREE, takeViolations } from './floor.ts';
 
@@ -150,7 +150,7 @@ describe('grace periods', () => {
 
   test('a stall names the CPU that is missing and its operation', () => {
     as(1, () => {
-      beginOperation(OP_WALK, 0, 0);
+      beginOperation(OPERATIONS.walk, 0, 0);
       rcuReadLock();
     });
     as(2, rcuIdleEnter);
@@ -161,7 +161,7 @@ describe('grace periods', () => {
         oracle: ORACLE_NO_PROGRESS,
         a: layout.cpuArea(1) + layout.C_RCU_QS,
         b: 1,
-        c: OP_WALK,
+        c: OPERATIONS.walk,
       },
     ]);
   });

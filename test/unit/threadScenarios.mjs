@@ -3,6 +3,7 @@
  * atomic read of one word. Loops are bounded by counts; waits by the kernel's own limit, or by `until`.
  */
 import * as layout from '../../dist/src/kernel/word/layout.js';
+import { xorshift } from '../../dist/src/kernel/word/xorshift.js';
 import { RCU_TORTURE } from '../../dist/src/kernel/rcu/rcuCallbacks.js';
 
 const OBJECT_BYTES = 64;
@@ -11,12 +12,10 @@ const GIVE_UP_MS = 20_000;
 
 /** A generator of small numbers, seeded per CPU. */
 function dice(seed) {
-  let x = (seed + 1) * 0x9e3779b1;
+  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
   return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
+    state = xorshift(state);
+    return state % below;
   };
 }
 

@@ -13,6 +13,7 @@
  *
  * Source: Clements, Kaashoek, Zeldovich, RadixVM (EuroSys 2013), 5.3; sv6 bin/mapbench.cc.
  */
+import { PAGE_BYTES } from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../../machine/workload.ts';
 import {
   awaitSignal,
@@ -30,9 +31,9 @@ import {
 } from './named.ts';
 
 const LOCAL_PAGES = 1;
-const LOCAL_APART = 0x10_0000 / 4096;
+const LOCAL_APART = 0x10_0000 / PAGE_BYTES;
 const PIPELINE_PAGES = 1;
-const PIPELINE_APART = 0x1000_0000 / 4096;
+const PIPELINE_APART = 0x1000_0000 / PAGE_BYTES;
 const GLOBAL_PAGES = 16;
 
 /** Lines of signal words: a channel's, of the CPU that takes out of it, and the barrier's, of CPU 0. */

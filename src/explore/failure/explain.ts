@@ -30,7 +30,7 @@ export interface ExplainOptions {
 }
 
 /** Something that the kernel told in the course of a step. */
-export interface ExplainedEvent {
+interface ExplainedEvent {
   step: number;
   cpu: number;
   text: string;

@@ -196,7 +196,7 @@ class BoundedSearch {
 }
 
 /** What a search with at most `bound` preemptions ended with: a failing schedule, none, or not known. */
-export type FewSwitches = SwitchedSchedule | 'none' | 'unknown';
+type FewSwitches = SwitchedSchedule | 'none' | 'unknown';
 
 /** Searches for a failure that `accepts` among executions with at most `bound` preemptions. */
 export function searchFewSwitches(

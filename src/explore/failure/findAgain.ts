@@ -10,7 +10,7 @@ import { recordSchedule } from './record.ts';
 import { scheduleFile, scheduleIn, type ScheduleFile } from './scheduleFile.ts';
 import { Symbols } from './symbols.ts';
 
-export interface FindAgainOptions {
+interface FindAgainOptions {
   /** Executions. Default: 5,000. */
   maxExecutions?: number;
   /** Milliseconds. Default: 30,000. */

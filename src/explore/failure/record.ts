@@ -90,14 +90,14 @@ function activeFunctions(): string[] {
 }
 
 /** A plain access of a CPU to the word that is looked at, after its step `step`; -1: before its first. */
-export interface PlainAccess {
+interface PlainAccess {
   step: number;
   cpu: number;
   write: boolean;
   path: readonly string[];
 }
 
-export interface RecordOptions extends RunOptions {
+interface RecordOptions extends RunOptions {
   /** A word, in bytes, of which plain accesses are recorded. Default: none. */
   plainAddress?: number | null;
 }

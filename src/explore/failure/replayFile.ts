@@ -11,7 +11,7 @@ import { Recorder, type RecordedOperation } from './record.ts';
 import type { FileStep, ScheduleFile } from './scheduleFile.ts';
 
 /** A file's schedule run to its end. */
-export interface ReplayedFile {
+interface ReplayedFile {
   scenario: Scenario;
   recorder: Recorder;
   /** Null when some CPU could go on. */

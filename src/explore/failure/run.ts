@@ -22,7 +22,7 @@ export interface Switches {
 }
 
 /** How an execution is to go: so many steps of a CPU, then of the next; beyond that CPUs run one after another. */
-export interface Guide {
+interface Guide {
   segments: readonly (readonly [cpu: number, steps: number])[];
   /** Alternatives that each CPU takes at its choices, in turn; beyond that the first. */
   choices: readonly (readonly number[])[];

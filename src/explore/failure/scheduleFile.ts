@@ -15,7 +15,7 @@ import type { Schedule } from '../verdict.ts';
 import type { FailureIdentity } from './identity.ts';
 import type { Recorder } from './record.ts';
 
-export const SCHEDULE_VERSION = 1;
+const SCHEDULE_VERSION = 1;
 
 /** A step in a file. */
 export type FileStep = readonly [

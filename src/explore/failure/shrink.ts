@@ -61,7 +61,7 @@ export interface ShrinkStatistics {
 }
 
 /** A failure made small. JSON. */
-export interface ShrunkFailure {
+interface ShrunkFailure {
   request: ScenarioRequest;
   schedule: Schedule;
   identity: FailureIdentity;
@@ -87,7 +87,7 @@ function accepting(scenario: Scenario, wanted: FailureIdentity): (verdict: Verdi
 }
 
 /** The identity of a scenario's failure. */
-export function identityOf(scenario: Scenario, verdict: FailingVerdict): FailureIdentity {
+function identityOf(scenario: Scenario, verdict: FailingVerdict): FailureIdentity {
   const symbols = new Symbols(scenario);
   return identify(verdict, (address) => symbols.name(address));
 }

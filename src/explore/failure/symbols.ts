@@ -14,8 +14,7 @@ import type { Scenario } from '../scenario.ts';
 import { bareNames } from './bareNames.ts';
 
 /** What a word is, as far as its value can be told (values.ts). */
-export type WordKind =
-  'entry' | 'lock' | 'page-table-lock' | 'mmap-lock' | 'table-state' | 'number';
+type WordKind = 'entry' | 'lock' | 'page-table-lock' | 'mmap-lock' | 'table-state' | 'number';
 
 export interface Word {
   name: string;

@@ -37,7 +37,7 @@ interface Reversal {
 }
 
 /** The step that decides by coming before another, which the passing schedule has first. */
-export interface Decision {
+interface Decision {
   first: number;
   /** The other step in the failing schedule; null: it fails before that. */
   second: number | null;

@@ -96,7 +96,7 @@ export interface Followed {
 }
 
 /** What the guide leaves open. */
-export interface Open {
+interface Open {
   /** CPU that leads, and its steps once its last operation has begun. */
   cpu: number;
   lead: number;

@@ -28,7 +28,7 @@ import { writeScenario, type WrittenScenario } from './write.ts';
 export type RecordedRun = Pick<RunReport, 'options' | 'violations' | 'events'>;
 
 /** A scenario derived from a run, not yet written to a file. */
-export interface RingScenario extends WrittenScenario {
+interface RingScenario extends WrittenScenario {
   /** Of the violation that it is about: the first one in time. */
   oracle: string;
   /** CPU of the scenario that saw it. */
@@ -56,7 +56,7 @@ export function scenarioFromRing(run: RecordedRun, perCpu: number): RingScenario
   return { ...written, oracle: violation.oracle, victim, guide };
 }
 
-export interface RingSearchOptions {
+interface RingSearchOptions {
   /** Folder for the scenario's module; made when it is not there. */
   folder: string;
   /** Longest that all searches may last together, milliseconds. Default: 60,000. */
@@ -65,7 +65,7 @@ export interface RingSearchOptions {
   maxExecutions?: number;
 }
 
-export interface RingSearch {
+interface RingSearch {
   /** The scenario, as it was written and is to be opened. */
   request: ScenarioRequest;
   /** Steps to search from: where the guide led, or as much of it as the failing execution begins with. */

@@ -16,7 +16,7 @@ import { LinkError } from './program.ts';
 import type { Source } from './source.ts';
 import { SCENARIO_API } from './wordOperations.ts';
 
-export type Binding =
+type Binding =
   | { type: 'own' }
   | { type: 'import'; path: string; name: string }
   | { type: 'namespace'; path: string };

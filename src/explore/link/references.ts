@@ -8,7 +8,7 @@ import { patternNames, type Module, type Reference, type Target } from './module
 import { placeOf } from './positions.ts';
 import { LinkError } from './program.ts';
 
-export type AnyFunction = Extract<
+type AnyFunction = Extract<
   AnyNode,
   { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }
 >;
@@ -63,7 +63,7 @@ function isOnlyName(node: AnyNode, parent: AnyNode): boolean {
 }
 
 /** What the linker knows about names: see Linker. */
-export interface Resolver {
+interface Resolver {
   resolve(module: Module, name: string): Target | null;
   imported(module: Module, binding: Target): Target;
 }

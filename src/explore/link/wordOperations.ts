@@ -23,7 +23,7 @@ import {
 export const KERNEL_FOLDER = join(COMPILED, 'kernel/');
 export const WORD_MODULE = join(COMPILED, 'kernel/word/word.js');
 /** The kernel's waits: steps, as the operations of word.ts are. */
-export const WAITS_MODULE = join(COMPILED, 'kernel/cpu/await.js');
+const WAITS_MODULE = join(COMPILED, 'kernel/cpu/await.js');
 export const PRIMITIVES_MODULE = join(COMPILED, 'explore/portable/primitives.js');
 export const AWAIT_MODULE = join(COMPILED, 'explore/portable/awaitInterrupted.js');
 /** What scenarios import, and what of it those without a machine get. */

@@ -10,7 +10,7 @@ import type { HuntStrategy } from './mutant.ts';
 export const HUNT_STRATEGIES: readonly HuntStrategy[] = ['dpor', 'random', 'pct', 'urw'];
 
 /** Bounds of a hunt; `seed` is of no meaning to `dpor`. */
-export interface HuntOptions {
+interface HuntOptions {
   seed?: number;
   maxExecutions?: number;
   maxMs?: number;

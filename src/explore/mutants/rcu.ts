@@ -53,9 +53,9 @@ export const RCU_MUTANTS: readonly Mutant[] = [
     why: 'sections nest: the outer one still goes on',
     patch: {
       module: 'rcu',
-      find: 'poke(cpu + C_RCU_NESTING, nesting); } } /** Whether',
+      find: 'store(cpu + C_RCU_SECTION, 0); poke(cpu + C_RCU_NESTING, nesting);',
       replace:
-        'poke(cpu + C_RCU_NESTING, nesting); if (peek(cpu + C_RCU_QS) !== 0) reportQuiescent(); } } /** Whether',
+        'store(cpu + C_RCU_SECTION, 0); poke(cpu + C_RCU_NESTING, nesting); if (peek(cpu + C_RCU_QS) !== 0) reportQuiescent();',
     },
     scenarios: ['zapWalk'],
     findings: ['grace-period', 'expectation'],

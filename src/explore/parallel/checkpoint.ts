@@ -27,7 +27,7 @@ export class CheckpointError extends Error {
 }
 
 /** Hash of all that determines a scenario's program. */
-export function sourceHash({ source, request, about }: Scenario): string {
+function sourceHash({ source, request, about }: Scenario): string {
   const rest = JSON.stringify([about.machine, about.memoryBytes, request.machine, request.cpus]);
   return createHash('sha256').update(source).update('\0').update(rest).digest('hex');
 }

@@ -20,7 +20,7 @@ import type { Failure, TaskResult } from './task.ts';
 import type { Part, PartResult, SavedTree, TreeState, Work, WorkStatistics } from './work.ts';
 
 /** Steps for which a task explores: from 3 ms on bare words to 30 ms in the kernel. */
-export const TASK_STEPS = 1 << 13;
+const TASK_STEPS = 1 << 13;
 /** As long as there are fewer tasks than this, what is left of a task is split; from then on it remains one task. */
 const TASKS_WANTED = 24;
 

@@ -39,9 +39,9 @@ import {
 export const NONE = 0;
 export const READS = 1;
 export const WRITES = 2;
-export const ADDS = 3;
-export const ORS = 4;
-export const ANDS = 5;
+const ADDS = 3;
+const ORS = 4;
+const ANDS = 5;
 
 /** Thrown when a word had commuting steps before it was seen to be awaited. */
 export const RESTART = Symbol('restart');

@@ -10,7 +10,7 @@ import { SearchLimits, type SearchLimitOptions } from './limits.ts';
 import { DESCRIPTOR, D_CODE, CHOOSE, KIND_MASK, SLOT_VALUE } from '../operation.ts';
 import { verdictNow, type SearchResult, type SearchStatistics, type Verdict } from '../verdict.ts';
 
-export interface DepthFirstOptions extends SearchLimitOptions {
+interface DepthFirstOptions extends SearchLimitOptions {
   /** Greatest number of preemptions of an execution. Default: no bound. */
   preemptions?: number;
 }
@@ -21,7 +21,7 @@ export interface DepthFirstResult extends SearchResult {
 }
 
 /** Says which states a search need not go on from, and follows its way. */
-export interface SearchMemory {
+interface SearchMemory {
   /** Enters the present state, at which the execution is not over for a failure; false: it has been gone on from before. */
   enter(): boolean;
   /** Whether nothing more can be entered: the search stops. */

@@ -22,7 +22,7 @@ import { Experience, StepsLeft } from './pickers.ts';
 import { Random } from './random.ts';
 import { StateHash } from './stateHash.ts';
 
-export interface CountOptions {
+interface CountOptions {
   /** States after which counting gives up. Default: 1,000,000, about 100 bytes each. */
   maxStates?: number;
   /** Milliseconds after which counting, and estimating, stop. Default: 10,000 each. */
@@ -82,14 +82,14 @@ export function countInterleavings(make: ProgramMaker, options: CountOptions = {
 }
 
 /** An estimate of the number of interleavings: the mean of all samples, and the least and greatest mean of a run. */
-export interface Estimate {
+interface Estimate {
   mean: number;
   low: number;
   high: number;
   samples: number;
 }
 
-export interface EstimateOptions {
+interface EstimateOptions {
   /** Default: 1. */
   seed?: number;
   /** Default: 10 runs of 100 samples. */

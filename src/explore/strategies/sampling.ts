@@ -24,7 +24,7 @@ import {
 /** Executions that learn from each other: a range to sample begins at a multiple of it. */
 export const SAMPLE_CHUNK = 256;
 
-export interface SampleOptions extends SearchLimitOptions {
+interface SampleOptions extends SearchLimitOptions {
   strategy: SamplingStrategy;
   /** Seed, a u32. Default: 1. */
   seed?: number;

@@ -25,17 +25,17 @@ import type { SearchLimitOptions } from './limits.ts';
 import { StateHash } from './stateHash.ts';
 import type { SearchResult, SearchStatistics } from '../verdict.ts';
 
-export interface StateCacheOptions extends SearchLimitOptions {
+interface StateCacheOptions extends SearchLimitOptions {
   /** States after which the search stops, at 11 to 23 bytes each. Default: 100,000,000. */
   maxStates?: number;
 }
 
 /** `executions` are states in which an execution is over; `steps` are transitions; `blocked` those that led to a state visited before. */
-export interface StateStatistics extends SearchStatistics {
+interface StateStatistics extends SearchStatistics {
   states: number;
 }
 
-export interface StateCacheResult extends SearchResult {
+interface StateCacheResult extends SearchResult {
   statistics: StateStatistics;
   /** Bound on the probability that a state was taken for another one. */
   missProbability: number;

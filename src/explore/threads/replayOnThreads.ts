@@ -23,7 +23,7 @@ import { holds, ThreadHost, type CpuOutcome } from './threadCpu.ts';
 /** Longest that threads are waited for once they have been told to give up, milliseconds. */
 const ENDING_MS = 1000;
 
-export interface ThreadReplayOptions {
+interface ThreadReplayOptions {
   /** Longest that all of it may last, milliseconds. Default: 30,000. */
   maxMs?: number;
   /** Let plain code run at the same time on several CPUs, as real machines do (threadCpu.ts). Default: false. */

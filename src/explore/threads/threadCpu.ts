@@ -172,7 +172,7 @@ export class ThreadHost {
   }
 }
 
-export interface ThreadCpuOptions {
+interface ThreadCpuOptions {
   cpu: number;
   /** Hand the baton on before the plain code that follows an operation. */
   overlap: boolean;

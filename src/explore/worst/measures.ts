@@ -170,7 +170,7 @@ const age: Measure = {
   },
 };
 
-export type MeasureName = 'retireToFree' | 'held' | 'retries' | 'age';
+type MeasureName = 'retireToFree' | 'held' | 'retries' | 'age';
 
 /** All measures by name. */
 export const MEASURES: Readonly<Record<MeasureName, Measure> & Record<string, Measure>> = {

@@ -13,7 +13,7 @@ import {
 export const AT_START = -1;
 
 /** From the retirement of a table to its freeing. */
-export interface Retirement {
+interface Retirement {
   table: number;
   /** Step that retired it, or AT_START. */
   retired: number;
@@ -21,7 +21,7 @@ export interface Retirement {
   freed: number | null;
 }
 
-export interface GracePeriod {
+interface GracePeriod {
   /** Step that started it, or AT_START. */
   started: number;
   ended: number;

@@ -61,14 +61,14 @@ export interface WorstResult {
 }
 
 /** An order of an execution's steps with a cut: a schedule, and where its early part ends and its late part begins. */
-export interface Linearisation {
+interface Linearisation {
   schedule: Schedule;
   from: number;
   to: number;
 }
 
 /** The order that shows an extreme: what is early first, what is late last, and each part in the order in which it was executed. */
-export function linearise(
+function linearise(
   execution: Execution,
   order: StepOrder,
   { early, late }: Pick<Extreme, 'early' | 'late'>,

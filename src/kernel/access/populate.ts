@@ -135,12 +135,12 @@ export function populateMapped(mm: u32, start: u32, end: u32): void {
 }
 
 /** Whether `vma` permits a populating read (`write` 0) or write. */
-export function populatePermitted(vma: u32, write: u32): boolean {
+function populatePermitted(vma: u32, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   return write !== 0 ? (flags & VM_WRITE) !== 0 : (flags & VM_READ) !== 0;
 }
 
 /** Whether mmap's MAP_POPULATE faults the pages of `vma` in for writing. */
-export function populateWrites(vma: u32): u32 {
+function populateWrites(vma: u32): u32 {
   return (load(vma + VMA_FLAGS) & (VM_WRITE | VM_SHARED)) === VM_WRITE ? 1 : 0;
 }

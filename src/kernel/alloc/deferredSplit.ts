@@ -59,7 +59,7 @@ export function deferredUnlock(): void {
   spinUnlock(G_DEFERRED_LOCK, LC_DEFERRED_SPLIT);
 }
 
-/** Appends a folio that is in no list. Lock held. */
+/** Appends a folio that is in no list. Lock held. No pair: without the lock the length and the state are hints (unqueueDeferredSplit looks again). */
 function append(head: u32): void {
   const folio = folioOf(head);
   const last = peek(G_DEFERRED_TAIL);
@@ -73,7 +73,7 @@ function append(head: u32): void {
   count(COUNTER_DEFERRED_QUEUED);
 }
 
-/** Takes a queued folio out of the list; it is in state `next` then. Lock held. */
+/** Takes a queued folio out of the list; it is in state `next` then. Lock held. No pair, as in append. */
 function unlink(head: u32, next: u32): void {
   const folio = folioOf(head);
   const after = peek(folio + LARGE_DEFERRED_NEXT);
@@ -89,7 +89,8 @@ function unlink(head: u32, next: u32): void {
   count(COUNTER_DEFERRED_REMOVED);
 }
 
-/** Takes a folio off the queue, if it is on it, for good: it is about to be split or freed. Lock held. */
+/** Takes a folio off the queue, if it is on it, for good: it is about to be split or freed. Lock held. No pair: nobody maps it, so
+ * nobody queues it meanwhile. */
 export function deferredForget(head: u32): void {
   const folio = folioOf(head);
   if (load(folio + LARGE_DEFERRED) === QUEUED) unlink(head, NOT_QUEUED);
@@ -105,7 +106,7 @@ export function deferredSplitFolio(head: u32): void {
   const folio = folioOf(head);
   if ((load(folio + F_FLAGS) & F_PARTIALLY_MAPPED) !== 0) return;
   deferredLock();
-  // Another removal may have been faster. While the folio is isolated, whoever isolated it puts it back.
+  // Another removal may have been faster. While the folio is isolated, whoever isolated it puts it back. Pairs with the look above, of other removals.
   or(folio + F_FLAGS, F_PARTIALLY_MAPPED);
   if (load(folio + LARGE_DEFERRED) === NOT_QUEUED) append(head);
   deferredUnlock();

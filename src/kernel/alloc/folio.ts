@@ -83,7 +83,7 @@ export function folioGet(frame: u32): void {
   folioGetMany(frame, 1);
 }
 
-/** As folioGet, `n` references. */
+/** As folioGet, `n` references. No pair: the reference that the caller knows of keeps the count from zero meanwhile. */
 export function folioGetMany(frame: u32, n: u32): void {
   const head = folioHead(frame);
   const old = add(folioOf(head) + F_REF, n);
@@ -91,7 +91,10 @@ export function folioGetMany(frame: u32, n: u32): void {
     violation(ORACLE_FRAME_USE_AFTER_FREE, frame, old, load(folioOf(head) + F_FLAGS));
 }
 
-/** Takes a reference on a folio's head unless its count is zero; whether it did. */
+/**
+ * Takes a reference on a folio's head unless its count is zero; whether it did. Pairs with the subtraction of putHead (frame.ts), which then is not the
+ * last, and with the store of a new folio's first reference (prepareFrames): this CPU sees its head, flags and generation.
+ */
 export function tryGetHead(head: u32): boolean {
   const word = folioOf(head) + F_REF;
   let seen = load(word);

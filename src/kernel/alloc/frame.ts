@@ -70,7 +70,7 @@ function areaOf(order: u32): u32 {
   return G_FRAME_AREAS + (order << 3);
 }
 
-/** Puts a block on the list of its order. G_FRAME_LOCK held. */
+/** Puts a block on the list of its order. G_FRAME_LOCK held. No pair: F_BUDDY is set, cleared and looked for (giveBlock) under it. */
 function pushBlock(frame: u32, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
@@ -83,7 +83,7 @@ function pushBlock(frame: u32, order: u32): void {
   poke(area + 4, peek(area + 4) + 1);
 }
 
-/** Takes a block off the list of its order. G_FRAME_LOCK held. */
+/** Takes a block off the list of its order. G_FRAME_LOCK held. No pair, as in pushBlock. */
 function removeBlock(frame: u32, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
@@ -165,7 +165,7 @@ export function drainFrameCache(keep: u32): void {
   poke(cpu + C_PCP_COUNT, left);
 }
 
-/** Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. */
+/** Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. Published by the head's reference (prepareFrames). */
 function prepareTail(frame: u32, flags: u32): void {
   const folio = folioOf(frame);
   store(folio + F_FLAGS, F_TAIL | (flags & F_EXCLUSIVE));
@@ -174,7 +174,10 @@ function prepareTail(frame: u32, flags: u32): void {
   poke(folio + F_NEXT, 0);
 }
 
-/** Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. */
+/**
+ * Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. The store of that reference, last of
+ * all, publishes the others to whoever has a frame's number from before (folioTryGet) and takes a reference by it: pairs with tryGetHead.
+ */
 function prepareFrames(frame: u32, order: u32, flags: u32): void {
   const pages: u32 = 1 << order;
   for (let i: u32 = 0; i < pages; i += 1) {
@@ -220,7 +223,8 @@ export function frameAlloc(order: u32, flags: u32): u32 {
   return frame;
 }
 
-/** A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. */
+/** A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. No pair: its count is zero, so nobody gets a
+ * reference by a number from before (folioTryGet); the generation is looked at by checks (access.ts). */
 function retireFrame(frame: u32, flags: u32): void {
   const folio = folioOf(frame);
   const generation = load(folio + F_GEN);
@@ -231,7 +235,7 @@ function retireFrame(frame: u32, flags: u32): void {
   if ((flags & F_ORDER) !== 0) store(folio + F_HEAD, NO_FRAME);
 }
 
-/** As retireFrame, a tail: what the folio counts in it must have come to zero. */
+/** As retireFrame, a tail: what the folio counts in it must have come to zero. No pair, as there. */
 function retireTail(frame: u32, flags: u32): void {
   const folio = folioOf(frame);
   if (CHECK >= 1) {
@@ -242,7 +246,7 @@ function retireTail(frame: u32, flags: u32): void {
   store(folio + F_FLAGS, 0);
 }
 
-/** Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. */
+/** Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. No pair, as in retireFrame. */
 function frameFree(frame: u32): void {
   const head = folioOf(frame);
   const flags = load(head + F_FLAGS);
@@ -286,7 +290,10 @@ export function folioTryGet(frame: u32): boolean {
   return false;
 }
 
-/** Drops `n` references on a folio's head. */
+/**
+ * Drops `n` references on a folio's head. Pairs with the same of other CPUs: whoever drops the last sees all that they did with theirs; and with
+ * tryGetHead, which takes none once the count is zero.
+ */
 function putHead(head: u32, n: u32): void {
   const old = sub(folioOf(head) + F_REF, n);
   if (CHECK >= 1 && old < n) {

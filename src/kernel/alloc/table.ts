@@ -171,6 +171,7 @@ function checkFreeTable(table: u32, generation: u32): void {
 /**
  * Allocates a zeroed table of `level` for the mm at address `mm` (0 for batch pages) that is to map `first` and what follows,
  * named by the upper entry at `upper`. Returns its number, 0 when there is none or an injected failure asks for one.
+ * What is written here is published by the store of the upper entry (step 2); a batch page stays its gather's.
  */
 export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
   if (injectNth()) return 0;
@@ -204,6 +205,7 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
 /**
  * Marks a table that no upper entry names any more; a PMD table has no deposited tables left. Precondition: the caller cleared the entry, under the locks that its
  * freeing path asks for; nobody can install an entry afterwards without a `lost-entry`.
+ * No pair: what lets walkers see that the table goes is the store that cleared the entry; checks, audits and the freeing CPU look at the state.
  */
 export function tableDetach(table: u32): void {
   const desc = ptdescOf(table);
@@ -246,6 +248,7 @@ function checkTableAtFree(table: u32, state: u32): void {
 /**
  * Frees a table to this CPU's list. Precondition: detached (or never published, or a batch page), and every walker that could
  * have read its number has left.
+ * No pair: nobody else knows the table, and the next to have it is this CPU, or takes it from the global list under G_TABLE_LOCK.
  */
 export function tableFree(table: u32): void {
   const desc = ptdescOf(table);

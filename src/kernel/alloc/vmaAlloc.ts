@@ -41,6 +41,7 @@ export function vmaAlloc(): u32 {
     }
   }
   spinUnlock(G_VMA_LOCK, LC_VMAS);
+  // No pair: the generation is for checks and audits; vmaLink publishes the VMA.
   if (vma !== 0) store(vma + VMA_GEN, load(vma + VMA_GEN) + 1);
   return vma;
 }
@@ -51,6 +52,7 @@ export function vmaFreeRcu(head: u32): void {
   if (CHECK >= 1 && (load(vma + VMA_GEN) & 1) === 0) {
     violation(ORACLE_ACCOUNTING, vma, load(vma + VMA_GEN), 0);
   }
+  // No pair: as in vmaAlloc; no reader is left.
   store(vma + VMA_GEN, load(vma + VMA_GEN) + 1);
   spinLock(G_VMA_LOCK, LC_VMAS);
   poke(vma + VMA_FREE, peek(G_VMA_FREE));

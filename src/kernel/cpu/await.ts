@@ -33,6 +33,7 @@ export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32,
 
 /**
  * Waits until the word at `address` is 0 and stores `value` there. For short waits: polls interrupts only between looks, parks nowhere else.
+ * Pairs with the store of 0 by whoever has the word: this CPU sees all that was written before it.
  */
 export function takeWord(address: u32, value: u32): void {
   while (compareExchange(address, 0, value) !== 0)

@@ -33,11 +33,13 @@ export function switchMm(mm: u32): void {
   if (old === mm) return;
   const bit: u32 = (1 << cpuId()) >>> 0;
   if (mm !== 0) {
+    // Pairs with flushTlbRange, which reads the mask after it has moved the generation on: it sees the bit, or this CPU the generation.
     or(mm + MM_CPUMASK, bit);
     poke(cpu + C_TLB_GEN, load(mm + MM_TLB_GEN));
   }
   tlbFlushLocalAll();
   poke(cpu + C_MM, mm);
+  // No pair: nothing of the old one is cached here by now; whoever still sees the bit interrupts for nothing.
   if (old !== 0) and(old + MM_CPUMASK, ~bit >>> 0);
 }
 
@@ -47,6 +49,7 @@ export function switchMm(mm: u32): void {
  */
 export function flushTlbRange(mm: u32, start: u32, end: u32, freedTables: u32): void {
   const cpu = thisCpu();
+  // Pairs with switchMm, which reads the generation after it has set its bit in the mask, and with the reads of tlb.ts.
   const generation: u32 = (add(mm + MM_TLB_GEN, 1) + 1) >>> 0;
   poke(cpu + C_FLUSH_MM, mm);
   poke(cpu + C_FLUSH_START, start);

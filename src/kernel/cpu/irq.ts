@@ -90,6 +90,7 @@ function handleInterrupts(): void {
   const cpu = thisCpu();
   poke(cpu + C_IRQ_DEPTH, peek(cpu + C_IRQ_DEPTH) + 1);
   const request = load(cpu + C_IPI_REQ);
+  // Pairs with the ors of the senders: each bit is taken once, in this round or in a later one.
   const kinds = exchange(cpu + C_IPI_KINDS, 0);
   const senders = exchange(cpu + C_IPI_TLB_FROM, 0);
   let from = senders;
@@ -124,6 +125,7 @@ export function irqEnable(): void {
 export function sendInterrupt(cpu: u32, kinds: u32): u32 {
   const target = cpuArea(cpu);
   count(COUNTER_INTERRUPTS_SENT);
+  // Pairs with the exchange in handleInterrupts. Before the sequence: whoever reads that finds the kinds, unless they are taken already.
   or(target + C_IPI_KINDS, kinds);
   const sequence = (add(target + C_IPI_REQ, 1) + 1) >>> 0; // pairs with the load in handleInterrupts
   if (PARKING !== 0 && load(target + C_RCU_QS) !== 0) {
@@ -137,6 +139,7 @@ export function sendInterrupt(cpu: u32, kinds: u32): u32 {
 /** Asks a CPU to carry out this CPU's flush request (C_FLUSH_), which stays unchanged until it is acknowledged. */
 export function sendTlbInterrupt(cpu: u32): u32 {
   const bit: u32 = 1 << cpuId();
+  // Publishes this CPU's request. Pairs with the exchange in handleInterrupts; before the sequence, as the kinds.
   or(cpuArea(cpu) + C_IPI_TLB_FROM, bit);
   return sendInterrupt(cpu, IPI_TLB);
 }
@@ -158,7 +161,7 @@ export function pollWhileWaiting(address: u32, startNs: u32): void {
   if (stop === STOP_ABORT) endCpu(HOST_ABORTED, address);
   pollInterrupts();
   if (address === thisCpu() + C_UFFD_WAIT) {
-    // For a monitor (uffdFault.ts): as long as it takes, but not beyond the end of the run.
+    // For a monitor (uffdFault.ts): as long as it takes, but not beyond the end of the run. No pair: the waiter is this CPU.
     if (stop !== STOP_NO) store(address, 0);
     return;
   }
@@ -172,7 +175,7 @@ export function pollWhileWaiting(address: u32, startNs: u32): void {
 }
 
 /** The no-progress violation for a wait for the word at `address`. */
-export function reportStall(address: u32): void {
+function reportStall(address: u32): void {
   if (address >= PERCPU && address < cpuArea(peek(H_CPUS))) {
     const owner = cpuOfAddress(address);
     violation(ORACLE_NO_PROGRESS, address, owner, peek(cpuArea(owner) + C_OP));

@@ -31,7 +31,7 @@ export function waitFor(address: u32, condition: u32, operand: u32, spins: u32, 
   if (satisfies(value, condition, operand)) return value;
   add(waiters, 1); // pairs with the read in wake
   value = awaitNamed(address, 0xffffffff, condition, operand, 0);
-  sub(waiters, 1);
+  sub(waiters, 1); // no pair: whoever still sees it notifies for nothing
   return value;
 }
 
@@ -66,8 +66,9 @@ export function waitLasts(): void {
 export function awaitNamed(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
   if (PARKING === 0) return awaitWord(address, mask, condition, operand, spins);
   const name = thisCpu() + C_WAITING_FOR;
+  // Pairs with sendInterrupt, which reads the name after its request: it sees the name and wakes this CPU, or a poll before the park sees the request.
   store(name, address);
   const value = awaitWord(address, mask, condition, operand, spins);
-  store(name, 0);
+  store(name, 0); // no pair: whoever still sees the name notifies for nothing
   return value;
 }

@@ -44,7 +44,7 @@ export function faultAllocates(write: u32): boolean {
 /** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
 export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32): void {
   const folio = folioOf(head);
-  // Atomic: whoever still has the frame's number from before may look at its owner.
+  // Published by the store of the entry; atomic, since whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
   store(folio + F_INDEX, linearPageIndex(vma, vpn));
   if (order !== 0) folioGetMany(head, (1 << order) - 1);

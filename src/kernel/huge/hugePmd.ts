@@ -81,8 +81,8 @@ function countOff(mm: u32, old: u32): void {
 }
 
 /** What `zapHugePmd` found. */
-export const HUGE_NONE: u32 = 0;
-export const HUGE_ZAPPED: u32 = 1;
+const HUGE_NONE: u32 = 0;
+const HUGE_ZAPPED: u32 = 1;
 export const HUGE_ZAPPED_FULL: u32 = 2;
 
 /**

@@ -19,16 +19,15 @@ import {
 } from '../word/layout.ts';
 import { cpuId, thisCpu } from '../word/percpu.ts';
 import { endCpu, peek, poke } from '../word/word.ts';
+import { xorshift } from '../word/xorshift.ts';
 import { count, COUNTER_INJECTED_FAILURES } from './stats.ts';
 
-/** Next number of this CPU's generator (xorshift, Marsaglia 2003, shifts 13, 17, 5). */
+/** Next number of this CPU's generator (xorshift.ts). */
 export function random(): u32 {
   const address = thisCpu() + C_SEED;
   let x = peek(address);
   if (x === 0) x = 0x9e3779b9;
-  x = (x ^ (x << 13)) >>> 0;
-  x = (x ^ (x >>> 17)) >>> 0;
-  x = (x ^ (x << 5)) >>> 0;
+  x = xorshift(x);
   poke(address, x);
   return x;
 }

@@ -43,7 +43,6 @@ export const LC_ANON_VMA_READ: u32 = 19;
 export const LC_ANON_VMA_WRITE: u32 = 20;
 export const LC_FOLIO: u32 = 21;
 export const LC_DEFERRED_SPLIT: u32 = 22;
-export const LC_CANDIDATES: u32 = 23;
 export const LC_UFFD: u32 = 24;
 export const LC_INODE: u32 = 25;
 export const LC_KHUGEPAGED: u32 = 26;

@@ -29,6 +29,7 @@ import {
 import { thisCpu } from '../word/percpu.ts';
 import { runLockStat } from '../word/run.ts';
 import { clockNs, peek, poke } from '../word/word.ts';
+import { xorshift } from '../word/xorshift.ts';
 
 /** Bits of H_LOCK_STAT. */
 export const LOCK_STAT_HOLDS: u32 = 1;
@@ -115,10 +116,7 @@ function holdBegins(lock: u32, cls: u32): void {
 /** Acquisitions from one whose hold is timed to the next: at random from 1 to 2 * HOLD_EVERY - 1. */
 function nextDistance(): u32 {
   const at = thisCpu() + C_HOLD_SEED;
-  let state = (peek(at) + 0x9e3779b9) >>> 0;
-  state = (state ^ (state << 13)) >>> 0;
-  state = (state ^ (state >>> 17)) >>> 0;
-  state = (state ^ (state << 5)) >>> 0;
+  const state = xorshift((peek(at) + 0x9e3779b9) >>> 0);
   poke(at, state);
   const drawn = (state >>> 8) & (2 * HOLD_EVERY - 1);
   return drawn === 0 ? HOLD_EVERY : drawn;
@@ -157,7 +155,7 @@ export function countWait(cls: u32, ns: u32, last: u32): void {
 }
 
 /** Counts one hold that lasted `ns`. */
-export function countHold(cls: u32, ns: u32): void {
+function countHold(cls: u32, ns: u32): void {
   const at = column(cls);
   const before = peek(at + LS_HOLDS);
   poke(at + LS_HOLDS, before + 1);

@@ -22,39 +22,11 @@ import { cpuId, thisCpu } from '../word/percpu.ts';
 import { runEvents } from '../word/run.ts';
 import { add, clockNs, compareExchange, peek, poke, store } from '../word/word.ts';
 
-/** What a CPU is doing (C_OP). 1 to 8 are the calls of operation records, in their order. */
+/** What a CPU is doing (C_OP), where the kernel itself says so; the calls that the machine makes have their codes there. */
 export const OP_NONE: u32 = 0;
-export const OP_MMAP: u32 = 1;
-export const OP_MUNMAP: u32 = 2;
-export const OP_TOUCH: u32 = 3;
-export const OP_MADVISE: u32 = 4;
-export const OP_MREMAP: u32 = 5;
-export const OP_MPROTECT: u32 = 6;
-export const OP_BRK: u32 = 7;
-export const OP_FAULT: u32 = 8;
-export const OP_WALK: u32 = 9;
-export const OP_GUP: u32 = 10;
-export const OP_ACCESS: u32 = 11;
-export const OP_MM_CREATE: u32 = 12;
-export const OP_MM_DESTROY: u32 = 13;
-export const OP_SYNCHRONIZE_RCU: u32 = 14;
-export const OP_RCU_BARRIER: u32 = 15;
-export const OP_AUDIT: u32 = 16;
-export const OP_TEST: u32 = 17;
-export const OP_FORK: u32 = 18;
-export const OP_MIGRATE: u32 = 19;
-export const OP_TRUNCATE: u32 = 20;
-export const OP_RECLAIM: u32 = 21;
 export const OP_SCAN: u32 = 24;
 export const OP_KHUGEPAGED: u32 = 25;
 export const OP_DEFERRED_SPLIT: u32 = 26;
-export const OP_UFFD_REGISTER: u32 = 40;
-export const OP_UFFD_UNREGISTER: u32 = 41;
-export const OP_UFFD_COPY: u32 = 42;
-export const OP_UFFD_ZEROPAGE: u32 = 43;
-export const OP_UFFD_MOVE: u32 = 44;
-export const OP_UFFD_WRITEPROTECT: u32 = 45;
-export const OP_UFFD_SERVE: u32 = 46;
 
 /** Kinds of ring events, with their two words. */
 export const EVENT_BEGIN: u32 = 1; // an operation: mm | OP_, as mms start at multiples of 4096; page

@@ -1,19 +1,20 @@
 /**
- * Reclaim protocol `mmap-write`: after madvise(MADV_DONTNEED), empty PTE tables of the range are unlinked with everybody kept out.
+ * Reclaim protocol `mmap-write`: after madvise(MADV_DONTNEED), empty PTE tables go with everybody kept out.
  *
- * Guarantee: while a table is unlinked nobody walks to it but without locks. An operation that holds mmap_lock or a VMA's lock never sees a
- * table go; it needs no second look at the PMD.
+ * Guarantee: while a table is unlinked nobody walks to it but without locks. An operation that holds mmap_lock or a
+ * VMA's lock never sees a table go; it needs no second look at the PMD.
  *
- *  1. mmap_lock for read: look for an empty table in the VMAs of the range. None: done. Drop the lock; whatever was seen may change.
- *  2. mmap_lock for write. For each PMD entry, from the one found on, SPANS at most, whose table looks empty: write-lock every VMA that the table can
- *     map, since faults and madvise on VMA locks do not take mmap_lock; then PMD and PTE lock, which those take who hold neither
- *     (speculative faults); scan *again*; clear the PMD; the table goes to the gather.
+ *  1. mmap_lock for read: look for an empty table in the VMAs of the range. None: done. Drop the lock.
+ *  2. mmap_lock for write. For each PMD entry from there on, SPANS at most, whose table looks empty: write-lock every
+ *     VMA that the table can map, since faults and madvise on VMA locks do not take mmap_lock; then PMD and PTE lock,
+ *     for speculative faults, which hold neither; scan *again*; clear the PMD; the table goes to the gather.
  *  3. Drop the lock, which ends the VMA locks; flush and free (gather.ts); go on at 1 behind what was done.
  *
- * Lock order: mmap_lock, VMA write locks, PMD lock, PTE lock. Cost: nothing where no table is empty but the look; else every fault of the address space
- * waits. Cannot free: upper tables; tables that became empty otherwise than by MADV_DONTNEED, until one covers them.
+ * Lock order: mmap_lock, VMA write locks, PMD lock, PTE lock. Cost: every fault of the address space waits while tables
+ * go. Cannot free: upper tables; tables that became empty otherwise than by MADV_DONTNEED, until one covers them.
  *
- * Source: Hildenbrand in the thread of "Free user PTE page table pages" (July 2021); Linux 6.1 mm/khugepaged.c (collapse_and_free_pmd).
+ * Source: Hildenbrand in the thread of "Free user PTE page table pages" (July 2021); Linux 6.1 mm/khugepaged.c
+ * (collapse_and_free_pmd).
  */
 
 import { syncPoint } from '../cpu/syncPoint.ts';
@@ -41,7 +42,7 @@ export const about = {
 /** PMD entries that are looked at under one hold of mmap_lock for write. */
 const SPANS: u32 = 64;
 
-/** Step 1: first page of [start, end) in a VMA whose PTE table looks empty, or `end`. Beside VMAs munmap may be freeing tables. */
+/** Step 1: first page of [start, end) whose PTE table looks empty, or `end`. Only in VMAs: munmap frees beside them. */
 function nextCandidate(mm: u32, start: u32, end: u32): u32 {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {

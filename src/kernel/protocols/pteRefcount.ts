@@ -144,7 +144,7 @@ export function installsDone(): void {
   rcuReadUnlock();
 }
 
-/** Counts an entry that went from none to something. PTE lock held. */
+/** Counts an entry that went from none to something. PTE lock held. No pair: this CPU's visit keeps the count from zero. */
 export function entryInstalled(pte: u32, value: u32): void {
   const cpu = thisCpu();
   if (peek(cpu + C_CLEARED) !== 0 && peek(cpu + C_CLEARED_TABLE) === tableOfEntry(pte))
@@ -162,7 +162,7 @@ export function entriesCleared(pte: u32, n: u32): void {
     poke(cpu + C_CLEARED, before + n);
     return;
   }
-  // Of two tables that are mapped at once one keeps its gathered count; the visit keeps the other from zero.
+  // Of two tables that are mapped at once one keeps its gathered count. No pair: the visit keeps the other from zero.
   sub(ptdescOf(table) + PT_COUNT, n);
 }
 

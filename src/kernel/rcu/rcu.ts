@@ -94,11 +94,6 @@ export function rcuReadUnlock(): void {
   }
 }
 
-/** Whether this CPU is in a section; known only with checks. */
-export function rcuReadHeld(): boolean {
-  return peek(thisCpu() + C_RCU_NESTING) !== 0;
-}
-
 /** Complains when this CPU is in a section, holds a spinlock, or has interrupts disabled, none of which may be here. */
 export function rcuCheckQuiescent(): void {
   if (CHECK >= 1) {
@@ -205,14 +200,14 @@ function drain(list: u32, upto: u32): void {
 }
 
 /** `gpWait` for a CPU that is not idle. */
-export function waitForGracePeriod(gp: u32, expedite: boolean): void {
+function waitForGracePeriod(gp: u32, expedite: boolean): void {
   rcuIdleEnter();
   gpWait(gp, expedite);
   rcuIdleExit();
 }
 
 /** Invokes, or sees invoked, every callback that was queued on any CPU before the call. */
-export function drainAll(): void {
+function drainAll(): void {
   waitForGracePeriod(gpSnapshot(), false);
   const cpus = peek(H_CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {

@@ -71,7 +71,7 @@ function groupShift(): u32 {
   return shift;
 }
 
-/** Notes that `inode` is about to have a page in `bucket`. */
+/** Notes that `inode` is about to have a page in `bucket`. Pairs with filemapTruncate, which reads the bits first and the buckets then. */
 function noteBucket(inode: u32, bucket: u32): void {
   const group = ((bucket - peek(H_CACHE_BASE)) >>> BUCKET_SHIFT) >>> groupShift();
   const word = inode + INODE_BUCKETS + ((group >>> 5) << 2);
@@ -115,7 +115,8 @@ export function filemapGet(inode: u32, index: u32): u32 {
   return head === 0 ? 0 : head + (index - first);
 }
 
-/** Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is held. */
+/** Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is held.
+ * Its release publishes the page to lookups; BUCKET_HEAD pairs with the look without it in dropFromGroup, INODE_NR_CACHED is a sum for the last put. */
 function link(bucket: u32, frame: u32, inode: u32, index: u32): void {
   const folio = folioOf(frame);
   store(folio + F_OWNER, inode);
@@ -225,7 +226,10 @@ export function filemapAnyIn(inode: u32, index: u32, pages: u32): boolean {
   return false;
 }
 
-/** Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. */
+/**
+ * Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. No pair: the list is read under that lock, but for
+ * the hint of dropFromGroup; who relies on F_CACHED (filemapHolds) has the folio's lock and a reference, and whoever unlinks has that lock, or the page alone.
+ */
 function unlink(bucket: u32, frame: u32): void {
   const folio = folioOf(frame);
   let at = bucket + BUCKET_HEAD;
@@ -281,13 +285,16 @@ export function filemapReplace(old: u32, fresh: u32): boolean {
   spinLock(bucket, LC_CACHE);
   const alone = load(from + F_REF) === 2;
   if (alone) {
+    // Published by the release of the bucket's lock: nobody else knows the folio.
     store(to + F_OWNER, peek(from + F_OWNER));
     store(to + F_INDEX, peek(from + F_INDEX));
     folioGet(fresh);
+    // As above: no pair.
     or(to + F_FLAGS, load(from + F_FLAGS) & (F_CACHED | F_DIRTY));
     let at = bucket + BUCKET_HEAD;
     while (peek(at) !== old) at = folioOf(peek(at)) + F_NEXT;
     poke(to + F_NEXT, peek(from + F_NEXT));
+    // No pair: as in unlink; the old folio is locked and the caller's alone.
     store(at, fresh);
     and(from + F_FLAGS, ~F_CACHED >>> 0);
   }
@@ -354,7 +361,7 @@ export function filemapTruncate(inode: u32, first: u32): void {
   }
 }
 
-/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more. */
+/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more; no pair for the bits. */
 export function filemapDropInode(inode: u32): void {
   filemapTruncate(inode, 0);
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1)

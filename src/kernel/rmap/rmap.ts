@@ -196,16 +196,3 @@ export function removeMigrationPtes(old: u32, head: u32): void {
   if ((folioFlags(head) & F_ANON) !== 0) walkAnon(owner, head, WALK_RESTORE, old);
   else walkFile(owner, head, WALK_RESTORE, old);
 }
-
-/**
- * Maps and locks the entry of `vpn` in `vma` if it maps `page`; 0: it does not, or the table has gone. Ends by `pteUnmapUnlock`. Precondition:
- * a lock that keeps the VMA's tables: mmap_lock, the VMA's, or one of the rmap (page_vma_mapped_walk of one page).
- */
-export function pageVmaMappedWalk(vma: u32, vpn: u32, page: u32): u32 {
-  const pmd = pmdFind(load(vma + VMA_MM), vpn);
-  const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, vpn) : 0;
-  if (pte === 0) return 0;
-  if (entryMapsPage(load(pte), page)) return pte;
-  pteUnmapUnlock(pte);
-  return 0;
-}

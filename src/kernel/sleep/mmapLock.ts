@@ -17,13 +17,10 @@ import { runFaultPath } from '../word/run.ts';
 import { peek, poke, store } from '../word/word.ts';
 import {
   rwsemDowngrade,
-  rwsemReaders,
   rwsemReadLock,
   rwsemReadTrylock,
   rwsemReadUnlock,
-  rwsemWriteHeld,
   rwsemWriteLock,
-  rwsemWriter,
   rwsemWriteTrylock,
   rwsemWriteUnlock,
 } from './rwsem.ts';
@@ -69,21 +66,6 @@ export function mmapWriteDowngrade(mm: u32): void {
   endVmaWriteLocks(mm);
   poke(thisCpu() + C_MMAP_READ, mm);
   rwsemDowngrade(mm + MM_LOCK, LC_MMAP_READ);
-}
-
-/** Whether this CPU holds the lock for writing. */
-export function mmapWriteHeld(mm: u32): boolean {
-  return rwsemWriteHeld(mm + MM_LOCK);
-}
-
-/** Number + 1 of the CPU that holds the lock for writing, 0 when none. */
-export function mmapWriter(mm: u32): u32 {
-  return rwsemWriter(mm + MM_LOCK);
-}
-
-/** CPUs that hold the lock for reading. */
-export function mmapReaders(mm: u32): u32 {
-  return rwsemReaders(mm + MM_LOCK);
 }
 
 /** Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins while it is odd. */

@@ -37,10 +37,13 @@ import {
   MM_TLB_GEN,
   MM_USERS,
 } from '../word/layout.ts';
-import { add, compareExchange, fillWords, load, peek, poke, store, sub } from '../word/word.ts';
+import { add, fillWords, load, peek, poke, store, sub } from '../word/word.ts';
 import { mmBeginPins } from './mmPin.ts';
 
-/** A new, empty address space. Returns its address, 0 when no address space or no table is left. */
+/**
+ * A new, empty address space. Returns its address, 0 when no address space or no table is left. Its words are published by mmBeginPins to whoever kept a
+ * name of it, and to everybody else by whoever the caller tells.
+ */
 export function mmCreate(): u32 {
   spinLock(G_MM_LOCK, LC_MMS);
   let mm = peek(G_MM_FREE);
@@ -82,6 +85,7 @@ export function mmCreate(): u32 {
   return mm;
 }
 
+/** Gives the memory of an address space that nobody holds back. No pair: MM_STATE is read by audits and reports alone. */
 function mmFree(mm: u32): void {
   spinLock(G_MM_LOCK, LC_MMS);
   store(mm + MM_STATE, 0);
@@ -90,30 +94,14 @@ function mmFree(mm: u32): void {
   spinUnlock(G_MM_LOCK, LC_MMS);
 }
 
-/** One more user of the address space (mmget). Precondition: the caller is one, or a lock keeps one. */
-export function mmGet(mm: u32): void {
-  const old = add(mm + MM_USERS, 1);
-  if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 1);
-}
-
-/** One more user unless the last has gone; whether there is. Precondition: the caller holds the mm (`mmGrab`). */
-export function mmGetNotZero(mm: u32): boolean {
-  let seen = load(mm + MM_USERS);
-  while (seen !== 0) {
-    const old = compareExchange(mm + MM_USERS, seen, seen + 1);
-    if (old === seen) return true;
-    seen = old;
-  }
-  return false;
-}
-
-/** Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as kernel threads do. */
+/** Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as kernel threads do. No pair:
+ * the caller is one who uses or holds it, so the count is not zero. */
 export function mmGrab(mm: u32): void {
   const old = add(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 2);
 }
 
-/** Undoes `mmGrab`; the last one frees the mm. */
+/** Undoes `mmGrab`; the last one frees the mm. Pairs with itself on other CPUs: the last one sees all that the others did. */
 export function mmDrop(mm: u32): void {
   const old = sub(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 3);

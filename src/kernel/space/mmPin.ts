@@ -10,7 +10,7 @@
  *  mmCreate    makes the generation odd, last of all
  *  mmPut       by its last user, makes it even, first of all: no new pin from here on; then waits, idle, until the pins are gone
  *
- * A user (mmGetNotZero) would do as well, but who gives up the last one ends the address space: a daemon would find itself unmapping it, and the
+ * A user (mmget_not_zero) would do as well, but who gives up the last one ends the address space: a daemon would find itself unmapping it, and the
  * program's own exit would not be over when it returns.
  *
  * A generation wraps after 2^23 lives of one address space; a name kept that long would be mistaken.

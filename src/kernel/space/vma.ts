@@ -52,6 +52,7 @@ import {
   VMA_START,
 } from '../word/layout.ts';
 import { load, peek, poke, store } from '../word/word.ts';
+import { xorshift } from '../word/xorshift.ts';
 
 /** Gives a VMA that no search can reach back after a grace period. Precondition: detached, no reader has it locked. */
 export function vmaFree(vma: u32): void {
@@ -64,6 +65,7 @@ export function vmaFree(vma: u32): void {
 /**
  * A new, detached VMA of `mm` over [start, end), in no rmap list. Precondition: mmap_lock for write; the caller has a reference to
  * `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
+ * Its words are published by vmaLink: no reader knows the memory from before, as a grace period has passed (vmaFree).
  */
 export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pgoff: u32): u32 {
   const vma = vmaAlloc();
@@ -89,9 +91,7 @@ export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pg
 function drawLevel(mm: u32): u32 {
   let x = peek(mm + MM_LEVEL_SEED);
   if (x === 0) x = 0x9e3779b9;
-  x = (x ^ (x << 13)) >>> 0;
-  x = (x ^ (x >>> 17)) >>> 0;
-  x = (x ^ (x << 5)) >>> 0;
+  x = xorshift(x);
   poke(mm + MM_LEVEL_SEED, x);
   let level: u32 = 1;
   let bits = x >>> 8;
@@ -162,11 +162,6 @@ export function linearPageIndex(vma: u32, vpn: u32): u32 {
   return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
 }
 
-/** Pages of `vma`. */
-export function vmaPages(vma: u32): u32 {
-  return load(vma + VMA_END) - load(vma + VMA_START);
-}
-
 /** Notes in MM_VMA_PATH, for each level, the links after which a VMA that starts at `start` stands. */
 function searchPath(mm: u32, start: u32): void {
   let links = mm + MM_VMA_HEAD;
@@ -187,6 +182,7 @@ export function vmaLink(mm: u32, vma: u32): void {
   searchPath(mm, load(vma + VMA_START));
   const top = load(vma + VMA_LEVEL) << 2;
   for (let at: u32 = 0; at < top; at += 4) {
+    // Published by the loop below.
     store(vma + VMA_NEXT + at, load(peek(mm + MM_VMA_PATH + at) + at));
   }
   for (let at: u32 = 0; at < top; at += 4) {
@@ -206,6 +202,7 @@ export function vmaUnlink(mm: u32, vma: u32): void {
     if (CHECK >= 1 && load(links + at) !== vma) {
       violation(ORACLE_ACCOUNTING, vma, load(links + at), at);
     }
+    // Pairs with the loads of links in findVma: a reader that is on the VMA already goes on by the links that it keeps.
     store(links + at, load(vma + VMA_NEXT + at));
   }
   poke(mm + MM_MAP_COUNT, peek(mm + MM_MAP_COUNT) - 1);

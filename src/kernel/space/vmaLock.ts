@@ -142,7 +142,7 @@ function waitForReaders(vma: u32, target: u32): void {
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */
-export function vmaIsWriteLocked(vma: u32): u32 {
+function vmaIsWriteLocked(vma: u32): u32 {
   return load(vma + VMA_LOCK_SEQ) === load(load(vma + VMA_MM) + MM_LOCK_SEQ) ? 1 : 0;
 }
 

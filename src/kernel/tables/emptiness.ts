@@ -48,14 +48,14 @@ import {
 import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteMap.ts';
 import { noteTableReclaimed } from './wastedFrees.ts';
 
-/** Notes that the entry at `entry`, of any level, goes from none to something. Its table's lock is held. */
+/** Notes that the entry at `entry`, of any level, goes from none to something. Its table's lock is held. No pair: without it the count is a hint. */
 export function countInstalled(entry: u32): void {
   if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;
   store(word, load(word) + 1);
 }
 
-/** Notes that `n` entries of the table that holds the one at `entry` went to none. Its lock is held. */
+/** Notes that `n` entries of the table that holds the one at `entry` went to none. Its lock is held. No pair: without it the count is a hint. */
 export function countCleared(entry: u32, n: u32): void {
   if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;

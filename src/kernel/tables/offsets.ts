@@ -79,7 +79,7 @@ export function pmdOf(mm: u32, vpn: u32): u32 {
   return entryPresent(pud) ? pmdOffset(pud, vpn) : 0;
 }
 
-/** Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published. */
+/** Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published: the store that publishes it publishes the counts. No pair for the peak. */
 export function mmIncTables(mm: u32, level: u32): void {
   count(COUNTER_TABLES_LINKED);
   add(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
@@ -92,7 +92,7 @@ export function mmIncTables(mm: u32, level: u32): void {
   }
 }
 
-/** Counts one table of `level` less in `mm`. After it was detached. */
+/** Counts one table of `level` less in `mm`. After it was detached. No pair: nobody relies on the counts but at rest. */
 export function mmDecTables(mm: u32, level: u32): void {
   count(COUNTER_TABLES_UNLINKED);
   sub(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);

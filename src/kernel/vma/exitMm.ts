@@ -22,6 +22,8 @@ import { unmapEverything } from './munmap.ts';
 /**
  * One user less; the last one ends the address space: unmaps everything and frees every table but the PGD, while walks of the rmap may still look at it
  * through the VMAs that are not hidden yet. Precondition: no lock is held.
+ * Pairs with itself on other CPUs: the last user sees all that they did; and with slotEnd's look at the count under a lock that khugepagedExit takes after
+ * this: one of the two takes the mm off khugepaged's list.
  */
 export function mmPut(mm: u32): void {
   const old = sub(mm + MM_USERS, 1);

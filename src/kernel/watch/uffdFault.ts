@@ -61,7 +61,7 @@ function mustWait(mm: u32, vpn: u32, reason: u32): boolean {
   return reason === UFFD_FAULT_WP && (entry & PTE_WRITE) === 0;
 }
 
-/** Takes this CPU out of the queue, if it is in it; whether it was: nobody has woken it. */
+/** Takes this CPU out of the queue, if it is in it; whether it was: nobody has woken it. No pair: both words are this CPU's or the lock's; uffdRead looks again. */
 export function leaveQueue(mm: u32): boolean {
   const bit = ownBit();
   spinLock(mm + MM_UFFD_LOCK, LC_UFFD);
@@ -79,6 +79,7 @@ export function leaveQueue(mm: u32): boolean {
 /**
  * Steps 1 and 2 for a fault at `vpn` for `reason` (UFFD_FAULT_). Precondition: the fault's lock, no spinlock. Returns FAULT_USERFAULT: the caller drops
  * its locks and calls `userfaultWait`; 0: the page has come meanwhile; SIGBUS: the monitor asked for signals instead of messages.
+ * The bit pairs with uffdWake: a monitor changes the tables and then takes the queue's lock, this CPU looks at the tables after it has released that.
  */
 export function handleUserfault(mm: u32, vpn: u32, reason: u32): u32 {
   count(reason === UFFD_FAULT_WP ? COUNTER_USERFAULTS_WP : COUNTER_USERFAULTS_MISSING);
@@ -102,7 +103,7 @@ export function userfaultCancel(mm: u32): void {
 
 /**
  * Reads the fault of some CPU that nobody has read: its page and reason are then in C_UFFD_MESSAGE, and it counts as read. Returns whether there was one.
- * No lock held.
+ * No lock held. No pair: under the queue's lock; who looks without it has a hint.
  */
 export function uffdRead(mm: u32): boolean {
   if (load(mm + MM_UFFD_PENDING) === 0) return false;
@@ -133,11 +134,12 @@ export function uffdWake(mm: u32, start: u32, pages: u32): void {
     rest = rest >>> 1;
   }
   if (woken !== 0) {
+    // No pair: under the queue's lock.
     store(mm + MM_UFFD_PENDING, (load(mm + MM_UFFD_PENDING) & ~woken) >>> 0);
     poke(mm + MM_UFFD_READ, (peek(mm + MM_UFFD_READ) & ~woken) >>> 0);
     rest = woken;
     for (let cpu: u32 = 0; rest !== 0; cpu += 1) {
-      // A CPU that has seen it may use its area again, for a fault of another address space even.
+      // Pairs with userfaultWait's await. A CPU that has seen it may use its area again, for a fault of another address space even.
       if ((rest & 1) !== 0) exchange(cpuArea(cpu) + C_UFFD_WAIT, 0);
       rest = rest >>> 1;
     }

@@ -26,6 +26,7 @@ export const TABLE_BITS: u32 = 9;
 /** Entries in the PGD: 2^PGD_BITS; 3 * TABLE_BITS + PGD_BITS is the width of a virtual page number, at most 32. */
 export const PGD_BITS: u32 = 5;
 export const TABLE_ENTRIES: u32 = 1 << TABLE_BITS;
+export const PAGE_BYTES: u32 = 4096;
 export const TABLE_BYTES: u32 = TABLE_ENTRIES << 2;
 export const PGD_ENTRIES: u32 = 1 << PGD_BITS;
 /** log2 of the pages that one entry of a PMD, PUD, PGD table covers. */
@@ -120,7 +121,6 @@ export const CHECK_SECTIONS: u32 = 1;
 
 /** What a free table's, a free frame descriptor's words hold. */
 export const POISON_TABLE: u32 = 0x5a5a5a5a;
-export const POISON_LOCK: u32 = 0xdead4ead;
 
 /** Axis `reclaim protocol`: the base, which exports no hook. The foundry gives the others their codes. */
 export const PROTOCOL_NONE: u32 = 0;
@@ -168,7 +168,6 @@ export const THP_MADVISE: u32 = 1;
 export const THP_ALWAYS: u32 = 2;
 
 /** madvise advice, Linux's numbers. */
-export const MADV_NORMAL: u32 = 0;
 export const MADV_DONTNEED: u32 = 4;
 export const MADV_FREE: u32 = 8;
 export const MADV_HUGEPAGE: u32 = 14;
@@ -184,7 +183,6 @@ export const VM_READ: u32 = 1;
 export const VM_WRITE: u32 = 2;
 export const VM_EXEC: u32 = 4;
 export const VM_SHARED: u32 = 8;
-export const VM_GROWSDOWN: u32 = 16;
 /** Made at a first fault, for a mapping that the recording does not show. */
 export const VM_IMPLICIT: u32 = 32;
 /** By madvise: no huge pages, or huge pages with `thp` madvise, too. */

@@ -11,7 +11,7 @@ export const CPU_SHIFT: u32 = 15;
 export const CPU_BYTES: u32 = 1 << CPU_SHIFT;
 
 export const C_ID: u32 = 0; // config
-export const C_OP: u32 = 4; // owner, read by reports: code of the operation under way (OP_ in report.ts), 0 between operations
+export const C_OP: u32 = 4; // owner, read by reports: code of the operation under way, 0 between operations
 export const C_OP_A: u32 = 8; // owner, read by reports: its first two arguments
 export const C_OP_B: u32 = 12; // as C_OP_A
 export const C_MM: u32 = 16; // owner: address of the mm whose translations the TLB holds, or 0
@@ -108,8 +108,7 @@ export const C_WAIT_SINCE: u32 = 0x580c; // owner: clock
 export const C_WAIT_HOLDER: u32 = 0x5810; // owner: whom it waits for, when contention is measured (contention.ts)
 export const C_HOLDS: u32 = 0x5840; // owner: HOLDS_MAX holds: the lock's address, the clock at its acquisition
 export const HOLDS_MAX: u32 = 16;
-export const C_WORKLOAD: u32 = 0x6000; // atomic: WORKLOAD_LINES lines for workloads (src/experiment/workloads/); the kernel never looks at them
-export const WORKLOAD_LINES_MAX: u32 = 4;
+export const C_WORKLOAD: u32 = 0x6000; // atomic: 4 lines for workloads (src/experiment/workloads/); the kernel never looks at them
 export const C_COLLAPSE: u32 = 0x1400; // owner: pages that a collapse of a file has taken out of the cache, linked by F_NEXT, or 0
 export const C_TLB: u32 = 0x2000; // owner: 2^TLB_BITS entries of 16 bytes (tlb.ts)
 export const C_PSC: u32 = C_TLB + (1 << (TLB_BITS + 4)); // owner: for PMD, PUD and PGD entries each 2^PSC_BITS entries of 16 bytes
@@ -121,7 +120,6 @@ export const C_FORK_FRAME: u32 = 0xc04; // owner: frame allocated for the copy o
 export const C_LOCK_STAT: u32 = 0x3800; // owner, read by reports: per lock class LOCK_STAT_BYTES (lockStat.ts), LOCK_CLASSES_MAX classes
 export const LOCK_STAT_BYTES: u32 = 256;
 export const LOCK_CLASSES_MAX: u32 = 32;
-export const C_AREA_END: u32 = C_LOCK_STAT + LOCK_CLASSES_MAX * LOCK_STAT_BYTES;
 
 /**
  * A CPU's measuring region (contention.ts), at H_MEASURE_BASE when contention is measured. All of it: owner, read by reports, which may be

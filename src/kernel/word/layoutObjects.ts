@@ -3,7 +3,7 @@
  * what the comments mean.
  */
 
-import { CPUS_MAX, TABLE_BYTES, VMA_LEVELS } from './config.ts';
+import { CPUS_MAX, TABLE_BYTES } from './config.ts';
 import { CPU_BYTES, PERCPU } from './layoutCpu.ts';
 import { LINE_BYTES as LINE, LOCK_BYTES } from './layoutLocks.ts';
 
@@ -158,9 +158,6 @@ export const CANDIDATE_MM: u32 = 0; // address of the mm | level | tries: mms st
 export const CANDIDATE_GENERATION: u32 = 4; // of the mm
 export const CANDIDATE_FIRST: u32 = 8; // first vpn of the table
 export const CANDIDATE_AT: u32 = 12; // when it was noted, daemonClock
-
-/** Bytes of one address space's skip-list head: links for VMA_LEVELS levels. */
-export const MM_VMA_HEAD_BYTES: u32 = VMA_LEVELS * 4;
 
 /** Address of a table's first entry. */
 export function tableAddress(table: u32): u32 {

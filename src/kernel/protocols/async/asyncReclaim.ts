@@ -100,8 +100,8 @@ import {
 } from './candidates.ts';
 
 /** What came of a candidate. */
-export const SCAN_DONE: u32 = 0;
-export const SCAN_LATER: u32 = 1;
+const SCAN_DONE: u32 = 0;
+const SCAN_LATER: u32 = 1;
 const SCAN_DETACHED: u32 = 2;
 
 /** What step 2 holds: the address of a VMA, or one of these. */
@@ -157,7 +157,7 @@ function spanRegistered(mm: u32, first: u32): boolean {
   return false;
 }
 
-/** Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. */
+/** Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. No pair: one set meanwhile is seen next time. */
 function zeroPagesAccessed(pte: u32): boolean {
   let accessed = false;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
@@ -174,7 +174,7 @@ function dropZeroPages(mm: u32, pte: u32, first: u32): void {
   let dropped: u32 = 0;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
     if (load(pte + at) === 0) continue;
-    // Atomic: a walker may set accessed at the same time.
+    // Atomic: a walker may set accessed at the same time. Pairs with its compare-and-exchange, which fails then; the flush below is for what it has cached.
     exchange(pte + at, 0);
     dropped += 1;
   }
@@ -306,6 +306,7 @@ function scanRing(cpu: u32, limit: u32, all: u32): u32 {
  * lock held, no RCU section.
  */
 export function asyncReclaimPass(most: u32, all: u32): u32 {
+  // Pairs with the store at the end: what the last pass wrote plainly is seen.
   if (compareExchange(G_SCAN_OWNER, 0, cpuId() + 1) !== 0) return 0;
   const cpus = peek(H_CPUS);
   // This CPU's own ring first: what is put off goes there, and is not to be met again.
@@ -320,9 +321,10 @@ export function asyncReclaimPass(most: u32, all: u32): u32 {
     waiting += found;
     done += scanRing(cpu, found < most - done ? found : most - done, all);
   }
+  // No pair: for reports.
   if (waiting > peek(G_SCAN_PEAK)) store(G_SCAN_PEAK, waiting);
   poke(G_SCAN_NEXT, (start + 1) % cpus);
   leaveMm();
-  store(G_SCAN_OWNER, 0);
+  store(G_SCAN_OWNER, 0); // pairs with the compare-and-exchange above
   return done;
 }

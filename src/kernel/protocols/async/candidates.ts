@@ -72,13 +72,14 @@ function ringEntry(cpu: u32, at: u32): u32 {
 function ringAdd(what: u32, generation: u32, first: u32): boolean {
   const cpu = thisCpu();
   const tail = peek(cpu + C_CANDIDATE_TAIL);
-  // Pairs with the store in candidateTake: the entry behind the head is free.
+  // Pairs with the store in candidateTaken: the entry behind the head is free.
   if ((tail - load(cpu + C_CANDIDATE_HEAD)) >>> 0 >= peek(H_CANDIDATE_SLOTS)) return false;
   const entry = ringEntry(cpuId(), tail);
   poke(entry + CANDIDATE_MM, what);
   poke(entry + CANDIDATE_GENERATION, generation);
   poke(entry + CANDIDATE_FIRST, first);
   poke(entry + CANDIDATE_AT, daemonClock());
+  // Publishes the entry; pairs with the load in candidatesOf.
   store(cpu + C_CANDIDATE_TAIL, (tail + 1) >>> 0);
   return true;
 }
@@ -93,12 +94,14 @@ function noteTable(desc: u32, level: u32): void {
   const mm = load(desc + PT_MM);
   const generation = mmGeneration(mm);
   if ((generation & 1) === 0) return;
+  // Pairs with candidateBegin: whoever finds the flag set leaves the table to a scan that takes the flag away before it looks.
   if ((or(desc + PT_WATCH, WATCH_NOTED) & WATCH_NOTED) !== 0) return;
   // After the flag, as tableMoved looks at the flag after it has written the new PT_FIRST: one of the two notes the new name.
   if (ringAdd((mm | level) >>> 0, generation, load(desc + PT_FIRST))) {
     count(COUNTER_CANDIDATES_NOTED);
     return;
   }
+  // No pair: the table is lost until its next entry comes and goes.
   and(desc + PT_WATCH, ~WATCH_NOTED >>> 0);
   count(COUNTER_CANDIDATES_LOST);
 }
@@ -119,16 +122,17 @@ export function noteIfEmptied(table: u32, level: u32): void {
 export function tableMoved(table: u32): void {
   const desc = ptdescOf(table);
   if ((load(desc + PT_WATCH) & WATCH_NOTED) === 0) return;
+  // Pairs with the or in noteTable, which reads PT_FIRST after it: see there.
   and(desc + PT_WATCH, ~WATCH_NOTED >>> 0);
   noteTable(desc, (load(desc + PT_STATE) >>> 8) & 0xff);
 }
 
-/** Takes the flag away. Returns whether the table was a candidate; no: the name is one of another table that was here before. */
+/** Takes the flag away; the scan comes after. Pairs with noteTable, whose caller has cleared its entry before. Returns whether the table was a candidate; no: the name is one of another table that was here before. */
 export function candidateBegin(table: u32): boolean {
   return (and(ptdescOf(table) + PT_WATCH, ~WATCH_NOTED >>> 0) & WATCH_NOTED) !== 0;
 }
 
-/** The table has been found to hold something in entry `index`: watches that. */
+/** The table has been found to hold something in entry `index`: watches that. Pairs with the load in noteIfEmptied, after its caller has cleared an entry. */
 export function watchEntry(table: u32, index: u32): void {
   const word = ptdescOf(table) + PT_WATCH;
   let seen = load(word);
@@ -142,6 +146,7 @@ export function watchEntry(table: u32, index: u32): void {
 /**
  * Puts a candidate that could not be dealt with at the end of this CPU's ring, to be looked at after another delay. `what` and `generation`:
  * as it was taken. `table`: its number, 0 when not known, as its flag is still there then.
+ * The flag pairs with candidateBegin, as in noteTable.
  */
 export function candidateAgain(what: u32, generation: u32, first: u32, table: u32): void {
   const tries = what & CANDIDATE_TRIES_MASK;
@@ -183,5 +188,5 @@ export function candidateAt(cpu: u32): u32 {
 /** The oldest entry has been read. */
 export function candidateTaken(cpu: u32): void {
   const head = cpuArea(cpu) + C_CANDIDATE_HEAD;
-  store(head, (peek(head) + 1) >>> 0);
+  store(head, (peek(head) + 1) >>> 0); // pairs with the load in ringAdd
 }
