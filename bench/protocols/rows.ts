@@ -1,5 +1,6 @@
 /** The rows of the tables: every reclaim protocol, and each way that one has to know that a table is empty. */
-import { EMPTINESS_MODES, type MachineOptions, PROTOCOLS } from '../../src/machine/options.ts';
+import { type MachineOptions, PROTOCOLS } from '../../src/machine/options.ts';
+import { aboutProtocol } from '../../src/machine/protocols.ts';
 
 export interface Row {
   name: string;
@@ -7,10 +8,9 @@ export interface Row {
 }
 
 export const ROWS: readonly Row[] = PROTOCOLS.flatMap((protocol): Row[] =>
-  protocol === 'pt-rwsem'
-    ? EMPTINESS_MODES.map((emptiness) => ({
-        name: `${protocol}, ${emptiness}`,
-        machine: { protocol, emptiness },
-      }))
-    : [{ name: protocol, machine: { protocol } }],
+  (aboutProtocol(protocol).emptiness ?? [null]).map((emptiness) =>
+    emptiness === null
+      ? { name: protocol, machine: { protocol } }
+      : { name: `${protocol}, ${emptiness}`, machine: { protocol, emptiness } },
+  ),
 );

@@ -11,8 +11,16 @@ import {
   THP_MODES,
   ZAP_MODES,
 } from '../machine/options.ts';
+import type { ProtocolAbout } from '../foundry/about.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { aboutProtocol, DEFAULT_PROTOCOL } from '../machine/protocols.ts';
 import { Progress } from '../report/progress.ts';
+
+/** Protocols of which something holds, for a sentence. */
+const namesWhere = (holds: (about: ProtocolAbout) => boolean): string =>
+  PROTOCOLS.filter((name) => holds(aboutProtocol(name))).join(', ');
+const KNOW_COUNTS = namesWhere(({ emptiness }) => emptiness?.includes('count') === true);
+const WITH_DAEMON = namesWhere(({ daemon }) => daemon === true);
 
 const NUMBERS_MAX = 2 ** 24;
 const EVENTS_MAX = 2 ** 20;
@@ -22,7 +30,7 @@ export const AXIS_OPTIONS = {
   protocol: {
     kind: 'choice',
     allowed: PROTOCOLS,
-    help: 'how empty page tables are reclaimed (default sync)',
+    help: `how empty page tables are reclaimed (default ${DEFAULT_PROTOCOL})`,
   },
   free: {
     kind: 'choice',
@@ -33,7 +41,7 @@ export const AXIS_OPTIONS = {
   emptiness: {
     kind: 'choice',
     allowed: EMPTINESS_MODES,
-    help: 'how protocol pt-rwsem knows that a table is empty; refused with the others: count (default scan)',
+    help: `how a protocol knows that a table is empty; count: only ${KNOW_COUNTS} (default scan)`,
   },
   zap: {
     kind: 'choice',
@@ -88,7 +96,7 @@ export const DAEMON_OPTIONS = {
   },
   'daemon-cpu': {
     kind: 'flag',
-    help: 'a further CPU runs daemons: khugepaged, the splitter of folios (always there with protocol async)',
+    help: `a further CPU runs daemons: khugepaged, the splitter of folios (always there with protocol ${WITH_DAEMON})`,
   },
 } as const;
 

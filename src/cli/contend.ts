@@ -8,6 +8,7 @@ import { WORKLOAD_NAMES } from '../experiment/workloads/index.ts';
 import { CPUS_MAX } from '../kernel/abi.ts';
 import { CpuDiedError } from '../machine/death.ts';
 import { LOCK_KINDS, PROTOCOLS, resolveOptions } from '../machine/options.ts';
+import { DEFAULT_PROTOCOL } from '../machine/protocols.ts';
 import type { LockKind, MachineOptions, Protocol } from '../machine/options.ts';
 import { refusalOf } from '../machine/refusals.ts';
 import { contentionLines, rateNotes, ratesTable } from '../report/contendReport.ts';
@@ -55,7 +56,7 @@ const SPEC = {
     protocol: {
       kind: 'text',
       value: 'P,...',
-      help: `reclaim protocols, or all (default sync): ${PROTOCOLS.join(', ')}`,
+      help: `reclaim protocols, or all (default ${DEFAULT_PROTOCOL}): ${PROTOCOLS.join(', ')}`,
     },
     lock: {
       kind: 'text',
@@ -157,7 +158,7 @@ interface Values {
 /** What is to be measured, in groups that are measured in turn. */
 function groupsOf(values: Values): { groups: MeasureOptions[][]; leftOut: LeftOut[] } {
   const workloads = workloadsOf(values.workload ?? DEFAULT_WORKLOAD);
-  const protocols = listOf('--protocol', values.protocol ?? 'sync', PROTOCOLS);
+  const protocols = listOf('--protocol', values.protocol ?? DEFAULT_PROTOCOL, PROTOCOLS);
   const locks = listOf('--lock', values.lock ?? 'adaptive', LOCK_KINDS);
   const leftOut: LeftOut[] = [];
   const combinations = protocols.flatMap((protocol) =>

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { CPUS_MAX } from '../kernel/abi.ts';
 import type { MachineOptions, Protocol } from '../machine/options.ts';
+import { aboutProtocol, PROTOCOLS } from '../machine/protocols.ts';
 import { openScenario } from '../explore/scenario.ts';
 import { exploredLines, type Explored } from '../report/exploreReport.ts';
 import { formatCount, formatDuration, formatPlural, formatShare } from '../report/format.ts';
@@ -36,8 +37,8 @@ import { runStress, stressDocument, stressReport } from './stress.ts';
 import { writeJson, writeLines } from './write.ts';
 
 const LOOP_GIB = 50;
-/** Protocols that the loop runs under: no reclaim, of PTE tables, of tables of every level. */
-const SHOWN: readonly Protocol[] = ['none', 'sync', 'pt-rwsem'];
+/** Protocols that the loop runs under. */
+const SHOWN: readonly Protocol[] = PROTOCOLS.filter((name) => aboutProtocol(name).demo);
 const STRESS_SECONDS = 8;
 const DRAWING_COLUMNS = 100;
 const RECORDINGS = new URL('../../../src/trace/recordings/', import.meta.url);

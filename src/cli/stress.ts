@@ -10,6 +10,7 @@ import { CpuDiedError } from '../machine/death.ts';
 import { boot } from '../boot/boot.ts';
 import type { RunOptions, RunReport } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/options.ts';
+import { DEFAULT_PROTOCOL } from '../machine/protocols.ts';
 import { deathLines } from '../report/deathReport.ts';
 import { eventLines } from '../report/eventReport.ts';
 import { formatDuration, formatSi } from '../report/format.ts';
@@ -240,7 +241,7 @@ export const stress = defineCommand(SPEC, async (values) => {
     values.ops === undefined
       ? { durationMs: Math.max(1, Math.round(seconds! * 1000)) }
       : { operations: values.ops };
-  const title = `stress ${values.workload ?? mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? 'sync'}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
+  const title = `stress ${values.workload ?? mix}${mutant === null ? '' : `  mutant ${mutant.name}`}  ${values.protocol ?? DEFAULT_PROTOCOL}/${values.free ?? 'rcu'}  seed ${values.seed ?? 1}`;
   const result = await runStress(
     workload ?? mix!,
     options,

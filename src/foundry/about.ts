@@ -3,6 +3,12 @@
 /** How a table is known to be empty by a protocol that looks for empty ones; the position is the code, EMPTINESS_. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
 
+/**
+ * `nothing`; `whole`: PTE tables that are empty, where it zapped all that they map; `part`: those that are empty, where it zapped but a part;
+ * `upper`: upper tables besides that have become empty so.
+ */
+export type Frees = 'nothing' | 'whole' | 'part' | 'upper';
+
 /** What every plug-in says. */
 export interface About {
   /** As on the command line and in files. */
@@ -31,8 +37,15 @@ export interface ProtocolAbout extends About {
   readonly daemon?: boolean;
   /** What PT_COUNT of a linked PTE table is, for the audit: its entries and its visitors. Without it the count is none of the protocol's. */
   readonly tableCount?: 'visits';
-  /** Ways in which it can know that a table is empty; default: scan. */
+  /** Ways in which it can know that a table is empty; default: scan. Tests and benches run each. */
   readonly emptiness?: readonly (typeof EMPTINESS_MODES)[number][];
+  /**
+   * What madvise(MADV_DONTNEED) has freed by the time it returns, at the defaults of all options. Conformance holds the protocol to it,
+   * and where it is not told only to what holds for any: nothing goes that is needed, and no more than `upper` says.
+   */
+  readonly frees?: Frees;
+  /** Machine options that make another protocol of it, by a name: explored beside the defaults. */
+  readonly also?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
   /** Machine options that do not work with it: a machine with such a value does not boot, and says why and what is allowed instead. */
   readonly refuses?: readonly {
     readonly option: string;

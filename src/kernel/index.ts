@@ -75,7 +75,7 @@ export { anonPages, rssTotal } from './space/rss.ts';
 export { vmaAudit } from './space/vma.ts';
 export { lockVmaUnderRcu, vmaReadUnlock } from './space/vmaLock.ts';
 export { gatherFinish, gatherStart } from './tables/gather.ts';
-export { walkBegin, walkEnd } from './word/hooks.ts';
+export { walkBegin, walkEnd, zapEligible } from './word/hooks.ts';
 export { mmTables, pmdLock, pmdOf, pmdUnlock } from './tables/offsets.ts';
 export {
   pteLockOf,

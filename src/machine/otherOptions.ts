@@ -65,7 +65,7 @@ export interface OtherOptions {
   zeroPage?: boolean;
   /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
-  /** How protocol `pt-rwsem` knows that a table is empty; default `scan`. The others scan, or need not know. */
+  /** How a protocol that has the choice (`emptiness` of its about) knows that a table is empty; default `scan`. */
   emptiness?: EmptinessMode;
   /** Sizes of the folios that anonymous faults may allocate beside single pages (multi-size THP); default `never`. */
   mthp?: FolioSizes;

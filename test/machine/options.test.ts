@@ -44,7 +44,7 @@ describe('options', () => {
     [{ cpus: 1.5 }, 'cpus', '1.5', 'whole number'],
     [{ cpus: NaN }, 'cpus', 'NaN', 'whole number'],
     [{ cpus: '2' }, 'cpus', '"2"', 'whole number'],
-    [{ protocol: 'later' }, 'protocol', '"later"', 'none, sync, async'],
+    [{ protocol: 'later' }, 'protocol', '"later"', 'none, sync, '],
     [{ free: 'later' }, 'free', '"later"', 'rcu, semi-rcu, immediate'],
     [{ fault: null }, 'fault', 'null', 'mmap-lock, vma-lock'],
     [{ lock: 'queue' }, 'lock', '"queue"', 'adaptive, mcs, tas, ticket'],

@@ -37,6 +37,7 @@ import { load } from '../word/word.ts';
 export const about = {
   name: 'mmap-write',
   summary: 'looks for empty tables under mmap_lock for read, frees them under mmap_lock for write',
+  frees: 'part',
 };
 
 /** PMD entries that are looked at under one hold of mmap_lock for write. */

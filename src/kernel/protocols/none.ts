@@ -7,6 +7,7 @@
 export const about = {
   name: 'none',
   summary: 'empty tables stay until munmap or exit, as in Linux before 6.14',
+  frees: 'nothing',
   isBase: true,
   demo: true,
 };

@@ -75,6 +75,7 @@ export const about = {
   summary:
     'a second reader-writer lock per address space: walks take it for read; its writer frees empty tables of every level',
   emptiness: ['scan', 'count'],
+  frees: 'upper',
   demo: true,
 };
 

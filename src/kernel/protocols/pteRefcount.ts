@@ -60,6 +60,7 @@ export const about = {
   summary:
     'each PTE table counts its entries and visitors; whoever drops the last count frees it (v3, November 2021)',
   tableCount: 'visits',
+  frees: 'part',
 };
 
 /**

@@ -19,6 +19,7 @@ import {
 export const about = {
   name: 'sync',
   summary: 'madvise(MADV_DONTNEED) frees the tables that it empties, as Linux since 6.14',
+  frees: 'whole',
   isDefault: true,
   demo: true,
 };

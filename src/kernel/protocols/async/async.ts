@@ -27,6 +27,8 @@ export const about = {
   summary:
     'a background CPU frees tables that became empty, however they did, some time later; upper tables and those of the zero page, too',
   daemon: true,
+  frees: 'nothing',
+  also: { eager: { asyncEager: true } },
 };
 
 export function entryInstalled(pte: u32, value: u32): void {
