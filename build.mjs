@@ -63,12 +63,14 @@ async function makeCatalogue() {
   write(join(root, 'src/foundry/catalogue.ts'), catalogueText(kernel));
 }
 
-/** A folder's declarations without the kernel's own name for numbers, which the package's users do not have. */
-function plainDeclarations(folder) {
+/** A folder's declarations without the kernel's own names for numbers, which the package's users do not have. */
+async function plainDeclarations(folder) {
+  const { brands, plainDeclaration } = await foundry('sources');
+  const names = brands(kernel);
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!name.endsWith('.d.ts')) continue;
     const file = join(folder, name);
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/\bu32\b/g, 'number'));
+    writeFileSync(file, plainDeclaration(names, readFileSync(file, 'utf8')));
   }
 }
 
@@ -126,7 +128,7 @@ async function build(levels) {
   let failed = await run(tsc, '-p', 'tsconfig.build.json');
   if (failed === 0) {
     for (const folder of ['kernel', 'explore/portable'])
-      plainDeclarations(join(root, 'dist/src', folder));
+      await plainDeclarations(join(root, 'dist/src', folder));
     await plugCompiled();
     await makeCoroutineKernel();
     await writeList();

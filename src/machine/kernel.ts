@@ -25,8 +25,8 @@ export interface Host {
 }
 
 /**
- * The kernel's exports. Results of the WebAssembly build are signed: `>>> 0` where bit 31 of one can be set (addresses, entries). So are
- * truth values there: 0 and 1.
+ * The kernel's exports. Who calls converts: results of the WebAssembly build are signed, so `>>> 0` where bit 31 of one can be set (addresses, entries), and
+ * what is `boolean` is 0 or 1 there, so `Boolean()` where it is compared or kept. Arguments need nothing: WebAssembly takes `true` for 1, and numbers modulo 2^32.
  */
 export type Kernel = typeof import('../kernel/index.ts');
 

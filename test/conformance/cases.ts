@@ -686,7 +686,7 @@ export const CASES: Record<string, Case> = {
     m.madvise(A, 2, MADV_COLD);
     m.mprotect(A, 1, READ);
     m.put(layout.tableAddress(m.table(A)) + 4, m.entry(A + 1) & ~PTE_WRITE);
-    m.kernel.flushTlbRange!(m.mm, A, A + 2, 0);
+    m.kernel.flushTlbRange!(m.mm, A, A + 2, false);
     expect(m.write(A + 1)).toBe(0);
     expect([m.frame(A), m.frame(A + 1)]).toEqual(pins);
     expect(m.counter(COUNTER_COPIES)).toBe(0);

@@ -46,7 +46,7 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     {
       scenario: 'zapBroken',
       patch: patch(
-        'walk',
+        'offsets',
         'return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);',
         'spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD); return true;',
       ),
@@ -88,7 +88,7 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
   ],
   [
     'GUP takes a dead frame',
-    { scenario: 'pinOrFault', patch: patch('frame', 'while (seen !== 0)', 'while (true)') },
+    { scenario: 'pinOrFault', patch: patch('folio', 'while (seen !== 0)', 'while (true)') },
     /^accounting|^frame-use-after-free/,
   ],
   [
@@ -160,7 +160,7 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
   ],
   [
     'a flush that does not wait',
-    { scenario: 'zapAccess', patch: patch('tlb', 'waitInterrupt(target,', 'load(') },
+    { scenario: 'zapAccess', patch: patch('flush', 'waitInterrupt(target,', 'load(') },
     /^stale-translation/,
   ],
   [
@@ -221,7 +221,7 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     'a table that is moved and not flushed',
     {
       scenario: 'mremapAccess',
-      patch: patch('moveTables', 'flushTlbRange(mm, old, old + PMD_PAGES, 1);'),
+      patch: patch('moveTables', 'flushTlbRange(mm, old, old + PMD_PAGES, true);'),
     },
     /^nothing is at the old address/,
   ],
@@ -275,7 +275,7 @@ const WRONG: readonly [what: string, request: ScenarioRequest, found: RegExp][] 
     {
       scenario: 'rcuAdopted',
       patch: patch(
-        'rcuList',
+        'rcu',
         'waitFor(list + C_RCU_INVOKING, AWAIT_EQUALS, 0, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);',
         `waitFor(list + C_RCU_INVOKED, ${AWAIT_DIFFERS}, invoked, RCU_SPINS, list + C_RCU_INVOKE_WAITERS);`,
       ),

@@ -102,7 +102,7 @@ export const ASYNC_MUTANTS: readonly Mutant[] = [
     why: 'a fault installs a page there meanwhile, and a CPU still reads zeroes',
     patch: {
       module: 'asyncReclaim',
-      find: 'flushTlbRange(mm, first, first + PMD_PAGES, 0);',
+      find: 'flushTlbRange(mm, first, first + PMD_PAGES, false);',
       replace: '',
     },
     scenarios: ['zeroWrite'],

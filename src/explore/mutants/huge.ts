@@ -50,7 +50,7 @@ export const HUGE_MUTANTS: readonly Mutant[] = [
     why: 'a CPU goes on using the old pages by its TLB, or the table by its paging-structure cache',
     patch: {
       module: 'collapse',
-      find: 'flushTlbRange(mm, first, first + PMD_PAGES, 1);',
+      find: 'flushTlbRange(mm, first, first + PMD_PAGES, true);',
       replace: '',
     },
     scenarios: ['collapseFault'],

@@ -42,12 +42,12 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     patch: {
       module: 'rmapEntries',
       find: `const cleared = clearPte(pte);
-        flushTlbRange(mm, vpn, vpn + 1, 0);
+        flushTlbRange(mm, vpn, vpn + 1, false);
         const next = anon ? replacement(page, cleared, slot) : uffdLeftBehind(vma, cleared);`,
       replace: `const seen = load(pte);
         const early = anon ? replacement(page, seen, slot) : 0;
         const cleared = clearPte(pte);
-        flushTlbRange(mm, vpn, vpn + 1, 0);
+        flushTlbRange(mm, vpn, vpn + 1, false);
         const next = anon ? (early === seen ? cleared : early) : uffdLeftBehind(vma, cleared);`,
     },
     scenarios: ['pageoutPin'],

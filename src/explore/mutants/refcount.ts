@@ -172,7 +172,7 @@ export const REFCOUNT_MUTANTS: readonly Mutant[] = [
     why: 'only a flush stops a hardware walker that has cached the PMD entry',
     patch: {
       module: 'gather',
-      find: 'flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), 1);',
+      find: 'flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), true);',
       replace: '',
     },
     scenarios: ['countPageout'],

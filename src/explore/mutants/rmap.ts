@@ -26,7 +26,7 @@ export const RMAP_MUTANTS: readonly Mutant[] = [
     name: 'fork-without-flush',
     summary: 'fork does not flush the translations of the parent',
     why: 'another CPU of the parent goes on writing to a page that the child reads',
-    patch: { module: 'fork', find: 'flushTlbRange(mm, 0, TASK_END, 0);', replace: '' },
+    patch: { module: 'fork', find: 'flushTlbRange(mm, 0, TASK_END, false);', replace: '' },
     scenarios: ['forkFault'],
     findings: ['stale-translation', 'expectation'],
     quick: { strategy: 'dpor', executions: 10 },

@@ -21,7 +21,7 @@ export const SHAPE_MUTANTS: readonly Mutant[] = [
     patch: {
       module: 'mmapWrite',
       find: 'vpn = nextCandidate(mm, vpn, end);',
-      replace: 'vpn = nextEmpty(mm, vpn, end, 0);',
+      replace: 'vpn = nextEmpty(mm, vpn, end, false);',
     },
     scenarios: ['mmapWriteMunmap'],
     findings: ['table-use-after-free'],

@@ -187,7 +187,7 @@ export const TLB_MUTANTS: readonly Mutant[] = [
     why: 'who unmaps the new place flushes that only',
     patch: {
       module: 'moveTables',
-      find: 'flushTlbRange(mm, old, old + PMD_PAGES, 1);',
+      find: 'flushTlbRange(mm, old, old + PMD_PAGES, true);',
       replace: '',
     },
     scenarios: ['mremapAccess'],

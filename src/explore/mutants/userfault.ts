@@ -72,7 +72,7 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
       module: 'uffd',
       find: `vmaStartWrite(vma);
             if ((old & VM_UFFD_WP) !== 0)
-                uffdWpRange(mm, vma, from, to, 0);
+                uffdWpRange(mm, vma, from, to, false);
             const wanted = (old & ~VM_UFFD_FLAGS) >>> 0;
             const changed = vmaModifyFlags(vma, from, to, wanted);
             if (changed === 0)
@@ -82,7 +82,7 @@ export const USERFAULT_MUTANTS: readonly Mutant[] = [
       replace: `uffdWake(mm, from, to - from);
             vmaStartWrite(vma);
             if ((old & VM_UFFD_WP) !== 0)
-                uffdWpRange(mm, vma, from, to, 0);
+                uffdWpRange(mm, vma, from, to, false);
             const wanted = (old & ~VM_UFFD_FLAGS) >>> 0;
             const changed = vmaModifyFlags(vma, from, to, wanted);
             if (changed === 0)

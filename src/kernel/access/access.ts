@@ -73,7 +73,7 @@ function needed(write: u32): u32 {
 }
 
 /** Whether the TLB permits the access; checks what it uses. */
-function tlbHit(vpn: u32, write: u32): boolean {
+function tlbHit(vpn: Vpn, write: u32): boolean {
   const slot = tlbSlot(vpn);
   const entry = peek(slot + TLB_ENTRY);
   if (
@@ -93,7 +93,7 @@ function tlbHit(vpn: u32, write: u32): boolean {
 }
 
 /** The upper entry for `vpn` at the level of `shift` that the paging-structure cache has, or 0; checks what it uses. */
-function cachedUpper(vpn: u32, shift: u32): u32 {
+function cachedUpper(vpn: Vpn, shift: u32): u32 {
   const slot = pscSlot(vpn, shift);
   const cached = peek(slot + PSC_ENTRY);
   if (
@@ -113,7 +113,7 @@ function cachedUpper(vpn: u32, shift: u32): u32 {
 /**
  * The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names none and is not huge.
  */
-function readUpper(address: u32, vpn: u32, shift: u32): u32 {
+function readUpper(address: TableEntry, vpn: Vpn, shift: u32): Entry {
   const value = load(address);
   if (entryHuge(value)) return value;
   if (!entryNamesTable(value)) return 0;
@@ -132,7 +132,7 @@ const HUGE: u32 = 1;
  * Address of the entry that maps `vpn`, in a PTE table, or of a PMD entry, with HUGE; upper entries are taken from as far down as the
  * paging-structure cache goes. 0: there is none.
  */
-function walkUpper(mm: u32, vpn: u32): u32 {
+function walkUpper(mm: Mm, vpn: Vpn): u32 {
   const cached = cachedUpper(vpn, PMD_SHIFT);
   if (cached !== 0) return pteOffset(cached, vpn);
   let pud = cachedUpper(vpn, PUD_SHIFT);
@@ -152,14 +152,14 @@ function walkUpper(mm: u32, vpn: u32): u32 {
 /**
  * Walks to the entry of `vpn`, sets accessed and dirty, and fills the TLB. Returns whether the access may go on; false: page fault.
  */
-export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
+export function hardwareWalk(mm: Mm, vpn: Vpn, write: u32): boolean {
   const found = walkUpper(mm, vpn);
   if (found === 0) return false;
   const huge = (found & HUGE) !== 0;
   const leaf: u32 = found & ~HUGE;
   const rights = write !== 0 ? PTE_USER | PTE_WRITE : PTE_USER;
   const marks = write !== 0 ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
-  let entry: u32 = 0;
+  let entry: Entry = 0;
   let settled = false;
   while (!settled) {
     entry = load(leaf);
@@ -192,7 +192,7 @@ export function hardwareWalk(mm: u32, vpn: u32, write: u32): boolean {
  * One access of a program to page `vpn` of `mm`; `write` 0 or 1. Returns 0, EFAULT (no mapping, or no right), ENOMEM, or 7 (SIGBUS: beyond the end of
  * an object).
  */
-export function access(mm: u32, vpn: u32, write: u32): u32 {
+export function access(mm: Mm, vpn: Vpn, write: u32): u32 {
   count(COUNTER_ACCESSES);
   switchMm(mm);
   let faults: u32 = 0;

@@ -117,11 +117,11 @@ function accessRefused(flags: u32, write: u32): boolean {
  * Step 3 for private anonymous memory and `orig`, none or a marker: the zero page, or, where the fault allocates, a new
  * page or a folio of several around it (largeFault.ts). A page for a read is clean in a VMA that may not be written to.
  */
-function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
+function faultAnonymous(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32, orig: Entry): u32 {
   if (pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   const flags = load(vma + VMA_FLAGS);
   const told = (flags & VM_UFFD_MISSING) !== 0;
-  let frame: u32 = 0;
+  let frame: Head = 0;
   if (faultAllocates(write)) {
     if (!told) {
       frame = allocAnonFolio(vma, pmd, vpn, 0);
@@ -164,7 +164,7 @@ function faultAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig:
 }
 
 /** Result of a fault in `mm` whose locks are dropped; waits first if it has to (migration_entry_wait, handle_userfault). */
-function settled(mm: u32, result: u32): u32 {
+function settled(mm: Mm, result: u32): u32 {
   if (result === FAULT_USERFAULT) return userfaultWait(mm);
   if (result !== FAULT_WAITS) return result;
   folioWaitUnlocked(peek(thisCpu() + C_FAULT_FOLIO));
@@ -172,7 +172,7 @@ function settled(mm: u32, result: u32): u32 {
 }
 
 /** Step 3 for a swap entry: a new frame in its place, which nobody shares, whoever else has an entry of the slot. */
-function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+function faultSwap(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry, write: u32): u32 {
   if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
   // Dirty, since the slot's content is nowhere else once it is given up: MADV_FREE by one of two that share the page must not lose it.
@@ -204,13 +204,13 @@ function faultSwap(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32
 }
 
 /** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
-function faultPresent(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32, write: u32): u32 {
+function faultPresent(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry, write: u32): u32 {
   if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
 }
 
 /** Takes a marker away where nobody watches any more (pte_marker_clear). */
-function clearMarker(pmd: u32, vpn: u32): void {
+function clearMarker(pmd: Pmd, vpn: Vpn): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return;
   if (load(pte) === UFFD_MARKER) clearPte(pte);
@@ -218,13 +218,13 @@ function clearMarker(pmd: u32, vpn: u32): void {
 }
 
 /** Whether the fault may map an anonymous page in `vma`, which then has its anon_vma first. */
-function faultWantsAnon(vma: u32, write: u32): boolean {
+function faultWantsAnon(vma: Vma, write: u32): boolean {
   if (!faultAllocates(write) || (load(vma + VMA_FLAGS) & VM_SHARED) !== 0) return false;
   return write !== 0 || peek(vma + VMA_INODE) === 0;
 }
 
 /** Steps 2 to 4, within one walk of the tables; a VMA that the fault may map an anonymous page in has its anon_vma. */
-function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
+function faultInTables(mm: Mm, vma: Vma, vpn: Vpn, write: u32): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0) return ENOMEM;
   let upper = load(pmd);
@@ -238,7 +238,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
     if (result !== HUGE_FALLBACK) return result;
     upper = load(pmd);
   }
-  let entry: u32 = 0;
+  let entry: Entry = 0;
   if (entryNamesTable(upper)) {
     const pte = pteOffsetMap(pmd, vpn);
     if (pte !== 0) {
@@ -262,7 +262,7 @@ function faultInTables(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
  * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
  * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, FAULT_USERFAULT, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
  */
-export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u32): u32 {
+export function handleMmFault(mm: Mm, vma: Vma, vpn: Vpn, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
   if (faultWantsAnon(vma, write)) {
     const refused = anonPrepareForFault(mm, vma, locked);
@@ -282,7 +282,7 @@ export function handleMmFault(mm: u32, vma: u32, vpn: u32, write: u32, locked: u
 }
 
 /** The fault on mmap_lock for read. */
-function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
+function faultOnMmapLock(mm: Mm, vpn: Vpn, write: u32): u32 {
   mmapReadLock(mm);
   const vma = vmaLookup(mm, vpn);
   if (vma === 0 || accessRefused(load(vma + VMA_FLAGS), write)) {
@@ -298,7 +298,7 @@ function faultOnMmapLock(mm: u32, vpn: u32, write: u32): u32 {
  * A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, SIGBUS, or EINTR: the run ended while a userfaultfd's monitor
  * was waited for. No lock held on entry or return.
  */
-export function userFault(mm: u32, vpn: u32, write: u32): u32 {
+export function userFault(mm: Mm, vpn: Vpn, write: u32): u32 {
   count(COUNTER_FAULTS);
   const path = runFaultPath();
   if (path === FAULT_SPECULATIVE) {

@@ -61,19 +61,19 @@ function rightsFor(write: u32): u32 {
 }
 
 /** Whether a frame may be pinned through `entry`. The zero page is not pinned. */
-function pinnable(entry: u32, write: u32): boolean {
+function pinnable(entry: Entry, write: u32): boolean {
   const rights = rightsFor(write);
   return entryPresent(entry) && (entry & rights) === rights && (entry & PTE_SPECIAL) === 0;
 }
 
 /** Whether the page is an anonymous one that others share: they would part from whoever pinned it at the first write. */
-function mustUnshare(entry: u32): boolean {
+function mustUnshare(entry: Entry): boolean {
   const page = entryNumber(entry);
   return (folioFlags(page) & F_ANON) !== 0 && !pageExclusive(page);
 }
 
 /** Steps 3 to 5 for the huge PMD value `upper`, read from `pmd` after the sequence `seq`. Returns the frame, or 0. */
-function pinHugeLockless(mm: u32, seq: u32, pmd: u32, upper: u32, vpn: u32, write: u32): u32 {
+function pinHugeLockless(mm: Mm, seq: u32, pmd: Pmd, upper: Entry, vpn: Vpn, write: u32): Frame {
   if (!pinnable(upper, write)) return 0;
   const frame = entryNumber(hugePart(upper, vpn & (PMD_PAGES - 1)));
   syncPoint();
@@ -92,7 +92,7 @@ function pinHugeLockless(mm: u32, seq: u32, pmd: u32, upper: u32, vpn: u32, writ
 }
 
 /** Steps 2 to 5, interrupts off. Returns the frame, or 0. */
-function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
+function pinLockless(mm: Mm, vpn: Vpn, write: u32): Frame {
   const seq = load(mm + MM_WRITE_PROTECT_SEQ);
   if ((seq & 1) !== 0) return 0;
   const pmd = pmdFind(mm, vpn);
@@ -126,7 +126,7 @@ function pinLockless(mm: u32, vpn: u32, write: u32): u32 {
 }
 
 /** Pins the page at `vpn` of the huge PMD entry at `pmd`, whose lock is held. Returns the frame, or 0. */
-function pinHugeLocked(pmd: u32, vpn: u32, write: u32): u32 {
+function pinHugeLocked(pmd: Pmd, vpn: Vpn, write: u32): Frame {
   const entry = hugePart(load(pmd), vpn & (PMD_PAGES - 1));
   if (!pinnable(entry, write)) return 0;
   folioGet(entryNumber(entry));
@@ -135,9 +135,9 @@ function pinHugeLocked(pmd: u32, vpn: u32, write: u32): u32 {
 }
 
 /** Pins the page at `vpn` under its PTE lock, mmap_lock held for read. Returns the frame, or 0; a shared one is copied first, once. */
-function pinLocked(mm: u32, vma: u32, vpn: u32, write: u32, unshare: boolean): u32 {
+function pinLocked(mm: Mm, vma: Vma, vpn: Vpn, write: u32, unshare: boolean): Frame {
   const pmd = pmdFind(mm, vpn);
-  let frame: u32 = 0;
+  let frame: Frame = 0;
   if (pmd !== 0 && pmdTransHugeLock(pmd)) {
     const huge = load(pmd);
     const shared = pinnable(huge, write) && mustUnshare(huge) && !mayReuseHuge(vma, huge);
@@ -164,7 +164,7 @@ function pinLocked(mm: u32, vma: u32, vpn: u32, write: u32, unshare: boolean): u
 }
 
 /** The slow path: fault, then a reference under the PTE lock. Returns the frame, or 0 when the page cannot be had. */
-function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
+function pinSlowly(mm: Mm, vpn: Vpn, write: u32): Frame {
   count(COUNTER_GUP_SLOW);
   if (userFault(mm, vpn, write) !== 0) return 0;
   mmapReadLock(mm);
@@ -178,7 +178,7 @@ function pinSlowly(mm: u32, vpn: u32, write: u32): u32 {
 }
 
 /** Pins the page at `vpn` without faulting or taking a lock (get_user_pages_fast_only). Returns its frame; 0: the slow path is needed. */
-export function gupFastOnly(mm: u32, vpn: u32, write: u32): u32 {
+export function gupFastOnly(mm: Mm, vpn: Vpn, write: u32): Frame {
   irqDisable();
   const frame = pinLockless(mm, vpn, write);
   irqEnable();
@@ -187,18 +187,18 @@ export function gupFastOnly(mm: u32, vpn: u32, write: u32): u32 {
 }
 
 /** Pins the page at `vpn` for reading or writing. Returns its frame; 0: not mapped, no right, no memory, or the zero page. */
-export function gupFast(mm: u32, vpn: u32, write: u32): u32 {
+export function gupFast(mm: Mm, vpn: Vpn, write: u32): Frame {
   const frame = gupFastOnly(mm, vpn, write);
   return frame !== 0 ? frame : pinSlowly(mm, vpn, write);
 }
 
 /** Checks that a pinned frame is still the one that was pinned; `generation` is its generation then. */
-export function gupCheck(frame: u32, generation: u32): void {
+export function gupCheck(frame: Frame, generation: u32): void {
   if (frameGeneration(frame) !== generation)
     violation(ORACLE_FRAME_USE_AFTER_FREE, frame, generation, frameGeneration(frame));
 }
 
 /** Releases a pin. */
-export function gupPut(frame: u32): void {
+export function gupPut(frame: Frame): void {
   unpinFolio(frame);
 }

@@ -82,11 +82,11 @@ export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u3
  * Walks to `count` pages of `mm` as a lockless reader does, a section for each, without looking at interrupts: to page
  * `base + (order & mask)`, where `order` begins at `from` and goes on by WALK_STEP. Returns the sum of the frame numbers.
  */
-export function measureWalk(mm: u32, base: u32, mask: u32, from: u32, count: u32): u32 {
+export function measureWalk(mm: Mm, base: Vpn, mask: u32, from: u32, count: u32): u32 {
   let order = from;
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const vpn: u32 = (base + ((order & mask) >>> 0)) >>> 0;
+    const vpn: Vpn = (base + ((order & mask) >>> 0)) >>> 0;
     rcuReadLock();
     const pmd = pmdFind(mm, vpn);
     const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
@@ -101,7 +101,7 @@ export function measureWalk(mm: u32, base: u32, mask: u32, from: u32, count: u32
 }
 
 /** The same by `walkLockless`, which looks at interrupts between its steps and counts the walk. */
-export function measureWalkLockless(mm: u32, base: u32, mask: u32, from: u32, count: u32): u32 {
+export function measureWalkLockless(mm: Mm, base: Vpn, mask: u32, from: u32, count: u32): u32 {
   let order = from;
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {

@@ -36,7 +36,7 @@ import { load, or, peek } from '../word/word.ts';
 import { handleMmFault } from './fault.ts';
 
 /** Whether `entry`, whose lock is held, suffices. */
-function entrySuffices(entry: u32, write: u32): boolean {
+function entrySuffices(entry: Entry, write: u32): boolean {
   const enough = entryPresent(entry) && (write === 0 || (entry & PTE_WRITE) !== 0);
   if (enough && write !== 0 && (entry & PTE_DIRTY) === 0)
     or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
@@ -47,7 +47,7 @@ function entrySuffices(entry: u32, write: u32): boolean {
  * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on: MADV_FREE does not discard it
  * any more.
  */
-function suffices(mm: u32, vpn: u32, write: u32): boolean {
+function suffices(mm: Mm, vpn: Vpn, write: u32): boolean {
   walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
   let enough = false;
@@ -66,7 +66,7 @@ function suffices(mm: u32, vpn: u32, write: u32): boolean {
 }
 
 /** Waits for a userfaultfd's monitor without mmap_lock, held for read: what was found under it is no longer known. Returns 0 or EINTR. */
-function waitUnlocked(mm: u32): u32 {
+function waitUnlocked(mm: Mm): u32 {
   mmapReadUnlock(mm);
   const result = userfaultWait(mm);
   mmapReadLock(mm);
@@ -74,7 +74,7 @@ function waitUnlocked(mm: u32): u32 {
 }
 
 /** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM, SIGBUS or FAULT_USERFAULT. */
-function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
+function populatePage(mm: Mm, vma: Vma, vpn: Vpn, write: u32): u32 {
   let result: u32 = 0;
   while (result === 0 && !suffices(mm, vpn, write)) {
     result = handleMmFault(mm, vma, vpn, write, ON_MMAP_LOCK);
@@ -91,7 +91,7 @@ function populatePage(mm: u32, vma: u32, vpn: u32, write: u32): u32 {
  * memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object;
  * EINTR: the run ended while a userfaultfd's monitor was waited for.
  */
-export function populateRange(mm: u32, start: u32, end: u32, write: u32): u32 {
+export function populateRange(mm: Mm, start: Vpn, end: Vpn, write: u32): u32 {
   mmapReadLock(mm);
   let result: u32 = 0;
   let vpn = start;
@@ -110,7 +110,7 @@ export function populateRange(mm: u32, start: u32, end: u32, write: u32): u32 {
 }
 
 /** MAP_POPULATE over [start, end): skips what is not mapped or not accessible, stops silently where a page cannot be had. No lock held. */
-export function populateMapped(mm: u32, start: u32, end: u32): void {
+export function populateMapped(mm: Mm, start: Vpn, end: Vpn): void {
   mmapReadLock(mm);
   let result: u32 = 0;
   let vma = findVma(mm, start);
@@ -135,12 +135,12 @@ export function populateMapped(mm: u32, start: u32, end: u32): void {
 }
 
 /** Whether `vma` permits a populating read (`write` 0) or write. */
-function populatePermitted(vma: u32, write: u32): boolean {
+function populatePermitted(vma: Vma, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   return write !== 0 ? (flags & VM_WRITE) !== 0 : (flags & VM_READ) !== 0;
 }
 
 /** Whether mmap's MAP_POPULATE faults the pages of `vma` in for writing. */
-function populateWrites(vma: u32): u32 {
+function populateWrites(vma: Vma): u32 {
   return (load(vma + VMA_FLAGS) & (VM_WRITE | VM_SHARED)) === VM_WRITE ? 1 : 0;
 }

@@ -40,7 +40,7 @@ import {
 import { add, compareExchange, load, peek, poke, store, sub } from '../word/word.ts';
 
 /** A new anon_vma, its own root and parent, with one reference and no VMA. Returns its address, 0 when there is none left. */
-export function anonVmaAlloc(): u32 {
+export function anonVmaAlloc(): AnonVma {
   if (injectNth()) return 0;
   spinLock(G_ANON_LOCK, LC_VMAS);
   let anon = peek(G_ANON_FREE);
@@ -66,7 +66,7 @@ export function anonVmaAlloc(): u32 {
   return anon;
 }
 
-function anonVmaFree(anon: u32): void {
+function anonVmaFree(anon: AnonVma): void {
   if (CHECK >= 1 && peek(anon + AV_FIRST) !== 0)
     violation(ORACLE_ACCOUNTING, anon, peek(anon + AV_FIRST), 0);
   spinLock(G_ANON_LOCK, LC_VMAS);
@@ -76,13 +76,13 @@ function anonVmaFree(anon: u32): void {
 }
 
 /** Takes a further reference. Precondition: the caller has one, or a lock that keeps one. */
-export function anonVmaGet(anon: u32): void {
+export function anonVmaGet(anon: AnonVma): void {
   const old = add(anon + AV_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, anon, old, 1);
 }
 
 /** Takes a reference unless there is none left; whether it did. The anon_vma may be another one by now: the caller checks that. */
-export function anonVmaTryGet(anon: u32): boolean {
+export function anonVmaTryGet(anon: AnonVma): boolean {
   let seen = load(anon + AV_REF);
   while (seen !== 0) {
     const old = compareExchange(anon + AV_REF, seen, seen + 1);
@@ -93,7 +93,7 @@ export function anonVmaTryGet(anon: u32): boolean {
 }
 
 /** Drops a reference. The last one frees the anon_vma and drops its reference on the root. Not under the root's rwsem. */
-export function anonVmaPut(anon: u32): void {
+export function anonVmaPut(anon: AnonVma): void {
   const old = sub(anon + AV_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, anon, old, 2);
   if (old !== 1) return;
@@ -103,7 +103,7 @@ export function anonVmaPut(anon: u32): void {
 }
 
 /** A chain that is in no list; 0: none is left. */
-export function chainAlloc(): u32 {
+export function chainAlloc(): AnonVmaChain {
   if (injectNth()) return 0;
   spinLock(G_ANON_LOCK, LC_VMAS);
   let chain = peek(G_CHAIN_FREE);
@@ -121,7 +121,7 @@ export function chainAlloc(): u32 {
 }
 
 /** Gives a chain that is in no list back. */
-export function chainFree(chain: u32): void {
+export function chainFree(chain: AnonVmaChain): void {
   spinLock(G_ANON_LOCK, LC_VMAS);
   poke(chain + AVC_NEWER, peek(G_CHAIN_FREE));
   poke(G_CHAIN_FREE, chain);

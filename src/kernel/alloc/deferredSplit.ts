@@ -60,7 +60,7 @@ export function deferredUnlock(): void {
 }
 
 /** Appends a folio that is in no list. Lock held. No pair: without the lock the length and the state are hints (unqueueDeferredSplit looks again). */
-function append(head: u32): void {
+function append(head: Head): void {
   const folio = folioOf(head);
   const last = peek(G_DEFERRED_TAIL);
   poke(folio + LARGE_DEFERRED_NEXT, 0);
@@ -74,7 +74,7 @@ function append(head: u32): void {
 }
 
 /** Takes a queued folio out of the list; it is in state `next` then. Lock held. No pair, as in append. */
-function unlink(head: u32, next: u32): void {
+function unlink(head: Head, next: Head): void {
   const folio = folioOf(head);
   const after = peek(folio + LARGE_DEFERRED_NEXT);
   const before = peek(folio + LARGE_DEFERRED_PREV);
@@ -91,7 +91,7 @@ function unlink(head: u32, next: u32): void {
 
 /** Takes a folio off the queue, if it is on it, for good: it is about to be split or freed. Lock held. No pair: nobody maps it, so
  * nobody queues it meanwhile. */
-export function deferredForget(head: u32): void {
+export function deferredForget(head: Head): void {
   const folio = folioOf(head);
   if (load(folio + LARGE_DEFERRED) === QUEUED) unlink(head, NOT_QUEUED);
   else store(folio + LARGE_DEFERRED, NOT_QUEUED);
@@ -102,7 +102,7 @@ export function deferredForget(head: u32): void {
  * Queues the folio whose first frame is `head` to be split, unless it has been already. Precondition: it is anonymous, of more than one page,
  * and referenced by the caller.
  */
-export function deferredSplitFolio(head: u32): void {
+export function deferredSplitFolio(head: Head): void {
   const folio = folioOf(head);
   if ((load(folio + F_FLAGS) & F_PARTIALLY_MAPPED) !== 0) return;
   deferredLock();
@@ -113,7 +113,7 @@ export function deferredSplitFolio(head: u32): void {
 }
 
 /** Takes a folio that is being freed off the queue. Precondition: its last reference is gone, so nobody queues or isolates it any more. */
-export function unqueueDeferredSplit(head: u32): void {
+export function unqueueDeferredSplit(head: Head): void {
   const folio = folioOf(head);
   const state = load(folio + LARGE_DEFERRED);
   if (CHECK >= 1 && state === ISOLATED) violation(ORACLE_ACCOUNTING, head, state, 0);
@@ -125,7 +125,7 @@ export function unqueueDeferredSplit(head: u32): void {
 }
 
 /** Isolates the oldest folio of the queue that still has references. Returns its first frame, with a reference for the caller; 0: none. */
-export function deferredIsolate(): u32 {
+export function deferredIsolate(): Head {
   deferredLock();
   let head = peek(G_DEFERRED_HEAD);
   let isolated: u32 = 0;
@@ -144,7 +144,7 @@ export function deferredIsolate(): u32 {
 }
 
 /** Puts an isolated folio that was not split back at the end of the queue. The caller still has the reference of deferredIsolate. */
-export function deferredPutBack(head: u32): void {
+export function deferredPutBack(head: Head): void {
   deferredLock();
   append(head);
   deferredUnlock();

@@ -40,7 +40,7 @@ export const ZERO_FRAME: u32 = 1;
 export const NO_FRAME: u32 = 0;
 
 /** Address of a frame's descriptor. */
-export function folioOf(frame: u32): u32 {
+export function folioOf(frame: Frame): Folio {
   return peek(H_FOLIOS) + (frame << FOLIO_SHIFT);
 }
 
@@ -48,18 +48,18 @@ export function folioOf(frame: u32): u32 {
  * The first frame of the folio that `frame` belongs to. Precondition: the folio is referenced, or mapped where a held lock keeps it
  * mapped; so nobody splits it.
  */
-export function folioHead(frame: u32): u32 {
+export function folioHead(frame: Frame): Head {
   const head = peek(folioOf(frame) + F_HEAD);
-  return head !== NO_FRAME ? head : frame;
+  return head !== NO_FRAME ? head : (frame as Head);
 }
 
 /** Whether `frame` belongs to a folio of several frames. Precondition as for folioHead. */
-export function folioLarge(frame: u32): boolean {
+export function folioLarge(frame: Frame): boolean {
   return peek(folioOf(frame) + F_HEAD) !== NO_FRAME;
 }
 
 /** Flags of the folio that `frame` belongs to. Precondition as for folioHead. */
-export function folioFlags(frame: u32): u32 {
+export function folioFlags(frame: Frame): u32 {
   return load(folioOf(folioHead(frame)) + F_FLAGS);
 }
 
@@ -68,23 +68,23 @@ export function folioFlags(frame: u32): u32 {
  * after the page's own flags are written. Precondition: the lock of that entry's table for what is done with the head, since its folio
  * outlives the entry.
  */
-export function migratingHead(frame: u32): u32 {
+export function migratingHead(frame: Frame): Head {
   const head = load(folioOf(frame) + F_HEAD);
-  return head !== NO_FRAME ? head : frame;
+  return head !== NO_FRAME ? head : (frame as Head);
 }
 
 /** log2 of the frames in the folio whose first is `head`. */
-export function folioOrder(head: u32): u32 {
+export function folioOrder(head: Head): u32 {
   return load(folioOf(head) + F_FLAGS) & F_ORDER;
 }
 
 /** Takes one more reference on the folio of a frame that the caller knows to be referenced. */
-export function folioGet(frame: u32): void {
+export function folioGet(frame: Frame): void {
   folioGetMany(frame, 1);
 }
 
 /** As folioGet, `n` references. No pair: the reference that the caller knows of keeps the count from zero meanwhile. */
-export function folioGetMany(frame: u32, n: u32): void {
+export function folioGetMany(frame: Frame, n: u32): void {
   const head = folioHead(frame);
   const old = add(folioOf(head) + F_REF, n);
   if (CHECK >= 1 && old === 0)
@@ -95,7 +95,7 @@ export function folioGetMany(frame: u32, n: u32): void {
  * Takes a reference on a folio's head unless its count is zero; whether it did. Pairs with the subtraction of putHead (frame.ts), which then is not the
  * last, and with the store of a new folio's first reference (prepareFrames): this CPU sees its head, flags and generation.
  */
-export function tryGetHead(head: u32): boolean {
+export function tryGetHead(head: Head): boolean {
   const word = folioOf(head) + F_REF;
   let seen = load(word);
   while (seen !== 0) {
@@ -107,17 +107,17 @@ export function tryGetHead(head: u32): boolean {
 }
 
 /** Whether the folio of `frame` has a reference, for checks by hardware walkers, which hold none: nothing keeps the frame in its folio. */
-export function folioReferenced(frame: u32): boolean {
+export function folioReferenced(frame: Frame): boolean {
   const head = load(folioOf(frame) + F_HEAD);
   return load(folioOf(head !== NO_FRAME ? head : frame) + F_REF) !== 0;
 }
 
 /** Generation of a frame: its stamp. */
-export function frameGeneration(frame: u32): u32 {
+export function frameGeneration(frame: Frame): u32 {
   return load(folioOf(frame) + F_GEN);
 }
 
 /** Whether `page` is an anonymous page that its one entry has for itself. PTE lock of that entry held. */
-export function pageExclusive(page: u32): boolean {
+export function pageExclusive(page: Frame): boolean {
   return (load(folioOf(page) + F_FLAGS) & F_EXCLUSIVE) !== 0;
 }

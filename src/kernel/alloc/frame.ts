@@ -71,7 +71,7 @@ function areaOf(order: u32): u32 {
 }
 
 /** Puts a block on the list of its order. G_FRAME_LOCK held. No pair: F_BUDDY is set, cleared and looked for (giveBlock) under it. */
-function pushBlock(frame: u32, order: u32): void {
+function pushBlock(frame: Frame, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
   const next = peek(area);
@@ -84,7 +84,7 @@ function pushBlock(frame: u32, order: u32): void {
 }
 
 /** Takes a block off the list of its order. G_FRAME_LOCK held. No pair, as in pushBlock. */
-function removeBlock(frame: u32, order: u32): void {
+function removeBlock(frame: Frame, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
   const next = peek(folio + F_NEXT);
@@ -97,7 +97,7 @@ function removeBlock(frame: u32, order: u32): void {
 }
 
 /** A block of exactly `order`, its first frame, or 0. G_FRAME_LOCK held. */
-function takeBlock(order: u32): u32 {
+function takeBlock(order: u32): Head {
   let from = order;
   while (from < FRAME_ORDER_MAX && peek(areaOf(from)) === NO_FRAME) from += 1;
   let frame = peek(areaOf(from));
@@ -117,11 +117,11 @@ function takeBlock(order: u32): u32 {
 }
 
 /** Gives a block back and merges it with its free buddies. G_FRAME_LOCK held. */
-function giveBlock(block: u32, blockOrder: u32): void {
+function giveBlock(block: Head, blockOrder: u32): void {
   let frame = block;
   let order = blockOrder;
   while (order < FRAME_ORDER_MAX) {
-    const buddy: u32 = (frame ^ (1 << order)) >>> 0;
+    const buddy: Head = (frame ^ (1 << order)) >>> 0;
     if (load(folioOf(buddy) + F_FLAGS) !== (F_BUDDY | order)) break;
     removeBlock(buddy, order);
     frame = (frame & ~(1 << order)) >>> 0;
@@ -131,9 +131,9 @@ function giveBlock(block: u32, blockOrder: u32): void {
 }
 
 /** Moves up to PCP_BATCH single frames to this CPU's empty list. */
-function refillFrames(cpu: u32): void {
+function refillFrames(cpu: CpuArea): void {
   spinLock(G_FRAME_LOCK, LC_FRAMES);
-  let head: u32 = NO_FRAME;
+  let head: Head = NO_FRAME;
   let taken: u32 = 0;
   while (taken < PCP_BATCH) {
     const frame = takeBlock(0);
@@ -151,7 +151,7 @@ function refillFrames(cpu: u32): void {
 export function drainFrameCache(keep: u32): void {
   const cpu = thisCpu();
   let left: u32 = peek(cpu + C_PCP_COUNT);
-  let head: u32 = peek(cpu + C_PCP_HEAD);
+  let head: Head = peek(cpu + C_PCP_HEAD);
   if (left <= keep) return;
   spinLock(G_FRAME_LOCK, LC_FRAMES);
   while (left > keep) {
@@ -166,7 +166,7 @@ export function drainFrameCache(keep: u32): void {
 }
 
 /** Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. Published by the head's reference (prepareFrames). */
-function prepareTail(frame: u32, flags: u32): void {
+function prepareTail(frame: Frame, flags: u32): void {
   const folio = folioOf(frame);
   store(folio + F_FLAGS, F_TAIL | (flags & F_EXCLUSIVE));
   poke(folio + F_OWNER, 0);
@@ -178,7 +178,7 @@ function prepareTail(frame: u32, flags: u32): void {
  * Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. The store of that reference, last of
  * all, publishes the others to whoever has a frame's number from before (folioTryGet) and takes a reference by it: pairs with tryGetHead.
  */
-function prepareFrames(frame: u32, order: u32, flags: u32): void {
+function prepareFrames(frame: Frame, order: u32, flags: u32): void {
   const pages: u32 = 1 << order;
   for (let i: u32 = 0; i < pages; i += 1) {
     const folio = folioOf(frame + i);
@@ -203,9 +203,9 @@ function prepareFrames(frame: u32, order: u32, flags: u32): void {
  * Allocates 2^order frames as one folio with `flags` (F_). Returns the first, with one reference; 0 when there are none, or an
  * injected failure asks for one.
  */
-export function frameAlloc(order: u32, flags: u32): u32 {
+export function frameAlloc(order: u32, flags: u32): Head {
   if (injectNth() || injectFailure(H_INJECT_FRAME)) return 0;
-  let frame: u32 = NO_FRAME;
+  let frame: Head = NO_FRAME;
   if (order === 0) {
     const cpu = thisCpu();
     if (peek(cpu + C_PCP_COUNT) === 0) refillFrames(cpu);
@@ -225,7 +225,7 @@ export function frameAlloc(order: u32, flags: u32): u32 {
 
 /** A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. No pair: its count is zero, so nobody gets a
  * reference by a number from before (folioTryGet); the generation is looked at by checks (access.ts). */
-function retireFrame(frame: u32, flags: u32): void {
+function retireFrame(frame: Frame, flags: u32): void {
   const folio = folioOf(frame);
   const generation = load(folio + F_GEN);
   if (CHECK >= 1 && load(folio + F_MAP) !== 0)
@@ -236,7 +236,7 @@ function retireFrame(frame: u32, flags: u32): void {
 }
 
 /** As retireFrame, a tail: what the folio counts in it must have come to zero. No pair, as there. */
-function retireTail(frame: u32, flags: u32): void {
+function retireTail(frame: Frame, flags: u32): void {
   const folio = folioOf(frame);
   if (CHECK >= 1) {
     const counts = load(folio + F_OWNER) | load(folio + F_INDEX) | load(folio + F_NEXT);
@@ -247,7 +247,7 @@ function retireTail(frame: u32, flags: u32): void {
 }
 
 /** Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. No pair, as in retireFrame. */
-function frameFree(frame: u32): void {
+function frameFree(frame: Head): void {
   const head = folioOf(frame);
   const flags = load(head + F_FLAGS);
   const order = flags & F_ORDER;
@@ -276,7 +276,7 @@ function frameFree(frame: u32): void {
  * zero owns the folio alone. Nothing keeps `frame` in its folio before the reference does: if it is in another one afterwards, the reference is
  * given back and the new head tried. The frame may belong to somebody else by now: the caller checks that afterwards.
  */
-export function folioTryGet(frame: u32): boolean {
+export function folioTryGet(frame: Frame): boolean {
   const word = folioOf(frame) + F_HEAD;
   let head = load(word);
   while (tryGetHead(head !== NO_FRAME ? head : frame)) {
@@ -294,7 +294,7 @@ export function folioTryGet(frame: u32): boolean {
  * Drops `n` references on a folio's head. Pairs with the same of other CPUs: whoever drops the last sees all that they did with theirs; and with
  * tryGetHead, which takes none once the count is zero.
  */
-function putHead(head: u32, n: u32): void {
+function putHead(head: Head, n: u32): void {
   const old = sub(folioOf(head) + F_REF, n);
   if (CHECK >= 1 && old < n) {
     violation(ORACLE_FRAME_USE_AFTER_FREE, head, old, load(folioOf(head) + F_FLAGS));
@@ -304,11 +304,11 @@ function putHead(head: u32, n: u32): void {
 }
 
 /** Drops a reference on the folio of `frame`; the last one frees the folio. */
-export function folioPut(frame: u32): void {
+export function folioPut(frame: Frame): void {
   putHead(folioHead(frame), 1);
 }
 
 /** As folioPut, `n` references. */
-export function folioPutMany(frame: u32, n: u32): void {
+export function folioPutMany(frame: Frame, n: u32): void {
   putHead(folioHead(frame), n);
 }

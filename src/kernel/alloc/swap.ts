@@ -23,12 +23,12 @@ import {
 } from '../word/layout.ts';
 import { add, peek, poke, store, sub } from '../word/word.ts';
 
-function slotOf(slot: u32): u32 {
+function slotOf(slot: SwapSlot): u32 {
   return peek(H_SWAP_BASE) + (slot << SWAP_SHIFT);
 }
 
 /** Takes a slot for one entry. Returns its number, from 1 on; 0: swap is full, or there is none. */
-export function swapAlloc(): u32 {
+export function swapAlloc(): SwapSlot {
   if (peek(H_SWAP_SLOTS) === 0 || injectNth()) return 0;
   spinLock(G_SWAP_LOCK, LC_SWAP);
   let slot = peek(G_SWAP_FREE);
@@ -44,7 +44,7 @@ export function swapAlloc(): u32 {
 }
 
 /** Counts a further entry of a slot. Precondition: the caller has one, or holds the PTE lock of one. */
-export function swapDup(slot: u32): void {
+export function swapDup(slot: SwapSlot): void {
   const old = add(slotOf(slot) + SWAP_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, slot, old, 1);
 }
@@ -53,7 +53,7 @@ export function swapDup(slot: u32): void {
  * Gives up one entry's claim to a slot; the last one frees it. Precondition: the caller took the entry out of a page table, or never put it
  * in.
  */
-export function swapFree(slot: u32): void {
+export function swapFree(slot: SwapSlot): void {
   const old = sub(slotOf(slot) + SWAP_REF, 1);
   if (CHECK >= 1 && old === 0) {
     violation(ORACLE_ACCOUNTING, slot, old, 0);

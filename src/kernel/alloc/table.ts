@@ -87,25 +87,25 @@ export const LEVEL_PGD: u32 = 4;
 export const LEVEL_BATCH: u32 = 5;
 
 /** Address of a table's descriptor. */
-export function ptdescOf(table: u32): u32 {
+export function ptdescOf(table: TableNumber): Ptdesc {
   return peek(H_PTDESCS) + (table << PTDESC_SHIFT);
 }
 
 /** Number of the table that holds the entry at `entryAddress`. */
-export function tableOfEntry(entryAddress: u32): u32 {
+export function tableOfEntry(entryAddress: TableEntry): TableNumber {
   return ((entryAddress - TABLES) >>> 0) >>> (TABLE_BITS + 2);
 }
 
 /** Address of the descriptor of the table that holds the entry at `entryAddress`. */
-export function ptdescOfEntry(entryAddress: u32): u32 {
+export function ptdescOfEntry(entryAddress: TableEntry): Ptdesc {
   return ptdescOf(tableOfEntry(entryAddress));
 }
 
 /** Moves up to TABLE_CACHE_BATCH tables from the global list, then from numbers never used, to this CPU's empty list. */
-function refillTableCache(cpu: u32): void {
+function refillTableCache(cpu: CpuArea): void {
   spinLock(G_TABLE_LOCK, LC_TABLES);
-  let head: u32 = peek(G_TABLE_FREE);
-  let first: u32 = 0;
+  let head: TableNumber = peek(G_TABLE_FREE);
+  let first: TableNumber = 0;
   let taken: u32 = 0;
   while (taken < TABLE_CACHE_BATCH && head !== 0) {
     const table = head;
@@ -133,10 +133,10 @@ function refillTableCache(cpu: u32): void {
 export function drainTableCache(keep: u32): void {
   const cpu = thisCpu();
   let left: u32 = peek(cpu + C_TABLE_COUNT);
-  let head: u32 = peek(cpu + C_TABLE_HEAD);
+  let head: TableNumber = peek(cpu + C_TABLE_HEAD);
   if (left <= keep) return;
   spinLock(G_TABLE_LOCK, LC_TABLES);
-  let free: u32 = peek(G_TABLE_FREE);
+  let free: TableNumber = peek(G_TABLE_FREE);
   while (left > keep) {
     const next = peek(ptdescOf(head) + PT_NEXT);
     poke(ptdescOf(head) + PT_NEXT, free);
@@ -151,7 +151,7 @@ export function drainTableCache(keep: u32): void {
 }
 
 /** Checks that nobody touched a free table or its lock; `generation` is its even generation. */
-function checkFreeTable(table: u32, generation: u32): void {
+function checkFreeTable(table: TableNumber, generation: u32): void {
   const desc = ptdescOf(table);
   if ((generation & 1) !== 0)
     violation(ORACLE_ACCOUNTING, table, generation, load(desc + PT_STATE));
@@ -173,7 +173,7 @@ function checkFreeTable(table: u32, generation: u32): void {
  * named by the upper entry at `upper`. Returns its number, 0 when there is none or an injected failure asks for one.
  * What is written here is published by the store of the upper entry (step 2); a batch page stays its gather's.
  */
-export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
+export function tableAlloc(level: u32, mm: Mm, first: Vpn, upper: Upper): TableNumber {
   if (injectNth()) return 0;
   if (injectFailure(level === LEVEL_BATCH ? H_INJECT_BATCH : H_INJECT_TABLE)) return 0;
   const cpu = thisCpu();
@@ -207,7 +207,7 @@ export function tableAlloc(level: u32, mm: u32, first: u32, upper: u32): u32 {
  * freeing path asks for; nobody can install an entry afterwards without a `lost-entry`.
  * No pair: what lets walkers see that the table goes is the store that cleared the entry; checks, audits and the freeing CPU look at the state.
  */
-export function tableDetach(table: u32): void {
+export function tableDetach(table: TableNumber): void {
   const desc = ptdescOf(table);
   const state = load(desc + PT_STATE);
   if (CHECK >= 1 && state >>> 8 === LEVEL_PMD && peek(desc + PT_NEXT) !== 0)
@@ -220,13 +220,13 @@ export function tableDetach(table: u32): void {
 }
 
 /** Writes an event of `kind` about a table whose state this CPU has just changed, and nobody else can change before it is free. */
-function tableEvent(kind: u32, table: u32): void {
+function tableEvent(kind: u32, table: TableNumber): void {
   const desc = ptdescOf(table);
   event(kind, ((peek(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
 }
 
 /** Checks what must hold of a table that is about to be freed. */
-function checkTableAtFree(table: u32, state: u32): void {
+function checkTableAtFree(table: TableNumber, state: u32): void {
   const desc = ptdescOf(table);
   if ((load(desc + PT_GEN) & 1) === 0 || (state & 0xff) === PT_FREE)
     violation(ORACLE_ACCOUNTING, table, state, load(desc + PT_OP));
@@ -250,7 +250,7 @@ function checkTableAtFree(table: u32, state: u32): void {
  * have read its number has left.
  * No pair: nobody else knows the table, and the next to have it is this CPU, or takes it from the global list under G_TABLE_LOCK.
  */
-export function tableFree(table: u32): void {
+export function tableFree(table: TableNumber): void {
   const desc = ptdescOf(table);
   const state = load(desc + PT_STATE);
   if (CHECK >= 1) checkTableAtFree(table, state);
@@ -269,7 +269,7 @@ export function tableFree(table: u32): void {
 }
 
 /** Frees the tables of a batch page and the page itself. Called when no walker can be inside any of them. */
-export function freeTableBatch(batch: u32): void {
+export function freeTableBatch(batch: TableNumber): void {
   const address = tableAddress(batch);
   const tables = peek(ptdescOf(batch) + PT_COUNT);
   for (let i: u32 = 0; i < tables; i += 1) tableFree(peek(address + (i << 2)));

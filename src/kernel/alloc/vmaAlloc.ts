@@ -26,7 +26,7 @@ import {
 import { load, peek, poke, store } from '../word/word.ts';
 
 /** Takes a VMA from the allocator; its words are undefined but for VMA_GEN. Returns its address, 0 when there is none left. */
-export function vmaAlloc(): u32 {
+export function vmaAlloc(): Vma {
   if (injectNth()) return 0;
   spinLock(G_VMA_LOCK, LC_VMAS);
   let vma = peek(G_VMA_FREE);

@@ -18,7 +18,7 @@ import { peek, poke } from '../word/word.ts';
  * Sets the end of the heap to page `vpn`. Returns 0, ENOMEM (a mapping is in the way, no VMA left) or EINVAL (below the
  * heap's start, or beyond the address space); the heap is as before then.
  */
-export function doBrk(mm: u32, vpn: u32): u32 {
+export function doBrk(mm: Mm, vpn: Vpn): u32 {
   if (vpn > TASK_END) return EINVAL;
   mmapWriteLock(mm);
   const old = peek(mm + MM_BRK);
@@ -31,7 +31,7 @@ export function doBrk(mm: u32, vpn: u32): u32 {
   } else if (vpn < old) {
     // Before the lock is downgraded, as two CPUs may set it.
     poke(mm + MM_BRK, vpn);
-    error = unmapRange(mm, vpn, old, 1);
+    error = unmapRange(mm, vpn, old, true);
     if (error === 0) return 0;
     poke(mm + MM_BRK, old);
   } else if (vpn > old) {

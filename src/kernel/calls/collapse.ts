@@ -94,31 +94,31 @@ import {
 } from './collapseScan.ts';
 
 /** The VMA in which the span at `first` can be collapsed, 0: none. mmap_lock held. */
-export function collapsibleVma(mm: u32, first: u32, by: u32): u32 {
+export function collapsibleVma(mm: Mm, first: Vpn, by: u32): Vma {
   const vma = vmaLookup(mm, first);
   if (vma === 0 || !spanSuitable(vma, first)) return 0;
-  return hugeAllowed(load(vma + VMA_FLAGS), by === BY_MADVISE ? 1 : 0) ? vma : 0;
+  return hugeAllowed(load(vma + VMA_FLAGS), by === BY_MADVISE) ? vma : 0;
 }
 
 /** Whether the spans of `vma`, which maps an object, are spans of the object, too: only those can be huge. */
-export function objectAligned(vma: u32): boolean {
+export function objectAligned(vma: Vma): boolean {
   return ((load(vma + VMA_START) - load(vma + VMA_PGOFF)) & (PMD_PAGES - 1)) === 0;
 }
 
 /** As collapsibleVma, for anonymous memory that has an anon_vma. */
-function revalidate(mm: u32, first: u32, by: u32): u32 {
+function revalidate(mm: Mm, first: Vpn, by: u32): Vma {
   const vma = collapsibleVma(mm, first, by);
   if (vma === 0 || peek(vma + VMA_INODE) !== 0 || load(vma + VMA_ANON) === 0) return 0;
   return vma;
 }
 
 /** Step 2: faults in what of the span is swapped out. mmap_lock held for read. Returns SCAN_SUCCEED, or why not. */
-function swapIn(mm: u32, vma: u32, first: u32): u32 {
+function swapIn(mm: Mm, vma: Vma, first: Vpn): u32 {
   for (let vpn = first; vpn !== first + PMD_PAGES; vpn += 1) {
     walkBegin(mm);
     const pmd = pmdFind(mm, vpn);
     const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
-    let entry: u32 = 0;
+    let entry: Entry = 0;
     if (pte !== 0) {
       entry = load(pte);
       pteUnmap(pte);
@@ -134,7 +134,7 @@ function swapIn(mm: u32, vma: u32, first: u32): u32 {
 }
 
 /** Step 7: clears the entries from `pte` on, which `lookAtAll` found fit. PTE lock held; the folios' references are dropped, too. */
-function takePages(mm: u32, pte: u32): void {
+function takePages(mm: Mm, pte: Pte): void {
   let pages: u32 = 0;
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
     if (load(pte + (i << 2)) !== 0) {
@@ -150,7 +150,7 @@ function takePages(mm: u32, pte: u32): void {
 }
 
 /** Steps 4 to 8, for the table that the PMD entry at `pmd` names. mmap_lock and the VMA's lock held for write. Takes `head` over on success. */
-function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u32): u32 {
+function replaceTable(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn, head: Head, by: u32): u32 {
   pmdLock(pmd);
   // As a visit: where tables are counted, one that is empty when it is put back is freed by its end, and by nobody's before.
   if (!entryNamesTable(load(pmd)) || !tableGet(load(pmd))) {
@@ -161,7 +161,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
   const upper = exchange(pmd, 0);
   upperCleared(pmd);
   const table = entryNumber(upper);
-  flushTlbRange(mm, first, first + PMD_PAGES, 1);
+  flushTlbRange(mm, first, first + PMD_PAGES, true);
   pmdUnlock(pmd);
   if (COLLAPSE_INTERRUPTS !== 0) interruptAll(IPI_SYNC);
   syncPoint();
@@ -191,7 +191,7 @@ function replaceTable(mm: u32, vma: u32, pmd: u32, first: u32, head: u32, by: u3
 }
 
 /** Steps 2 to 8 with `head`, a folio of the span's size. No lock held. */
-function collapseInto(mm: u32, first: u32, head: u32, by: u32): u32 {
+function collapseInto(mm: Mm, first: Vpn, head: Head, by: u32): u32 {
   mmapReadLock(mm);
   let vma = revalidate(mm, first, by);
   let result = vma === 0 ? SCAN_VMA_CHECK : swapIn(mm, vma, first);
@@ -219,7 +219,7 @@ function collapseInto(mm: u32, first: u32, head: u32, by: u32): u32 {
 /**
  * Steps 2 to 8 for the span at `first` of `mm`, which `scanSpan` found worth it, on behalf of `by` (BY_). Precondition: no lock held. Returns a SCAN_ result.
  */
-export function collapseHugePage(mm: u32, first: u32, by: u32): u32 {
+export function collapseHugePage(mm: Mm, first: Vpn, by: u32): u32 {
   const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (head === 0) return SCAN_ALLOC_HUGE_PAGE_FAIL;
   const result = collapseInto(mm, first, head, by);
@@ -232,7 +232,7 @@ export function collapseHugePage(mm: u32, first: u32, by: u32): u32 {
  * Collapses the span at `first` of `vma`, of anonymous memory, for MADV_COLLAPSE. Precondition: mmap_lock held for read; the VMA has been found fit
  * (`collapsibleVma`). Returns a SCAN_ result; mmap_lock has been *released*.
  */
-export function collapseAnon(mm: u32, vma: u32, first: u32): u32 {
+export function collapseAnon(mm: Mm, vma: Vma, first: Vpn): u32 {
   const result = scanSpan(mm, vma, first, BY_MADVISE);
   mmapReadUnlock(mm);
   return result === SCAN_SUCCEED ? collapseHugePage(mm, first, BY_MADVISE) : result;

@@ -99,7 +99,7 @@ import { retractPageTables, takeTableOut } from './retract.ts';
 const SHMEM: u32 = 2;
 
 /** Step 2 for a locked page of the span. Returns SCAN_SUCCEED: it is out of the cache, with two references for the caller; or why it stays. */
-function takePage(inode: u32, index: u32, frame: u32): u32 {
+function takePage(inode: Inode, index: PageIndex, frame: Head): u32 {
   if (!filemapHolds(frame, inode, index)) return SCAN_TRUNCATED;
   const flags = folioFlags(frame);
   if ((flags & (F_SHMEM | F_DIRTY)) === F_DIRTY) return SCAN_PAGE_DIRTY;
@@ -108,7 +108,7 @@ function takePage(inode: u32, index: u32, frame: u32): u32 {
 }
 
 /** Step 2 for page `index`, which the folio `head` is to replace. Returns SCAN_SUCCEED, the page, if there was one, in the list C_COLLAPSE; or why not. */
-function collapsePage(inode: u32, index: u32, head: u32): u32 {
+function collapsePage(inode: Inode, index: PageIndex, head: Head): u32 {
   const frame = filemapGetSmall(inode, index);
   if (frame === 0) return SCAN_SUCCEED;
   let result = SCAN_PAGE_COMPOUND;
@@ -142,7 +142,7 @@ function settlePages(back: boolean): void {
 }
 
 /** Steps 1 to 4 with `head`, a folio of the span's size that nobody knows. */
-function collapseInto(inode: u32, index: u32, head: u32): u32 {
+function collapseInto(inode: Inode, index: PageIndex, head: Head): u32 {
   folioTrylock(head);
   filemapAddHuge(head, inode, index);
   poke(thisCpu() + C_COLLAPSE, 0);
@@ -162,14 +162,14 @@ function collapseInto(inode: u32, index: u32, head: u32): u32 {
 }
 
 /** Whether the object is large enough for the span: a file has all of it, shared memory some. */
-function sizeAllows(inode: u32, index: u32): boolean {
+function sizeAllows(inode: Inode, index: PageIndex): boolean {
   const pages = load(inode + INODE_PAGES);
   if (load(inode + INODE_STATE) === SHMEM) return pages > index;
   return pages >= PMD_PAGES && index <= pages - PMD_PAGES;
 }
 
 /** What the cache has for the span: SCAN_SUCCEED, SCAN_PTE_MAPPED_HUGEPAGE: it is one folio already, or why it cannot be. */
-function scanCache(inode: u32, index: u32): u32 {
+function scanCache(inode: Inode, index: PageIndex): u32 {
   if (!sizeAllows(inode, index)) return SCAN_FAIL;
   const frame = filemapGet(inode, index);
   if (frame !== 0) {
@@ -185,7 +185,7 @@ function scanCache(inode: u32, index: u32): u32 {
  * Whether the span of `inode` from `index` on, with the pages that are in the cache now, is worth a folio to khugepaged: SCAN_SUCCEED,
  * SCAN_PTE_MAPPED_HUGEPAGE: it is one already, or why not. Precondition: a reference to the inode.
  */
-export function scanFile(inode: u32, index: u32): u32 {
+export function scanFile(inode: Inode, index: PageIndex): u32 {
   let result = scanCache(inode, index);
   let present: u32 = 0;
   for (let i: u32 = 0; i < PMD_PAGES && result === SCAN_SUCCEED; i += 1) {
@@ -206,7 +206,7 @@ export function scanFile(inode: u32, index: u32): u32 {
  * Collapses the span of `inode` from `index` on. Precondition: a reference to the inode; no lock held, no RCU section. Returns SCAN_PTE_MAPPED_HUGEPAGE when it is one
  * folio now, or a SCAN_ reason.
  */
-export function collapseFile(inode: u32, index: u32): u32 {
+export function collapseFile(inode: Inode, index: PageIndex): u32 {
   let result = scanCache(inode, index);
   if (result !== SCAN_SUCCEED) return result;
   const head = frameAlloc(PMD_SHIFT, load(inode + INODE_STATE) === SHMEM ? F_SHMEM : 0);
@@ -219,7 +219,7 @@ export function collapseFile(inode: u32, index: u32): u32 {
 }
 
 /** Whether every entry from `pte` on is none, or maps its page of the folio `head`. PTE lock held. */
-function mapsOnly(pte: u32, head: u32): boolean {
+function mapsOnly(pte: Pte, head: Head): boolean {
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
     const entry = load(pte + (i << 2));
     if (entry !== 0) {
@@ -231,7 +231,7 @@ function mapsOnly(pte: u32, head: u32): boolean {
 }
 
 /** Clears the entries from `pte` on, which map pages of `head`, and counts them off. PTE lock held. Returns how many. */
-function clearMapped(mm: u32, pte: u32): u32 {
+function clearMapped(mm: Mm, pte: Pte): u32 {
   let pages: u32 = 0;
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
     const at = pte + (i << 2);
@@ -246,8 +246,8 @@ function clearMapped(mm: u32, pte: u32): u32 {
 }
 
 /** Takes the table that the PMD entry at `pmd` names out, if it maps only `head`, which is locked. Returns the table, 0: it maps something else. */
-function emptyTable(mm: u32, pmd: u32, first: u32, head: u32): u32 {
-  let table: u32 = 0;
+function emptyTable(mm: Mm, pmd: Pmd, first: Vpn, head: Head): TableNumber {
+  let table: TableNumber = 0;
   let pages: u32 = 0;
   pmdLock(pmd);
   const pte = pteOffsetMapRwNolock(pmd, first);
@@ -266,37 +266,37 @@ function emptyTable(mm: u32, pmd: u32, first: u32, head: u32): u32 {
 }
 
 /** As emptyTable where tables are freed by their counts (pte-refcount): clears the entries, and the table goes. Returns whether it did. */
-function emptyCounted(mm: u32, pmd: u32, first: u32, head: u32): boolean {
+function emptyCounted(mm: Mm, pmd: Pmd, first: Vpn, head: Head): boolean {
   const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) return true;
   const fits = mapsOnly(pte, head);
   let pages: u32 = 0;
   if (fits) {
     pages = clearMapped(mm, pte);
-    flushTlbRange(mm, first, first + PMD_PAGES, 0);
+    flushTlbRange(mm, first, first + PMD_PAGES, false);
   }
   pteUnmapUnlock(pte);
   if (pages !== 0) folioPutMany(head, pages);
   return fits;
 }
 
-/** Step 5 with the locked folio; `install` 0: without the huge PMD. */
-function mapFolio(mm: u32, vma: u32, first: u32, head: u32, install: u32): u32 {
+/** Step 5 with the locked folio; without `install`, not by a huge PMD. */
+function mapFolio(mm: Mm, vma: Vma, first: Vpn, head: Head, install: boolean): u32 {
   const gather = gatherStart(mm);
   reshapeBegin(mm);
   // A process that never touched the span, as after a fork, may have no upper tables there.
   const pmd = pmdAlloc(mm, first);
   let result = pmd === 0 ? SCAN_FAIL : pmdForCollapse(pmd);
-  let table: u32 = 0;
+  let table: TableNumber = 0;
   if (result === SCAN_SUCCEED && emptyTableGoes()) {
     if (!emptyCounted(mm, pmd, first, head)) result = SCAN_FAIL;
   } else if (result === SCAN_SUCCEED) {
     table = emptyTable(mm, pmd, first, head);
     if (table === 0) result = SCAN_FAIL;
-  } else if (result === SCAN_PMD_NONE && install !== 0) {
+  } else if (result === SCAN_PMD_NONE && install) {
     result = SCAN_SUCCEED;
   }
-  if (result === SCAN_SUCCEED && install !== 0)
+  if (result === SCAN_SUCCEED && install)
     if (!setFilePmd(mm, vma, pmd, first, head, 0)) result = SCAN_FAIL;
   reshapeEnd(mm);
   freeDeposited(gather, mm, table, first);
@@ -305,10 +305,10 @@ function mapFolio(mm: u32, vma: u32, first: u32, head: u32, install: u32): u32 {
 }
 
 /**
- * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD; `install` 0: clears its PTEs and their table, the next fault maps it.
+ * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD; without `install`: clears its PTEs and their table, the next fault maps it.
  * Precondition: mmap_lock held for read, no spinlock. Returns SCAN_SUCCEED, SCAN_PMD_MAPPED, or a SCAN_ reason.
  */
-export function collapsePteMapped(mm: u32, first: u32, install: u32): u32 {
+export function collapsePteMapped(mm: Mm, first: Vpn, install: boolean): u32 {
   const vma = collapsibleVma(mm, first, BY_MADVISE);
   if (vma === 0 || peek(vma + VMA_INODE) === 0) return SCAN_VMA_CHECK;
   walkBegin(mm);

@@ -75,7 +75,7 @@ export const BY_MADVISE: u32 = 0;
 export const BY_KHUGEPAGED: u32 = 1;
 
 /** What the PMD entry at `pmd` (0: there is none) is to a collapse: SCAN_SUCCEED when it names a table, SCAN_PMD_MAPPED, _NONE or _NULL. */
-export function pmdForCollapse(pmd: u32): u32 {
+export function pmdForCollapse(pmd: Pmd): u32 {
   if (pmd === 0) return SCAN_PMD_NULL;
   const value = load(pmd);
   if (entryHuge(value)) return SCAN_PMD_MAPPED;
@@ -83,7 +83,7 @@ export function pmdForCollapse(pmd: u32): u32 {
 }
 
 /** Whether the folio of `frame` has references beside those of the entries that map it. */
-function pinned(frame: u32): boolean {
+function pinned(frame: Frame): boolean {
   const head = folioHead(frame);
   return load(folioOf(head) + F_REF) !== folioMapCount(head);
 }
@@ -92,7 +92,7 @@ function pinned(frame: u32): boolean {
  * Looks at one entry of the span that is to be collapsed. PTE lock held. Returns SCAN_SUCCEED for a page of anonymous memory, SCAN_EXCEED_NONE_PTE for
  * none or the zero page, SCAN_EXCEED_SWAP_PTE for a swap entry, else why not.
  */
-function lookAt(entry: u32): u32 {
+function lookAt(entry: Entry): u32 {
   if (entry === 0) return SCAN_EXCEED_NONE_PTE;
   if (entry === UFFD_MARKER || (entry & PTE_UFFD_WP) !== 0) return SCAN_PTE_UFFD_WP;
   if (!entryPresent(entry))
@@ -105,7 +105,7 @@ function lookAt(entry: u32): u32 {
  * Looks at all entries from `pte` on, the PTE lock held, in `vma`, on behalf of `by` (BY_); `swapped`: entries that may be swapped out. Returns
  * SCAN_SUCCEED, or why the span is not to be collapsed.
  */
-export function lookAtAll(pte: u32, by: u32, swapped: u32, vma: u32): u32 {
+export function lookAtAll(pte: Pte, by: u32, swapped: u32, vma: Vma): u32 {
   // A userfaultfd is to be told when a page comes where none is.
   const watched = (load(vma + VMA_FLAGS) & VM_UFFD_FLAGS) !== 0;
   let none: u32 = 0;
@@ -139,7 +139,7 @@ export function lookAtAll(pte: u32, by: u32, swapped: u32, vma: u32): u32 {
 }
 
 /** The first look at the span whose PMD entry is at `pmd` (0: there is none). */
-function scanPmd(vma: u32, pmd: u32, first: u32, by: u32): u32 {
+function scanPmd(vma: Vma, pmd: Pmd, first: Vpn, by: u32): u32 {
   const state = pmdForCollapse(pmd);
   if (state !== SCAN_SUCCEED) return state;
   const pte = pteOffsetMapLock(pmd, first);
@@ -150,7 +150,7 @@ function scanPmd(vma: u32, pmd: u32, first: u32, by: u32): u32 {
 }
 
 /** Whether the span at `first` of `vma`, of anonymous memory, is to be collapsed on behalf of `by` (BY_): SCAN_SUCCEED, or why not. mmap_lock held. */
-export function scanSpan(mm: u32, vma: u32, first: u32, by: u32): u32 {
+export function scanSpan(mm: Mm, vma: Vma, first: Vpn, by: u32): u32 {
   walkBegin(mm);
   const result = scanPmd(vma, pmdFind(mm, first), first, by);
   walkEnd(mm);

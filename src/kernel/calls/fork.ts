@@ -115,13 +115,13 @@ const NEEDS_FRAME: u32 = 1;
 const TABLE_GONE: u32 = 2;
 
 /** Whether a child needs the page tables of `vma`: what only entries know is its anonymous pages (vma_needs_copy). */
-function vmaNeedsCopy(vma: u32): boolean {
+function vmaNeedsCopy(vma: Vma): boolean {
   return load(vma + VMA_ANON) !== 0;
 }
 
 /** Step 3 for an entry that is neither none nor present. Both PTE locks held. */
-function copyNonpresent(child: u32, to: u32, from: u32, entry: u32, cow: boolean): void {
-  let copy: u32 = (entry & ~PTE_UFFD_WP) >>> 0;
+function copyNonpresent(child: Mm, to: Pte, from: Pte, entry: Entry, cow: boolean): void {
+  let copy: Entry = (entry & ~PTE_UFFD_WP) >>> 0;
   if (entryMigrating(entry)) {
     rssAdd(child, rssKind(entry), 1);
     const shared = (entry & ~(MIGRATION_WRITE | MIGRATION_EXCLUSIVE)) >>> 0;
@@ -141,7 +141,7 @@ function copyNonpresent(child: u32, to: u32, from: u32, entry: u32, cow: boolean
 }
 
 /** Step 3 for a present entry that is shared from here on, or maps the zero page. Both PTE locks held. */
-function copyPresent(child: u32, to: u32, from: u32, entry: u32, cow: boolean): void {
+function copyPresent(child: Mm, to: Pte, from: Pte, entry: Entry, cow: boolean): void {
   if (entryCounted(entry)) {
     const page = entryNumber(entry);
     if ((folioFlags(page) & F_ANON) !== 0 && pageExclusive(page))
@@ -158,14 +158,14 @@ function copyPresent(child: u32, to: u32, from: u32, entry: u32, cow: boolean): 
 }
 
 /** Whether the page of `entry` is pinned through it, so that it cannot be shared. Its PTE lock is held. */
-function cannotShare(entry: u32): boolean {
+function cannotShare(entry: Entry): boolean {
   if (!entryCounted(entry)) return false;
   const page = entryNumber(entry);
   return (folioFlags(page) & F_ANON) !== 0 && pageExclusive(page) && maybePinned(page);
 }
 
 /** Gives the child a page of its own, the frame in C_FORK_FRAME, in the place of a pinned one. Both PTE locks held. */
-function copyPinned(child: u32, copy: u32, to: u32, vpn: u32): void {
+function copyPinned(child: Mm, copy: Vma, to: Pte, vpn: Vpn): void {
   const fresh = peek(thisCpu() + C_FORK_FRAME);
   poke(thisCpu() + C_FORK_FRAME, 0);
   const flags = load(copy + VMA_FLAGS);
@@ -179,7 +179,7 @@ function copyPinned(child: u32, copy: u32, to: u32, vpn: u32): void {
  * Step 3 for [start, end), which one PMD entry covers on both sides; entries that the child has already are skipped. Returns COPIED, NEEDS_FRAME or
  * TABLE_GONE; nothing is held then.
  */
-function copyPteRange(child: u32, copy: u32, toPmd: u32, fromPmd: u32, start: u32, end: u32): u32 {
+function copyPteRange(child: Mm, copy: Vma, toPmd: Pmd, fromPmd: Pmd, start: Vpn, end: Vpn): u32 {
   const cow = (load(copy + VMA_FLAGS) & VM_SHARED) === 0;
   const to = pteOffsetMapLock(toPmd, start);
   if (to === 0) return TABLE_GONE;
@@ -210,7 +210,7 @@ function copyPteRange(child: u32, copy: u32, toPmd: u32, fromPmd: u32, start: u3
 }
 
 /** Step 3 for [start, end), which one PMD entry covers, within one walk of both. Returns COPIED, NEEDS_FRAME, TABLE_GONE or ENOMEM. */
-function copySpan(child: u32, mm: u32, copy: u32, start: u32, end: u32): u32 {
+function copySpan(child: Mm, mm: Mm, copy: Vma, start: Vpn, end: Vpn): u32 {
   if (pudFind(mm, start) === 0) return COPIED;
   if (pudAlloc(child, start) === 0) return ENOMEM;
   const fromPmd = pmdFind(mm, start);
@@ -227,13 +227,13 @@ function copySpan(child: u32, mm: u32, copy: u32, start: u32, end: u32): u32 {
 }
 
 /** Pages from `vpn` on under an entry of the lowest level at which the parent has a table, to the entry's end, at most `end`. */
-function spanOf(mm: u32, vpn: u32, end: u32): u32 {
+function spanOf(mm: Mm, vpn: Vpn, end: Vpn): u32 {
   if (pudFind(mm, vpn) === 0) return spanEnd(vpn, PGD_PAGES, end);
   return spanEnd(vpn, pmdFind(mm, vpn) === 0 ? PUD_PAGES : PMD_PAGES, end);
 }
 
 /** Step 3: the page tables of one VMA, for its copy. Returns 0 or ENOMEM. */
-function copyPageRange(child: u32, mm: u32, copy: u32): u32 {
+function copyPageRange(child: Mm, mm: Mm, copy: Vma): u32 {
   const end = load(copy + VMA_END);
   let vpn = load(copy + VMA_START);
   let result = COPIED;
@@ -257,7 +257,7 @@ function copyPageRange(child: u32, mm: u32, copy: u32): u32 {
 }
 
 /** Steps 2 and 3 for one VMA. Returns 0 or ENOMEM. */
-function copyVma(child: u32, mm: u32, vma: u32): u32 {
+function copyVma(child: Mm, mm: Mm, vma: Vma): u32 {
   vmaStartWrite(vma);
   const inode = load(vma + VMA_INODE);
   const flags: u32 = (load(vma + VMA_FLAGS) & ~(VM_UFFD_MISSING | VM_UFFD_WP)) >>> 0;
@@ -274,7 +274,7 @@ function copyVma(child: u32, mm: u32, vma: u32): u32 {
 }
 
 /** Steps 2 to 4, both locks held. Returns 0 or ENOMEM. */
-function copyVmas(child: u32, mm: u32): u32 {
+function copyVmas(child: Mm, mm: Mm): u32 {
   poke(child + MM_BRK_START, peek(mm + MM_BRK_START));
   poke(child + MM_BRK, peek(mm + MM_BRK));
   let result: u32 = 0;
@@ -286,12 +286,12 @@ function copyVmas(child: u32, mm: u32): u32 {
     result = copyVma(child, mm, vma);
   store(mm + MM_WRITE_PROTECT_SEQ, (seq + 2) >>> 0);
   if (peek(thisCpu() + C_FORK_FRAME) !== 0) folioPut(peek(thisCpu() + C_FORK_FRAME));
-  flushTlbRange(mm, 0, TASK_END, 0);
+  flushTlbRange(mm, 0, TASK_END, false);
   return result;
 }
 
 /** Copies the address space `mm`. Returns the new one, its one user the caller; 0: no memory, and what was shared is exclusive again at the next write. */
-export function forkMm(mm: u32): u32 {
+export function forkMm(mm: Mm): Mm {
   const child = mmCreate();
   if (child === 0) return 0;
   mmapWriteLock(mm);

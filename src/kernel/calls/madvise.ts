@@ -81,15 +81,15 @@ import { madviseCollapse } from './madviseCollapse.ts';
 import { pageoutRange } from './pageout.ts';
 
 /** madvise(MADV_DONTNEED) on [start, end) of one VMA, which is locked. */
-function dontneed(mm: u32, vma: u32, start: u32, end: u32): void {
+function dontneed(mm: Mm, vma: Vma, start: Vpn, end: Vpn): void {
   const gather = gatherStart(mm);
   gatherSetMarkers(gather, uffdZapMarkers(vma));
-  unmapPageRange(gather, mm, start, end, 1);
+  unmapPageRange(gather, mm, start, end, true);
   gatherFinish(gather);
 }
 
 /** MADV_FREE of one entry that is not none. PTE lock held. */
-function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): void {
+function freeEntryLazily(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, entry: Entry): void {
   if (!entryPresent(entry)) {
     if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return;
     clearPte(pte);
@@ -112,27 +112,27 @@ function freeEntryLazily(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32): 
 }
 
 /** MADV_COLD of one entry that is not none. PTE lock held. */
-function coolEntry(gather: u32, pte: u32, vpn: u32, entry: u32): void {
+function coolEntry(gather: Gather, pte: Pte, vpn: Vpn, entry: Entry): void {
   if (!entryPresent(entry) || !entryCounted(entry) || (entry & PTE_ACCESSED) === 0) return;
   and(pte, ~PTE_ACCESSED >>> 0);
   gatherNoteRange(gather, vpn, vpn + 1);
 }
 
 /** Applies free or cold to a huge PMD entry that [start, end) covers; one of which it covers a part is split, and dealt with as a table's. */
-function ageHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, advice: u32): void {
+function ageHuge(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, end: Vpn, advice: u32): void {
   if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
   else if (advice === MADV_FREE) freeHugePmdLazily(gather, pmd, start);
   else coolHugePmd(gather, pmd, start);
 }
 
 /** Applies free or cold to one entry that is not none. PTE lock held. */
-function ageEntry(gather: u32, mm: u32, pte: u32, vpn: u32, entry: u32, advice: u32): void {
+function ageEntry(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, entry: Entry, advice: u32): void {
   if (advice === MADV_FREE) freeEntryLazily(gather, mm, pte, vpn, entry);
   else coolEntry(gather, pte, vpn, entry);
 }
 
 /** Applies free or cold to the entries of [start, end), all in one table; large folios of which it maps a part only are left alone. PTE lock held. */
-function ageEntries(gather: u32, mm: u32, pte: u32, start: u32, end: u32, advice: u32): void {
+function ageEntries(gather: Gather, mm: Mm, pte: Pte, start: Vpn, end: Vpn, advice: u32): void {
   let vpn = start;
   while (vpn !== end) {
     const at = pte + ((vpn - start) << 2);
@@ -147,8 +147,8 @@ function ageEntries(gather: u32, mm: u32, pte: u32, start: u32, end: u32, advice
 }
 
 /** Applies free or cold to the entries of [start, end), one PMD entry after the other. The VMA is locked. */
-function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
-  splitLargeFolios(mm, start, end, 0);
+function ageRange(mm: Mm, start: Vpn, end: Vpn, advice: u32): void {
+  splitLargeFolios(mm, start, end, false);
   const gather = gatherStart(mm);
   walkBegin(mm);
   let vpn = start;
@@ -169,7 +169,7 @@ function ageRange(mm: u32, start: u32, end: u32, advice: u32): void {
 }
 
 /** MADV_HUGEPAGE or MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for a split, or too many. */
-function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
+function adviseHugePages(vma: Vma, start: Vpn, end: Vpn, advice: u32): u32 {
   const old = load(vma + VMA_FLAGS);
   const asked: u32 = advice === MADV_HUGEPAGE ? VM_HUGEPAGE : VM_NOHUGEPAGE;
   const flags = ((old & ~(VM_HUGEPAGE | VM_NOHUGEPAGE)) | asked) >>> 0;
@@ -177,12 +177,12 @@ function adviseHugePages(vma: u32, start: u32, end: u32, advice: u32): u32 {
   const changed = vmaModifyFlags(vma, start, end, flags);
   if (changed === 0) return EAGAIN;
   store(changed + VMA_FLAGS, flags);
-  if (advice === MADV_HUGEPAGE && hugeAllowed(flags, 0)) khugepagedEnter(peek(vma + VMA_MM));
+  if (advice === MADV_HUGEPAGE && hugeAllowed(flags, false)) khugepagedEnter(peek(vma + VMA_MM));
   return 0;
 }
 
 /** Applies `advice` to [start, end) of `vma`, which is locked and covers it. Returns 0, EINVAL or EAGAIN. */
-function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
+function adviseVma(mm: Mm, vma: Vma, start: Vpn, end: Vpn, advice: u32): u32 {
   if (advice === MADV_DONTNEED) {
     dontneed(mm, vma, start, end);
     return 0;
@@ -197,7 +197,7 @@ function adviseVma(mm: u32, vma: u32, start: u32, end: u32, advice: u32): u32 {
 }
 
 /** Applies `advice` to every VMA of [start, end), mmap_lock held. Returns 0, ENOMEM for a hole, or a VMA's error. */
-function adviseVmas(mm: u32, start: u32, end: u32, advice: u32): u32 {
+function adviseVmas(mm: Mm, start: Vpn, end: Vpn, advice: u32): u32 {
   let result: u32 = 0;
   let vpn = start;
   while (vpn < end) {
@@ -224,7 +224,7 @@ function vmaLockSuffices(advice: u32): boolean {
  * madvise on [start, start + pages). Precondition: page-aligned, no wrap; no lock held. Returns 0, ENOMEM (a hole; everything mapped was
  * advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), EAGAIN (nohugepage: too many VMAs), or what populateRange returns.
  */
-export function doMadvise(mm: u32, start: u32, pages: u32, advice: u32): u32 {
+export function doMadvise(mm: Mm, start: Vpn, pages: u32, advice: u32): u32 {
   if (pages === 0) return 0;
   const end = start + pages;
   if (advice === MADV_POPULATE_READ) return populateRange(mm, start, end, 0);

@@ -59,15 +59,15 @@ function errnoOf(result: u32): u32 {
 }
 
 /** Whether `vma` has a whole span, and may be collapsed at all. */
-function eligible(vma: u32): boolean {
-  if (!hugeAllowed(load(vma + VMA_FLAGS), 1)) return false;
+function eligible(vma: Vma): boolean {
+  if (!hugeAllowed(load(vma + VMA_FLAGS), true)) return false;
   const end = load(vma + VMA_END);
   if (end < PMD_PAGES || !spanSuitable(vma, hugeFirst(end - PMD_PAGES))) return false;
   return peek(vma + VMA_INODE) === 0 ? load(vma + VMA_ANON) !== 0 : objectAligned(vma);
 }
 
 /** Collapses the span at `first` of `vma`. mmap_lock held for read, before and after. Returns a SCAN_ result. */
-function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
+function collapseSpan(mm: Mm, vma: Vma, first: Vpn): u32 {
   const inode = peek(vma + VMA_INODE);
   if (inode === 0) {
     const result = collapseAnon(mm, vma, first);
@@ -80,14 +80,14 @@ function collapseSpan(mm: u32, vma: u32, first: u32): u32 {
   const result = collapseFile(inode, index);
   mmapReadLock(mm);
   inodePut(inode);
-  return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first, 1) : result;
+  return result === SCAN_PTE_MAPPED_HUGEPAGE ? collapsePteMapped(mm, first, true) : result;
 }
 
 /**
  * MADV_COLLAPSE on [start, end) of `vma`. Precondition: mmap_lock held for read, no spinlock. mmap_lock is held on return, but has been dropped: `vma`
  * may be gone. Results above.
  */
-export function madviseCollapse(mm: u32, vma: u32, start: u32, end: u32): u32 {
+export function madviseCollapse(mm: Mm, vma: Vma, start: Vpn, end: Vpn): u32 {
   if (!eligible(vma)) return EINVAL;
   const before = start - hugeFirst(start);
   const skip: u32 = before === 0 ? 0 : PMD_PAGES - before;

@@ -40,13 +40,13 @@ import { peek } from '../word/word.ts';
  * What MMAP_POPULATE could not fault in is not an error.
  */
 export function doMmap(
-  mm: u32,
-  start: u32,
+  mm: Mm,
+  start: Vpn,
   pages: u32,
   prot: u32,
   flags: u32,
-  inode: u32,
-  pgoff: u32,
+  inode: Inode,
+  pgoff: PageIndex,
 ): u32 {
   if (pages === 0) return EINVAL;
   if (start > TASK_END || pages > TASK_END - start) return ENOMEM;
@@ -59,19 +59,19 @@ export function doMmap(
 
 /** doMmap between taking and releasing mmap_lock. */
 function mapFixed(
-  mm: u32,
-  start: u32,
+  mm: Mm,
+  start: Vpn,
   pages: u32,
   prot: u32,
   flags: u32,
-  inode: u32,
-  pgoff: u32,
+  inode: Inode,
+  pgoff: PageIndex,
 ): u32 {
   if (peek(mm + MM_MAP_COUNT) > MAP_COUNT_MAX) return ENOMEM;
   const end = start + pages;
   if (findVmaIntersection(mm, start, end) !== 0) {
     if ((flags & MMAP_REPLACE) === 0) return EEXIST;
-    const error = unmapRange(mm, start, end, 0);
+    const error = unmapRange(mm, start, end, false);
     if (error !== 0) return error;
   }
   let vmFlags = prot & (VM_READ | VM_WRITE | VM_EXEC);
@@ -85,7 +85,7 @@ function mapFixed(
     if (backing === 0) return ENOMEM;
     offset = 0;
   } else {
-    offset = start;
+    offset = start as u32;
   }
   return vmaMap(mm, start, end, vmFlags >>> 0, backing, offset, 0) === 0 ? ENOMEM : 0;
 }
@@ -94,13 +94,13 @@ function mapFixed(
  * For a fault of a recorded program where the recording shows no mapping: maps the one page `vpn`, private, anonymous, readable,
  * writable and executable, merged with neighbours that were made like this. Returns 0, also when a mapping is there by now, or ENOMEM.
  */
-export function mapImplicit(mm: u32, vpn: u32): u32 {
+export function mapImplicit(mm: Mm, vpn: Vpn): u32 {
   if (vpn >= TASK_END) return ENOMEM;
   let error: u32 = 0;
   mmapWriteLock(mm);
   if (vmaLookup(mm, vpn) === 0) {
     const flags = VM_READ | VM_WRITE | VM_EXEC | VM_IMPLICIT;
-    if (vmaMap(mm, vpn, vpn + 1, flags, 0, vpn, 0) === 0) error = ENOMEM;
+    if (vmaMap(mm, vpn, vpn + 1, flags, 0, vpn as u32, 0) === 0) error = ENOMEM;
   }
   mmapWriteUnlock(mm);
   return error;

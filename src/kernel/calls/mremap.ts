@@ -51,10 +51,10 @@ import { load, peek, store } from '../word/word.ts';
  * left, too many mappings).
  */
 export function doMremap(
-  mm: u32,
-  old: u32,
+  mm: Mm,
+  old: Vpn,
   oldPages: u32,
-  new_: u32,
+  new_: Vpn,
   newPages: u32,
   flags: u32,
 ): u32 {
@@ -79,7 +79,7 @@ export function doMremap(
     if (vma === 0) {
       error = EFAULT;
     } else if (newPages < oldPages) {
-      error = cutOff(mm, old, oldPages, newPages, 1);
+      error = cutOff(mm, old, oldPages, newPages, true);
       if (error === 0) return 0;
     } else if (newPages > oldPages) {
       error = growInPlace(mm, vma, old, oldPages, newPages);
@@ -94,7 +94,7 @@ export function doMremap(
 }
 
 /** Whether [old, old + oldPages) of `vma` can become `newPages` long: 0, EFAULT or EINVAL (check_prep_vma). */
-function checkResize(vma: u32, old: u32, oldPages: u32, newPages: u32): u32 {
+function checkResize(vma: Vma, old: Vpn, oldPages: u32, newPages: u32): u32 {
   if (vma === 0) return EFAULT;
   if (oldPages === 0 && (load(vma + VMA_FLAGS) & VM_SHARED) === 0) return EINVAL;
   const kept = newPages < oldPages ? newPages : oldPages;
@@ -102,13 +102,13 @@ function checkResize(vma: u32, old: u32, oldPages: u32, newPages: u32): u32 {
 }
 
 /** Unmaps what a shrink loses; `unlock` as for unmapRange. */
-function cutOff(mm: u32, old: u32, oldPages: u32, newPages: u32, unlock: u32): u32 {
+function cutOff(mm: Mm, old: Vpn, oldPages: u32, newPages: u32, unlock: boolean): u32 {
   if (oldPages > TASK_END - old) return EINVAL;
   return unmapRange(mm, old + newPages, old + oldPages, unlock);
 }
 
 /** Grows the end of `vma`; merges with what it then touches. */
-function growInPlace(mm: u32, vma: u32, old: u32, oldPages: u32, newPages: u32): u32 {
+function growInPlace(mm: Mm, vma: Vma, old: Vpn, oldPages: u32, newPages: u32): u32 {
   const error = checkResize(vma, old, oldPages, newPages);
   if (error !== 0) return error;
   const start = load(vma + VMA_START);
@@ -124,7 +124,7 @@ function growInPlace(mm: u32, vma: u32, old: u32, oldPages: u32, newPages: u32):
 }
 
 /** Moves every piece of a VMA in [old, old + pages) (remap_move). Memory that a userfaultfd watches moves only if it is the only piece. */
-function moveSeries(mm: u32, old: u32, pages: u32, new_: u32): u32 {
+function moveSeries(mm: Mm, old: Vpn, pages: u32, new_: Vpn): u32 {
   const end = old + pages;
   let vma = vmaLookup(mm, old);
   if (vma === 0) return EFAULT;
@@ -143,15 +143,15 @@ function moveSeries(mm: u32, old: u32, pages: u32, new_: u32): u32 {
 }
 
 /** Unmaps the destination, cuts off what a shrink loses, moves the rest (mremap_to). */
-function moveOne(mm: u32, found: u32, old: u32, oldPages: u32, new_: u32, newPages: u32): u32 {
+function moveOne(mm: Mm, found: Vma, old: Vpn, oldPages: u32, new_: Vpn, newPages: u32): u32 {
   let error = checkResize(found, old, oldPages, newPages);
   if (error !== 0) return error;
-  error = unmapRange(mm, new_, new_ + newPages, 0);
+  error = unmapRange(mm, new_, new_ + newPages, false);
   if (error !== 0) return error;
   if (vmaLookup(mm, old) === 0) return EFAULT;
   let length = oldPages;
   if (newPages < oldPages) {
-    error = cutOff(mm, old, oldPages, newPages, 0);
+    error = cutOff(mm, old, oldPages, newPages, false);
     if (error !== 0) return error;
     if (vmaLookup(mm, old) === 0) return EFAULT;
     length = newPages;
@@ -160,7 +160,7 @@ function moveOne(mm: u32, found: u32, old: u32, oldPages: u32, new_: u32, newPag
 }
 
 /** A userfaultfd that did not ask to hear of mremap does not watch the new place (mremap_userfaultfd_prep). */
-function dropUserfault(vma: u32): void {
+function dropUserfault(vma: Vma): void {
   const flags = load(vma + VMA_FLAGS);
   if ((flags & VM_UFFD_FLAGS) === 0) return;
   vmaStartWrite(vma);
@@ -168,7 +168,7 @@ function dropUserfault(vma: u32): void {
 }
 
 /** The move itself, to a free destination (move_vma). */
-function moveVma(mm: u32, vma: u32, old: u32, oldPages: u32, new_: u32, newPages: u32): u32 {
+function moveVma(mm: Mm, vma: Vma, old: Vpn, oldPages: u32, new_: Vpn, newPages: u32): u32 {
   if (peek(mm + MM_MAP_COUNT) + 2 > MAP_COUNT_MAX) return ENOMEM;
   vmaStartWrite(vma);
   const inode = load(vma + VMA_INODE);
@@ -185,10 +185,10 @@ function moveVma(mm: u32, vma: u32, old: u32, oldPages: u32, new_: u32, newPages
   const moved = movePageTables(mm, source, copy, old, new_, oldPages, merged);
   if (moved < oldPages) {
     movePageTables(mm, copy, source, new_, old, moved, true);
-    unmapRange(mm, new_, new_ + newPages, 0);
+    unmapRange(mm, new_, new_ + newPages, false);
     return ENOMEM;
   }
   dropUserfault(copy);
-  if (oldPages !== 0) unmapRange(mm, old, old + oldPages, 0);
+  if (oldPages !== 0) unmapRange(mm, old, old + oldPages, false);
   return 0;
 }

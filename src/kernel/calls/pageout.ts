@@ -49,7 +49,7 @@ import { thisCpu } from '../word/percpu.ts';
 import { load, peek, poke } from '../word/word.ts';
 
 /** Whether a page may be looked at for paging out. PTE lock held. */
-function isolatable(entry: u32): boolean {
+function isolatable(entry: Entry): boolean {
   if (!entryPresent(entry) || !entryCounted(entry)) return false;
   const frame = entryNumber(entry);
   const flags = folioFlags(frame);
@@ -65,7 +65,7 @@ function isolatable(entry: u32): boolean {
  * Step 1: isolates pages of [start, end), at most PAGEOUT_BATCH. Returns how many; the words of C_PAGEOUT hold the frames, C_PAGEOUT_NEXT the page after the
  * last that was looked at.
  */
-function isolate(pmd: u32, start: u32, end: u32): u32 {
+function isolate(pmd: Pmd, start: Vpn, end: Vpn): u32 {
   const pte = pteOffsetMapLock(pmd, start);
   if (pte === 0) return 0;
   const list = thisCpu() + C_PAGEOUT;
@@ -89,7 +89,7 @@ function isolate(pmd: u32, start: u32, end: u32): u32 {
  * Steps 2 and 3 for one page: takes it out of every address space and gives it up. Precondition: the caller's reference, which it keeps; no lock but mmap_lock.
  * Returns whether nothing maps it any more.
  */
-export function shrinkFolio(frame: u32): boolean {
+export function shrinkFolio(frame: Head): boolean {
   if (!folioTrylock(frame)) return false;
   const folio = folioOf(frame);
   const flags = load(folio + F_FLAGS);
@@ -116,7 +116,7 @@ function shrinkIsolated(isolated: u32): void {
 }
 
 /** Step 1 for pages of [start, end), which one PMD entry covers. Returns how many; 0: its table has gone, or none is left. */
-function isolateSpan(mm: u32, start: u32, end: u32): u32 {
+function isolateSpan(mm: Mm, start: Vpn, end: Vpn): u32 {
   walkBegin(mm);
   const pmd = pmdFind(mm, start);
   if (pmd !== 0) splitHugePmd(mm, pmd, start);
@@ -127,8 +127,8 @@ function isolateSpan(mm: u32, start: u32, end: u32): u32 {
 }
 
 /** MADV_PAGEOUT on [start, end) of one VMA. Precondition: mmap_lock for read; no spinlock. */
-export function pageoutRange(mm: u32, start: u32, end: u32): void {
-  splitLargeFolios(mm, start, end, 1);
+export function pageoutRange(mm: Mm, start: Vpn, end: Vpn): void {
+  splitLargeFolios(mm, start, end, true);
   let vpn = start;
   while (vpn !== end) {
     const isolated = isolateSpan(mm, vpn, spanEnd(vpn, PMD_PAGES, end));
@@ -143,7 +143,7 @@ export function pageoutRange(mm: u32, start: u32, end: u32): void {
  * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would, split off its folio if that has several. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays
  * somewhere. No lock held.
  */
-export function reclaimPage(mm: u32, vpn: u32): u32 {
+export function reclaimPage(mm: Mm, vpn: Vpn): u32 {
   const frame = isolateSingle(mm, vpn);
   if (frame === 0) return EFAULT;
   const gone = shrinkFolio(folioHead(frame));

@@ -39,17 +39,17 @@ import { VMA_ANON, VMA_END, VMA_FLAGS, VMA_MM, VMA_PGOFF, VMA_START } from '../w
 import { exchange, load } from '../word/word.ts';
 
 /** Whether entries of `vma` may be other than those of the object's pages. */
-function mayHaveOwnEntries(vma: u32): boolean {
+function mayHaveOwnEntries(vma: Vma): boolean {
   return load(vma + VMA_ANON) !== 0 || (load(vma + VMA_FLAGS) & VM_UFFD_WP) !== 0;
 }
 
 /** First page of `vma` that maps the span of the object that starts at `index`, if the VMA maps all of it, aligned; else all ones. */
-function spanIn(vma: u32, index: u32): u32 {
+function spanIn(vma: Vma, index: PageIndex): Vpn {
   const pgoff = load(vma + VMA_PGOFF);
   const start = load(vma + VMA_START);
   const length: u32 = load(vma + VMA_END) - start;
   if (index < pgoff || index - pgoff >= length) return 0xffffffff;
-  const first: u32 = start + (index - pgoff);
+  const first: Vpn = start + (index - pgoff);
   if ((first & (PMD_PAGES - 1)) !== 0 || length - (index - pgoff) < PMD_PAGES) return 0xffffffff;
   return first;
 }
@@ -57,10 +57,10 @@ function spanIn(vma: u32, index: u32): u32 {
 /**
  * Clears the PMD entry at `pmd`, of the span at `first`, and its table's place with it. PMD and PTE lock held, the table is empty. Returns the table.
  */
-export function takeTableOut(mm: u32, pmd: u32, first: u32): u32 {
+export function takeTableOut(mm: Mm, pmd: Pmd, first: Vpn): TableNumber {
   const upper = exchange(pmd, 0);
   upperCleared(pmd);
-  flushTlbRange(mm, first, first + PMD_PAGES, 1);
+  flushTlbRange(mm, first, first + PMD_PAGES, true);
   return entryNumber(upper);
 }
 
@@ -68,16 +68,16 @@ export function takeTableOut(mm: u32, pmd: u32, first: u32): u32 {
  * Clears markers that nobody watches: where a range is registered anew without write protection, those of before stay until somebody comes across them
  * (pte_marker_clear). PTE lock held.
  */
-function forgetMarkers(pte: u32): void {
+function forgetMarkers(pte: Pte): void {
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
     if (load(pte + (i << 2)) === UFFD_MARKER) clearPte(pte + (i << 2));
   }
 }
 
 /** Steps 3 and 4, and the first part of 5. Returns the table, which is empty and nowhere any more, or 0. */
-function retractTable(vma: u32, mm: u32, pmd: u32, first: u32): u32 {
+function retractTable(vma: Vma, mm: Mm, pmd: Pmd, first: Vpn): u32 {
   if (!entryNamesTable(load(pmd))) return 0;
-  let table: u32 = 0;
+  let table: TableNumber = 0;
   pmdLock(pmd);
   const pte = pteOffsetMapRwNolock(pmd, first);
   if (pte !== 0) {
@@ -94,7 +94,7 @@ function retractTable(vma: u32, mm: u32, pmd: u32, first: u32): u32 {
 }
 
 /** What step 5 leaves to do where tables are freed by their counts: only markers can be left in the table, which goes with them. */
-function emptyCountedTable(vma: u32, pmd: u32, first: u32): void {
+function emptyCountedTable(vma: Vma, pmd: Pmd, first: Vpn): void {
   if (!entryNamesTable(load(pmd))) return;
   const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) return;
@@ -103,14 +103,14 @@ function emptyCountedTable(vma: u32, pmd: u32, first: u32): void {
 }
 
 /** Steps 2 to 5 for one VMA. */
-function retractFrom(vma: u32, index: u32): void {
+function retractFrom(vma: Vma, index: PageIndex): void {
   const first = spanIn(vma, index);
   if (first === 0xffffffff || mayHaveOwnEntries(vma)) return;
   const mm = load(vma + VMA_MM);
   const gather = gatherStart(mm);
   reshapeBegin(mm);
   const pmd = pmdFind(mm, first);
-  let table: u32 = 0;
+  let table: TableNumber = 0;
   if (pmd !== 0 && emptyTableGoes()) emptyCountedTable(vma, pmd, first);
   else if (pmd !== 0) table = retractTable(vma, mm, pmd, first);
   reshapeEnd(mm);
@@ -122,7 +122,7 @@ function retractFrom(vma: u32, index: u32): void {
 }
 
 /** Retracts the tables that map the span of `inode` from `index` on; of protocol pte-refcount's, which went as they became empty, those with markers. Precondition: the folio there is locked and nothing maps the span. */
-export function retractPageTables(inode: u32, index: u32): void {
+export function retractPageTables(inode: Inode, index: PageIndex): void {
   iMmapLockRead(inode);
   for (let vma = iMmapFirst(inode); vma !== 0; vma = iMmapNext(vma)) retractFrom(vma, index);
   iMmapUnlockRead(inode);

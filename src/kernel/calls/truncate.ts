@@ -26,7 +26,7 @@ import { load, store } from '../word/word.ts';
 import { unmapPageRange } from '../zap/zap.ts';
 
 /** Zaps what `vma` maps of its inode from index `first` on. i_mmap held. */
-function unmapFrom(vma: u32, first: u32): void {
+function unmapFrom(vma: Vma, first: PageIndex): void {
   const pgoff = load(vma + VMA_PGOFF);
   const start = load(vma + VMA_START);
   const end = load(vma + VMA_END);
@@ -34,12 +34,12 @@ function unmapFrom(vma: u32, first: u32): void {
   if (skipped >= end - start) return;
   const mm = load(vma + VMA_MM);
   const gather = gatherStart(mm);
-  unmapPageRange(gather, mm, start + skipped, end, 0);
+  unmapPageRange(gather, mm, start + skipped, end, false);
   gatherFinish(gather);
 }
 
 /** Takes every page of `inode` from index `first` on out of all address spaces, private copies included. No lock held that comes after i_mmap. */
-export function unmapMappingRange(inode: u32, first: u32): void {
+export function unmapMappingRange(inode: Inode, first: PageIndex): void {
   iMmapLockRead(inode);
   let vma = iMmapFirst(inode);
   while (vma !== 0) {
@@ -51,7 +51,7 @@ export function unmapMappingRange(inode: u32, first: u32): void {
 }
 
 /** Gives `inode`, of which the caller has a reference, a size of `pages` pages. No lock held. */
-export function doTruncate(inode: u32, pages: u32): void {
+export function doTruncate(inode: Inode, pages: u32): void {
   inodeLock(inode);
   const shrinks = pages < load(inode + INODE_PAGES);
   // Pairs with the second look of faults, under the folio lock.

@@ -27,7 +27,7 @@ import { sendTlbInterrupt } from './irq.ts';
 import { tlbFlushLocalAll, tlbHandleFlush } from './tlb.ts';
 
 /** Makes `mm` (0: none) the address space whose translations this CPU caches. */
-export function switchMm(mm: u32): void {
+export function switchMm(mm: Mm): void {
   const cpu = thisCpu();
   const old = peek(cpu + C_MM);
   if (old === mm) return;
@@ -47,14 +47,14 @@ export function switchMm(mm: u32): void {
  * Invalidates translations of [start, end) of `mm` on every CPU, with `freedTables` upper entries as well. Precondition: the page-table
  * entries are cleared or changed already; interrupts are enabled. Locks may be held: a CPU that spins on one answers interrupts.
  */
-export function flushTlbRange(mm: u32, start: u32, end: u32, freedTables: u32): void {
+export function flushTlbRange(mm: Mm, start: Vpn, end: Vpn, freedTables: boolean): void {
   const cpu = thisCpu();
   // Pairs with switchMm, which reads the generation after it has set its bit in the mask, and with the reads of tlb.ts.
   const generation: u32 = (add(mm + MM_TLB_GEN, 1) + 1) >>> 0;
   poke(cpu + C_FLUSH_MM, mm);
   poke(cpu + C_FLUSH_START, start);
   poke(cpu + C_FLUSH_END, end);
-  poke(cpu + C_FLUSH_TABLES, freedTables);
+  poke(cpu + C_FLUSH_TABLES, freedTables ? 1 : 0);
   poke(cpu + C_FLUSH_GEN, generation);
   tlbHandleFlush(cpuId());
   count(COUNTER_TLB_FLUSHES);

@@ -28,7 +28,7 @@ import { sendInterrupt } from './irq.ts';
 import { waitFor } from './wait.ts';
 
 /** Waits until the CPU has handled the interrupt, or until it need not: see the top of this file. Interrupts enabled. */
-export function waitInterrupt(cpu: u32, sequence: u32): void {
+export function waitInterrupt(cpu: Cpu, sequence: u32): void {
   const target = cpuArea(cpu);
   if (CHECK >= 1 && peek(thisCpu() + C_IRQ_DEPTH) !== 0)
     violation(ORACLE_LOCK_ORDER, target + C_IPI_ACK, cpu, 0);
@@ -48,10 +48,10 @@ export function waitInterrupt(cpu: u32, sequence: u32): void {
 export function interruptAll(kinds: u32): void {
   const cpus = peek(H_CPUS);
   const self = cpuId();
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     if (cpu !== self && load(cpuArea(cpu) + C_RCU_QS) !== 0) sendInterrupt(cpu, kinds);
   }
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     if (cpu === self) continue;
     // One number per target, its newest, stands for ours: ours is not later.
     waitInterrupt(cpu, load(cpuArea(cpu) + C_IPI_REQ));

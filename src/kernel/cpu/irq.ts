@@ -122,7 +122,7 @@ export function irqEnable(): void {
 }
 
 /** Sends interrupts of the given kinds; returns the sequence number to hand to `waitInterrupt`. */
-export function sendInterrupt(cpu: u32, kinds: u32): u32 {
+export function sendInterrupt(cpu: Cpu, kinds: u32): u32 {
   const target = cpuArea(cpu);
   count(COUNTER_INTERRUPTS_SENT);
   // Pairs with the exchange in handleInterrupts. Before the sequence: whoever reads that finds the kinds, unless they are taken already.
@@ -137,7 +137,7 @@ export function sendInterrupt(cpu: u32, kinds: u32): u32 {
 }
 
 /** Asks a CPU to carry out this CPU's flush request (C_FLUSH_), which stays unchanged until it is acknowledged. */
-export function sendTlbInterrupt(cpu: u32): u32 {
+export function sendTlbInterrupt(cpu: Cpu): u32 {
   const bit: u32 = 1 << cpuId();
   // Publishes this CPU's request. Pairs with the exchange in handleInterrupts; before the sequence, as the kinds.
   or(cpuArea(cpu) + C_IPI_TLB_FROM, bit);

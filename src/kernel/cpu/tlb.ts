@@ -67,24 +67,24 @@ export const PSC_GENERATION: u32 = 8;
 export const PSC_EPOCH: u32 = 12;
 
 /** Address of the TLB entry in which `vpn` is cached, if at all. */
-export function tlbSlot(vpn: u32): u32 {
+export function tlbSlot(vpn: Vpn): u32 {
   return thisCpu() + C_TLB + ((vpn & ((1 << TLB_BITS) - 1)) << 4);
 }
 
 /** Address of the paging-structure-cache entry in which the upper entry for `vpn` at the level of `shift` is cached, if at all. */
-export function pscSlot(vpn: u32, shift: u32): u32 {
+export function pscSlot(vpn: Vpn, shift: u32): u32 {
   const level = thisCpu() + C_PSC + (shift / TABLE_BITS - 1) * PSC_BYTES;
   return level + (((vpn >>> shift) & ((1 << PSC_BITS) - 1)) << 4);
 }
 
 /** Invalidates the upper entry for `vpn` that is cached here at the level of `shift`, if one is. */
-function forgetUpper(vpn: u32, shift: u32): void {
+function forgetUpper(vpn: Vpn, shift: u32): void {
   const slot = pscSlot(vpn, shift);
   if (peek(slot + PSC_TAG) === vpn >>> shift) poke(slot + PSC_ENTRY, 0);
 }
 
 /** Invalidates everything that is cached here on the way to page `vpn`. */
-export function forgetTranslation(vpn: u32): void {
+export function forgetTranslation(vpn: Vpn): void {
   const slot = tlbSlot(vpn);
   if (peek(slot + TLB_VPN) === vpn) poke(slot + TLB_ENTRY, 0);
   forgetUpper(vpn, PMD_SHIFT);
@@ -100,19 +100,19 @@ export function tlbFlushLocalAll(): void {
 }
 
 /** Invalidates translations of [start, end) cached here, with `tables` the upper entries of that range too. */
-function tlbFlushLocal(start: u32, end: u32, tables: u32): void {
+function tlbFlushLocal(start: Vpn, end: Vpn, tables: boolean): void {
   if (end - start > TLB_FLUSH_CEILING) {
     tlbFlushLocalAll();
     return;
   }
   for (let vpn = start; vpn !== end; vpn += 1) {
-    if (tables !== 0) forgetTranslation(vpn);
+    if (tables) forgetTranslation(vpn);
     else if (peek(tlbSlot(vpn) + TLB_VPN) === vpn) poke(tlbSlot(vpn) + TLB_ENTRY, 0);
   }
 }
 
 /** Interrupt handler: does what CPU `from` requests of this one. */
-export function tlbHandleFlush(from: u32): void {
+export function tlbHandleFlush(from: Cpu): void {
   const cpu = thisCpu();
   if (peek(cpu + C_TLB_LAZY) !== 0) return;
   const request = cpuArea(from);
@@ -126,7 +126,7 @@ export function tlbHandleFlush(from: u32): void {
     tlbFlushLocal(
       peek(request + C_FLUSH_START),
       peek(request + C_FLUSH_END),
-      peek(request + C_FLUSH_TABLES),
+      peek(request + C_FLUSH_TABLES) !== 0,
     );
   else tlbFlushLocalAll();
   poke(cpu + C_TLB_GEN, seen);

@@ -22,7 +22,7 @@ const DRAIN_ROUNDS: u32 = 16;
 
 /** One bounded pass of every daemon. Returns how much was done; 0: nothing to do now. No lock held, no RCU section. */
 export function runDaemons(): u32 {
-  let done = daemonPass(SCAN_BATCH, 0);
+  let done = daemonPass(SCAN_BATCH, false);
   if (khugepagedDue()) done += khugepagedPass();
   return done + deferredSplitPass();
 }
@@ -33,6 +33,6 @@ export function runDaemons(): u32 {
  */
 export function drainDaemons(): void {
   for (let round: u32 = 0; round < DRAIN_ROUNDS; round += 1) {
-    if (daemonPass(0xffffffff, 1) === 0) return;
+    if (daemonPass(0xffffffff, true) === 0) return;
   }
 }

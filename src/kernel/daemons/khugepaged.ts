@@ -70,13 +70,13 @@ function counterOf(result: u32): u32 {
 }
 
 /** Whether spans of `vma` may become huge at all. */
-function eligible(vma: u32): boolean {
-  if (!hugeAllowed(load(vma + VMA_FLAGS), 0)) return false;
+function eligible(vma: Vma): boolean {
+  if (!hugeAllowed(load(vma + VMA_FLAGS), false)) return false;
   return peek(vma + VMA_INODE) === 0 || objectAligned(vma);
 }
 
 /** Step 2 for a span of an object. mmap_lock held for read, and *released*. Returns a SCAN_ result. */
-function scanObject(mm: u32, vma: u32, first: u32): u32 {
+function scanObject(mm: Mm, vma: Vma, first: Vpn): u32 {
   const inode = peek(vma + VMA_INODE);
   const index = linearPageIndex(vma, first);
   inodeGet(inode);
@@ -88,7 +88,7 @@ function scanObject(mm: u32, vma: u32, first: u32): u32 {
     if (result === SCAN_PTE_MAPPED_HUGEPAGE) result = SCAN_SUCCEED;
   } else if (result === SCAN_PTE_MAPPED_HUGEPAGE) {
     mmapReadLock(mm);
-    result = collapsePteMapped(mm, first, 0);
+    result = collapsePteMapped(mm, first, false);
     mmapReadUnlock(mm);
   }
   inodePut(inode);
@@ -96,7 +96,7 @@ function scanObject(mm: u32, vma: u32, first: u32): u32 {
 }
 
 /** Step 2 for the span at `first` of `vma`. mmap_lock held for read. Returns whether it still is. */
-function scanHere(mm: u32, vma: u32, first: u32): boolean {
+function scanHere(mm: Mm, vma: Vma, first: Vpn): boolean {
   let held = false;
   let result: u32 = SCAN_SUCCEED;
   if (peek(vma + VMA_INODE) !== 0) {
@@ -114,7 +114,7 @@ function scanHere(mm: u32, vma: u32, first: u32): boolean {
 }
 
 /** First page from which a span of `vma` can be looked at, not before `at`; may lie behind the VMA. */
-function firstSpan(vma: u32, at: u32): u32 {
+function firstSpan(vma: Vma, at: Vpn): Vpn {
   const start = load(vma + VMA_START);
   return hugeFirst((at < start ? start : at) + (PMD_PAGES - 1));
 }
@@ -123,7 +123,7 @@ function firstSpan(vma: u32, at: u32): u32 {
  * Steps 1 and 2 for `mm` from page `at` on, until `most` pages are used up, or mmap_lock has been dropped. Returns how many were used, 1 at least;
  * G_KHUGEPAGED_NEXT says where to go on.
  */
-function scanMm(mm: u32, at: u32, most: u32): u32 {
+function scanMm(mm: Mm, at: Vpn, most: u32): u32 {
   poke(G_KHUGEPAGED_NEXT, THROUGH);
   if (!mmapReadTrylock(mm)) {
     count(COUNTER_KHUGEPAGED_LOCKED);
@@ -154,7 +154,7 @@ function scanMm(mm: u32, at: u32, most: u32): u32 {
 }
 
 /** One turn of `mm`, which slotBegin gave. Returns the pages used, `most` when the pass is to end. */
-function scanSlot(mm: u32, most: u32): u32 {
+function scanSlot(mm: Mm, most: u32): u32 {
   const failed = counterValue(counterOf(SCAN_ALLOC_HUGE_PAGE_FAIL));
   const at = slotAt();
   beginOperation(OP_KHUGEPAGED, mm, at);

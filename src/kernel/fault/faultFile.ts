@@ -61,16 +61,16 @@ import { setFilePmd } from './hugeFile.ts';
 import { faultWaits, mapAnonFrame } from './newEntry.ts';
 
 /**
- * Maps the cached page `frame`, whose reference the entry takes over; `wp` not 0: write-protected for a userfaultfd. Shared memory that one watches
+ * Maps the cached page `frame`, whose reference the entry takes over; `wp`: write-protected for a userfaultfd. Shared memory that one watches
  * for writes is not writable before the first.
  */
 export function mapCachedFrame(
-  mm: u32,
-  pte: u32,
-  frame: u32,
+  mm: Mm,
+  pte: Pte,
+  frame: Frame,
   flags: u32,
   write: u32,
-  wp: u32,
+  wp: boolean,
 ): void {
   const folio = folioOf(folioHead(frame));
   const kind = load(folio + F_FLAGS);
@@ -82,23 +82,23 @@ export function mapCachedFrame(
     bits = bits | PTE_DIRTY;
     or(folio + F_FLAGS, F_DIRTY);
   }
-  if (wp !== 0) bits = ((bits | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0;
+  if (wp) bits = ((bits | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0;
   rmapAddPtes(frame, 1);
   rssAdd(mm, (kind & F_SHMEM) !== 0 ? RSS_SHMEM : RSS_FILE, 1);
   setPte(pte, entryMake(frame, bits));
 }
 
 /** Maps `frame`, with the reference that it comes with, at `vpn` unless something is there. The PMD entry may name no table: then nothing is. */
-function mapIfNone(mm: u32, pmd: u32, vpn: u32, frame: u32, flags: u32): void {
+function mapIfNone(mm: Mm, pmd: Pmd, vpn: Vpn, frame: Frame, flags: u32): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   const none = pte !== 0 && load(pte) === 0;
-  if (none) mapCachedFrame(mm, pte, frame, flags, 0, 0);
+  if (none) mapCachedFrame(mm, pte, frame, flags, 0, false);
   if (pte !== 0) pteUnmapUnlock(pte);
   if (!none) folioPut(frame);
 }
 
 /** The cached page `index` of `inode`, locked and with a reference, if nobody else has it locked and it is within the object; else 0. */
-function tryLockCached(inode: u32, index: u32): u32 {
+function tryLockCached(inode: Inode, index: PageIndex): Frame {
   const frame = filemapGet(inode, index);
   if (frame === 0) return 0;
   if (folioTrylock(folioHead(frame))) {
@@ -113,10 +113,10 @@ function tryLockCached(inode: u32, index: u32): u32 {
  * Maps cached pages of the aligned group around `vpn`, within the VMA and the PTE table, for reading. Returns 0, 1: `vpn` was among them, or
  * ENOMEM: no table.
  */
-function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
+function faultAround(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn): u32 {
   const inode = peek(vma + VMA_INODE);
   const flags = load(vma + VMA_FLAGS);
-  let from: u32 = (vpn & ~(FAULT_AROUND_PAGES - 1)) >>> 0;
+  let from: Vpn = (vpn & ~(FAULT_AROUND_PAGES - 1)) >>> 0;
   if (from < load(vma + VMA_START)) from = load(vma + VMA_START);
   let pages: u32 = PMD_PAGES - (from & (PMD_PAGES - 1));
   if (pages > FAULT_AROUND_PAGES) pages = FAULT_AROUND_PAGES;
@@ -124,7 +124,7 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
   const first = linearPageIndex(vma, from);
   let result: u32 = 0;
   for (let i: u32 = 0; i < pages; i += 1) {
-    const index: u32 = (first + i) >>> 0;
+    const index: PageIndex = (first + i) >>> 0;
     const frame = index < load(inode + INODE_PAGES) ? tryLockCached(inode, index) : 0;
     if (frame !== 0) {
       let allocated: u32 = 1;
@@ -150,7 +150,7 @@ function faultAround(mm: u32, vma: u32, pmd: u32, vpn: u32): u32 {
  * The page `index` of `inode`, its folio locked, with a reference for the caller. Returns its frame; or 0, and then C_FAULT_RESULT is what the fault returns:
  * SIGBUS beyond the end, ENOMEM, FAULT_WAITS for the folio's lock, 0 when the page left the cache meanwhile.
  */
-function lockCachedPage(inode: u32, index: u32): u32 {
+function lockCachedPage(inode: Inode, index: PageIndex): Frame {
   const result = thisCpu() + C_FAULT_RESULT;
   poke(result, SIGBUS);
   if (index >= load(inode + INODE_PAGES)) return 0;
@@ -166,7 +166,7 @@ function lockCachedPage(inode: u32, index: u32): u32 {
   // Truncation makes the size smaller first, then drops each page under its lock: who adds one afterwards takes it out again here.
   const beyond = index >= load(inode + INODE_PAGES);
   if (there && !beyond) return frame;
-  if (there && !folioLarge(frame)) filemapRemove(frame);
+  if (there && !folioLarge(frame)) filemapRemove(frame as Head);
   folioUnlock(folioHead(frame));
   folioPut(frame);
   poke(result, beyond ? SIGBUS : 0);
@@ -174,7 +174,7 @@ function lockCachedPage(inode: u32, index: u32): u32 {
 }
 
 /** Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in the cache. */
-function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
+function missingForUserfault(inode: Inode, index: PageIndex, flags: u32): boolean {
   if ((flags & VM_UFFD_MISSING) === 0 || index >= load(inode + INODE_PAGES)) return false;
   const frame = filemapGet(inode, index);
   if (frame !== 0) folioPut(frame);
@@ -183,14 +183,14 @@ function missingForUserfault(inode: u32, index: u32, flags: u32): boolean {
 
 /** Maps `frame`, the cached page itself or a copy of it, at `vpn` unless the entry is not `orig` any more. Takes over its reference. Returns 0 or ENOMEM. */
 function finishFault(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  frame: u32,
+  mm: Mm,
+  vma: Vma,
+  pmd: Pmd,
+  vpn: Vpn,
+  frame: Frame,
   copies: boolean,
   write: u32,
-  orig: u32,
+  orig: Entry,
 ): u32 {
   const flags = load(vma + VMA_FLAGS);
   const allocated = pteAlloc(mm, pmd, vpn);
@@ -198,10 +198,10 @@ function finishFault(
   const none = pte !== 0 && load(pte) === orig;
   if (none && orig !== 0) clearPte(pte);
   if (none && copies) {
-    mapAnonFrame(mm, vma, vpn, frame);
+    mapAnonFrame(mm, vma, vpn, frame as Head);
     setPte(pte, entryMake(frame, entryFlags(flags) | PTE_WRITE | PTE_DIRTY));
   } else if (none) {
-    mapCachedFrame(mm, pte, frame, flags, write, orig);
+    mapCachedFrame(mm, pte, frame, flags, write, orig !== 0);
   }
   if (pte !== 0) pteUnmapUnlock(pte);
   if (!none) folioPut(frame);
@@ -212,7 +212,7 @@ function finishFault(
  * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
  * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
  */
-export function faultFile(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32, orig: u32): u32 {
+export function faultFile(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32, orig: Entry): u32 {
   const flags = load(vma + VMA_FLAGS);
   const inode = peek(vma + VMA_INODE);
   const copies = write !== 0 && (flags & VM_SHARED) === 0;

@@ -53,7 +53,7 @@ import { mapAnonFrame } from './newEntry.ts';
  * Whether an anonymous folio, a single page or mapped by a huge PMD, that was shared belongs to this entry alone by now: its only reference is the entry's. The folio lock keeps walks of the
  * rmap away while the page gets the VMA's own anon_vma: whoever else has those it was in no longer maps it (wp_can_reuse_anon_folio).
  */
-export function canReuseAnon(vma: u32, head: u32): boolean {
+export function canReuseAnon(vma: Vma, head: Head): boolean {
   const folio = folioOf(head);
   if (load(folio + F_REF) !== 1) return false;
   // Nobody gets a further reference: that takes an entry, a place in the page cache, or a reference.
@@ -64,7 +64,7 @@ export function canReuseAnon(vma: u32, head: u32): boolean {
 }
 
 /** Whether the write to a page of `vma` needs no copy. `entry` is present and write-protected; its PTE lock is held. */
-export function mayReuse(vma: u32, entry: u32): boolean {
+export function mayReuse(vma: Vma, entry: Entry): boolean {
   if ((load(vma + VMA_FLAGS) & VM_SHARED) !== 0) return true;
   if ((entry & PTE_SPECIAL) !== 0) return false;
   const page = entryNumber(entry);
@@ -76,14 +76,14 @@ export function mayReuse(vma: u32, entry: u32): boolean {
 }
 
 /** Makes the entry at `pte`, which is still `entry`, writable. PTE lock held; `mayReuse` said that it may be. */
-export function reusePage(flags: u32, pte: u32, entry: u32): void {
+export function reusePage(flags: u32, pte: Pte, entry: Entry): void {
   if ((flags & VM_SHARED) !== 0) or(folioOf(folioHead(entryNumber(entry))) + F_FLAGS, F_DIRTY);
   // Atomic: a walker may set accessed or dirty at the same time. Rights only grow, so no flush is needed.
   or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
 }
 
 /** Step 1 of copying: a reference on the page of `entry`, the PTE lock held. Returns the frame, 0 for the zero page, which needs none. */
-export function pinForCopy(entry: u32): u32 {
+export function pinForCopy(entry: Entry): Frame {
   const old = entryNumber(entry);
   return (entry & PTE_SPECIAL) === 0 && folioTryGet(old) ? old : 0;
 }
@@ -93,16 +93,16 @@ export function pinForCopy(entry: u32): u32 {
  * reference on `fresh`; drops the lock, ends the mapping.
  */
 export function replaceLocked(
-  mm: u32,
-  vma: u32,
-  pte: u32,
-  vpn: u32,
-  entry: u32,
-  fresh: u32,
+  mm: Mm,
+  vma: Vma,
+  pte: Pte,
+  vpn: Vpn,
+  entry: Entry,
+  fresh: Head,
   rights: u32,
 ): void {
   clearPte(pte);
-  flushTlbRange(mm, vpn, vpn + 1, 0);
+  flushTlbRange(mm, vpn, vpn + 1, false);
   mapAnonFrame(mm, vma, vpn, fresh);
   setPte(pte, entryMake(fresh, entryFlags(load(vma + VMA_FLAGS)) | rights | PTE_DIRTY));
   const special = (entry & PTE_SPECIAL) !== 0;
@@ -116,12 +116,12 @@ export function replaceLocked(
 
 /** Steps 2 to 4 of copying. Takes over the reference on `fresh`. */
 function replacePage(
-  mm: u32,
-  vma: u32,
-  pmd: u32,
-  vpn: u32,
-  entry: u32,
-  fresh: u32,
+  mm: Mm,
+  vma: Vma,
+  pmd: Pmd,
+  vpn: Vpn,
+  entry: Entry,
+  fresh: Head,
   rights: u32,
 ): void {
   const pte = pteOffsetMapLock(pmd, vpn);
@@ -141,7 +141,7 @@ function replacePage(
  * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
  * permits writing.
  */
-export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
+export function faultWrite(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry): u32 {
   const flags = load(vma + VMA_FLAGS);
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;
@@ -162,7 +162,7 @@ export function faultWrite(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u
 }
 
 /** Copying, from step 1 on: `pte` is mapped and locked and holds `entry`; it is neither on return. Results as for faultWrite. */
-function copyPage(mm: u32, vma: u32, pmd: u32, pte: u32, vpn: u32, entry: u32, rights: u32): u32 {
+function copyPage(mm: Mm, vma: Vma, pmd: Pmd, pte: Pte, vpn: Vpn, entry: Entry, rights: u32): u32 {
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
   const fresh = frameAlloc(0, F_ANON | F_EXCLUSIVE);
@@ -178,7 +178,7 @@ function copyPage(mm: u32, vma: u32, pmd: u32, pte: u32, vpn: u32, entry: u32, r
  * Gives `entry`, which maps an anonymous page that others share, a page of its own without the right to write, for somebody who wants to pin it
  * (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read, a walk of the tables. Returns 0, also when the entry is another one by now, or ENOMEM.
  */
-export function faultUnshare(mm: u32, vma: u32, pmd: u32, vpn: u32, entry: u32): u32 {
+export function faultUnshare(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry): u32 {
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return 0;
   if (load(pte) !== entry || mayReuse(vma, entry)) {

@@ -73,28 +73,28 @@ export const HUGE_FALLBACK: u32 = 0x400;
 export const HUGE_NEEDS_ANON: u32 = 0x401;
 
 /** Whether the span of `first` lies within `vma`. */
-export function spanSuitable(vma: u32, first: u32): boolean {
+export function spanSuitable(vma: Vma, first: Vpn): boolean {
   const end = load(vma + VMA_END);
   return first >= load(vma + VMA_START) && end > first && end - first >= PMD_PAGES;
 }
 
 /** Whether faults and khugepaged make huge pages in a VMA with `flags`; `forced`: MADV_COLLAPSE, which only MADV_NOHUGEPAGE stops. */
-export function hugeAllowed(flags: u32, forced: u32): boolean {
+export function hugeAllowed(flags: u32, forced: boolean): boolean {
   if (PMD_SHIFT > FRAME_ORDER_MAX || (flags & VM_NOHUGEPAGE) !== 0) return false;
-  if (forced !== 0) return true;
+  if (forced) return true;
   const enabled = peek(H_THP);
   if (enabled === THP_NEVER) return false;
   return enabled === THP_ALWAYS || (flags & VM_HUGEPAGE) !== 0;
 }
 
 /** The huge entry of a new anonymous folio in a VMA with `flags`. */
-export function hugeAnonEntry(flags: u32, head: u32): u32 {
+export function hugeAnonEntry(flags: u32, head: Head): Entry {
   const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
   return entryMake(head, entryFlags(flags) | writable | PTE_DIRTY | PTE_HUGE);
 }
 
 /** Makes a folio that nobody else has the anonymous memory of `vma`, which has an anon_vma, in the span at `first`, mapped once and counted. */
-export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
+export function mapAnonHuge(mm: Mm, vma: Vma, first: Vpn, head: Head): void {
   const folio = folioOf(head);
   // Atomic: whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
@@ -107,15 +107,15 @@ export function mapAnonHuge(mm: u32, vma: u32, first: u32, head: u32): void {
  * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON, HUGE_FALLBACK, or
  * what handleUserfault does. The VMA is locked.
  */
-export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u32 {
+export function faultHuge(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
   const first = hugeFirst(vpn);
-  if (!hugeAllowed(flags, 0) || !spanSuitable(vma, first)) return HUGE_FALLBACK;
+  if (!hugeAllowed(flags, false) || !spanSuitable(vma, first)) return HUGE_FALLBACK;
   khugepagedEnter(mm);
   if (peek(vma + VMA_INODE) !== 0) return HUGE_FALLBACK;
   if (load(vma + VMA_ANON) === 0) return HUGE_NEEDS_ANON;
   if ((flags & VM_UFFD_MISSING) !== 0) return handleUserfault(mm, vpn, UFFD_FAULT_MISSING);
-  let head: u32 = 0;
+  let head: Head = 0;
   if (faultAllocates(write)) {
     head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
     if (head === 0) {
@@ -150,7 +150,7 @@ export function faultHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, write: u32): u3
 }
 
 /** A write to the huge zero page: replaces it by a folio, or splits it when there is none. Results as for faultOnHuge. */
-function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
+function writeHugeZero(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn): u32 {
   const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (!pmdTransHugeLock(pmd)) {
     if (head !== 0) folioPut(head);
@@ -176,7 +176,7 @@ function writeHugeZero(mm: u32, vma: u32, pmd: u32, first: u32): u32 {
  * A fault at `vpn` on the huge PMD value `seen`, read from `pmd`. The VMA is locked and, for a write, has an anon_vma. Returns 0 (try the access
  * again), or HUGE_FALLBACK: the entry has been split.
  */
-export function faultOnHuge(mm: u32, vma: u32, pmd: u32, vpn: u32, seen: u32, write: u32): u32 {
+export function faultOnHuge(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, seen: Entry, write: u32): u32 {
   const first = hugeFirst(vpn);
   if (write !== 0 && (seen & PTE_WRITE) === 0 && (seen & PTE_SPECIAL) !== 0)
     return writeHugeZero(mm, vma, pmd, first);

@@ -23,7 +23,7 @@ import { spanSuitable } from './hugeFault.ts';
  * Maps the cached folio `head` at the PMD entry at `pmd`, that of `vpn`, with a reference of its own, if it is none and the folio fits. Precondition: the folio is
  * locked and in the cache, the VMA locked. Returns whether it is mapped.
  */
-export function setFilePmd(mm: u32, vma: u32, pmd: u32, vpn: u32, head: u32, write: u32): boolean {
+export function setFilePmd(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, head: Head, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   const first = hugeFirst(vpn);
   if (folioOrder(head) !== PMD_SHIFT || (flags & VM_NOHUGEPAGE) !== 0) return false;

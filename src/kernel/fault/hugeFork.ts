@@ -53,12 +53,12 @@ export const HUGE_SPLIT: u32 = 0x501;
 
 /** Steps 3 to 5 for the entry `seen` at `fromPmd`, both locks held. Returns whether the child has it, and `table`; otherwise it has been split. */
 function shareLocked(
-  child: u32,
-  mm: u32,
-  toPmd: u32,
-  fromPmd: u32,
-  first: u32,
-  table: u32,
+  child: Mm,
+  mm: Mm,
+  toPmd: Pmd,
+  fromPmd: Pmd,
+  first: Vpn,
+  table: TableNumber,
 ): boolean {
   const seen = load(fromPmd);
   if ((seen & PTE_SPECIAL) === 0) {
@@ -84,14 +84,7 @@ function shareLocked(
  * Copies the huge entry at `fromPmd`, that of `vpn`, to the child's at `toPmd`, which is none, for the child's VMA `copy`. Precondition: that of
  * `copyPageRange`, no spinlock. Returns HUGE_SHARED, HUGE_SPLIT or ENOMEM.
  */
-export function copyHugePmd(
-  child: u32,
-  mm: u32,
-  copy: u32,
-  toPmd: u32,
-  fromPmd: u32,
-  vpn: u32,
-): u32 {
+export function copyHugePmd(child: Mm, mm: Mm, copy: Vma, toPmd: Pmd, fromPmd: Pmd, vpn: Vpn): u32 {
   if (peek(copy + VMA_INODE) !== 0) return HUGE_SHARED;
   const first = hugeFirst(vpn);
   const table = depositAlloc(child, first);
@@ -108,7 +101,7 @@ export function copyHugePmd(
 }
 
 /** Whether a write to the anonymous folio that `entry`, a huge PMD of `vma`, maps needs no copy; it is exclusive then. PMD lock held. */
-export function mayReuseHuge(vma: u32, entry: u32): boolean {
+export function mayReuseHuge(vma: Vma, entry: Entry): boolean {
   const head = entryNumber(entry);
   if ((folioFlags(head) & F_ANON) === 0) return false;
   if (pageExclusive(head)) return true;

@@ -21,19 +21,19 @@ import { H_MTHP, VMA_END, VMA_FLAGS, VMA_START } from '../word/layout.ts';
 import { load, peek } from '../word/word.ts';
 
 /** First page of the range of `order` around `vpn`. */
-export function alignDown(vpn: u32, order: u32): u32 {
+export function alignDown(vpn: Vpn, order: u32): Vpn {
   return (vpn & ~((1 << order) - 1)) >>> 0;
 }
 
 /** Whether the `n` entries from `pte` on are none. */
-export function pteRangeNone(pte: u32, n: u32): boolean {
+export function pteRangeNone(pte: Pte, n: u32): boolean {
   let none: u32 = 0;
   while (none < n && load(pte + (none << 2)) === 0) none += 1;
   return none === n;
 }
 
 /** Whether the range of `order` around `vpn` lies within [start, end). */
-function fits(start: u32, end: u32, vpn: u32, order: u32): boolean {
+function fits(start: Vpn, end: Vpn, vpn: Vpn, order: u32): boolean {
   const first = alignDown(vpn, order);
   return first >= start && first <= end && end - first >= 1 << order;
 }
@@ -49,7 +49,7 @@ function nextOrder(orders: u32, below: u32): u32 {
 }
 
 /** Orders of H_MTHP whose range around `vpn` fits the VMA, a bit each. */
-function suitableOrders(vma: u32, vpn: u32): u32 {
+function suitableOrders(vma: Vma, vpn: Vpn): u32 {
   const enabled = peek(H_MTHP);
   // A userfaultfd is told of each page.
   const singly: u32 = VM_NOHUGEPAGE | VM_UFFD_MISSING | VM_UFFD_WP;
@@ -64,7 +64,7 @@ function suitableOrders(vma: u32, vpn: u32): u32 {
 }
 
 /** The greatest of `orders` whose range around `vpn` has only none entries, 0: none has, or there is no table. */
-function greatestNone(pmd: u32, vpn: u32, orders: u32): u32 {
+function greatestNone(pmd: Pmd, vpn: Vpn, orders: u32): u32 {
   const pte = pteOffsetMap(pmd, vpn);
   if (pte === 0) return 0;
   let order = nextOrder(orders, TABLE_BITS + 1);
@@ -78,7 +78,7 @@ function greatestNone(pmd: u32, vpn: u32, orders: u32): u32 {
  * Allocates the folio for an anonymous fault at `vpn`, with `flags` beside F_ANON: steps 1 to 4. Returns its first frame, with one
  * reference; 0: no memory. Precondition: the VMA is locked and has an anon_vma; the PMD entry at `pmd` has named a table.
  */
-export function allocAnonFolio(vma: u32, pmd: u32, vpn: u32, flags: u32): u32 {
+export function allocAnonFolio(vma: Vma, pmd: Pmd, vpn: Vpn, flags: u32): Head {
   const orders = suitableOrders(vma, vpn);
   let order: u32 = orders === 0 ? 0 : greatestNone(pmd, vpn, orders);
   while (order !== 0) {

@@ -24,7 +24,7 @@ import { load, poke, store } from '../word/word.ts';
  * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held
  * and mmap_lock, which looking at neighbours needs, is busy.
  */
-export function anonPrepareForFault(mm: u32, vma: u32, locked: u32): u32 {
+export function anonPrepareForFault(mm: Mm, vma: Vma, locked: u32): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
   if (locked === ON_MMAP_LOCK) return anonVmaPrepare(mm, vma);
   if (!mmapReadTrylock(mm)) return FAULT_NEEDS_MMAP_LOCK;
@@ -42,7 +42,7 @@ export function faultAllocates(write: u32): boolean {
 }
 
 /** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
-export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32): void {
+export function mapAnonFolio(mm: Mm, vma: Vma, vpn: Vpn, head: Head, order: u32): void {
   const folio = folioOf(head);
   // Published by the store of the entry; atomic, since whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
@@ -53,12 +53,12 @@ export function mapAnonFolio(mm: u32, vma: u32, vpn: u32, head: u32, order: u32)
 }
 
 /** As mapAnonFolio, for a single page. */
-export function mapAnonFrame(mm: u32, vma: u32, vpn: u32, frame: u32): void {
+export function mapAnonFrame(mm: Mm, vma: Vma, vpn: Vpn, frame: Head): void {
   mapAnonFolio(mm, vma, vpn, frame, 0);
 }
 
 /** The fault has to wait for the lock of `frame`'s folio. */
-export function faultWaits(frame: u32): u32 {
+export function faultWaits(frame: Frame): u32 {
   poke(thisCpu() + C_FAULT_FOLIO, migratingHead(frame));
   return FAULT_WAITS;
 }

@@ -79,7 +79,7 @@ import { mayReuse, pinForCopy, replaceLocked, reusePage } from './faultWrite.ts'
 import { faultAllocates, mapAnonFrame } from './newEntry.ts';
 
 /** Whether no writer of mmap_lock has come since the sequence was `seq`. */
-function sequenceHolds(mm: u32, seq: u32): boolean {
+function sequenceHolds(mm: Mm, seq: u32): boolean {
   return load(mm + MM_SEQ) === seq;
 }
 
@@ -90,7 +90,7 @@ function abort(reason: u32): boolean {
 }
 
 /** Copies of `vma` what a fault looks at into this CPU's area; gives the copy's address, which serves as a VMA's. Inside an RCU section. */
-function copyVma(vma: u32): u32 {
+function copyVma(vma: Vma): Vma {
   const copy = thisCpu() + C_SPEC_VMA;
   poke(copy + VMA_START, load(vma + VMA_START));
   poke(copy + VMA_END, load(vma + VMA_END));
@@ -102,7 +102,7 @@ function copyVma(vma: u32): u32 {
 }
 
 /** Whether faults of this VMA may be speculative: anonymous memory whose user wants to hear of nothing, the access within its rights. */
-function speculable(vma: u32, write: u32): boolean {
+function speculable(vma: Vma, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   if (load(vma + VMA_INODE) !== 0 || (flags & (VM_UFFD_MISSING | VM_UFFD_WP)) !== 0) return false;
   return (flags & (write !== 0 ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) !== 0;
@@ -112,9 +112,9 @@ function speculable(vma: u32, write: u32): boolean {
  * Step 4: the address of the entry of `vpn`, its table mapped, locked and named by its PMD, no writer since `seq`; the entry may be another than
  * before. 0, with nothing held: the attempt ends.
  */
-function mapLockSpeculatively(mm: u32, vpn: u32, seq: u32): u32 {
+function mapLockSpeculatively(mm: Mm, vpn: Vpn, seq: u32): Pte {
   rcuReadLock();
-  let pte: u32 = 0;
+  let pte: Pte = 0;
   if (!sequenceHolds(mm, seq)) abort(COUNTER_SPECULATIVE_ABORTS_SEQUENCE);
   else {
     const pmd = findPmdPolling(mm, vpn);
@@ -142,7 +142,7 @@ function mapLockSpeculatively(mm: u32, vpn: u32, seq: u32): u32 {
 }
 
 /** Step 4 and the look at the entry: as mapLockSpeculatively, 0 also when it is not `entry` any more. */
-function mapLockSame(mm: u32, vpn: u32, seq: u32, entry: u32): u32 {
+function mapLockSame(mm: Mm, vpn: Vpn, seq: u32, entry: Entry): Pte {
   const pte = mapLockSpeculatively(mm, vpn, seq);
   if (pte === 0) return 0;
   if (load(pte) === entry) return pte;
@@ -152,9 +152,9 @@ function mapLockSame(mm: u32, vpn: u32, seq: u32, entry: u32): u32 {
 }
 
 /** Steps 3 and 4 for an entry that is none. */
-function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
+function speculateAnonymous(mm: Mm, vma: Vma, vpn: Vpn, write: u32, seq: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
-  let frame: u32 = 0;
+  let frame: Head = 0;
   if (faultAllocates(write)) {
     frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
     if (frame === 0) return abort(COUNTER_SPECULATIVE_ABORTS_MEMORY);
@@ -176,7 +176,7 @@ function speculateAnonymous(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): 
 }
 
 /** Steps 3 and 4 for a write to the present, write-protected page of `entry`; a copy takes step 4 twice, first for a reference on the old page. */
-function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): boolean {
+function speculateWrite(mm: Mm, vma: Vma, vpn: Vpn, entry: Entry, seq: u32): boolean {
   let pte = mapLockSame(mm, vpn, seq, entry);
   if (pte === 0) return false;
   if (mayReuse(vma, entry)) {
@@ -205,11 +205,11 @@ function speculateWrite(mm: u32, vma: u32, vpn: u32, entry: u32, seq: u32): bool
 }
 
 /** Steps 2 to 4 for `vma`, a copy that is good as of `seq`. */
-function speculate(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
+function speculate(mm: Mm, vma: Vma, vpn: Vpn, write: u32, seq: u32): boolean {
   rcuReadLock();
   const pmd = findPmdPolling(mm, vpn);
   const pte = pmd === 0 ? 0 : pteOffsetMap(pmd, vpn);
-  let entry: u32 = 0;
+  let entry: Entry = 0;
   if (pte !== 0) {
     entry = load(pte);
     pteUnmap(pte);
@@ -230,7 +230,7 @@ function speculate(mm: u32, vma: u32, vpn: u32, write: u32, seq: u32): boolean {
  * A page fault at `vpn`, tried speculatively. No lock held on entry or return. Returns whether it was handled: then the access is to be tried
  * again; otherwise nothing has been done, and the ordinary fault follows.
  */
-export function faultSpeculatively(mm: u32, vpn: u32, write: u32): boolean {
+export function faultSpeculatively(mm: Mm, vpn: Vpn, write: u32): boolean {
   count(COUNTER_SPECULATIVE_ATTEMPTS);
   const seq = load(mm + MM_SEQ); // pairs with moveSequence in mmapLock.ts
   if ((seq & 1) !== 0) return abort(COUNTER_SPECULATIVE_ABORTS_WRITER);

@@ -38,24 +38,24 @@ import { PT_FIRST, PT_NEXT, PT_STATE, PT_UPPER } from '../word/layout.ts';
 import { load, peek, poke, store } from '../word/word.ts';
 
 /** A new table to deposit for the span that starts at `first`, counted in `mm`; 0: no memory. */
-export function depositAlloc(mm: u32, first: u32): u32 {
+export function depositAlloc(mm: Mm, first: Vpn): TableNumber {
   const table = tableAlloc(LEVEL_PTE, mm, first, 0);
   if (table !== 0) tableSetAside(table);
   return table;
 }
 
 /** Gives back a table of `depositAlloc` that was not deposited. */
-export function depositCancel(table: u32): void {
+export function depositCancel(table: TableNumber): void {
   tableFree(table);
 }
 
 /** Marks a PTE table that no upper entry names for the time being: an entry stored into it would be lost. */
-export function tableSetAside(table: u32): void {
+export function tableSetAside(table: TableNumber): void {
   store(ptdescOf(table) + PT_STATE, (LEVEL_PTE << 8) | PT_DEPOSITED);
 }
 
 /** Makes a table that was set aside the PTE table of the span at `first` that the PMD at `pmd` is about to name. */
-export function tableResume(table: u32, pmd: u32, first: u32): void {
+export function tableResume(table: TableNumber, pmd: Pmd, first: Vpn): void {
   const desc = ptdescOf(table);
   store(desc + PT_FIRST, first);
   store(desc + PT_UPPER, pmd);
@@ -63,20 +63,20 @@ export function tableResume(table: u32, pmd: u32, first: u32): void {
 }
 
 /** Deposits a new table with the PMD table that holds the entry at `pmd`, and counts it in `mm`. PMD lock held. */
-export function depositNew(mm: u32, pmd: u32, table: u32): void {
+export function depositNew(mm: Mm, pmd: Pmd, table: TableNumber): void {
   mmIncTables(mm, LEVEL_PTE);
   deposit(pmd, table);
 }
 
 /** Deposits a table that is counted already. PMD lock held; the table is empty and set aside. */
-export function deposit(pmd: u32, table: u32): void {
+export function deposit(pmd: Pmd, table: TableNumber): void {
   const owner = ptdescOfEntry(pmd);
   poke(ptdescOf(table) + PT_NEXT, peek(owner + PT_NEXT));
   poke(owner + PT_NEXT, table);
 }
 
 /** Takes a table from the list of the PMD table that holds the entry at `pmd`. PMD lock held. */
-export function withdraw(pmd: u32): u32 {
+export function withdraw(pmd: Pmd): TableNumber {
   const owner = ptdescOfEntry(pmd);
   const table = peek(owner + PT_NEXT);
   if (CHECK >= 1 && (table === 0 || (load(ptdescOf(table) + PT_STATE) & 0xff) !== PT_DEPOSITED)) {
@@ -89,7 +89,7 @@ export function withdraw(pmd: u32): u32 {
 }
 
 /** Hands a withdrawn table (0: none) of the span at `first` to the gather, and counts it off. No spinlock held. */
-export function freeDeposited(gather: u32, mm: u32, table: u32, first: u32): void {
+export function freeDeposited(gather: Gather, mm: Mm, table: TableNumber, first: Vpn): void {
   if (table === 0) return;
   mmDecTables(mm, LEVEL_PTE);
   tableDetach(table);

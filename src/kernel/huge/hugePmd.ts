@@ -55,7 +55,7 @@ import { and, exchange, load, or, store } from '../word/word.ts';
 import { deposit, freeDeposited, tableResume, withdraw } from './hugeDeposit.ts';
 
 /** Takes the PMD lock if the entry at `pmd` is huge, and looks again under it. Returns whether it is, and so whether the lock is held. */
-export function pmdTransHugeLock(pmd: u32): boolean {
+export function pmdTransHugeLock(pmd: Pmd): boolean {
   if (!entryHuge(load(pmd))) return false;
   pmdLock(pmd);
   if (entryHuge(load(pmd))) return true;
@@ -64,13 +64,13 @@ export function pmdTransHugeLock(pmd: u32): boolean {
 }
 
 /** Whether splitting or zapping the huge entry `value` withdraws a table. The folio is mapped. */
-function hasDeposit(value: u32): boolean {
+function hasDeposit(value: Entry): boolean {
   if ((value & PTE_SPECIAL) !== 0) return true;
   return (load(folioOf(entryNumber(value)) + F_FLAGS) & F_ANON) !== 0;
 }
 
 /** Counts a huge mapping off that was cleared from a page table of `mm` with the value `old`; the reference stays. PMD lock held. */
-function countOff(mm: u32, old: u32): void {
+function countOff(mm: Mm, old: Entry): void {
   if ((old & PTE_SPECIAL) !== 0) return;
   const head = entryNumber(old);
   const folio = folioOf(head);
@@ -89,7 +89,7 @@ export const HUGE_ZAPPED_FULL: u32 = 2;
  * Zaps the huge entry at `pmd`, whose span starts at `first`, into the gather. Returns HUGE_NONE when it is not huge any more, HUGE_ZAPPED, or
  * HUGE_ZAPPED_FULL: the gather must be flushed now. No spinlock held.
  */
-export function zapHugePmd(gather: u32, mm: u32, pmd: u32, first: u32): u32 {
+export function zapHugePmd(gather: Gather, mm: Mm, pmd: Pmd, first: Vpn): u32 {
   if (!pmdTransHugeLock(pmd)) return HUGE_NONE;
   // Pairs with the second look of GUP-fast: it sees the entry change, or this CPU sees its reference.
   const old = exchange(pmd, 0);
@@ -108,24 +108,24 @@ export function zapHugePmd(gather: u32, mm: u32, pmd: u32, first: u32): u32 {
  * Takes rights from the huge entry at `pmd` and flushes: on return the MMU uses it no more and its marks are final. Returns it as it was,
  * with those marks. PMD lock held.
  */
-export function pmdInvalidate(mm: u32, pmd: u32, first: u32): u32 {
+export function pmdInvalidate(mm: Mm, pmd: Pmd, first: Vpn): Entry {
   const rights = load(pmd) & (PTE_USER | PTE_WRITE);
   and(pmd, ~(PTE_USER | PTE_WRITE) >>> 0);
-  flushTlbRange(mm, first, first + PMD_PAGES, 0);
+  flushTlbRange(mm, first, first + PMD_PAGES, false);
   return (load(pmd) | rights) >>> 0;
 }
 
 /** Clears a file's huge entry: faults bring its pages back. PMD lock held. */
-function clearFileHugePmd(mm: u32, pmd: u32, first: u32): void {
+function clearFileHugePmd(mm: Mm, pmd: Pmd, first: Vpn): void {
   const old = exchange(pmd, 0);
   upperCleared(pmd);
-  flushTlbRange(mm, first, first + PMD_PAGES, 0);
+  flushTlbRange(mm, first, first + PMD_PAGES, false);
   countOff(mm, old);
   folioPut(entryNumber(old));
 }
 
 /** Makes each page of the folio `head` exclusive if the first is, otherwise none (see hugeFork.ts). The lock of a huge PMD that maps it is held. */
-function shareExclusive(head: u32): void {
+function shareExclusive(head: Head): void {
   const exclusive = load(folioOf(head) + F_FLAGS) & F_EXCLUSIVE;
   for (let i: u32 = 1; i < PMD_PAGES; i += 1) {
     const flags = folioOf(head + i) + F_FLAGS;
@@ -136,7 +136,7 @@ function shareExclusive(head: u32): void {
 }
 
 /** Steps 1 to 4 of a split of the huge entry at `pmd`, whose span starts at `first`. PMD lock held. */
-export function splitHugePmdLocked(mm: u32, pmd: u32, first: u32): void {
+export function splitHugePmdLocked(mm: Mm, pmd: Pmd, first: Vpn): void {
   count(COUNTER_HUGE_SPLITS);
   if (!hasDeposit(load(pmd))) {
     clearFileHugePmd(mm, pmd, first);
@@ -162,7 +162,7 @@ export function splitHugePmdLocked(mm: u32, pmd: u32, first: u32): void {
 }
 
 /** Splits the entry at `pmd`, which maps `vpn`, if it is huge. Precondition: mmap_lock, the VMA's lock or an rmap lock; no spinlock. */
-export function splitHugePmd(mm: u32, pmd: u32, vpn: u32): void {
+export function splitHugePmd(mm: Mm, pmd: Pmd, vpn: Vpn): void {
   if (!pmdTransHugeLock(pmd)) return;
   splitHugePmdLocked(mm, pmd, hugeFirst(vpn));
   pmdUnlock(pmd);
@@ -171,7 +171,7 @@ export function splitHugePmd(mm: u32, pmd: u32, vpn: u32): void {
 /**
  * Splits the huge PMD of `vma` that `vpn`, a bound to be, lies strictly inside of. Precondition: the VMA is write-locked and has its old bounds.
  */
-export function splitAtBoundary(vma: u32, vpn: u32): void {
+export function splitAtBoundary(vma: Vma, vpn: Vpn): void {
   const first = hugeFirst(vpn);
   if (first === vpn || first < load(vma + VMA_START)) return;
   if (load(vma + VMA_END) - first < PMD_PAGES || load(vma + VMA_END) < first) return;
@@ -183,7 +183,7 @@ export function splitAtBoundary(vma: u32, vpn: u32): void {
 }
 
 /** Moves the huge entry at `oldPmd` to `newPmd`, which is none. Returns 1, or 0: it is not huge any more, or the destination has a table. */
-export function moveHugePmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32): u32 {
+export function moveHugePmd(mm: Mm, oldPmd: Pmd, old: Vpn, newPmd: Pmd): u32 {
   if (load(newPmd) !== 0) return 0;
   if (!pmdTransHugeLock(oldPmd)) return 0;
   const newLock = ptdescOfEntry(newPmd) + PT_LOCK;
@@ -194,14 +194,14 @@ export function moveHugePmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32): u32 {
   upperInstalled(newPmd);
   if (nested && hasDeposit(entry)) deposit(newPmd, withdraw(oldPmd));
   store(newPmd, entry);
-  flushTlbRange(mm, old, old + PMD_PAGES, 0);
+  flushTlbRange(mm, old, old + PMD_PAGES, false);
   if (nested) spinUnlock(newLock, LC_PMD);
   pmdUnlock(oldPmd);
   return 1;
 }
 
 /** MADV_FREE of the whole span, at `first`, of the entry at `pmd`, if it is huge. A folio that others map, too, is not theirs to give up. */
-export function freeHugePmdLazily(gather: u32, pmd: u32, first: u32): void {
+export function freeHugePmdLazily(gather: Gather, pmd: Pmd, first: Vpn): void {
   if (!pmdTransHugeLock(pmd)) return;
   const entry = load(pmd);
   const folio = folioOf(entryNumber(entry));
@@ -219,7 +219,7 @@ export function freeHugePmdLazily(gather: u32, pmd: u32, first: u32): void {
 }
 
 /** MADV_COLD of the whole span, at `first`, of the entry at `pmd`, if it is huge. */
-export function coolHugePmd(gather: u32, pmd: u32, first: u32): void {
+export function coolHugePmd(gather: Gather, pmd: Pmd, first: Vpn): void {
   if (!pmdTransHugeLock(pmd)) return;
   const entry = load(pmd);
   if ((entry & PTE_SPECIAL) === 0 && (entry & PTE_ACCESSED) !== 0) {

@@ -40,7 +40,7 @@ import {
 import { load, peek, poke, store } from '../word/word.ts';
 
 /** Has khugepaged scan `mm` from now on. Precondition: the caller uses it; option `thp` is not `never`. */
-export function khugepagedEnter(mm: u32): void {
+export function khugepagedEnter(mm: Mm): void {
   if (load(mm + MM_KHUGEPAGED) !== 0) return;
   mmGrab(mm);
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
@@ -60,12 +60,12 @@ export function khugepagedEnter(mm: u32): void {
 }
 
 /** Has khugepaged scan `child` if it scans the address space that it is a copy of. */
-export function khugepagedFork(child: u32, mm: u32): void {
+export function khugepagedFork(child: Mm, mm: Mm): void {
   if (peek(H_THP) !== THP_NEVER && load(mm + MM_KHUGEPAGED) !== 0) khugepagedEnter(child);
 }
 
 /** Moves the turn on to the address space behind `mm`. Lock held. */
-function moveOn(mm: u32): void {
+function moveOn(mm: Mm): void {
   const next = peek(mm + MM_KHUGEPAGED_NEXT);
   poke(G_KHUGEPAGED_MM, next);
   poke(G_KHUGEPAGED_AT, 0);
@@ -73,7 +73,7 @@ function moveOn(mm: u32): void {
 }
 
 /** Takes `mm`, which is in the list and whose turn it is not, out of it. Lock held. */
-function unlink(mm: u32): void {
+function unlink(mm: Mm): void {
   const before = peek(mm + MM_KHUGEPAGED_PREV);
   const after = peek(mm + MM_KHUGEPAGED_NEXT);
   if (before === 0) store(G_KHUGEPAGED_FIRST, after);
@@ -84,7 +84,7 @@ function unlink(mm: u32): void {
 }
 
 /** The address space of `mm` has no user any more and is about to end. No spinlock held. */
-export function khugepagedExit(mm: u32): void {
+export function khugepagedExit(mm: Mm): void {
   if (peek(H_THP) === THP_NEVER || load(mm + MM_KHUGEPAGED) === 0) return;
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
   const leaves = load(mm + MM_KHUGEPAGED) !== 0 && peek(G_KHUGEPAGED_BUSY) !== mm;
@@ -102,7 +102,7 @@ export function slotsThere(): boolean {
 }
 
 /** The mm whose turn it is, which the pass is in from here on; 0: there is none. Precondition: the caller's pass is the one under way. */
-export function slotBegin(): u32 {
+export function slotBegin(): Mm {
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
   if (CHECK >= 1 && peek(G_KHUGEPAGED_BUSY) !== 0)
     violation(ORACLE_ACCOUNTING, G_KHUGEPAGED_BUSY, peek(G_KHUGEPAGED_BUSY), 0);
@@ -118,12 +118,12 @@ export function slotBegin(): u32 {
 }
 
 /** Page at which the scan of slotBegin's mm goes on. Nobody else writes the word while a pass is in the mm. */
-export function slotAt(): u32 {
+export function slotAt(): Vpn {
   return peek(G_KHUGEPAGED_AT);
 }
 
 /** The pass leaves slotBegin's mm, at page `at`; `done`: it is through with it. Returns whether it was the last one of the list. */
-export function slotEnd(mm: u32, at: u32, done: boolean): boolean {
+export function slotEnd(mm: Mm, at: u32, done: boolean): boolean {
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
   poke(G_KHUGEPAGED_BUSY, 0);
   const ended = load(mm + MM_USERS) === 0;

@@ -98,8 +98,8 @@ function logWait(lock: u32, cls: u32, ns: u32, holder: u32): void {
  */
 function logRange(wait: u32, lock: u32, cls: u32): void {
   let first: u32 = 0;
-  let end: u32 = 0;
-  let mm: u32 = 0;
+  let end: Vpn = 0;
+  let mm: Mm = 0;
   let page = peek(thisCpu() + C_OP_B);
   if (cls === LC_PTE || cls === LC_PMD) {
     const ptdesc = lock - PT_LOCK;

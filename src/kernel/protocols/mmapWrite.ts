@@ -44,12 +44,12 @@ export const about = {
 const SPANS: u32 = 64;
 
 /** Step 1: first page of [start, end) whose PTE table looks empty, or `end`. Only in VMAs: munmap frees beside them. */
-function nextCandidate(mm: u32, start: u32, end: u32): u32 {
+function nextCandidate(mm: Mm, start: Vpn, end: Vpn): Vpn {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
     const from = load(vma + VMA_START) < start ? start : load(vma + VMA_START);
     const stop = load(vma + VMA_END) < end ? load(vma + VMA_END) : end;
-    const found = nextEmpty(mm, from, stop, 0);
+    const found = nextEmpty(mm, from, stop, false);
     if (found !== stop) return found;
     vma = vmaNext(vma);
   }
@@ -57,8 +57,8 @@ function nextCandidate(mm: u32, start: u32, end: u32): u32 {
 }
 
 /** Write-locks every VMA that the PTE table of `vpn` can map. */
-function lockSpan(mm: u32, vpn: u32): void {
-  const first: u32 = (vpn & ~(PMD_PAGES - 1)) >>> 0;
+function lockSpan(mm: Mm, vpn: Vpn): void {
+  const first: Vpn = (vpn & ~(PMD_PAGES - 1)) >>> 0;
   let vma = findVma(mm, first);
   while (vma !== 0 && load(vma + VMA_START) <= first + (PMD_PAGES - 1)) {
     vmaStartWrite(vma);
@@ -67,7 +67,7 @@ function lockSpan(mm: u32, vpn: u32): void {
 }
 
 /** Step 2 for one PMD entry, that of `vpn`. mmap_lock held for write. */
-function unlink(gather: u32, mm: u32, vpn: u32): void {
+function unlink(gather: Gather, mm: Mm, vpn: Vpn): void {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0 || !leafLooksEmpty(pmd)) return;
   lockSpan(mm, vpn);
@@ -77,7 +77,7 @@ function unlink(gather: u32, mm: u32, vpn: u32): void {
 }
 
 /** Frees the empty PTE tables of [start, end). No lock held. */
-export function rangeZapped(mm: u32, start: u32, end: u32): void {
+export function rangeZapped(mm: Mm, start: Vpn, end: Vpn): void {
   let vpn = start;
   while (vpn !== end) {
     mmapReadLock(mm);

@@ -83,13 +83,13 @@ export const about = {
 const SPANS: u32 = 64;
 
 /** A walk of the tables of `mm` begins: none of them goes until `walkEnd`. */
-export function walkBegin(mm: u32): void {
+export function walkBegin(mm: Mm): void {
   rwsemReadLock(mm + MM_PT_LOCK, LC_PT_READ);
   // The state says how many readers there are, this word that this CPU is one of them.
   poke(thisCpu() + C_PT_WALK, mm);
 }
 
-export function walkEnd(mm: u32): void {
+export function walkEnd(mm: Mm): void {
   poke(thisCpu() + C_PT_WALK, 0);
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
@@ -98,27 +98,27 @@ export function walkEnd(mm: u32): void {
  * As walkBegin, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child through i_mmap and takes its lock for
  * writing, but nobody waits for a parent's lock with a child's held.
  */
-export function walkBeginSecond(mm: u32): void {
+export function walkBeginSecond(mm: Mm): void {
   rwsemReadLockNested(mm + MM_PT_LOCK, LC_PT_READ);
   poke(thisCpu() + C_PT_WALK_SECOND, mm);
 }
 
-export function walkEndSecond(mm: u32): void {
+export function walkEndSecond(mm: Mm): void {
   poke(thisCpu() + C_PT_WALK_SECOND, 0);
   rwsemReadUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
 /** Nobody but this CPU walks the tables of `mm` with locks until `reshapeEnd`. */
-export function reshapeBegin(mm: u32): void {
+export function reshapeBegin(mm: Mm): void {
   rwsemWriteLock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
-export function reshapeEnd(mm: u32): void {
+export function reshapeEnd(mm: Mm): void {
   rwsemWriteUnlock(mm + MM_PT_LOCK, LC_PT_READ);
 }
 
 /** Complains if this CPU walks tables of `mm` that nothing keeps. */
-export function checkWalk(mm: u32): void {
+export function checkWalk(mm: Mm): void {
   const cpu = thisCpu();
   if (peek(cpu + C_PT_WALK) === mm || peek(cpu + C_PT_WALK_SECOND) === mm) return;
   if (rwsemWriteHeld(mm + MM_PT_LOCK)) return;
@@ -127,28 +127,28 @@ export function checkWalk(mm: u32): void {
 }
 
 /** The same, at the PMD entry at `pmd`. */
-export function checkWalkFrom(pmd: u32): void {
+export function checkWalkFrom(pmd: Pmd): void {
   checkWalk(peek(ptdescOfEntry(pmd) + PT_MM));
 }
 
-export function entryInstalled(pte: u32, value: u32): void {
+export function entryInstalled(pte: Pte, value: Entry): void {
   countInstalled(pte);
 }
 
-export function entriesCleared(pte: u32, entries: u32): void {
+export function entriesCleared(pte: Pte, entries: u32): void {
   countCleared(pte, entries);
 }
 
-export function upperInstalled(entry: u32): void {
+export function upperInstalled(entry: Upper): void {
   countInstalled(entry);
 }
 
-export function upperCleared(entry: u32): void {
+export function upperCleared(entry: Upper): void {
   countCleared(entry, 1);
 }
 
 /** Step 2 for the PMD and the PUD table on the way to `vpn`. Lock held for writing. */
-function removeUpper(gather: u32, mm: u32, vpn: u32): void {
+function removeUpper(gather: Gather, mm: Mm, vpn: Vpn): void {
   const pgd = pgdOffset(mm, vpn);
   const puds = load(pgd);
   if (!entryNamesTable(puds)) return;
@@ -165,7 +165,7 @@ function removeUpper(gather: u32, mm: u32, vpn: u32): void {
 }
 
 /** Step 2 for the PTE table of `vpn`. Lock held for writing. */
-function removePteTable(gather: u32, mm: u32, vpn: u32): void {
+function removePteTable(gather: Gather, mm: Mm, vpn: Vpn): void {
   const pmd = pmdFind(mm, vpn);
   if (pmd === 0 || !entryNamesTable(load(pmd))) return;
   const table = detachEmpty(pmd, vpn);
@@ -174,7 +174,7 @@ function removePteTable(gather: u32, mm: u32, vpn: u32): void {
 }
 
 /** Step 2: from `vpn` on; returns where it stopped, at most at `end`. */
-function removeTables(gather: u32, mm: u32, vpn: u32, end: u32): u32 {
+function removeTables(gather: Gather, mm: Mm, vpn: Vpn, end: Vpn): Vpn {
   let at = vpn;
   for (let left = SPANS; left > 0 && at !== end; left -= 1) {
     removePteTable(gather, mm, at);
@@ -186,11 +186,11 @@ function removeTables(gather: u32, mm: u32, vpn: u32, end: u32): u32 {
 }
 
 /** Frees the empty tables of [start, end), of every level. No lock held. */
-export function rangeZapped(mm: u32, start: u32, end: u32): void {
+export function rangeZapped(mm: Mm, start: Vpn, end: Vpn): void {
   let vpn = start;
   while (vpn !== end) {
     walkBegin(mm);
-    vpn = nextEmpty(mm, vpn, end, 1);
+    vpn = nextEmpty(mm, vpn, end, true);
     walkEnd(mm);
     syncPoint();
     if (vpn !== end) {

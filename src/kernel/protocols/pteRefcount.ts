@@ -67,7 +67,7 @@ export const about = {
  * A visitor's count for the table that the PMD value `value` names. Returns false when the count is zero. Precondition: `value` was read in the RCU
  * section that this CPU is in.
  */
-export function tableGet(value: u32): boolean {
+export function tableGet(value: Entry): boolean {
   const word = ptdescOf(entryNumber(value)) + PT_COUNT;
   syncPoint();
   pollInterrupts();
@@ -83,7 +83,7 @@ export function tableGet(value: u32): boolean {
 }
 
 /** Drops `n` counts of a table; the last one unlinks and frees it. In an RCU section, no spinlock held. */
-function drop(table: u32, n: u32): void {
+function drop(table: TableNumber, n: u32): void {
   // Pairs with the compare-and-exchange in `tableGet`.
   const old = sub(ptdescOf(table) + PT_COUNT, n);
   if (CHECK >= 1 && old < n) violation(ORACLE_ACCOUNTING, table, old, n);
@@ -91,7 +91,7 @@ function drop(table: u32, n: u32): void {
 }
 
 /** Takes the lock of the PMD entry that names, or named last, the table of descriptor `desc`. Returns the entry's address. In an RCU section. */
-function lockUpper(desc: u32): u32 {
+function lockUpper(desc: Ptdesc): Pmd {
   let upper = load(desc + PT_UPPER);
   pmdLock(upper);
   // mremap changes it under the locks of the old and the new place.
@@ -104,7 +104,7 @@ function lockUpper(desc: u32): u32 {
 }
 
 /** Unlinks and frees a table whose count this CPU made zero. In an RCU section, no spinlock held. */
-function freeEmptyTable(table: u32): void {
+function freeEmptyTable(table: TableNumber): void {
   const desc = ptdescOf(table);
   const mm = peek(desc + PT_MM);
   syncPoint();
@@ -130,7 +130,7 @@ function freeEmptyTable(table: u32): void {
 }
 
 /** The count of a new PTE table, its installer's. Before it is published, under the PMD lock. */
-export function tableInstalled(table: u32): void {
+export function tableInstalled(table: TableNumber): void {
   poke(ptdescOf(table) + PT_COUNT, 1);
   poke(thisCpu() + C_INSTALLED, table);
 }
@@ -146,7 +146,7 @@ export function installsDone(): void {
 }
 
 /** Counts an entry that went from none to something. PTE lock held. No pair: this CPU's visit keeps the count from zero. */
-export function entryInstalled(pte: u32, value: u32): void {
+export function entryInstalled(pte: Pte, value: Entry): void {
   const cpu = thisCpu();
   if (peek(cpu + C_CLEARED) !== 0 && peek(cpu + C_CLEARED_TABLE) === tableOfEntry(pte))
     poke(cpu + C_CLEARED, peek(cpu + C_CLEARED) - 1);
@@ -154,7 +154,7 @@ export function entryInstalled(pte: u32, value: u32): void {
 }
 
 /** Gathers `n` entries of one table that went to none, to be dropped with the visit. PTE lock held, the table mapped. */
-export function entriesCleared(pte: u32, n: u32): void {
+export function entriesCleared(pte: Pte, n: u32): void {
   const cpu = thisCpu();
   const table = tableOfEntry(pte);
   const before = peek(cpu + C_CLEARED);
@@ -168,7 +168,7 @@ export function entriesCleared(pte: u32, n: u32): void {
 }
 
 /** Ends a visit of the table that holds the entry at `pte`. In the RCU section of the mapping, no spinlock held. */
-export function tablePut(pte: u32): void {
+export function tablePut(pte: Pte): void {
   const cpu = thisCpu();
   const table = tableOfEntry(pte);
   let n: u32 = 1;
@@ -184,11 +184,11 @@ export function unlinksUnderLock(level: u32): boolean {
   return level === LEVEL_PTE;
 }
 
-export function walkEnd(mm: u32): void {
+export function walkEnd(mm: Mm): void {
   installsDone();
 }
 
-export function reshapeEnd(mm: u32): void {
+export function reshapeEnd(mm: Mm): void {
   installsDone();
 }
 
@@ -197,7 +197,7 @@ export function emptyTableGoes(): boolean {
 }
 
 /** Nobody may be on a visit any more. */
-export function checkTableFree(table: u32): void {
+export function checkTableFree(table: TableNumber): void {
   const desc = ptdescOf(table);
   const visitors = load(desc + PT_COUNT);
   if (visitors !== 0) violation(ORACLE_TABLE_USE_AFTER_FREE, table, visitors, load(desc + PT_OP));

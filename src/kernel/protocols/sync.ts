@@ -24,15 +24,15 @@ export const about = {
   demo: true,
 };
 
-export function zapEligible(start: u32, end: u32): boolean {
+export function zapEligible(start: Vpn, end: Vpn): boolean {
   return reclaimEligible(start, end);
 }
 
-export function zapEmptied(pmd: u32): boolean {
+export function zapEmptied(pmd: Pmd): boolean {
   return reclaimLocked(pmd);
 }
 
-export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: boolean): void {
+export function zapDone(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, detached: boolean): void {
   if (detached) detachedTable(gather, mm, start);
   else reclaimUnlocked(gather, mm, pmd, start);
 }

@@ -210,7 +210,7 @@ function waitForGracePeriod(gp: u32, expedite: boolean): void {
 function drainAll(): void {
   waitForGracePeriod(gpSnapshot(), false);
   const cpus = peek(H_CPUS);
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     const list = cpuArea(cpu);
     spinLock(list + C_RCU_LOCK, LC_RCU);
     const upto = peek(list + C_RCU_QUEUED);

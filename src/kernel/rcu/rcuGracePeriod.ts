@@ -71,7 +71,7 @@ export function rcuInit(): void {
   store(G_RCU_GP_SEQ, SEQ_START);
   store(G_RCU_COMPLETED, SEQ_START);
   const cpus = peek(H_CPUS);
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     const area = cpuArea(cpu);
     store(area + C_RCU_QS, 0);
     store(area + C_RCU_QUEUED, SEQ_START);
@@ -136,7 +136,7 @@ function end(gp: u32): void {
 function findMissing(gp: u32): u32 {
   const own = thisCpu();
   const cpus = peek(H_CPUS);
-  let cpu: u32 = peek(own + C_RCU_CURSOR_GP) === gp ? peek(own + C_RCU_CURSOR) : 0;
+  let cpu: Cpu = peek(own + C_RCU_CURSOR_GP) === gp ? peek(own + C_RCU_CURSOR) : 0;
   let passed = true;
   while (passed && cpu < cpus) {
     const seen = load(cpuArea(cpu) + C_RCU_QS);
@@ -157,7 +157,7 @@ function sinceStart(): u32 {
 }
 
 /** Stall detector: every so often, complains when `gp` has been waiting for longer than H_STALL_NS, now for `cpu`. */
-function noteMissing(gp: u32, cpu: u32): void {
+function noteMissing(gp: u32, cpu: Cpu): void {
   if (load(G_RCU_STARTED_GP) !== gp) {
     store(G_RCU_STARTED_NS, clockNs());
     store(G_RCU_STARTED_GP, gp);

@@ -74,7 +74,7 @@ export function rcuStamp(): u32 {
 /** Oracle: every section that is older than `stamp` must have ended; `what` names what was waiting for that. */
 export function rcuCheckReaders(stamp: u32, what: u32): void {
   const cpus = peek(H_CPUS);
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     const section = load(cpuArea(cpu) + C_RCU_SECTION);
     if (section !== 0 && !reaches(section, stamp))
       violation(ORACLE_GRACE_PERIOD, what, cpu, peek(cpuArea(cpu) + C_OP));
@@ -202,7 +202,7 @@ function disownEmpty(list: u32): void {
 /** One step for the list of each idle CPU. */
 export function adoptCallbacks(): void {
   const cpus = peek(H_CPUS);
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu: Cpu = 0; cpu < cpus; cpu++) {
     const list = cpuArea(cpu);
     if (load(list + C_RCU_ORPHAN) !== 0) advanceList(list);
   }

@@ -58,7 +58,7 @@ export const FILEMAP_EXISTS: u32 = 0xffffffff;
 /** INODE_STATE of anonymous shared memory. */
 const SHMEM: u32 = 2;
 
-function bucketOf(inode: u32, index: u32): u32 {
+function bucketOf(inode: Inode, index: PageIndex): u32 {
   const number: u32 = ((inode - peek(H_INODE_BASE)) >>> 0) >>> INODE_SHIFT;
   return peek(H_CACHE_BASE) + (((index + number * 97) & peek(H_CACHE_MASK)) << BUCKET_SHIFT);
 }
@@ -72,7 +72,7 @@ function groupShift(): u32 {
 }
 
 /** Notes that `inode` is about to have a page in `bucket`. Pairs with filemapTruncate, which reads the bits first and the buckets then. */
-function noteBucket(inode: u32, bucket: u32): void {
+function noteBucket(inode: Inode, bucket: u32): void {
   const group = ((bucket - peek(H_CACHE_BASE)) >>> BUCKET_SHIFT) >>> groupShift();
   const word = inode + INODE_BUCKETS + ((group >>> 5) << 2);
   const bit: u32 = (1 << (group & 31)) >>> 0;
@@ -80,7 +80,7 @@ function noteBucket(inode: u32, bucket: u32): void {
 }
 
 /** The folio of 2^order pages of `inode` from `index` on in a bucket whose lock is held, 0: none. */
-function lookup(bucket: u32, inode: u32, index: u32, order: u32): u32 {
+function lookup(bucket: u32, inode: Inode, index: PageIndex, order: u32): Head {
   let frame = peek(bucket + BUCKET_HEAD);
   while (frame !== 0) {
     const folio = folioOf(frame);
@@ -92,7 +92,7 @@ function lookup(bucket: u32, inode: u32, index: u32, order: u32): u32 {
 }
 
 /** As filemapGet, for folios of that order only; their first frame. */
-function getOfOrder(inode: u32, index: u32, order: u32): u32 {
+function getOfOrder(inode: Inode, index: PageIndex, order: u32): Head {
   const bucket = bucketOf(inode, index);
   spinLock(bucket, LC_CACHE);
   const frame = lookup(bucket, inode, index, order);
@@ -102,22 +102,22 @@ function getOfOrder(inode: u32, index: u32, order: u32): u32 {
 }
 
 /** As filemapGet, but for a page that a huge folio in the cache replaces only if it is there itself. */
-export function filemapGetSmall(inode: u32, index: u32): u32 {
+export function filemapGetSmall(inode: Inode, index: PageIndex): Head {
   return getOfOrder(inode, index, 0);
 }
 
 /** The frame of (inode, index), of a page or of a huge folio, with a reference for the caller; 0: not in the cache. */
-export function filemapGet(inode: u32, index: u32): u32 {
+export function filemapGet(inode: Inode, index: PageIndex): Frame {
   const frame = getOfOrder(inode, index, 0);
   if (frame !== 0 || load(G_CACHE_HUGE_SEQ) === 0) return frame;
-  const first: u32 = (index & ~(PMD_PAGES - 1)) >>> 0;
+  const first: PageIndex = (index & ~(PMD_PAGES - 1)) >>> 0;
   const head = getOfOrder(inode, first, PMD_SHIFT);
   return head === 0 ? 0 : head + (index - first);
 }
 
 /** Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is held.
  * Its release publishes the page to lookups; BUCKET_HEAD pairs with the look without it in dropFromGroup, INODE_NR_CACHED is a sum for the last put. */
-function link(bucket: u32, frame: u32, inode: u32, index: u32): void {
+function link(bucket: u32, frame: Head, inode: Inode, index: PageIndex): void {
   const folio = folioOf(frame);
   store(folio + F_OWNER, inode);
   store(folio + F_INDEX, index);
@@ -129,8 +129,8 @@ function link(bucket: u32, frame: u32, inode: u32, index: u32): void {
 }
 
 /** As filemapGet, but reads the page in when it is missing; 0: no memory. */
-export function filemapGetOrAdd(inode: u32, index: u32): u32 {
-  let frame: u32 = 0;
+export function filemapGetOrAdd(inode: Inode, index: PageIndex): Frame {
+  let frame: Frame = 0;
   while (frame === 0) {
     const seq = load(G_CACHE_HUGE_SEQ);
     frame = filemapGet(inode, index);
@@ -153,7 +153,7 @@ export function filemapGetOrAdd(inode: u32, index: u32): u32 {
 }
 
 /** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: the page is in the cache. */
-export function filemapAdd(inode: u32, index: u32): u32 {
+export function filemapAdd(inode: Inode, index: PageIndex): Head {
   let result: u32 = 0;
   while (result === 0) {
     const seq = load(G_CACHE_HUGE_SEQ);
@@ -183,7 +183,7 @@ export function filemapAdd(inode: u32, index: u32): u32 {
  * Puts the locked huge folio `head`, which nobody knows, into the cache as the pages of `inode` from `index` on. Those of them that are in the cache are found
  * before it; each is to be taken out (`filemapTakeAlone`), or the folio again.
  */
-export function filemapAddHuge(head: u32, inode: u32, index: u32): void {
+export function filemapAddHuge(head: Head, inode: Inode, index: PageIndex): void {
   const bucket = bucketOf(inode, index);
   folioGet(head);
   spinLock(bucket, LC_CACHE);
@@ -194,7 +194,7 @@ export function filemapAddHuge(head: u32, inode: u32, index: u32): void {
 }
 
 /** Takes the locked page `frame` out of the cache if nobody but the cache and the caller has it. Returns whether it did; both references are the caller's then. */
-export function filemapTakeAlone(frame: u32): boolean {
+export function filemapTakeAlone(frame: Head): boolean {
   const folio = folioOf(frame);
   const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
   spinLock(bucket, LC_CACHE);
@@ -205,7 +205,7 @@ export function filemapTakeAlone(frame: u32): boolean {
 }
 
 /** Puts a page that `filemapTakeAlone` took out back to its place; the cache takes over one of the references. */
-export function filemapPutBack(frame: u32): void {
+export function filemapPutBack(frame: Head): void {
   const inode = peek(folioOf(frame) + F_OWNER);
   const index = peek(folioOf(frame) + F_INDEX);
   const bucket = bucketOf(inode, index);
@@ -215,7 +215,7 @@ export function filemapPutBack(frame: u32): void {
 }
 
 /** Whether any of the `pages` pages of `inode` from `index` on is in the cache. */
-export function filemapAnyIn(inode: u32, index: u32, pages: u32): boolean {
+export function filemapAnyIn(inode: Inode, index: PageIndex, pages: u32): boolean {
   for (let i: u32 = 0; i < pages; i += 1) {
     const frame = filemapGet(inode, index + i);
     if (frame !== 0) {
@@ -230,7 +230,7 @@ export function filemapAnyIn(inode: u32, index: u32, pages: u32): boolean {
  * Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. No pair: the list is read under that lock, but for
  * the hint of dropFromGroup; who relies on F_CACHED (filemapHolds) has the folio's lock and a reference, and whoever unlinks has that lock, or the page alone.
  */
-function unlink(bucket: u32, frame: u32): void {
+function unlink(bucket: u32, frame: Head): void {
   const folio = folioOf(frame);
   let at = bucket + BUCKET_HEAD;
   while (peek(at) !== frame && peek(at) !== 0) at = folioOf(peek(at)) + F_NEXT;
@@ -244,7 +244,7 @@ function unlink(bucket: u32, frame: u32): void {
  * Drops a page from the cache if nobody but the cache and the caller (one reference) has it, and its content can be had again: that of shared
  * memory only while nobody has written to it. Returns whether it did. The caller's reference stays.
  */
-export function filemapRemoveUnused(frame: u32): boolean {
+export function filemapRemoveUnused(frame: Head): boolean {
   const folio = folioOf(frame);
   const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
   spinLock(bucket, LC_CACHE);
@@ -258,7 +258,7 @@ export function filemapRemoveUnused(frame: u32): boolean {
 }
 
 /** Whether `frame`, whose folio is locked, is still page `index` of `inode`. */
-export function filemapHolds(frame: u32, inode: u32, index: u32): boolean {
+export function filemapHolds(frame: Frame, inode: Inode, index: PageIndex): boolean {
   const head = folioHead(frame);
   const folio = folioOf(head);
   if ((load(folio + F_FLAGS) & F_CACHED) === 0) return false;
@@ -266,7 +266,7 @@ export function filemapHolds(frame: u32, inode: u32, index: u32): boolean {
 }
 
 /** Takes a locked folio that is in the cache out of it. The caller's reference stays. */
-export function filemapRemove(frame: u32): void {
+export function filemapRemove(frame: Head): void {
   const bucket = bucketOf(peek(folioOf(frame) + F_OWNER), peek(folioOf(frame) + F_INDEX));
   spinLock(bucket, LC_CACHE);
   unlink(bucket, frame);
@@ -278,7 +278,7 @@ export function filemapRemove(frame: u32): void {
  * Puts `fresh`, which nobody else has, in the place of `old`, a locked folio in the cache that nobody else has: the references are the cache's and the
  * caller's. Returns whether it did; not when somebody has looked the page up meanwhile. The caller's references stay (folio_migrate_mapping).
  */
-export function filemapReplace(old: u32, fresh: u32): boolean {
+export function filemapReplace(old: Head, fresh: Head): boolean {
   const from = folioOf(old);
   const to = folioOf(fresh);
   const bucket = bucketOf(peek(from + F_OWNER), peek(from + F_INDEX));
@@ -304,7 +304,7 @@ export function filemapReplace(old: u32, fresh: u32): boolean {
 }
 
 /** A page of `inode` from index `first` on in one bucket, or a huge folio that has such a page, with a reference, 0: none. */
-function firstInBucket(inode: u32, bucket: u32, first: u32): u32 {
+function firstInBucket(inode: Inode, bucket: u32, first: PageIndex): Head {
   spinLock(bucket, LC_CACHE);
   let frame = peek(bucket + BUCKET_HEAD);
   while (
@@ -322,7 +322,7 @@ function firstInBucket(inode: u32, bucket: u32, first: u32): u32 {
  * Drops the pages of `inode` from index `first` on in one bucket, each under its folio lock: a walk of the rmap that has it keeps the inode until it unlocks.
  * What a fault has mapped before it could see the new size is unmapped.
  */
-function dropFromBucket(inode: u32, bucket: u32, first: u32): void {
+function dropFromBucket(inode: Inode, bucket: u32, first: PageIndex): void {
   let victim = firstInBucket(inode, bucket, first);
   while (victim !== 0) {
     folioLock(victim);
@@ -337,7 +337,7 @@ function dropFromBucket(inode: u32, bucket: u32, first: u32): void {
 }
 
 /** Drops the pages of `inode` from index `first` on in buckets `from` to `end` - 1. */
-function dropFromGroup(inode: u32, from: u32, end: u32, first: u32): void {
+function dropFromGroup(inode: Inode, from: PageIndex, end: PageIndex, first: PageIndex): void {
   for (let i = from; i < end; i += 1) {
     const bucket = peek(H_CACHE_BASE) + (i << BUCKET_SHIFT);
     if (load(bucket + BUCKET_HEAD) !== 0) dropFromBucket(inode, bucket, first);
@@ -348,7 +348,7 @@ function dropFromGroup(inode: u32, from: u32, end: u32, first: u32): void {
  * Drops the cached pages of `inode` from index `first` on. Precondition: the object is no larger any more, so that whoever adds such a page afterwards takes
  * it out again: a bucket found empty without its lock is done.
  */
-export function filemapTruncate(inode: u32, first: u32): void {
+export function filemapTruncate(inode: Inode, first: PageIndex): void {
   const shift = groupShift();
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1) {
     let groups = load(inode + INODE_BUCKETS + (at << 2));
@@ -362,7 +362,7 @@ export function filemapTruncate(inode: u32, first: u32): void {
 }
 
 /** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more; no pair for the bits. */
-export function filemapDropInode(inode: u32): void {
+export function filemapDropInode(inode: Inode): void {
   filemapTruncate(inode, 0);
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1)
     store(inode + INODE_BUCKETS + (at << 2), 0);

@@ -36,7 +36,7 @@ export const INODE_SHMEM: u32 = 2;
  * A new inode of `pages` pages and `kind` (INODE_FILE, INODE_SHMEM) with one reference, the caller's. Returns its address, 0 when
  * none is left. No pair: only the caller knows it; whoever is told of it by a VMA finds these words published by vmaLink.
  */
-export function inodeCreate(pages: u32, kind: u32): u32 {
+export function inodeCreate(pages: u32, kind: u32): Inode {
   if (injectNth()) return 0;
   spinLock(G_MM_LOCK, LC_MMS);
   let inode = peek(G_INODE_FREE);
@@ -60,7 +60,7 @@ export function inodeCreate(pages: u32, kind: u32): u32 {
 }
 
 /** Takes a further reference. Precondition: the caller has one, or holds a lock that keeps one. No pair: that keeps the count from zero. */
-export function inodeGet(inode: u32): void {
+export function inodeGet(inode: Inode): void {
   const old = add(inode + INODE_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 0);
 }
@@ -69,7 +69,7 @@ export function inodeGet(inode: u32): void {
  * Drops a reference; the last one drops the page cache and frees the inode. No lock may be held but mmap_lock. Pairs with itself on other CPUs: the last
  * one sees all that was done with the other references. Freed, the inode is read under G_MM_LOCK alone, but by audits.
  */
-export function inodePut(inode: u32): void {
+export function inodePut(inode: Inode): void {
   const old = sub(inode + INODE_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 1);
   if (old !== 1) return;

@@ -51,7 +51,7 @@ import { entryMapsPage } from './rmapEntries.ts';
 import { trySplitFolio } from './splitFolio.ts';
 
 /** Steps 3 and 4 for an unmapped, locked folio. Returns whether `fresh` has taken its place. */
-function replaceFrame(old: u32, fresh: u32): boolean {
+function replaceFrame(old: Head, fresh: Head): boolean {
   if ((folioFlags(old) & F_CACHED) !== 0) return filemapReplace(old, fresh);
   if (load(folioOf(old) + F_REF) !== 1) return false;
   or(folioOf(fresh) + F_FLAGS, folioFlags(old) & (F_LAZYFREE | F_DIRTY));
@@ -61,8 +61,8 @@ function replaceFrame(old: u32, fresh: u32): boolean {
 }
 
 /** Steps 2 to 5. `old` and `fresh` are locked. Returns whether the page moved. */
-function moveFolio(old: u32, fresh: u32): boolean {
-  let anon: u32 = 0;
+function moveFolio(old: Head, fresh: Head): boolean {
+  let anon: AnonVma = 0;
   if ((folioFlags(old) & F_ANON) !== 0) {
     anon = folioGetAnonVma(old);
     if (anon === 0) return false;
@@ -77,20 +77,21 @@ function moveFolio(old: u32, fresh: u32): boolean {
  * Moves the page of `old`, of which the caller has a reference, to a frame of its own choice. Returns 0; EAGAIN: it is locked, pinned, used otherwise,
  * mapped by nobody, or part of a larger folio; ENOMEM. No spinlock held, no RCU section.
  */
-export function migrateFolio(old: u32): u32 {
+export function migrateFolio(old: Frame): u32 {
   const flags = folioFlags(old);
   if (folioLarge(old) || (flags & (F_ANON | F_CACHED)) === 0) return EAGAIN;
+  const head = old as Head;
   const fresh = frameAlloc(0, flags & (F_ANON | F_SHMEM));
   if (fresh === 0) return ENOMEM;
   let moved = false;
-  if (folioTrylock(old)) {
+  if (folioTrylock(head)) {
     // Nobody else knows it: it is locked for those who find it in its places.
     folioTrylock(fresh);
     // What the folio is may have changed before it was locked.
     const same = ((folioFlags(old) ^ flags) & (F_ANON | F_CACHED | F_SHMEM)) === 0;
-    moved = same && moveFolio(old, fresh);
+    moved = same && moveFolio(head, fresh);
     folioUnlock(fresh);
-    folioUnlock(old);
+    folioUnlock(head);
   }
   folioPut(fresh);
   if (!moved) return EAGAIN;
@@ -99,7 +100,7 @@ export function migrateFolio(old: u32): u32 {
 }
 
 /** The frame that `entry` maps a page to, with a reference; 0: it maps none that is counted. The lock of the entry's table is held. */
-function isolateMapped(entry: u32): u32 {
+function isolateMapped(entry: Entry): Frame {
   const frame = entryNumber(entry);
   if (!entryMapsPage(entry, frame)) return 0;
   folioGet(frame);
@@ -110,8 +111,8 @@ function isolateMapped(entry: u32): u32 {
  * The same for the page at `vpn`, whose PMD entry is at `pmd`. The PMD comes first: a huge one may be split by the rmap between the looks, but nothing makes
  * one of a table while mmap_lock is held.
  */
-function isolateUnder(pmd: u32, vpn: u32): u32 {
-  let frame: u32 = 0;
+function isolateUnder(pmd: Pmd, vpn: Vpn): Frame {
+  let frame: Frame = 0;
   if (pmdTransHugeLock(pmd)) {
     frame = isolateMapped(hugePart(load(pmd), vpn & (PMD_PAGES - 1)));
     pmdUnlock(pmd);
@@ -125,7 +126,7 @@ function isolateUnder(pmd: u32, vpn: u32): u32 {
 }
 
 /** The frame of the page at `vpn`, with a reference; 0: nothing is mapped there. Takes mmap_lock for read. */
-export function isolatePage(mm: u32, vpn: u32): u32 {
+export function isolatePage(mm: Mm, vpn: Vpn): Frame {
   mmapReadLock(mm);
   walkBegin(mm);
   const pmd = vmaLookup(mm, vpn) === 0 ? 0 : pmdFind(mm, vpn);
@@ -139,7 +140,7 @@ export function isolatePage(mm: u32, vpn: u32): u32 {
  * As isolatePage, but first splits the anonymous folio of several pages that the page is one of: only single pages move, or leave memory. One that cannot
  * be split now is given as it is. No lock held, no RCU section.
  */
-export function isolateSingle(mm: u32, vpn: u32): u32 {
+export function isolateSingle(mm: Mm, vpn: Vpn): Frame {
   const frame = isolatePage(mm, vpn);
   if (frame === 0 || !folioLarge(frame)) return frame;
   const head = folioHead(frame);
@@ -150,7 +151,7 @@ export function isolateSingle(mm: u32, vpn: u32): u32 {
 }
 
 /** Moves the page at `vpn` of `mm` (move_pages). Returns 0, EFAULT: nothing is mapped there, EAGAIN or ENOMEM. No lock held. */
-export function migratePage(mm: u32, vpn: u32): u32 {
+export function migratePage(mm: Mm, vpn: Vpn): u32 {
   const frame = isolateSingle(mm, vpn);
   if (frame === 0) return EFAULT;
   const result = migrateFolio(frame);

@@ -57,7 +57,7 @@ const WALK_RESTORE: u32 = 2;
  * F_OWNER stays, and a reference. Between the looks at the map count the anon_vma may be freed and be another one's: then the second finds none,
  * since an anon_vma outlives the entries of its pages.
  */
-export function folioGetAnonVma(head: u32): u32 {
+export function folioGetAnonVma(head: Head): AnonVma {
   if (!folioMapped(head)) return 0;
   const anon = load(folioOf(head) + F_OWNER);
   if (!anonVmaTryGet(anon)) return 0;
@@ -67,7 +67,7 @@ export function folioGetAnonVma(head: u32): u32 {
 }
 
 /** Splits the entry at `pmd`, that of `vpn`, if it is huge and maps `page` there (TTU_SPLIT_HUGE_PMD). */
-function splitIfMaps(mm: u32, pmd: u32, vpn: u32, page: u32): void {
+function splitIfMaps(mm: Mm, pmd: Pmd, vpn: Vpn, page: Frame): void {
   const value = load(pmd);
   if (!entryHuge(value)) return;
   const part = hugePart(value, vpn & (PMD_PAGES - 1));
@@ -75,7 +75,7 @@ function splitIfMaps(mm: u32, pmd: u32, vpn: u32, page: u32): void {
 }
 
 /** Steps 2 and 3 for the `pages` entries from that of `vpn` on, all in one PTE table, which may map the pages from `page` on. */
-function walkTable(vma: u32, vpn: u32, page: u32, pages: u32, what: u32, argument: u32): void {
+function walkTable(vma: Vma, vpn: Vpn, page: Frame, pages: u32, what: u32, argument: u32): void {
   const mm = load(vma + VMA_MM);
   walkBegin(mm);
   const pmd = pmdFind(mm, vpn);
@@ -91,7 +91,7 @@ function walkTable(vma: u32, vpn: u32, page: u32, pages: u32, what: u32, argumen
 }
 
 /** Step 2 for one VMA: the part of the folio that it can map. */
-function walkVma(vma: u32, head: u32, what: u32, argument: u32): void {
+function walkVma(vma: Vma, head: Head, what: u32, argument: u32): void {
   const index = load(folioOf(head) + F_INDEX);
   const order = folioFlags(head) & F_ORDER;
   const length: u32 = load(vma + VMA_END) - load(vma + VMA_START);
@@ -106,7 +106,7 @@ function walkVma(vma: u32, head: u32, what: u32, argument: u32): void {
     at = 0;
   }
   if (left > length - at) left = length - at;
-  let vpn: u32 = load(vma + VMA_START) + at;
+  let vpn: Vpn = load(vma + VMA_START) + at;
   while (left !== 0) {
     const room: u32 = PMD_PAGES - (vpn & (PMD_PAGES - 1));
     const pages = left < room ? left : room;
@@ -119,12 +119,12 @@ function walkVma(vma: u32, head: u32, what: u32, argument: u32): void {
 }
 
 /** Whether the walk has nothing left to look for. */
-function walkDone(head: u32, what: u32): boolean {
+function walkDone(head: Head, what: u32): boolean {
   return what !== WALK_RESTORE && !folioMapped(head);
 }
 
 /** Step 2 over the list of `anon`, which the caller keeps. */
-function walkAnon(anon: u32, head: u32, what: u32, argument: u32): void {
+function walkAnon(anon: AnonVma, head: Head, what: u32, argument: u32): void {
   anonVmaLockRead(anon);
   let chain = peek(anon + AV_FIRST);
   while (chain !== 0) {
@@ -135,7 +135,7 @@ function walkAnon(anon: u32, head: u32, what: u32, argument: u32): void {
 }
 
 /** Step 2 over the list of an inode; the locked folio in its cache keeps it. */
-function walkFile(inode: u32, head: u32, what: u32, argument: u32): void {
+function walkFile(inode: Inode, head: Head, what: u32, argument: u32): void {
   iMmapLockRead(inode);
   let vma = iMmapFirst(inode);
   while (vma !== 0) {
@@ -146,13 +146,13 @@ function walkFile(inode: u32, head: u32, what: u32, argument: u32): void {
 }
 
 /** Complains unless the folio is locked. */
-function checkLocked(head: u32): void {
+function checkLocked(head: Head): void {
   if (CHECK >= 1 && (folioFlags(head) & F_LOCKED) === 0)
     violation(ORACLE_LOCK_ORDER, head, folioFlags(head), 0);
 }
 
 /** The walk of a folio that entries map. Returns whether none does any more. */
-function walkMapped(head: u32, what: u32, argument: u32): boolean {
+function walkMapped(head: Head, what: u32, argument: u32): boolean {
   checkLocked(head);
   const flags = folioFlags(head);
   if ((flags & F_ANON) !== 0) {
@@ -172,7 +172,7 @@ function walkMapped(head: u32, what: u32, argument: u32): boolean {
  * what MADV_FREE gave up), of which the caller holds one count; only folios of one page go to swap. Each entry's reference is dropped.
  * Preconditions: the folio is locked, the caller has one reference; no lock that comes later, no RCU section. Returns whether nothing maps it now.
  */
-export function tryToUnmap(head: u32, slot: u32): boolean {
+export function tryToUnmap(head: Head, slot: SwapSlot): boolean {
   return walkMapped(head, WALK_UNMAP, slot);
 }
 
@@ -181,7 +181,7 @@ export function tryToUnmap(head: u32, slot: u32): boolean {
  * entry's reference is dropped. Preconditions as for tryToUnmap. Returns whether nothing maps it now; if not, the caller undoes it by
  * `removeMigrationPtes(head, head)`.
  */
-export function tryToMigrate(head: u32): boolean {
+export function tryToMigrate(head: Head): boolean {
   return walkMapped(head, WALK_MIGRATE, 0);
 }
 
@@ -190,7 +190,7 @@ export function tryToMigrate(head: u32): boolean {
  * old one's F_OWNER and F_INDEX. Preconditions: both folios (or the one) are locked, so that the entries stay; an anonymous one's anon_vma is
  * the caller's by `folioGetAnonVma` or by an entry's page that is still mapped.
  */
-export function removeMigrationPtes(old: u32, head: u32): void {
+export function removeMigrationPtes(old: Head, head: Head): void {
   checkLocked(head);
   const owner = load(folioOf(head) + F_OWNER);
   if ((folioFlags(head) & F_ANON) !== 0) walkAnon(owner, head, WALK_RESTORE, old);

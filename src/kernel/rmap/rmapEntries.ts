@@ -52,12 +52,12 @@ import { F_FLAGS, F_REF, VMA_FLAGS, VMA_MM } from '../word/layout.ts';
 import { and, load, or } from '../word/word.ts';
 
 /** Whether `entry` maps `page`. */
-export function entryMapsPage(entry: u32, page: u32): boolean {
+export function entryMapsPage(entry: Entry, page: Frame): boolean {
   return (entry & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT && entryNumber(entry) === page;
 }
 
 /** What becomes of an anonymous page's entry, which is cleared: 0 (given up), an entry of `slot`, or the entry itself again. */
-function replacement(page: u32, entry: u32, slot: u32): u32 {
+function replacement(page: Frame, entry: Entry, slot: SwapSlot): Entry {
   const folio = folioOf(folioHead(page));
   // Its entries and the walker: whoever else has the page goes on using it.
   if (load(folio + F_REF) > folioMapCount(folioHead(page)) + 1) return entry;
@@ -72,11 +72,11 @@ function replacement(page: u32, entry: u32, slot: u32): u32 {
 }
 
 /** Takes one entry, which maps `page`, out, or puts it back. */
-function unmapEntry(vma: u32, pte: u32, vpn: u32, page: u32, slot: u32): void {
+function unmapEntry(vma: Vma, pte: Pte, vpn: Vpn, page: Frame, slot: SwapSlot): void {
   const mm = load(vma + VMA_MM);
   const anon = (folioFlags(page) & F_ANON) !== 0;
   const cleared = clearPte(pte);
-  flushTlbRange(mm, vpn, vpn + 1, 0);
+  flushTlbRange(mm, vpn, vpn + 1, false);
   const next = anon ? replacement(page, cleared, slot) : uffdLeftBehind(vma, cleared);
   if (next !== 0) setPte(pte, next);
   if (next === cleared) return;
@@ -91,7 +91,14 @@ function unmapEntry(vma: u32, pte: u32, vpn: u32, page: u32, slot: u32): void {
 }
 
 /** Takes the entries that map the folio's pages out (TTU). `slot`: the swap slot of a folio of one page, 0: none. */
-export function unmapEntries(vma: u32, pte: u32, vpn: u32, page: u32, pages: u32, slot: u32): void {
+export function unmapEntries(
+  vma: Vma,
+  pte: Pte,
+  vpn: Vpn,
+  page: Frame,
+  pages: u32,
+  slot: SwapSlot,
+): void {
   for (let i: u32 = 0; i < pages; i += 1) {
     const at = pte + (i << 2);
     if (entryMapsPage(load(at), page + i)) unmapEntry(vma, at, vpn + i, page + i, slot);
@@ -99,7 +106,7 @@ export function unmapEntries(vma: u32, pte: u32, vpn: u32, page: u32, pages: u32
 }
 
 /** The migration entry that stands for `entry`, which maps `page`. */
-function migrationEntry(entry: u32, page: u32): u32 {
+function migrationEntry(entry: Entry, page: Frame): Entry {
   let flags = ENTRY_MIGRATION | (entry & PTE_UFFD_WP);
   if ((entry & PTE_WRITE) !== 0) flags |= MIGRATION_WRITE;
   else if (pageExclusive(page)) flags |= MIGRATION_EXCLUSIVE;
@@ -107,7 +114,7 @@ function migrationEntry(entry: u32, page: u32): u32 {
 }
 
 /** Puts migration entries in the places of those that map the folio's pages. */
-export function migrateEntries(vma: u32, pte: u32, vpn: u32, page: u32, pages: u32): void {
+export function migrateEntries(vma: Vma, pte: Pte, vpn: Vpn, page: Frame, pages: u32): void {
   let changed: u32 = 0;
   for (let i: u32 = 0; i < pages; i += 1) {
     const at = pte + (i << 2);
@@ -124,17 +131,17 @@ export function migrateEntries(vma: u32, pte: u32, vpn: u32, page: u32, pages: u
       }
     }
   }
-  if (changed !== 0) flushTlbRange(load(vma + VMA_MM), vpn, vpn + pages, 0);
+  if (changed !== 0) flushTlbRange(load(vma + VMA_MM), vpn, vpn + pages, false);
 }
 
 /** Puts entries for the pages from `page` on in the places of migration entries for the frames from `old` on. */
 export function restoreEntries(
-  vma: u32,
-  pte: u32,
-  vpn: u32,
-  page: u32,
+  vma: Vma,
+  pte: Pte,
+  vpn: Vpn,
+  page: Frame,
   pages: u32,
-  old: u32,
+  old: Frame,
 ): void {
   const rights = entryFlags(load(vma + VMA_FLAGS));
   for (let i: u32 = 0; i < pages; i += 1) {

@@ -62,7 +62,7 @@ import { folioGetAnonVma, removeMigrationPtes, tryToMigrate } from './rmap.ts';
 const FOLIO_ONLY: u32 = F_ORDER | F_PARTIALLY_MAPPED | F_WAITERS | F_EXCLUSIVE;
 
 /** Step 3. Returns whether the folio has no reference any more. */
-function freeze(head: u32): boolean {
+function freeze(head: Head): boolean {
   deferredLock();
   const frozen = compareExchange(folioOf(head) + F_REF, 1, 0) === 1;
   if (frozen) deferredForget(head);
@@ -71,7 +71,7 @@ function freeze(head: u32): boolean {
 }
 
 /** Step 4 for the tail `frame`: `flags`, `owner`, `index` are its own from here on. */
-function makeSingle(frame: u32, flags: u32, owner: u32, index: u32): void {
+function makeSingle(frame: Frame, flags: u32, owner: u32, index: PageIndex): void {
   const folio = folioOf(frame);
   store(folio + F_FLAGS, (flags | (load(folio + F_FLAGS) & F_EXCLUSIVE)) >>> 0);
   store(folio + F_OWNER, owner);
@@ -83,7 +83,7 @@ function makeSingle(frame: u32, flags: u32, owner: u32, index: u32): void {
 }
 
 /** Step 4: a frozen folio of `pages` frames becomes as many single ones, all locked, each with a reference. */
-function splitFrozen(head: u32, pages: u32): void {
+function splitFrozen(head: Head, pages: u32): void {
   const folio = folioOf(head);
   if (CHECK >= 1 && folioMapCount(head) !== 0)
     violation(ORACLE_ACCOUNTING, head, folioMapCount(head), pages);
@@ -99,7 +99,7 @@ function splitFrozen(head: u32, pages: u32): void {
 }
 
 /** Steps 2 to 6; the caller keeps the anon_vma. Returns whether the folio was split. */
-function splitMapped(head: u32): boolean {
+function splitMapped(head: Head): boolean {
   const pages: u32 = 1 << folioOrder(head);
   if (load(folioOf(head) + F_REF) !== folioMapCount(head) + 1) return false;
   tryToMigrate(head);
@@ -120,7 +120,7 @@ function splitMapped(head: u32): boolean {
  * Splits the anonymous folio of several pages whose first frame is `head`. Preconditions: see above; it is locked, and the caller has one
  * reference, which is on the first page afterwards; that stays locked. Returns 0; EAGAIN: somebody else has a reference; EBUSY: nothing maps it.
  */
-export function splitFolio(head: u32): u32 {
+export function splitFolio(head: Head): u32 {
   const anon = folioGetAnonVma(head);
   const done = anon !== 0 && splitMapped(head);
   if (anon !== 0) anonVmaPut(anon);
@@ -130,7 +130,7 @@ export function splitFolio(head: u32): u32 {
 }
 
 /** Splits the folio of `head` unless it is a single page, or somebody else has its lock. The caller has a reference. Whether it did. */
-export function trySplitFolio(head: u32): boolean {
+export function trySplitFolio(head: Head): boolean {
   if (!folioTrylock(head)) return false;
   // It may have been split before it was locked.
   const done = folioLarge(head) && splitFolio(head) === 0;

@@ -76,16 +76,16 @@ function ownWriter(): u32 {
 }
 
 /** Takes the lock at `sem` for reading. */
-export function rwsemReadLock(sem: u32, cls: u32): void {
+export function rwsemReadLock(sem: Rwsem, cls: u32): void {
   readLock(sem, cls, HELD_ORDERED);
 }
 
 /** As rwsemReadLock, with another lock of the class held; the caller says why the order of the two is the same for all. */
-export function rwsemReadLockNested(sem: u32, cls: u32): void {
+export function rwsemReadLockNested(sem: Rwsem, cls: u32): void {
   readLock(sem, cls, HELD_NESTED);
 }
 
-function readLock(sem: u32, cls: u32, how: u32): void {
+function readLock(sem: Rwsem, cls: u32, how: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls, how);
   if (!tryRead(sem)) waitInQueue(sem, WAIT_READ, cls);
@@ -93,14 +93,14 @@ function readLock(sem: u32, cls: u32, how: u32): void {
 }
 
 /** Takes the lock for reading unless a writer holds it or anybody waits for it; returns whether it did. */
-export function rwsemReadTrylock(sem: u32, cls: u32): boolean {
+export function rwsemReadTrylock(sem: Rwsem, cls: u32): boolean {
   if (!tryRead(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls, HELD_TRY);
   lockAcquired(sem, cls);
   return true;
 }
 
-export function rwsemReadUnlock(sem: u32, cls: u32): void {
+export function rwsemReadUnlock(sem: Rwsem, cls: u32): void {
   if (CHECK >= 2) heldPop(sem, cls);
   lockReleases(sem, cls, sem + RWSEM_LAST);
   const before = sub(sem + RWSEM_STATE, READER); // pairs with tryWrite and grant
@@ -109,7 +109,7 @@ export function rwsemReadUnlock(sem: u32, cls: u32): void {
 }
 
 /** Takes the lock for writing. `cls` is the class of its readers, here and below. */
-export function rwsemWriteLock(sem: u32, cls: u32): void {
+export function rwsemWriteLock(sem: Rwsem, cls: u32): void {
   rcuCheckQuiescent();
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_ORDERED);
   if (!tryWrite(sem)) waitInQueue(sem, WAIT_WRITE, cls + 1);
@@ -117,14 +117,14 @@ export function rwsemWriteLock(sem: u32, cls: u32): void {
 }
 
 /** Takes the lock for writing if it is free and nobody waits for it; returns whether it did. */
-export function rwsemWriteTrylock(sem: u32, cls: u32): boolean {
+export function rwsemWriteTrylock(sem: Rwsem, cls: u32): boolean {
   if (!tryWrite(sem)) return false;
   if (CHECK >= 2) heldPush(sem, cls + 1, HELD_TRY);
   lockAcquired(sem, cls + 1);
   return true;
 }
 
-export function rwsemWriteUnlock(sem: u32, cls: u32): void {
+export function rwsemWriteUnlock(sem: Rwsem, cls: u32): void {
   if (CHECK >= 1 && !rwsemWriteHeld(sem))
     violation(ORACLE_LOCK_ORDER, sem, cls + 1, rwsemWriter(sem));
   if (CHECK >= 2) heldPop(sem, cls + 1);
@@ -134,7 +134,7 @@ export function rwsemWriteUnlock(sem: u32, cls: u32): void {
 }
 
 /** Turns this CPU's write lock into a read lock, without letting another writer in between. */
-export function rwsemDowngrade(sem: u32, cls: u32): void {
+export function rwsemDowngrade(sem: Rwsem, cls: u32): void {
   if (CHECK >= 1 && !rwsemWriteHeld(sem))
     violation(ORACLE_LOCK_ORDER, sem, cls + 1, rwsemWriter(sem));
   if (CHECK >= 2) {
@@ -148,21 +148,21 @@ export function rwsemDowngrade(sem: u32, cls: u32): void {
 }
 
 /** Whether this CPU holds the lock for writing. */
-export function rwsemWriteHeld(sem: u32): boolean {
+export function rwsemWriteHeld(sem: Rwsem): boolean {
   return (load(sem + RWSEM_STATE) & WRITER) === ownWriter();
 }
 
 /** Number + 1 of the CPU that holds the lock for writing, 0 when none. */
-export function rwsemWriter(sem: u32): u32 {
+export function rwsemWriter(sem: Rwsem): u32 {
   return (load(sem + RWSEM_STATE) & WRITER) >>> WRITER_SHIFT;
 }
 
 /** CPUs that hold the lock for reading. */
-export function rwsemReaders(sem: u32): u32 {
+export function rwsemReaders(sem: Rwsem): u32 {
   return load(sem + RWSEM_STATE) & READERS;
 }
 
-function tryRead(sem: u32): boolean {
+function tryRead(sem: Rwsem): boolean {
   let state = load(sem + RWSEM_STATE);
   while ((state & (QUEUED | WRITER)) === 0) {
     const before = compareExchange(sem + RWSEM_STATE, state, state + READER);
@@ -172,18 +172,18 @@ function tryRead(sem: u32): boolean {
   return false;
 }
 
-function tryWrite(sem: u32): boolean {
+function tryWrite(sem: Rwsem): boolean {
   return compareExchange(sem + RWSEM_STATE, 0, ownWriter()) === 0;
 }
 
 /** Whom a CPU that begins to wait waits for: the writer, or readers. */
-function holderSeen(sem: u32): u32 {
+function holderSeen(sem: Rwsem): u32 {
   const writer = rwsemWriter(sem);
   if (writer !== 0) return writer;
   return rwsemReaders(sem) === 0 ? HOLDER_NOBODY : HOLDER_READERS;
 }
 
-function waitInQueue(sem: u32, kind: u32, cls: u32): void {
+function waitInQueue(sem: Rwsem, kind: u32, cls: u32): void {
   const startNs = clockNs();
   const holder = contentionMeasured() ? holderSeen(sem) : HOLDER_NOBODY;
   const self = thisCpu();
@@ -213,7 +213,7 @@ function waitInQueue(sem: u32, kind: u32, cls: u32): void {
   lockWaited(sem, cls, sem + RWSEM_LAST, (clockNs() - startNs) >>> 0, holder);
 }
 
-function grantNext(sem: u32): void {
+function grantNext(sem: Rwsem): void {
   spinLock(sem + RWSEM_QUEUE, LC_RWSEM_QUEUE);
   const parked = grant(sem);
   spinUnlock(sem + RWSEM_QUEUE, LC_RWSEM_QUEUE);
@@ -223,7 +223,7 @@ function grantNext(sem: u32): void {
 /** Wakes the CPUs whose bits are set. Not under the queue's lock: a CPU that wakes up here may take this one's core. */
 function wakeParked(parked: u32): void {
   let rest = parked;
-  let cpu: u32 = 0;
+  let cpu: Cpu = 0;
   while (rest !== 0) {
     if ((rest & 1) !== 0) notify(cpuArea(cpu) + C_RWSEM_WAIT, 1);
     rest = rest >>> 1;
@@ -235,7 +235,7 @@ function wakeParked(parked: u32): void {
  * Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. Returns a bit for each
  * of them that has parked, for `wakeParked`.
  */
-function grant(sem: u32): u32 {
+function grant(sem: Rwsem): u32 {
   let parked: u32 = 0;
   let head = peek(sem + RWSEM_HEAD);
   let admitted = true;

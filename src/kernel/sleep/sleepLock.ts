@@ -78,12 +78,12 @@ function sleepUnlock(word: u32, cls: u32): void {
 }
 
 /** Locks a folio; `frame` is its head. No RCU section, no spinlock, no VMA lock. */
-export function folioLock(frame: u32): void {
+export function folioLock(frame: Head): void {
   sleepLock(folioOf(frame) + F_FLAGS, LC_FOLIO);
 }
 
 /** Locks a folio if it is free; whether it did. May go against the lock order, as under a PTE lock. */
-export function folioTrylock(frame: u32): boolean {
+export function folioTrylock(frame: Head): boolean {
   const word = folioOf(frame) + F_FLAGS;
   if (!take(word)) return false;
   if (CHECK >= 2) heldPush(word, LC_FOLIO, HELD_TRY);
@@ -91,29 +91,29 @@ export function folioTrylock(frame: u32): boolean {
   return true;
 }
 
-export function folioUnlock(frame: u32): void {
+export function folioUnlock(frame: Head): void {
   sleepUnlock(folioOf(frame) + F_FLAGS, LC_FOLIO);
 }
 
 /** Unlocks a folio that its maker locked before anybody knew it (splitFolio.ts): it is not among the locks that the CPU is known to hold. */
-export function folioUnlockNew(frame: u32): void {
+export function folioUnlockNew(frame: Head): void {
   const word = folioOf(frame) + F_FLAGS;
   const before = and(word, ~(F_LOCKED | F_WAITERS) >>> 0);
   if ((before & F_WAITERS) !== 0) notify(word, 0x7fffffff);
 }
 
 /** Waits until nobody holds the folio's lock. The caller needs no reference: a frame that is somebody else's by now is waited for as well. */
-export function folioWaitUnlocked(frame: u32): void {
+export function folioWaitUnlocked(frame: Frame): void {
   rcuCheckQuiescent();
   const word = folioOf(frame) + F_FLAGS;
   if ((load(word) & F_LOCKED) !== 0) waitUnlocked(word, LC_FOLIO);
 }
 
 /** Locks an inode: its size is the caller's. No lock held. */
-export function inodeLock(inode: u32): void {
+export function inodeLock(inode: Inode): void {
   sleepLock(inode + INODE_LOCK, LC_INODE);
 }
 
-export function inodeUnlock(inode: u32): void {
+export function inodeUnlock(inode: Inode): void {
   sleepUnlock(inode + INODE_LOCK, LC_INODE);
 }

@@ -64,25 +64,25 @@ import { load, peek, poke, store } from '../word/word.ts';
 import { vmaNext, vmaPrev } from './vma.ts';
 
 /** Takes the root's rwsem for writing. */
-export function anonVmaLockWrite(anon: u32): void {
+export function anonVmaLockWrite(anon: AnonVma): void {
   rwsemWriteLock(load(anon + AV_ROOT) + AV_RWSEM, LC_ANON_VMA_READ);
 }
 
-export function anonVmaUnlockWrite(anon: u32): void {
+export function anonVmaUnlockWrite(anon: AnonVma): void {
   rwsemWriteUnlock(load(anon + AV_ROOT) + AV_RWSEM, LC_ANON_VMA_READ);
 }
 
 /** Takes the root's rwsem for reading. */
-export function anonVmaLockRead(anon: u32): void {
+export function anonVmaLockRead(anon: AnonVma): void {
   rwsemReadLock(load(anon + AV_ROOT) + AV_RWSEM, LC_ANON_VMA_READ);
 }
 
-export function anonVmaUnlockRead(anon: u32): void {
+export function anonVmaUnlockRead(anon: AnonVma): void {
   rwsemReadUnlock(load(anon + AV_ROOT) + AV_RWSEM, LC_ANON_VMA_READ);
 }
 
 /** Whether `vma` is in the lists of several anon_vmas: fork copied it, and it may map pages of its parents. */
-export function vmaIsForkChild(vma: u32): boolean {
+export function vmaIsForkChild(vma: Vma): boolean {
   return load(vma + VMA_ANON) !== 0 && load(vma + VMA_CHAIN) !== load(vma + VMA_CHAIN_OLDEST);
 }
 
@@ -90,7 +90,7 @@ export function vmaIsForkChild(vma: u32): boolean {
  * Links `vma` into the list of `anon` by `chain`: behind the chain `after` of the same list, or last (0). Root's rwsem for write; and mmap_lock for
  * write, or page_table_lock.
  */
-function chainLink(vma: u32, chain: u32, anon: u32, after: u32): void {
+function chainLink(vma: Vma, chain: AnonVmaChain, anon: AnonVma, after: u32): void {
   poke(chain + AVC_VMA, vma);
   poke(chain + AVC_ANON, anon);
   const newest = load(vma + VMA_CHAIN);
@@ -110,7 +110,7 @@ function chainLink(vma: u32, chain: u32, anon: u32, after: u32): void {
 }
 
 /** Takes `chain` out of its anon_vma's list. Root's rwsem for write. */
-function listRemove(chain: u32): void {
+function listRemove(chain: AnonVmaChain): void {
   const anon = peek(chain + AVC_ANON);
   const before = peek(chain + AVC_PREV);
   const behind = peek(chain + AVC_NEXT);
@@ -121,7 +121,7 @@ function listRemove(chain: u32): void {
 }
 
 /** Whether `left` and `right` are adjacent and differ at most in their rights. */
-function compatible(left: u32, right: u32): boolean {
+function compatible(left: Vma, right: Vma): boolean {
   const differing =
     (load(left + VMA_FLAGS) ^ load(right + VMA_FLAGS)) & ~(VM_READ | VM_WRITE | VM_EXEC);
   return (
@@ -134,15 +134,15 @@ function compatible(left: u32, right: u32): boolean {
 }
 
 /** anon_vma of `neighbour` that others may take over, 0: none. */
-function reusable(neighbour: u32): u32 {
+function reusable(neighbour: Vma): AnonVma {
   const anon = load(neighbour + VMA_ANON);
   return anon !== 0 && !vmaIsForkChild(neighbour) ? anon : 0;
 }
 
 /** anon_vma that `vma` can take over from a neighbour, 0: none. mmap_lock, any mode. */
-function findMergeableAnonVma(mm: u32, vma: u32): u32 {
+function findMergeableAnonVma(mm: Mm, vma: Vma): AnonVma {
   const next = vmaNext(vma);
-  let anon: u32 = next !== 0 && compatible(vma, next) ? reusable(next) : 0;
+  let anon: AnonVma = next !== 0 && compatible(vma, next) ? reusable(next) : 0;
   if (anon !== 0) return anon;
   const previous = vmaPrev(mm, load(vma + VMA_START));
   anon = previous !== 0 && compatible(previous, vma) ? reusable(previous) : 0;
@@ -153,7 +153,7 @@ function findMergeableAnonVma(mm: u32, vma: u32): u32 {
  * Gives `vma` an anon_vma if it has none. Precondition: mmap_lock, any mode: two faults may prepare one VMA at once, and page_table_lock lets
  * one win. Returns 0 or ENOMEM.
  */
-export function anonVmaPrepare(mm: u32, vma: u32): u32 {
+export function anonVmaPrepare(mm: Mm, vma: Vma): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
   let chain = chainAlloc();
   if (chain === 0) return ENOMEM;
@@ -186,19 +186,19 @@ export function anonVmaPrepare(mm: u32, vma: u32): u32 {
 }
 
 /** Whether an anon_vma can be that of a VMA which fork makes: no VMA has it any more, and at most one anon_vma was made from it. */
-function reusableByChild(anon: u32): boolean {
+function reusableByChild(anon: AnonVma): boolean {
   return peek(anon + AV_CHILDREN) < 2 && peek(anon + AV_ACTIVE) === 0;
 }
 
 /**
- * Puts `copy` into every list that `source` is in, behind it. VMA_ANON of the copy is the source's, or, with `child` 1, one that can be used
+ * Puts `copy` into every list that `source` is in, behind it. VMA_ANON of the copy is the source's, or, with `child`, one that can be used
  * again, or 0. Precondition: mmap_lock of both for write; `copy` has no chains. Returns 0, or ENOMEM with nothing changed.
  */
-function cloneChains(copy: u32, source: u32, child: u32): u32 {
+function cloneChains(copy: Vma, source: Vma, child: boolean): u32 {
   const anon = load(source + VMA_ANON);
   if (anon === 0) return 0;
   let failed = false;
-  let own: u32 = child !== 0 ? 0 : anon;
+  let own: u32 = child ? 0 : anon;
   anonVmaLockWrite(anon);
   let from = load(source + VMA_CHAIN_OLDEST);
   while (from !== 0 && !failed) {
@@ -220,18 +220,18 @@ function cloneChains(copy: u32, source: u32, child: u32): u32 {
 }
 
 /** `copy`, which has no anon_vma yet, takes over those of `source` (split, move, merge). Precondition and result as for cloneChains. */
-export function anonVmaClone(copy: u32, source: u32): u32 {
-  return cloneChains(copy, source, 0);
+export function anonVmaClone(copy: Vma, source: Vma): u32 {
+  return cloneChains(copy, source, false);
 }
 
 /**
  * The same for a VMA `child` that fork copies from `parent`, which gets an anon_vma of its own besides. Returns 0, or ENOMEM with nothing
  * changed.
  */
-export function anonVmaFork(child: u32, parent: u32): u32 {
+export function anonVmaFork(child: Vma, parent: Vma): u32 {
   const parental = load(parent + VMA_ANON);
   if (parental === 0) return 0;
-  if (cloneChains(child, parent, 1) !== 0) return ENOMEM;
+  if (cloneChains(child, parent, true) !== 0) return ENOMEM;
   if (load(child + VMA_ANON) !== 0) return 0;
   const anon = anonVmaAlloc();
   const chain = anon === 0 ? 0 : chainAlloc();
@@ -258,7 +258,7 @@ export function anonVmaFork(child: u32, parent: u32): u32 {
  * Takes `vma` out of every list: no walk finds it any more when this returns. anon_vmas that are left without VMAs are given up. Precondition:
  * mmap_lock, or nobody else can reach the VMA but through the lists.
  */
-export function unlinkAnonVmas(vma: u32): void {
+export function unlinkAnonVmas(vma: Vma): void {
   const newest = load(vma + VMA_CHAIN);
   if (newest === 0) return;
   const anon = load(vma + VMA_ANON);

@@ -28,34 +28,34 @@ import {
 } from '../word/layout.ts';
 import { load, peek, poke } from '../word/word.ts';
 
-export function iMmapLockWrite(inode: u32): void {
+export function iMmapLockWrite(inode: Inode): void {
   rwsemWriteLock(inode + INODE_MMAP, LC_I_MMAP_READ);
 }
 
-export function iMmapUnlockWrite(inode: u32): void {
+export function iMmapUnlockWrite(inode: Inode): void {
   rwsemWriteUnlock(inode + INODE_MMAP, LC_I_MMAP_READ);
 }
 
-export function iMmapLockRead(inode: u32): void {
+export function iMmapLockRead(inode: Inode): void {
   rwsemReadLock(inode + INODE_MMAP, LC_I_MMAP_READ);
 }
 
-export function iMmapUnlockRead(inode: u32): void {
+export function iMmapUnlockRead(inode: Inode): void {
   rwsemReadUnlock(inode + INODE_MMAP, LC_I_MMAP_READ);
 }
 
 /** First VMA that maps `inode`, or 0. i_mmap held. */
-export function iMmapFirst(inode: u32): u32 {
+export function iMmapFirst(inode: Inode): Vma {
   return peek(inode + INODE_MMAP_FIRST);
 }
 
 /** The VMA behind `vma` in its inode's list, or 0. i_mmap held. */
-export function iMmapNext(vma: u32): u32 {
+export function iMmapNext(vma: Vma): Vma {
   return peek(vma + VMA_FILE_NEXT);
 }
 
 /** Puts `vma` into its inode's list: behind `after`, or last (0). i_mmap held for write. */
-export function iMmapInsert(vma: u32, after: u32): void {
+export function iMmapInsert(vma: Vma, after: Vma): void {
   const inode = load(vma + VMA_INODE);
   const before = after === 0 ? peek(inode + INODE_MMAP_LAST) : after;
   const behind = before === 0 ? 0 : peek(before + VMA_FILE_NEXT);
@@ -68,7 +68,7 @@ export function iMmapInsert(vma: u32, after: u32): void {
 }
 
 /** Takes `vma` out of its inode's list. i_mmap held for write. */
-export function iMmapRemove(vma: u32): void {
+export function iMmapRemove(vma: Vma): void {
   const inode = load(vma + VMA_INODE);
   const before = peek(vma + VMA_FILE_PREV);
   const behind = peek(vma + VMA_FILE_NEXT);
@@ -79,7 +79,7 @@ export function iMmapRemove(vma: u32): void {
 }
 
 /** Makes a new VMA findable from its inode, if it has one; behind `after`, a VMA of the same inode, or last (0). */
-export function vmaLinkFile(vma: u32, after: u32): void {
+export function vmaLinkFile(vma: Vma, after: Vma): void {
   const inode = load(vma + VMA_INODE);
   if (inode === 0) return;
   iMmapLockWrite(inode);
@@ -88,7 +88,7 @@ export function vmaLinkFile(vma: u32, after: u32): void {
 }
 
 /** Hides a VMA from its inode, if it has one: no walk finds it any more when this returns. */
-export function unlinkFileVma(vma: u32): void {
+export function unlinkFileVma(vma: Vma): void {
   const inode = load(vma + VMA_INODE);
   if (inode === 0) return;
   iMmapLockWrite(inode);

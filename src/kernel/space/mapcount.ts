@@ -36,14 +36,14 @@ import { add, load, store, sub } from '../word/word.ts';
 export const ENTIRELY_MAPPED: u32 = 0x800000;
 
 /** Takes `n` from a count that must not be less. Returns the old value. */
-function takeFrom(word: u32, n: u32, frame: u32): u32 {
+function takeFrom(word: u32, n: u32, frame: Frame): u32 {
   const old = sub(word, n);
   if (CHECK >= 1 && old < n) violation(ORACLE_ACCOUNTING, frame, old, n);
   return old;
 }
 
 /** Counts PTEs that map the `n` pages from `frame` on, of one folio, once each. */
-export function rmapAddPtes(frame: u32, n: u32): void {
+export function rmapAddPtes(frame: Frame, n: u32): void {
   if (!folioLarge(frame)) {
     add(folioOf(frame) + F_MAP, 1);
     return;
@@ -56,7 +56,7 @@ export function rmapAddPtes(frame: u32, n: u32): void {
 }
 
 /** Pages of the folio lost their last mapping while others have one. A folio of two pages cannot be queued. */
-function partiallyMapped(head: u32): void {
+function partiallyMapped(head: Head): void {
   const flags = load(folioOf(head) + F_FLAGS);
   if ((flags & F_ANON) !== 0 && (flags & F_ORDER) > 1) deferredSplitFolio(head);
 }
@@ -64,7 +64,7 @@ function partiallyMapped(head: u32): void {
 /**
  * Counts the first mappings of a folio that nobody else has seen, by PTEs, one for each of its pages.
  */
-export function rmapAddNewAnon(head: u32): void {
+export function rmapAddNewAnon(head: Head): void {
   if (!folioLarge(head)) {
     add(folioOf(head) + F_MAP, 1);
     return;
@@ -76,7 +76,7 @@ export function rmapAddNewAnon(head: u32): void {
 }
 
 /** Counts PTEs off that mapped the `n` pages from `frame` on, of one folio, once each. */
-export function rmapRemovePtes(frame: u32, n: u32): void {
+export function rmapRemovePtes(frame: Frame, n: u32): void {
   if (!folioLarge(frame)) {
     takeFrom(folioOf(frame) + F_MAP, 1, frame);
     return;
@@ -93,14 +93,14 @@ export function rmapRemovePtes(frame: u32, n: u32): void {
 }
 
 /** Counts a huge PMD that maps the folio whose first frame is `head`. */
-export function rmapAddPmd(head: u32): void {
+export function rmapAddPmd(head: Head): void {
   const folio = folioOf(head);
   if (add(folio + LARGE_ENTIRE_MAPCOUNT, 1) === 0) add(folio + LARGE_PAGES_MAPPED, ENTIRELY_MAPPED);
   add(folio + LARGE_MAPCOUNT, 1);
 }
 
 /** Counts a huge PMD off that mapped the folio whose first frame is `head`. */
-export function rmapRemovePmd(head: u32): void {
+export function rmapRemovePmd(head: Head): void {
   const folio = folioOf(head);
   takeFrom(folio + LARGE_MAPCOUNT, 1, head);
   if (takeFrom(folio + LARGE_ENTIRE_MAPCOUNT, 1, head) !== 1) return;
@@ -110,17 +110,17 @@ export function rmapRemovePmd(head: u32): void {
 }
 
 /** Entries that map the folio whose first frame is `head`: PTEs of any of its pages, and huge PMDs. */
-export function folioMapCount(head: u32): u32 {
+export function folioMapCount(head: Head): u32 {
   return load(folioOf(head) + (folioLarge(head) ? LARGE_MAPCOUNT : F_MAP));
 }
 
 /** Entries that map the page `frame`: PTEs, and huge PMDs of its folio. */
-export function pageMapCount(frame: u32): u32 {
+export function pageMapCount(frame: Frame): u32 {
   const ptes = load(folioOf(frame) + F_MAP);
   return folioLarge(frame) ? ptes + load(folioOf(folioHead(frame)) + LARGE_ENTIRE_MAPCOUNT) : ptes;
 }
 
 /** Whether anything maps the folio whose first frame is `head`. */
-export function folioMapped(head: u32): boolean {
+export function folioMapped(head: Head): boolean {
   return folioMapCount(head) !== 0;
 }

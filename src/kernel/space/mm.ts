@@ -44,7 +44,7 @@ import { mmBeginPins } from './mmPin.ts';
  * A new, empty address space. Returns its address, 0 when no address space or no table is left. Its words are published by mmBeginPins to whoever kept a
  * name of it, and to everybody else by whoever the caller tells.
  */
-export function mmCreate(): u32 {
+export function mmCreate(): Mm {
   spinLock(G_MM_LOCK, LC_MMS);
   let mm = peek(G_MM_FREE);
   let number: u32 = 0;
@@ -86,7 +86,7 @@ export function mmCreate(): u32 {
 }
 
 /** Gives the memory of an address space that nobody holds back. No pair: MM_STATE is read by audits and reports alone. */
-function mmFree(mm: u32): void {
+function mmFree(mm: Mm): void {
   spinLock(G_MM_LOCK, LC_MMS);
   store(mm + MM_STATE, 0);
   poke(mm + MM_NEXT_FREE, peek(G_MM_FREE));
@@ -96,13 +96,13 @@ function mmFree(mm: u32): void {
 
 /** Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as kernel threads do. No pair:
  * the caller is one who uses or holds it, so the count is not zero. */
-export function mmGrab(mm: u32): void {
+export function mmGrab(mm: Mm): void {
   const old = add(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 2);
 }
 
 /** Undoes `mmGrab`; the last one frees the mm. Pairs with itself on other CPUs: the last one sees all that the others did. */
-export function mmDrop(mm: u32): void {
+export function mmDrop(mm: Mm): void {
   const old = sub(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 3);
   if (old !== 1) return;

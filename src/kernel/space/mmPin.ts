@@ -33,12 +33,12 @@ const GENERATION: u32 = 0x100;
 const GENERATION_SHIFT: u32 = 8;
 
 /** The generation that names `mm` now; odd: it lives. */
-export function mmGeneration(mm: u32): u32 {
+export function mmGeneration(mm: Mm): u32 {
   return load(mm + MM_PINS) >>> GENERATION_SHIFT;
 }
 
 /** Pins the address space that `mm` and `generation` name; returns whether it lives still. */
-export function mmPin(mm: u32, generation: u32): boolean {
+export function mmPin(mm: Mm, generation: u32): boolean {
   let seen = load(mm + MM_PINS);
   while (seen >>> GENERATION_SHIFT === generation) {
     // Pairs with the addition in mmEndPins: either this fails, or that sees the pin.
@@ -50,14 +50,14 @@ export function mmPin(mm: u32, generation: u32): boolean {
 }
 
 /** Gives a pin back; mm may end at once. */
-export function mmUnpin(mm: u32): void {
+export function mmUnpin(mm: Mm): void {
   const old = sub(mm + MM_PINS, 1);
   if (CHECK >= 1 && (old & PINS) === 0) violation(ORACLE_ACCOUNTING, mm, old, 0);
   if ((old & GENERATION) === 0) notify(mm + MM_PINS, 1);
 }
 
 /** First step of an address space's end: nobody pins it from here on, and nobody does any more. No lock held. */
-export function mmEndPins(mm: u32): void {
+export function mmEndPins(mm: Mm): void {
   const old = add(mm + MM_PINS, GENERATION);
   if ((old & PINS) === 0) return;
   rcuIdleEnter();
@@ -66,6 +66,6 @@ export function mmEndPins(mm: u32): void {
 }
 
 /** Begins a life. Last step of the mm's creation. */
-export function mmBeginPins(mm: u32): void {
+export function mmBeginPins(mm: Mm): void {
   add(mm + MM_PINS, GENERATION);
 }

@@ -19,17 +19,17 @@ import { add, load, sub } from '../word/word.ts';
 export const PIN_BIAS: u32 = 1024;
 
 /** Makes the caller's reference on `frame` a pin. */
-export function pinFolio(frame: u32): void {
+export function pinFolio(frame: Frame): void {
   add(folioOf(folioHead(frame)) + F_REF, PIN_BIAS - 1);
 }
 
 /** Gives a pin up. */
-export function unpinFolio(frame: u32): void {
+export function unpinFolio(frame: Frame): void {
   sub(folioOf(folioHead(frame)) + F_REF, PIN_BIAS - 1);
   folioPut(frame);
 }
 
 /** Whether the folio of `frame` may be pinned. */
-export function maybePinned(frame: u32): boolean {
+export function maybePinned(frame: Frame): boolean {
   return load(folioOf(folioHead(frame)) + F_REF) >= PIN_BIAS;
 }

@@ -13,7 +13,7 @@ import { anonVmaLockWrite, anonVmaUnlockWrite } from './anonVma.ts';
 import { iMmapLockWrite, iMmapUnlockWrite } from './iMmap.ts';
 
 /** Takes those of the two locks that `vma` has. */
-export function takeRmapLocks(vma: u32): void {
+export function takeRmapLocks(vma: Vma): void {
   const inode = load(vma + VMA_INODE);
   const anon = load(vma + VMA_ANON);
   if (inode !== 0) iMmapLockWrite(inode);
@@ -21,7 +21,7 @@ export function takeRmapLocks(vma: u32): void {
 }
 
 /** Undoes `takeRmapLocks`. */
-export function dropRmapLocks(vma: u32): void {
+export function dropRmapLocks(vma: Vma): void {
   const inode = load(vma + VMA_INODE);
   const anon = load(vma + VMA_ANON);
   if (anon !== 0) anonVmaUnlockWrite(anon);

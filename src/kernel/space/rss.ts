@@ -18,19 +18,19 @@ export const RSS_SHMEM: u32 = 8;
 export const RSS_SWAP: u32 = 12;
 
 /** Counts `pages` more (modulo 2^32) of `kind` in `mm`. */
-export function rssAdd(mm: u32, kind: u32, pages: u32): void {
+export function rssAdd(mm: Mm, kind: u32, pages: u32): void {
   const word = mm + MM_RSS + (cpuId() << 6) + kind;
   poke(word, (peek(word) + pages) >>> 0);
 }
 
 /** Counts `pages` fewer of `kind` in `mm`. */
-export function rssSub(mm: u32, kind: u32, pages: u32): void {
+export function rssSub(mm: Mm, kind: u32, pages: u32): void {
   const word = mm + MM_RSS + (cpuId() << 6) + kind;
   poke(word, (peek(word) - pages) >>> 0);
 }
 
 /** Kind under which an entry is counted that is present, not special, or a migration entry. */
-export function rssKind(entry: u32): u32 {
+export function rssKind(entry: Entry): u32 {
   const frame = entryNumber(entry);
   const flags = entryMigrating(entry)
     ? load(folioOf(migratingHead(frame)) + F_FLAGS)
@@ -40,20 +40,20 @@ export function rssKind(entry: u32): u32 {
 }
 
 /** Whether a present entry maps a page that is counted: the zero page is not. */
-export function entryCounted(entry: u32): boolean {
+export function entryCounted(entry: Entry): boolean {
   return (entry & PTE_SPECIAL) === 0;
 }
 
 /** Pages of `kind` in `mm`, over all CPUs. */
-export function rssTotal(mm: u32, kind: u32): u32 {
+export function rssTotal(mm: Mm, kind: u32): u32 {
   const cpus = peek(H_CPUS);
   let total: u32 = 0;
-  for (let cpu: u32 = 0; cpu < cpus; cpu += 1)
+  for (let cpu: Cpu = 0; cpu < cpus; cpu += 1)
     total = (total + load(mm + MM_RSS + (cpu << 6) + kind)) >>> 0;
   return total;
 }
 
 /** Mapped anonymous pages of `mm`; the zero page is not one. */
-export function anonPages(mm: u32): u32 {
+export function anonPages(mm: Mm): u32 {
   return rssTotal(mm, RSS_ANON);
 }

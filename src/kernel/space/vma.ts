@@ -55,7 +55,7 @@ import { load, peek, poke, store } from '../word/word.ts';
 import { xorshift } from '../word/xorshift.ts';
 
 /** Gives a VMA that no search can reach back after a grace period. Precondition: detached, no reader has it locked. */
-export function vmaFree(vma: u32): void {
+export function vmaFree(vma: Vma): void {
   if (CHECK >= 1 && load(vma + VMA_REF) !== 0) {
     violation(ORACLE_ACCOUNTING, vma, load(vma + VMA_REF), load(vma + VMA_START));
   }
@@ -67,7 +67,14 @@ export function vmaFree(vma: u32): void {
  * `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
  * Its words are published by vmaLink: no reader knows the memory from before, as a grace period has passed (vmaFree).
  */
-export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pgoff: u32): u32 {
+export function vmaNew(
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
+  flags: u32,
+  inode: Inode,
+  pgoff: PageIndex,
+): Vma {
   const vma = vmaAlloc();
   if (vma === 0) return 0;
   store(vma + VMA_START, start);
@@ -88,7 +95,7 @@ export function vmaNew(mm: u32, start: u32, end: u32, flags: u32, inode: u32, pg
 }
 
 /** Levels of the next VMA: 1 with probability 3/4, each further one with 1/4, VMA_LEVELS at most. */
-function drawLevel(mm: u32): u32 {
+function drawLevel(mm: Mm): u32 {
   let x = peek(mm + MM_LEVEL_SEED);
   if (x === 0) x = 0x9e3779b9;
   x = xorshift(x);
@@ -103,7 +110,7 @@ function drawLevel(mm: u32): u32 {
 }
 
 /** First VMA that ends after `vpn`, or 0. Exact under mmap_lock, a guess in an RCU section. */
-export function findVma(mm: u32, vpn: u32): u32 {
+export function findVma(mm: Mm, vpn: Vpn): Vma {
   let links = mm + MM_VMA_HEAD;
   let next: u32 = 0;
   let at: u32 = VMA_LEVELS << 2;
@@ -119,26 +126,26 @@ export function findVma(mm: u32, vpn: u32): u32 {
 }
 
 /** The VMA that contains `vpn`, or 0. Exact under mmap_lock, a guess in an RCU section. */
-export function vmaLookup(mm: u32, vpn: u32): u32 {
+export function vmaLookup(mm: Mm, vpn: Vpn): Vma {
   const vma = findVma(mm, vpn);
   if (vma === 0 || load(vma + VMA_START) > vpn) return 0;
   return vma;
 }
 
 /** First VMA that has a page in [start, end), or 0. */
-export function findVmaIntersection(mm: u32, start: u32, end: u32): u32 {
+export function findVmaIntersection(mm: Mm, start: Vpn, end: Vpn): Vma {
   const vma = findVma(mm, start);
   if (vma === 0 || load(vma + VMA_START) >= end) return 0;
   return vma;
 }
 
 /** The VMA after `vma`, or 0. */
-export function vmaNext(vma: u32): u32 {
+export function vmaNext(vma: Vma): Vma {
   return load(vma + VMA_NEXT);
 }
 
 /** Last VMA that ends at or before `vpn`, or 0. */
-export function vmaPrev(mm: u32, vpn: u32): u32 {
+export function vmaPrev(mm: Mm, vpn: Vpn): Vma {
   let links = mm + MM_VMA_HEAD;
   let at: u32 = VMA_LEVELS << 2;
   while (at > 0) {
@@ -153,17 +160,17 @@ export function vmaPrev(mm: u32, vpn: u32): u32 {
 }
 
 /** First VMA of `mm`, or 0. */
-export function vmaFirst(mm: u32): u32 {
+export function vmaFirst(mm: Mm): Vma {
   return load(mm + MM_VMA_HEAD);
 }
 
 /** Page index, in its inode or among the pages of its anon_vma, of `vpn` in `vma` (linear_page_index). */
-export function linearPageIndex(vma: u32, vpn: u32): u32 {
+export function linearPageIndex(vma: Vma, vpn: Vpn): PageIndex {
   return (load(vma + VMA_PGOFF) + vpn - load(vma + VMA_START)) >>> 0;
 }
 
 /** Notes in MM_VMA_PATH, for each level, the links after which a VMA that starts at `start` stands. */
-function searchPath(mm: u32, start: u32): void {
+function searchPath(mm: Mm, start: Vpn): void {
   let links = mm + MM_VMA_HEAD;
   let at: u32 = VMA_LEVELS << 2;
   while (at > 0) {
@@ -178,7 +185,7 @@ function searchPath(mm: u32, start: u32): void {
 }
 
 /** Puts a detached VMA into its place. Precondition: mmap_lock for write; no VMA of `mm` overlaps it. */
-export function vmaLink(mm: u32, vma: u32): void {
+export function vmaLink(mm: Mm, vma: Vma): void {
   searchPath(mm, load(vma + VMA_START));
   const top = load(vma + VMA_LEVEL) << 2;
   for (let at: u32 = 0; at < top; at += 4) {
@@ -193,7 +200,7 @@ export function vmaLink(mm: u32, vma: u32): void {
 }
 
 /** Takes a VMA out. Precondition: mmap_lock for write; the VMA is in the list of `mm`. */
-export function vmaUnlink(mm: u32, vma: u32): void {
+export function vmaUnlink(mm: Mm, vma: Vma): void {
   searchPath(mm, load(vma + VMA_START));
   let at = load(vma + VMA_LEVEL) << 2;
   while (at > 0) {
@@ -212,10 +219,10 @@ export function vmaUnlink(mm: u32, vma: u32): void {
  * Audit of the list of `mm`; the caller keeps writers away. Returns the number of faults found: a VMA that is empty, of another
  * mm, free, or not after its predecessor; a level that is not a sublist of the one below; a wrong MM_MAP_COUNT.
  */
-export function vmaAudit(mm: u32): u32 {
+export function vmaAudit(mm: Mm): u32 {
   let faults: u32 = 0;
   let counted: u32 = 0;
-  let end: u32 = 0;
+  let end: Vpn = 0;
   for (let vma = vmaFirst(mm); vma !== 0; vma = vmaNext(vma)) {
     if (load(vma + VMA_MM) !== mm || (load(vma + VMA_GEN) & 1) === 0) faults += 1;
     if (load(vma + VMA_START) < end || load(vma + VMA_END) <= load(vma + VMA_START)) faults += 1;

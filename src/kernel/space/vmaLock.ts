@@ -62,7 +62,7 @@ const READ_BUSY: u32 = 1;
 const READ_DETACHED: u32 = 2;
 
 /** Steps 1 to 3 of a reader. Precondition: RCU section, or the VMA cannot be freed for another reason. */
-function vmaStartRead(mm: u32, vma: u32): u32 {
+function vmaStartRead(mm: Mm, vma: Vma): Vma {
   if (load(vma + VMA_LOCK_SEQ) === load(mm + MM_LOCK_SEQ)) return READ_BUSY;
   let seen = load(vma + VMA_REF);
   let taken = false;
@@ -85,7 +85,7 @@ function vmaStartRead(mm: u32, vma: u32): u32 {
  * The VMA of `mm` that contains `vpn`, locked for reading, or 0: none was found, or it is write-locked; the caller then takes
  * mmap_lock. Takes no sleeping lock and never waits. Release with `vmaReadUnlock`.
  */
-export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
+export function lockVmaUnderRcu(mm: Mm, vpn: Vpn): Vma {
   rcuReadLock();
   let vma = findVma(mm, vpn);
   let outcome = READ_DETACHED;
@@ -115,14 +115,14 @@ export function lockVmaUnderRcu(mm: u32, vpn: u32): u32 {
 }
 
 /** Releases a read lock. The VMA may be freed at once. */
-export function vmaReadUnlock(vma: u32): void {
+export function vmaReadUnlock(vma: Vma): void {
   if (CHECK >= 2) heldPop(vma + VMA_REF, LC_VMA_READ);
   poke(thisCpu() + C_VMA_READ, 0);
   lockReleases(vma + VMA_REF, LC_VMA_READ, vma + VMA_LAST);
   dropReference(vma);
 }
 
-function dropReference(vma: u32): void {
+function dropReference(vma: Vma): void {
   const old = sub(vma + VMA_REF, 1);
   if (CHECK >= 1 && (old & ~VMA_WRITER) === 0) violation(ORACLE_LOCK_ORDER, vma + VMA_REF, old, 0);
   // The last reader wakes the writer, which waits for VMA_WRITER + 1, or + 0 when it detaches.
@@ -130,7 +130,7 @@ function dropReference(vma: u32): void {
 }
 
 /** Steps 1 and 2 of a writer: waits until VMA_REF is `target`. */
-function waitForReaders(vma: u32, target: u32): void {
+function waitForReaders(vma: Vma, target: u32): void {
   if (load(vma + VMA_REF) === target) return;
   if (CHECK >= 2 && holdsSpinlock()) violation(ORACLE_LOCK_ORDER, vma + VMA_REF, target, 0);
   const startNs = clockNs();
@@ -142,15 +142,15 @@ function waitForReaders(vma: u32, target: u32): void {
 }
 
 /** Whether `vma` is write-locked by the holder of mmap_lock. Precondition: mmap_lock for write. */
-function vmaIsWriteLocked(vma: u32): u32 {
-  return load(vma + VMA_LOCK_SEQ) === load(load(vma + VMA_MM) + MM_LOCK_SEQ) ? 1 : 0;
+function vmaIsWriteLocked(vma: Vma): boolean {
+  return load(vma + VMA_LOCK_SEQ) === load(load(vma + VMA_MM) + MM_LOCK_SEQ);
 }
 
 /**
  * Locks `vma` for writing until mmap_lock is released or downgraded; waits for its readers. A detached VMA is only
  * marked, so that it is locked when it gets attached. Precondition: mmap_lock for write, no RCU section, no spinlock.
  */
-export function vmaStartWrite(vma: u32): void {
+export function vmaStartWrite(vma: Vma): void {
   const seq = load(load(vma + VMA_MM) + MM_LOCK_SEQ);
   if (load(vma + VMA_LOCK_SEQ) === seq) return;
   const attached = load(vma + VMA_REF) !== 0;
@@ -164,7 +164,7 @@ export function vmaStartWrite(vma: u32): void {
 }
 
 /** Lets readers in once the write lock ends. Precondition: detached, write-locked, about to be linked. */
-export function vmaMarkAttached(vma: u32): void {
+export function vmaMarkAttached(vma: Vma): void {
   if (CHECK >= 1 && load(vma + VMA_REF) !== 0) {
     violation(ORACLE_ACCOUNTING, vma + VMA_REF, load(vma + VMA_REF), 0);
   }
@@ -175,8 +175,8 @@ export function vmaMarkAttached(vma: u32): void {
  * Keeps readers out for ever; waits for those between their steps 2 and 3. Precondition: write-locked, out of the list, mmap_lock
  * for write.
  */
-export function vmaMarkDetached(vma: u32): void {
-  if (CHECK >= 1 && vmaIsWriteLocked(vma) === 0)
+export function vmaMarkDetached(vma: Vma): void {
+  if (CHECK >= 1 && !vmaIsWriteLocked(vma))
     violation(ORACLE_LOCK_ORDER, vma, load(vma + VMA_START), 0);
   if (sub(vma + VMA_REF, 1) === 1) return;
   // A reader is between its steps 2 and 3 and will back out. With VMA_WRITER up, no new one can come.

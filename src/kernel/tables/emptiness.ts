@@ -49,14 +49,14 @@ import { pteLockNested, pteOffsetMapRwNolock, pteUnlock, pteUnmap } from './pteM
 import { noteTableReclaimed } from './wastedFrees.ts';
 
 /** Notes that the entry at `entry`, of any level, goes from none to something. Its table's lock is held. No pair: without it the count is a hint. */
-export function countInstalled(entry: u32): void {
+export function countInstalled(entry: TableEntry): void {
   if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;
   store(word, load(word) + 1);
 }
 
 /** Notes that `n` entries of the table that holds the one at `entry` went to none. Its lock is held. No pair: without it the count is a hint. */
-export function countCleared(entry: u32, n: u32): void {
+export function countCleared(entry: TableEntry, n: u32): void {
   if (runEmptiness() !== EMPTINESS_COUNT) return;
   const word = ptdescOfEntry(entry) + PT_COUNT;
   const before = load(word);
@@ -65,20 +65,20 @@ export function countCleared(entry: u32, n: u32): void {
 }
 
 /** Whether every entry of the table at `address` was none when it was read. */
-function scanEmpty(address: u32): boolean {
+function scanEmpty(address: TableEntry): boolean {
   let i: u32 = 0;
   while (i < TABLE_ENTRIES && load(address + (i << 2)) === 0) i += 1;
   return i === TABLE_ENTRIES;
 }
 
 /** Whether the table at `address`, below the PGD, seems empty. */
-function seemsEmpty(address: u32): boolean {
+function seemsEmpty(address: TableEntry): boolean {
   if (runEmptiness() !== EMPTINESS_COUNT) return scanEmpty(address);
   return load(ptdescOfEntry(address) + PT_COUNT) === 0;
 }
 
 /** Complains if the table that holds the word at `address`, which somebody keeps or so the caller thinks, is detached or free. */
-function checkStays(address: u32): void {
+function checkStays(address: TableEntry): void {
   const state = load(ptdescOfEntry(address) + PT_STATE);
   if ((state & 0xff) !== PT_LIVE) violation(ORACLE_TABLE_USE_AFTER_FREE, address, state, 0);
 }
@@ -89,7 +89,7 @@ const LEAF_USED: u32 = 1;
 const LEAF_EMPTY: u32 = 2;
 
 /** Looks at the PTE table that the PMD entry at `pmd` names, if any; a hint. Returns a LEAF_ code. Precondition: `pmd` stays. */
-function lookAtLeaf(pmd: u32): u32 {
+function lookAtLeaf(pmd: Pmd): u32 {
   let seen: u32 = LEAF_NONE;
   rcuReadLock();
   const value = load(pmd);
@@ -107,18 +107,18 @@ function lookAtLeaf(pmd: u32): u32 {
 }
 
 /** Whether the PMD entry at `pmd` names a PTE table that looks empty; a hint. Precondition: `pmd` stays. */
-export function leafLooksEmpty(pmd: u32): boolean {
+export function leafLooksEmpty(pmd: Pmd): boolean {
   return lookAtLeaf(pmd) === LEAF_EMPTY;
 }
 
 /** Whether the table at `address`, below the PGD, looks empty; without its lock a hint. Precondition: the table stays. */
-function looksEmpty(address: u32): boolean {
+function looksEmpty(address: TableEntry): boolean {
   if (CHECK >= 2) checkStays(address);
   return seemsEmpty(address);
 }
 
 /** Whether the table at `address`, below the PGD, is empty. Precondition: its lock, or nobody else can get at it. */
-export function tableEmpty(address: u32): boolean {
+export function tableEmpty(address: TableEntry): boolean {
   const empty = looksEmpty(address);
   if (CHECK >= 2 && runEmptiness() === EMPTINESS_COUNT && scanEmpty(address) !== empty)
     violation(ORACLE_ACCOUNTING, address, load(ptdescOfEntry(address) + PT_COUNT), 0);
@@ -126,16 +126,16 @@ export function tableEmpty(address: u32): boolean {
 }
 
 /**
- * First page of [from, end) whose PTE table looks empty; with `upper` 1 also one that has no PTE table because a PMD or PUD table above it looks
+ * First page of [from, end) whose PTE table looks empty; with `upper` also one that has no PTE table because a PMD or PUD table above it looks
  * empty. `end`: there is none. Precondition: the upper tables of the range stay.
  */
-export function nextEmpty(mm: u32, from: u32, end: u32, upper: u32): u32 {
+export function nextEmpty(mm: Mm, from: Vpn, end: Vpn, upper: boolean): Vpn {
   let vpn = from;
   while (vpn !== end) {
     const pgd = load(pgdOffset(mm, vpn));
     let pages = PGD_PAGES;
     // The lowest upper table on the way to the page.
-    let lowest: u32 = pgd;
+    let lowest: Entry = pgd;
     let leaf: u32 = LEAF_NONE;
     if (entryNamesTable(pgd)) {
       const pud = load(pudOffset(pgd, vpn));
@@ -150,7 +150,7 @@ export function nextEmpty(mm: u32, from: u32, end: u32, upper: u32): u32 {
     // An upper table is looked at once: at its first page in the range.
     const entered = vpn === from || (vpn & (pages * TABLE_ENTRIES - 1)) === 0;
     if (
-      upper !== 0 &&
+      upper &&
       entered &&
       leaf === LEAF_NONE &&
       entryNamesTable(lowest) &&
@@ -165,7 +165,7 @@ export function nextEmpty(mm: u32, from: u32, end: u32, upper: u32): u32 {
 /**
  * Clears the PMD entry at `pmd` and marks the table that it named; returns the table. PMD and PTE lock held, the table known to be empty.
  */
-export function detachLocked(pmd: u32): u32 {
+export function detachLocked(pmd: Pmd): TableNumber {
   const table = entryNumber(load(pmd));
   // Pairs with the second look of pteOffsetMapLock and with the loads of lockless walkers.
   store(pmd, 0);
@@ -178,10 +178,10 @@ export function detachLocked(pmd: u32): u32 {
  * Detaches the PTE table that the PMD at `pmd`, that of `vpn`, names, if it is empty. Returns its number, for `handOver`; 0: it is not empty, or there
  * is none. No spinlock held; `pmd` stays.
  */
-export function detachEmpty(pmd: u32, vpn: u32): u32 {
+export function detachEmpty(pmd: Pmd, vpn: Vpn): TableNumber {
   pmdLock(pmd);
   const pte = pteOffsetMapRwNolock(pmd, vpn);
-  let table: u32 = 0;
+  let table: TableNumber = 0;
   if (pte !== 0) {
     pteLockNested(pte);
     // The PMD lock keeps the PMD at the value that was mapped.
@@ -195,8 +195,8 @@ export function detachEmpty(pmd: u32, vpn: u32): u32 {
 }
 
 /** Counts a detached PTE table, which mapped from the PMD entry's first page before `vpn` on, and hands it to the gather. No spinlock held. */
-export function handOver(gather: u32, mm: u32, table: u32, vpn: u32): void {
-  const first: u32 = (vpn & ~(PMD_PAGES - 1)) >>> 0;
+export function handOver(gather: Gather, mm: Mm, table: TableNumber, vpn: Vpn): void {
+  const first: Vpn = (vpn & ~(PMD_PAGES - 1)) >>> 0;
   mmDecTables(mm, LEVEL_PTE);
   noteTableReclaimed(mm, first);
   pteFreeTlb(gather, table, first);

@@ -31,8 +31,8 @@ import {
 /**
  * Whether a table whose span of `pages` pages holds `vpn` lies within [floor, ceiling). ceiling 0: the top of the address space.
  */
-function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
-  const first: u32 = (vpn & ~(pages - 1)) >>> 0;
+function spanFree(vpn: Vpn, pages: u32, floor: Vpn, ceiling: Vpn): boolean {
+  const first: Vpn = (vpn & ~(pages - 1)) >>> 0;
   if (first < floor) return false;
   if (ceiling === 0) return true;
   const last: u32 = (first + (pages - 1)) >>> 0;
@@ -43,7 +43,7 @@ function spanFree(vpn: u32, pages: u32, floor: u32, ceiling: u32): boolean {
  * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it names. Returns the table, 0: it
  * names none by now, which only a protocol that unlinks under the lock meets. Precondition: as at the top.
  */
-function tableUnlink(entry: u32, level: u32): u32 {
+function tableUnlink(entry: Upper, level: u32): TableNumber {
   const locked = unlinksUnderLock(level);
   if (locked) pmdLock(entry);
   const value = load(entry);
@@ -60,11 +60,11 @@ function tableUnlink(entry: u32, level: u32): u32 {
 
 /** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */
 export function freeEntry(
-  gather: u32,
-  mm: u32,
-  entry: u32,
+  gather: Gather,
+  mm: Mm,
+  entry: Upper,
   level: u32,
-  first: u32,
+  first: Vpn,
   pages: u32,
 ): void {
   const table = tableUnlink(entry, level);
@@ -75,13 +75,13 @@ export function freeEntry(
 }
 
 function freePteTables(
-  gather: u32,
-  mm: u32,
-  pud: u32,
-  start: u32,
-  end: u32,
-  floor: u32,
-  ceiling: u32,
+  gather: Gather,
+  mm: Mm,
+  pud: Entry,
+  start: Vpn,
+  end: Vpn,
+  floor: Vpn,
+  ceiling: Vpn,
 ): void {
   let vpn = start;
   while (vpn !== end) {
@@ -96,13 +96,13 @@ function freePteTables(
 }
 
 function freePmdTables(
-  gather: u32,
-  mm: u32,
-  pgd: u32,
-  start: u32,
-  end: u32,
-  floor: u32,
-  ceiling: u32,
+  gather: Gather,
+  mm: Mm,
+  pgd: Entry,
+  start: Vpn,
+  end: Vpn,
+  floor: Vpn,
+  ceiling: Vpn,
 ): void {
   let vpn = start;
   while (vpn !== end) {
@@ -121,12 +121,12 @@ function freePmdTables(
 
 /** Frees what can be freed of the tables that map [start, end). ceiling 0: the top of the address space. */
 export function freePgdRange(
-  gather: u32,
-  mm: u32,
-  start: u32,
-  end: u32,
-  floor: u32,
-  ceiling: u32,
+  gather: Gather,
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
+  floor: Vpn,
+  ceiling: Vpn,
 ): void {
   if (CHECK >= 2) checkWalk(mm);
   const stop = end > TASK_END ? TASK_END : end;
@@ -138,7 +138,7 @@ export function freePgdRange(
     if (entryPresent(value)) {
       freePmdTables(gather, mm, value, vpn, next, floor, ceiling);
       if (spanFree(vpn, PGD_PAGES, floor, ceiling)) {
-        const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
+        const first: Vpn = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
         freeEntry(gather, mm, pgd, LEVEL_PUD, first, PGD_PAGES);
       } else upperLeft(pudOffset(value, vpn));
     }

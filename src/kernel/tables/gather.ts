@@ -82,7 +82,7 @@ export const MARKERS_KEEP: u32 = 1;
 export const MARKERS_MAKE: u32 = 2;
 
 /** Opens a gather in `mm` on this CPU and returns its address. GATHER_NEST may be open at once. */
-export function gatherStart(mm: u32): u32 {
+export function gatherStart(mm: Mm): Gather {
   const cpu = thisCpu();
   const depth = peek(cpu + C_GATHER_DEPTH);
   if (CHECK >= 1 && depth >= GATHER_NEST) violation(ORACLE_ACCOUNTING, mm, depth, 0);
@@ -102,29 +102,29 @@ export function gatherStart(mm: u32): u32 {
 }
 
 /** Says what zaps into this gather do about markers, from here on. */
-export function gatherSetMarkers(gather: u32, markers: u32): void {
+export function gatherSetMarkers(gather: Gather, markers: u32): void {
   poke(gather + GATHER_MARKERS, markers);
 }
 
 /** What was said by gatherSetMarkers. */
-export function gatherMarkers(gather: u32): u32 {
+export function gatherMarkers(gather: Gather): u32 {
   return peek(gather + GATHER_MARKERS);
 }
 
-function resetRange(gather: u32): void {
+function resetRange(gather: Gather): void {
   poke(gather + GATHER_START, TASK_END);
   poke(gather + GATHER_END, 0);
   poke(gather + GATHER_TABLES, 0);
 }
 
 /** Notes that entries of [start, end) were cleared. */
-export function gatherNoteRange(gather: u32, start: u32, end: u32): void {
+export function gatherNoteRange(gather: Gather, start: Vpn, end: Vpn): void {
   if (start < peek(gather + GATHER_START)) poke(gather + GATHER_START, start);
   if (end > peek(gather + GATHER_END)) poke(gather + GATHER_END, end);
 }
 
 /** Adds a batch page for frames; whether there is one now. */
-function nextBatch(gather: u32): boolean {
+function nextBatch(gather: Gather): boolean {
   if (peek(gather + GATHER_BATCHES) >= peek(H_BATCH_COUNT)) return false;
   const batch = tableAlloc(LEVEL_BATCH, 0, 0, 0);
   if (batch === 0) return false;
@@ -140,7 +140,7 @@ function nextBatch(gather: u32): boolean {
  * Hands the reference that a cleared entry held on `frame` to the gather. Returns true when the gather is full now: the caller must
  * flush it before it hands over another frame.
  */
-export function gatherPage(gather: u32, frame: u32): boolean {
+export function gatherPage(gather: Gather, frame: Frame): boolean {
   const batch = peek(gather + GATHER_LAST);
   if (batch === 0) {
     const held = peek(gather + GATHER_COUNT);
@@ -160,20 +160,20 @@ export function gatherPage(gather: u32, frame: u32): boolean {
 }
 
 /** Flushes the TLBs for what was noted since the last flush. */
-export function gatherFlushTlb(gather: u32): void {
+export function gatherFlushTlb(gather: Gather): void {
   const mm = peek(gather + GATHER_MM);
   const start = peek(gather + GATHER_START);
   const end = peek(gather + GATHER_END);
   const tables = peek(gather + GATHER_TABLES);
   if (peek(gather + GATHER_FULL_MM) !== 0) {
-    flushTlbRange(mm, 0, TASK_END, 1);
+    flushTlbRange(mm, 0, TASK_END, true);
     poke(gather + GATHER_FULL_MM, 0);
-  } else if (start < end) flushTlbRange(mm, start, end, tables);
+  } else if (start < end) flushTlbRange(mm, start, end, tables !== 0);
   resetRange(gather);
 }
 
 /** Hands the batch of tables, if any, to whoever frees it. Precondition: nothing; flushes the TLBs first. */
-function flushTables(gather: u32): void {
+function flushTables(gather: Gather): void {
   const batch = peek(gather + GATHER_TABLE_BATCH);
   if (batch === 0) return;
   gatherFlushTlb(gather);
@@ -183,21 +183,21 @@ function flushTables(gather: u32): void {
 }
 
 /** The newest gather that this CPU has open, if it is one in `mm`; else 0. */
-export function gatherOf(mm: u32): u32 {
+export function gatherOf(mm: Mm): Gather {
   const cpu = thisCpu();
   const depth = peek(cpu + C_GATHER_DEPTH);
   if (depth === 0) return 0;
-  const gather: u32 = cpu + C_GATHERS + (depth - 1) * GATHER_BYTES;
+  const gather: Gather = cpu + C_GATHERS + (depth - 1) * GATHER_BYTES;
   return peek(gather + GATHER_MM) === mm ? gather : 0;
 }
 
 /** Vpn after a table's range of `pages` from `first` on (`pages` 0: to the top). The sum would wrap for the last table of the address space. */
-function tableEnd(first: u32, pages: u32): u32 {
+function tableEnd(first: Vpn, pages: u32): u32 {
   return pages === 0 || pages > TASK_END - first ? TASK_END : first + pages;
 }
 
 /** Frees one detached table after a grace period, by the head in its descriptor. */
-function freeTableByRcu(table: u32): void {
+function freeTableByRcu(table: TableNumber): void {
   callRcu(ptdescOf(table) + PT_RCU, RCU_FREE_TABLE);
 }
 
@@ -205,15 +205,15 @@ function freeTableByRcu(table: u32): void {
  * Frees a detached PTE table, which mapped from `first` on, without a gather: flushes its range, and hands it to RCU in every mode but `immediate`. No
  * spinlock held.
  */
-export function freeTableAlone(mm: u32, table: u32, first: u32): void {
-  flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), 1);
+export function freeTableAlone(mm: Mm, table: TableNumber, first: Vpn): void {
+  flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), true);
   count(COUNTER_TABLES_FREED_SINGLY);
   if (runFree() === FREE_IMMEDIATE) tableFree(table);
   else freeTableByRcu(table);
 }
 
 /** Frees one table for which there was no room in a batch. */
-function freeTableSingly(gather: u32, table: u32): void {
+function freeTableSingly(gather: Gather, table: TableNumber): void {
   gatherFlushTlb(gather);
   count(COUNTER_TABLES_FREED_SINGLY);
   const mode = runFree();
@@ -231,7 +231,7 @@ function freeTableSingly(gather: u32, table: u32): void {
  * Takes over a detached table that mapped from `first` on `pages` pages (0: to the top). Precondition: no spinlock held, since a failed batch
  * allocation flushes at once.
  */
-export function gatherTable(gather: u32, table: u32, first: u32, pages: u32): void {
+export function gatherTable(gather: Gather, table: TableNumber, first: Vpn, pages: u32): void {
   gatherNoteRange(gather, first, tableEnd(first, pages));
   poke(gather + GATHER_TABLES, 1);
   let batch = peek(gather + GATHER_TABLE_BATCH);
@@ -251,12 +251,12 @@ export function gatherTable(gather: u32, table: u32, first: u32, pages: u32): vo
 }
 
 /** As gatherTable for a PTE table, whose range is one PMD entry's. */
-export function pteFreeTlb(gather: u32, table: u32, first: u32): void {
+export function pteFreeTlb(gather: Gather, table: TableNumber, first: Vpn): void {
   gatherTable(gather, table, first, PMD_PAGES);
 }
 
 /** Flushes: TLBs, then tables, then frames; the gather is empty afterwards. No spinlock held. */
-export function gatherFlush(gather: u32): void {
+export function gatherFlush(gather: Gather): void {
   gatherFlushTlb(gather);
   flushTables(gather);
   const bundled = peek(gather + GATHER_COUNT);
@@ -276,7 +276,7 @@ export function gatherFlush(gather: u32): void {
 }
 
 /** Flushes and closes this CPU's newest gather. No spinlock held. */
-export function gatherFinish(gather: u32): void {
+export function gatherFinish(gather: Gather): void {
   const mm = peek(gather + GATHER_MM);
   if (load(mm + MM_TLB_PENDING) > 1) poke(gather + GATHER_FULL_MM, 1);
   gatherFlush(gather);

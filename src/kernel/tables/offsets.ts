@@ -36,43 +36,43 @@ import {
 import { add, compareExchange, load, peek, sub } from '../word/word.ts';
 
 /** First page of the span that holds `vpn`. */
-export function hugeFirst(vpn: u32): u32 {
+export function hugeFirst(vpn: Vpn): Vpn {
   return (vpn & ~(PMD_PAGES - 1)) >>> 0;
 }
 
 /** Address of the PGD entry of `vpn`. */
-export function pgdOffset(mm: u32, vpn: u32): u32 {
+export function pgdOffset(mm: Mm, vpn: Vpn): Pgd {
   return tableAddress(peek(mm + MM_PGD)) + ((vpn >>> PGD_SHIFT) << 2);
 }
 
 /** Address of the table that an upper entry names: what every walk waits for, so it shifts once where it can. */
-function tableOf(entry: u32): u32 {
+function tableOf(entry: Entry): u32 {
   if (TABLE_BITS < 6) return tableAddress(entryNumber(entry));
   return TABLES + (((entry & ~0xff) << (TABLE_BITS - 6)) >>> 0);
 }
 
 /** Bytes into a table at which the entry for `vpn` stands; `shift`, below PGD_SHIFT, is that of the table's level. */
-function entryOffset(vpn: u32, shift: u32): u32 {
+function entryOffset(vpn: Vpn, shift: u32): u32 {
   return ((vpn << 2) >>> shift) & ((TABLE_ENTRIES - 1) << 2);
 }
 
 /** Address, in the PUD table that the PGD value `pgd` names, of the entry of `vpn`. */
-export function pudOffset(pgd: u32, vpn: u32): u32 {
+export function pudOffset(pgd: Entry, vpn: Vpn): Pud {
   return tableOf(pgd) + entryOffset(vpn, PUD_SHIFT);
 }
 
 /** Address, in the PMD table that the PUD value `pud` names, of the entry of `vpn`. */
-export function pmdOffset(pud: u32, vpn: u32): u32 {
+export function pmdOffset(pud: Entry, vpn: Vpn): Pmd {
   return tableOf(pud) + entryOffset(vpn, PMD_SHIFT);
 }
 
 /** Address, in the PTE table that the PMD value `pmd` names, of the entry of `vpn`. */
-export function pteOffset(pmd: u32, vpn: u32): u32 {
+export function pteOffset(pmd: Entry, vpn: Vpn): Pte {
   return tableOf(pmd) + entryOffset(vpn, 0);
 }
 
 /** As pmdFind, for whoever asks where nobody else is about: reports and tests. */
-export function pmdOf(mm: u32, vpn: u32): u32 {
+export function pmdOf(mm: Mm, vpn: Vpn): Pmd {
   const pgd = load(pgdOffset(mm, vpn));
   if (!entryPresent(pgd)) return 0;
   const pud = load(pudOffset(pgd, vpn));
@@ -80,7 +80,7 @@ export function pmdOf(mm: u32, vpn: u32): u32 {
 }
 
 /** Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published: the store that publishes it publishes the counts. No pair for the peak. */
-export function mmIncTables(mm: u32, level: u32): void {
+export function mmIncTables(mm: Mm, level: u32): void {
   count(COUNTER_TABLES_LINKED);
   add(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
   const now: u32 = add(mm + MM_TABLES, 1) + 1;
@@ -93,34 +93,34 @@ export function mmIncTables(mm: u32, level: u32): void {
 }
 
 /** Counts one table of `level` less in `mm`. After it was detached. No pair: nobody relies on the counts but at rest. */
-export function mmDecTables(mm: u32, level: u32): void {
+export function mmDecTables(mm: Mm, level: u32): void {
   count(COUNTER_TABLES_UNLINKED);
   sub(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
   sub(mm + MM_TABLES, 1);
 }
 
 /** Takes the lock of the PMD table that holds the PMD entry at `pmd`. */
-export function pmdLock(pmd: u32): void {
+export function pmdLock(pmd: Upper): void {
   spinLock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
 }
 
 /** Takes the PMD lock if it is free; whether it did. */
-export function pmdTrylock(pmd: u32): boolean {
+export function pmdTrylock(pmd: Upper): boolean {
   return spinTrylock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
 }
 
 /** Releases the PMD lock. */
-export function pmdUnlock(pmd: u32): void {
+export function pmdUnlock(pmd: Upper): void {
   spinUnlock(ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
 }
 
 /** PTE, PMD and PUD tables of `mm`: VmPTE in units of 4 KiB. */
-export function mmTables(mm: u32): u32 {
+export function mmTables(mm: Mm): u32 {
   return load(mm + MM_TABLES);
 }
 
 /** First vpn after `vpn` at a multiple of `pages`, at most `end`. */
-export function spanEnd(vpn: u32, pages: u32, end: u32): u32 {
+export function spanEnd(vpn: Vpn, pages: u32, end: Vpn): Vpn {
   const next: u32 = (((vpn & ~(pages - 1)) >>> 0) + pages) >>> 0;
   return next === 0 || next > end ? end : next;
 }

@@ -51,7 +51,7 @@ import {
 import { pteOffset } from './offsets.ts';
 
 /** Notes the generation of the table that the PMD value `value`, read from `pmd`, names. */
-function checkMap(pmd: u32, value: u32): void {
+function checkMap(pmd: Pmd, value: Entry): void {
   const table = entryNumber(value);
   const generation = load(ptdescOf(table) + PT_GEN);
   if ((generation & 1) === 0 || load(ptdescOf(table) + PT_STATE) >>> 8 !== LEVEL_PTE)
@@ -79,7 +79,7 @@ function forgetMap(): void {
 }
 
 /** Compares the generation of the table mapped last. */
-function checkUnmap(pte: u32): void {
+function checkUnmap(pte: Pte): void {
   const cpu = thisCpu();
   const depth: u32 = peek(cpu + C_MAP_DEPTH) - 1;
   poke(cpu + C_MAP_DEPTH, depth);
@@ -96,7 +96,7 @@ function checkUnmap(pte: u32): void {
  * freed before the protocol has it is noticed, too.
  * @inline
  */
-function getMapped(pmd: u32, value: u32): boolean {
+function getMapped(pmd: Pmd, value: Entry): boolean {
   if (CHECK >= 1) checkMap(pmd, value);
   if (tableGet(value)) return true;
   if (CHECK >= 1) forgetMap();
@@ -109,7 +109,7 @@ function getMapped(pmd: u32, value: u32): boolean {
  * which is empty, is on its way out.
  * @inline
  */
-export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
+export function pteOffsetMap(pmd: Pmd, vpn: Vpn): Pte {
   if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   const value = load(pmd);
@@ -124,20 +124,20 @@ export function pteOffsetMap(pmd: u32, vpn: u32): u32 {
  * Ends a mapping. No spinlock held: what the reclaim protocol does then may need one.
  * @inline
  */
-export function pteUnmap(pte: u32): void {
+export function pteUnmap(pte: Pte): void {
   if (CHECK >= 1) checkUnmap(pte);
   tablePut(pte);
   rcuReadUnlock();
 }
 
 /** Address of the lock of the table that holds the entry at `pte`. */
-export function pteLockOf(pte: u32): u32 {
+export function pteLockOf(pte: Pte): u32 {
   return ptdescOfEntry(pte) + PT_LOCK;
 }
 
 /** As pteOffsetMap, with the table's lock held and the PMD known to name it still; 0 as there, with nothing held. */
-export function pteOffsetMapLock(pmd: u32, vpn: u32): u32 {
-  let pte: u32 = 0;
+export function pteOffsetMapLock(pmd: Pmd, vpn: Vpn): Pte {
+  let pte: Pte = 0;
   let settled = false;
   while (!settled) {
     pte = pteOffsetMapRwNolock(pmd, vpn);
@@ -153,13 +153,13 @@ export function pteOffsetMapLock(pmd: u32, vpn: u32): u32 {
 }
 
 /** Releases the lock and ends the mapping. */
-export function pteUnmapUnlock(pte: u32): void {
+export function pteUnmapUnlock(pte: Pte): void {
   spinUnlock(pteLockOf(pte), LC_PTE);
   pteUnmap(pte);
 }
 
 /** As pteOffsetMap, but waits for a table on its way out to be gone, so not under the PMD lock; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
-export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
+export function pteOffsetMapRwNolock(pmd: Pmd, vpn: Vpn): Pte {
   if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   let value = load(pmd);
@@ -177,27 +177,27 @@ export function pteOffsetMapRwNolock(pmd: u32, vpn: u32): u32 {
 }
 
 /** The PMD value that this CPU's last pteOffsetMapRwNolock or pteOffsetMapLock read. */
-export function mappedPmd(): u32 {
+export function mappedPmd(): Entry {
   return peek(thisCpu() + C_MAPPED_PMD);
 }
 
 /** Takes the lock of a mapped table. */
-export function pteLock(pte: u32): void {
+export function pteLock(pte: Pte): void {
   spinLock(pteLockOf(pte), LC_PTE);
 }
 
 /** Takes the lock of a mapped table if it is free; whether it did. */
-export function pteTrylock(pte: u32): boolean {
+export function pteTrylock(pte: Pte): boolean {
   return spinTrylock(pteLockOf(pte), LC_PTE);
 }
 
 /** Takes the lock of a second mapped table while one is held; the caller fixes the order of the two. */
-export function pteLockNested(pte: u32): void {
+export function pteLockNested(pte: Pte): void {
   spinLockNested(pteLockOf(pte), LC_PTE);
 }
 
 /** Releases the lock of a mapped table. */
-export function pteUnlock(pte: u32): void {
+export function pteUnlock(pte: Pte): void {
   spinUnlock(pteLockOf(pte), LC_PTE);
 }
 
@@ -205,7 +205,7 @@ export function pteUnlock(pte: u32): void {
  * Stores a non-none entry. Precondition: the PTE lock is held, and the entry is none: the caller has seen it, or cleared it. An entry written
  * into a detached table would be lost with it.
  */
-export function setPte(pte: u32, entry: u32): void {
+export function setPte(pte: Pte, entry: Entry): void {
   if (CHECK >= 1 && (load(ptdescOfEntry(pte) + PT_STATE) & 0xff) !== PT_LIVE)
     violation(ORACLE_LOST_ENTRY, pte, entry, load(ptdescOfEntry(pte) + PT_STATE));
   entryInstalled(pte, entry);
@@ -216,7 +216,7 @@ export function setPte(pte: u32, entry: u32): void {
  * Sets a non-none entry to none, atomically with respect to walkers that set accessed and dirty, and returns what it was. Precondition: the
  * PTE lock is held. Pairs with GUP-fast's second look.
  */
-export function clearPte(pte: u32): u32 {
+export function clearPte(pte: Pte): Entry {
   const entry = exchange(pte, 0);
   entriesCleared(pte, 1);
   return entry;

@@ -38,14 +38,14 @@ import { mmIncTables, pgdOffset, pmdOf, pmdOffset, pudOffset } from './offsets.t
 import { noteTableAllocated } from './wastedFrees.ts';
 
 /** Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive. */
-export function pudFind(mm: u32, vpn: u32): u32 {
+export function pudFind(mm: Mm, vpn: Vpn): Pud {
   if (CHECK >= 2) checkWalk(mm);
   const pgd = load(pgdOffset(mm, vpn));
   return entryPresent(pgd) ? pudOffset(pgd, vpn) : 0;
 }
 
 /** Address of the PMD entry of `vpn`, 0 when an upper table is missing. Precondition as for pudFind. */
-export function pmdFind(mm: u32, vpn: u32): u32 {
+export function pmdFind(mm: Mm, vpn: Vpn): Pmd {
   if (CHECK >= 2) checkWalk(mm);
   return pmdOf(mm, vpn);
 }
@@ -54,7 +54,14 @@ export function pmdFind(mm: u32, vpn: u32): u32 {
  * Makes the none entry at `entry` name a new table of `level` (for `first` and what follows), unless another CPU does first.
  * `lock` protects the entry. Returns 1 when the entry names a table on return, 0 when there was no memory.
  */
-function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lockClass: u32): u32 {
+function installTable(
+  mm: Mm,
+  entry: Upper,
+  level: u32,
+  first: Vpn,
+  lock: u32,
+  lockClass: u32,
+): u32 {
   if (load(entry) !== 0) return 1;
   const table = tableAlloc(level, mm, first, entry);
   if (table === 0) return 0;
@@ -77,27 +84,27 @@ function installTable(mm: u32, entry: u32, level: u32, first: u32, lock: u32, lo
 }
 
 /** As pudFind, but allocates the PUD table; 0: no memory. Precondition: mmap_lock or the VMA lock, any mode. */
-export function pudAlloc(mm: u32, vpn: u32): u32 {
+export function pudAlloc(mm: Mm, vpn: Vpn): Pud {
   if (CHECK >= 2) checkWalk(mm);
   const pgd = pgdOffset(mm, vpn);
-  const first: u32 = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
+  const first: Vpn = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
   if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
     return 0;
   return pudOffset(load(pgd), vpn);
 }
 
 /** As pmdFind, but allocates the upper tables; 0: no memory. Precondition as for pudAlloc. */
-export function pmdAlloc(mm: u32, vpn: u32): u32 {
+export function pmdAlloc(mm: Mm, vpn: Vpn): Pmd {
   const pud = pudAlloc(mm, vpn);
   if (pud === 0) return 0;
-  const first: u32 = ((vpn >>> PUD_SHIFT) << PUD_SHIFT) >>> 0;
+  const first: Vpn = ((vpn >>> PUD_SHIFT) << PUD_SHIFT) >>> 0;
   if (installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
     return 0;
   return pmdOffset(load(pud), vpn);
 }
 
 /** Installs a PTE table when the PMD entry at `pmd` is none. Returns 1, or 0 when there is no memory. Precondition as for pudAlloc. */
-export function pteAlloc(mm: u32, pmd: u32, vpn: u32): u32 {
-  const first: u32 = ((vpn >>> PMD_SHIFT) << PMD_SHIFT) >>> 0;
+export function pteAlloc(mm: Mm, pmd: Pmd, vpn: Vpn): u32 {
+  const first: Vpn = ((vpn >>> PMD_SHIFT) << PMD_SHIFT) >>> 0;
   return installTable(mm, pmd, LEVEL_PTE, first, ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
 }

@@ -23,7 +23,7 @@ import { pteOffsetMap, pteUnmap } from './pteMap.ts';
  * Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU section.
  * @inline
  */
-export function findPmdPolling(mm: u32, vpn: u32): u32 {
+export function findPmdPolling(mm: Mm, vpn: Vpn): Pmd {
   const pgd = load(pgdOffset(mm, vpn));
   if (!entryPresent(pgd)) return 0;
   pollInterrupts();
@@ -34,15 +34,15 @@ export function findPmdPolling(mm: u32, vpn: u32): u32 {
 }
 
 /** The entry of `vpn` of a huge PMD, as a PTE's; 0: it is not huge (any more). */
-function hugeEntryAt(pmd: u32, vpn: u32): u32 {
+function hugeEntryAt(pmd: Pmd, vpn: Vpn): Entry {
   const value = load(pmd);
   return entryHuge(value) ? hugePart(value, vpn & (PMD_PAGES - 1)) : 0;
 }
 
 /** The entry of `vpn`, read under RCU with no lock; of a huge PMD, what a PTE would be; 0: none, or a table is missing. */
-export function walkLockless(mm: u32, vpn: u32): u32 {
+export function walkLockless(mm: Mm, vpn: Vpn): Entry {
   count(COUNTER_WALKS);
-  let entry: u32 = 0;
+  let entry: Entry = 0;
   rcuReadLock();
   const pmd = findPmdPolling(mm, vpn);
   if (pmd !== 0) {
@@ -66,7 +66,7 @@ export function walkLockless(mm: u32, vpn: u32): u32 {
  * A reader that is slow: maps the PTE table of `vpn` and reads its entry `polls` times, polling interrupts in between. Returns how often the
  * entry was present.
  */
-export function stallReader(mm: u32, vpn: u32, polls: u32): u32 {
+export function stallReader(mm: Mm, vpn: Vpn, polls: u32): u32 {
   let seen: u32 = 0;
   rcuReadLock();
   const pmd = findPmdPolling(mm, vpn);

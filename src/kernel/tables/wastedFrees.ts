@@ -24,13 +24,13 @@ const WASTE_AT: u32 = 12;
 export const WASTE_SHIFT: u32 = 4;
 
 /** The entry of the span of `mm` that starts at `first`. */
-function entryOf(mm: u32, first: u32): u32 {
+function entryOf(mm: Mm, first: Vpn): u32 {
   const slot: u32 = ((first >>> TABLE_BITS) ^ (mm >>> 8)) & (peek(H_WASTE_SLOTS) - 1);
   return peek(H_WASTE_BASE) + (slot << WASTE_SHIFT);
 }
 
 /** A PTE table of `mm` that mapped from `first` on was reclaimed. */
-export function noteTableReclaimed(mm: u32, first: u32): void {
+export function noteTableReclaimed(mm: Mm, first: Vpn): void {
   if (peek(H_WASTE_SLOTS) === 0) return;
   const entry = entryOf(mm, first);
   store(entry + WASTE_GENERATION, mmGeneration(mm));
@@ -40,7 +40,7 @@ export function noteTableReclaimed(mm: u32, first: u32): void {
 }
 
 /** A PTE table was allocated for the span of `mm` that starts at `first`. */
-export function noteTableAllocated(mm: u32, first: u32): void {
+export function noteTableAllocated(mm: Mm, first: Vpn): void {
   if (peek(H_WASTE_SLOTS) === 0) return;
   const entry = entryOf(mm, first);
   if (load(entry + WASTE_MM) !== mm || load(entry + WASTE_FIRST) !== first) return;

@@ -32,7 +32,7 @@ import { thisCpu } from '../word/percpu.ts';
 import { peek, poke } from '../word/word.ts';
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table. */
-export function reclaimEligible(start: u32, end: u32): boolean {
+export function reclaimEligible(start: Vpn, end: Vpn): boolean {
   return end - start >= PMD_PAGES;
 }
 
@@ -40,7 +40,7 @@ export function reclaimEligible(start: u32, end: u32): boolean {
  * Fast path. Precondition: the PTE lock of the table that the PMD at `pmd` names, held since before its first entry was seen none or cleared. Returns
  * whether the table was detached; then the caller drops the lock and calls `detachedTable`.
  */
-export function reclaimLocked(pmd: u32): boolean {
+export function reclaimLocked(pmd: Pmd): boolean {
   if (!pmdTrylock(pmd)) return false;
   poke(thisCpu() + C_DETACHED, detachLocked(pmd));
   pmdUnlock(pmd);
@@ -49,12 +49,12 @@ export function reclaimLocked(pmd: u32): boolean {
 }
 
 /** Hands the table that this CPU detached last, which mapped from `first` on, to the gather. No spinlock held. */
-export function detachedTable(gather: u32, mm: u32, first: u32): void {
+export function detachedTable(gather: Gather, mm: Mm, first: Vpn): void {
   handOver(gather, mm, peek(thisCpu() + C_DETACHED), first);
 }
 
 /** Slow path for the table that the PMD at `pmd` names, if any; it maps from `first` on. No spinlock held. */
-export function reclaimUnlocked(gather: u32, mm: u32, pmd: u32, first: u32): void {
+export function reclaimUnlocked(gather: Gather, mm: Mm, pmd: Pmd, first: Vpn): void {
   syncPoint();
   const table = detachEmpty(pmd, first);
   count(table === 0 ? COUNTER_RECLAIM_ABORTED : COUNTER_TABLES_RECLAIMED_SLOW);

@@ -52,7 +52,7 @@ const FEATURES: u32 =
   UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS | UFFD_FEATURE_WP_UNPOPULATED;
 
 /** Whether `vma` can be watched: private anonymous memory, or shared memory. */
-function canUserfault(vma: u32): boolean {
+function canUserfault(vma: Vma): boolean {
   const inode = load(vma + VMA_INODE);
   return inode === 0 || load(inode + INODE_STATE) === INODE_SHMEM;
 }
@@ -61,7 +61,7 @@ function canUserfault(vma: u32): boolean {
  * userfaultfd() and UFFDIO_API: gives `mm` a userfaultfd with `features` (UFFD_FEATURE_). Returns 0, or EINVAL: an unknown feature, or there is
  * one already.
  */
-export function uffdApi(mm: u32, features: u32): u32 {
+export function uffdApi(mm: Mm, features: u32): u32 {
   if ((features & ~FEATURES) !== 0) return EINVAL;
   mmapWriteLock(mm);
   const taken = load(mm + MM_UFFD_FEATURES) !== 0;
@@ -71,7 +71,7 @@ export function uffdApi(mm: u32, features: u32): u32 {
 }
 
 /** Whether every VMA of the range, of which there must be one, can be watched. mmap_lock held. */
-function rangeCanUserfault(mm: u32, start: u32, end: u32): boolean {
+function rangeCanUserfault(mm: Mm, start: Vpn, end: Vpn): boolean {
   let vma = findVmaIntersection(mm, start, end);
   if (vma === 0) return false;
   let fits = true;
@@ -83,7 +83,7 @@ function rangeCanUserfault(mm: u32, start: u32, end: u32): boolean {
 }
 
 /** Sets the flags of each VMA's part of [start, end) that lacks one of `flags`. mmap_lock held for write. Returns 0 or ENOMEM; what was done stays. */
-function registerRange(mm: u32, start: u32, end: u32, flags: u32): u32 {
+function registerRange(mm: Mm, start: Vpn, end: Vpn, flags: u32): u32 {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
     const old = load(vma + VMA_FLAGS);
@@ -104,7 +104,7 @@ function registerRange(mm: u32, start: u32, end: u32, flags: u32): u32 {
  * UFFDIO_REGISTER of [start, start + pages) for `mode` (UFFD_REGISTER_). Returns 0; EINVAL: no userfaultfd, no mode or an unknown one, no such range,
  * nothing mapped in it, or something that cannot be watched; ENOMEM: no VMA for a split, or too many.
  */
-export function uffdRegister(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+export function uffdRegister(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   if (mode === 0 || (mode & ~(UFFD_REGISTER_MISSING | UFFD_REGISTER_WP)) !== 0) return EINVAL;
   if (!uffdRangeValid(start, pages)) return EINVAL;
   let flags: u32 = 0;
@@ -119,7 +119,7 @@ export function uffdRegister(mm: u32, start: u32, pages: u32, mode: u32): u32 {
 }
 
 /** Steps 1 to 4 for each watched VMA's part of [start, end). mmap_lock held for write. Returns 0 or ENOMEM; what was done stays. */
-function unregisterRange(mm: u32, start: u32, end: u32): u32 {
+function unregisterRange(mm: Mm, start: Vpn, end: Vpn): u32 {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
     const old = load(vma + VMA_FLAGS);
@@ -127,7 +127,7 @@ function unregisterRange(mm: u32, start: u32, end: u32): u32 {
     const to = load(vma + VMA_END) < end ? load(vma + VMA_END) : end;
     if ((old & VM_UFFD_FLAGS) !== 0) {
       vmaStartWrite(vma);
-      if ((old & VM_UFFD_WP) !== 0) uffdWpRange(mm, vma, from, to, 0);
+      if ((old & VM_UFFD_WP) !== 0) uffdWpRange(mm, vma, from, to, false);
       const wanted: u32 = (old & ~VM_UFFD_FLAGS) >>> 0;
       const changed = vmaModifyFlags(vma, from, to, wanted);
       if (changed === 0) return ENOMEM;
@@ -140,7 +140,7 @@ function unregisterRange(mm: u32, start: u32, end: u32): u32 {
 }
 
 /** UFFDIO_UNREGISTER. Errors as for uffdRegister; a range that is not watched is none. */
-export function uffdUnregister(mm: u32, start: u32, pages: u32): u32 {
+export function uffdUnregister(mm: Mm, start: Vpn, pages: u32): u32 {
   if (!uffdRangeValid(start, pages)) return EINVAL;
   mmapWriteLock(mm);
   let error = EINVAL;
@@ -151,7 +151,7 @@ export function uffdUnregister(mm: u32, start: u32, pages: u32): u32 {
 }
 
 /** The userfaultfd is closed: nothing is watched any more, and nobody waits. Returns 0, or ENOMEM: no VMA left, some is still watched. */
-export function uffdClose(mm: u32): u32 {
+export function uffdClose(mm: Mm): u32 {
   mmapWriteLock(mm);
   const error = unregisterRange(mm, 0, TASK_END);
   if (error === 0) store(mm + MM_UFFD_FEATURES, 0);

@@ -76,7 +76,7 @@ const FILL_ZERO: u32 = 1;
 /**
  * The VMA of `vpn` with its own lock, when that suffices: it has its anon_vma, or needs none. 0: take mmap_lock.
  */
-function lockFilledVma(mm: u32, vpn: u32): u32 {
+function lockFilledVma(mm: Mm, vpn: Vpn): Vma {
   if (runFaultPath() !== FAULT_VMA_LOCK) return 0;
   const vma = lockVmaUnderRcu(mm, vpn);
   if (vma === 0) return 0;
@@ -86,7 +86,7 @@ function lockFilledVma(mm: u32, vpn: u32): u32 {
 }
 
 /** Installs a page of anonymous memory at `vpn`: `frame`, whose reference the entry takes over, or the zero page (0). Returns 0, EAGAIN or EEXIST. */
-function installAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, frame: u32, wp: u32): u32 {
+function installAnonymous(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, frame: Head, wp: boolean): u32 {
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return EAGAIN;
   const old = load(pte);
@@ -101,15 +101,15 @@ function installAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, frame: u32, wp:
   } else {
     mapAnonFrame(mm, vma, vpn, frame);
     const writable = (flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    const rights = wp !== 0 ? PTE_UFFD_WP : writable;
+    const rights = wp ? PTE_UFFD_WP : writable;
     setPte(pte, entryMake(frame, entryFlags(flags) | rights | PTE_DIRTY));
   }
   pteUnmapUnlock(pte);
   return 0;
 }
 
-function fillAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, what: u32, wp: u32): u32 {
-  if (what === FILL_ZERO && !runNoZeroPage()) return installAnonymous(mm, vma, pmd, vpn, 0, 0);
+function fillAnonymous(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, what: u32, wp: boolean): u32 {
+  if (what === FILL_ZERO && !runNoZeroPage()) return installAnonymous(mm, vma, pmd, vpn, 0, false);
   const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE);
   if (frame === 0) return ENOMEM;
   const error = installAnonymous(mm, vma, pmd, vpn, frame, wp);
@@ -118,7 +118,7 @@ function fillAnonymous(mm: u32, vma: u32, pmd: u32, vpn: u32, what: u32, wp: u32
 }
 
 /** Adds a page to the cache and maps it. Returns 0, EAGAIN, EEXIST, ENOMEM, or EFAULT: beyond the end of the object. */
-function fillShared(mm: u32, vma: u32, pmd: u32, vpn: u32, wp: u32): u32 {
+function fillShared(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, wp: boolean): u32 {
   const inode = load(vma + VMA_INODE);
   const index = linearPageIndex(vma, vpn);
   if (index >= load(inode + INODE_PAGES)) return EFAULT;
@@ -140,7 +140,7 @@ function fillShared(mm: u32, vma: u32, pmd: u32, vpn: u32, wp: u32): u32 {
 }
 
 /** Fills one page of `vma`, which is locked. Returns 0, EAGAIN, EEXIST, ENOMEM or EFAULT. */
-function fillPage(mm: u32, vma: u32, vpn: u32, what: u32, wp: u32): u32 {
+function fillPage(mm: Mm, vma: Vma, vpn: Vpn, what: u32, wp: boolean): u32 {
   const pmd = pmdAlloc(mm, vpn);
   if (pmd === 0 || pteAlloc(mm, pmd, vpn) === 0) return ENOMEM;
   if (entryHuge(load(pmd))) return EEXIST;
@@ -149,11 +149,11 @@ function fillPage(mm: u32, vma: u32, vpn: u32, what: u32, wp: u32): u32 {
 }
 
 /** Fills [start, start + pages) of `vma`, which is locked, up to the first error, which it returns; C_UFFD_DONE says how far it came. */
-function fillVma(mm: u32, vma: u32, start: u32, pages: u32, what: u32, wp: u32): u32 {
+function fillVma(mm: Mm, vma: Vma, start: Vpn, pages: u32, what: u32, wp: boolean): u32 {
   if (pages > load(vma + VMA_END) - start) return ENOENT;
   const flags = load(vma + VMA_FLAGS);
   if ((flags & VM_UFFD_FLAGS) === 0) return ENOENT;
-  if (wp !== 0 && (flags & VM_UFFD_WP) === 0) return EINVAL;
+  if (wp && (flags & VM_UFFD_WP) === 0) return EINVAL;
   let error: u32 = 0;
   let done: u32 = 0;
   while (done < pages && error === 0) {
@@ -171,7 +171,7 @@ function fillVma(mm: u32, vma: u32, start: u32, pages: u32, what: u32, wp: u32):
 }
 
 /** What both calls do once their arguments are known to be right. Pages brought make an error of a later one EAGAIN. */
-function fill(mm: u32, start: u32, pages: u32, what: u32, wp: u32, wake: boolean): u32 {
+function fill(mm: Mm, start: Vpn, pages: u32, what: u32, wp: boolean, wake: boolean): u32 {
   let vma = lockFilledVma(mm, start);
   let error: u32 = 0;
   if (vma !== 0) {
@@ -198,19 +198,26 @@ function fill(mm: u32, start: u32, pages: u32, what: u32, wp: u32, wake: boolean
  * what is not watched for it; ENOENT: not one VMA that is watched; EEXIST: a page is there; EAGAIN: only a part was done (`uffdDone`), or a table
  * has gone; ENOMEM; EFAULT: beyond the end of an object.
  */
-export function uffdCopy(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+export function uffdCopy(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(start, pages)) return EINVAL;
   if ((mode & ~(UFFD_COPY_DONTWAKE | UFFD_COPY_WP)) !== 0) return EINVAL;
-  return fill(mm, start, pages, FILL_COPY, mode & UFFD_COPY_WP, (mode & UFFD_COPY_DONTWAKE) === 0);
+  return fill(
+    mm,
+    start,
+    pages,
+    FILL_COPY,
+    (mode & UFFD_COPY_WP) !== 0,
+    (mode & UFFD_COPY_DONTWAKE) === 0,
+  );
 }
 
 /** UFFDIO_ZEROPAGE: as uffdCopy; in anonymous memory a marker is EEXIST, too, where the machine has a zero page. */
-export function uffdZeropage(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+export function uffdZeropage(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(start, pages)) return EINVAL;
   if ((mode & ~UFFD_ZEROPAGE_DONTWAKE) !== 0) return EINVAL;
-  return fill(mm, start, pages, FILL_ZERO, 0, mode === 0);
+  return fill(mm, start, pages, FILL_ZERO, false, mode === 0);
 }
 
 /** Pages that this CPU's last UFFDIO_COPY, _ZEROPAGE or _MOVE did. */

@@ -24,7 +24,7 @@ export function uffdMonitor(on: u32): void {
  * Resolves the fault that this CPU read last: a missing page by a copy, every fourth one by the zero page, unless a marker is in the way: to the fault a
  * marker is as good as none, to UFFDIO_ZEROPAGE it is a page, and a monitor that only wakes then is asked again for ever.
  */
-function resolve(mm: u32): void {
+function resolve(mm: Mm): void {
   const vpn = peek(thisCpu() + C_UFFD_MESSAGE);
   const reason = peek(thisCpu() + C_UFFD_MESSAGE + 4);
   let error: u32 = 0;
@@ -38,7 +38,7 @@ function resolve(mm: u32): void {
 }
 
 /** Answers what is pending, one message for each CPU at most. No lock held. Returns how many there were. */
-export function uffdServe(mm: u32): u32 {
+export function uffdServe(mm: Mm): u32 {
   let served: u32 = 0;
   while (served < CPUS_MAX && uffdRead(mm)) {
     resolve(mm);

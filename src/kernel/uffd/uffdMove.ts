@@ -58,7 +58,7 @@ import { ERROR_SHIFT, failed, MOVE_SPLITS, moveMapped, PAGES_MASK } from './uffd
 import { hugeMovable, uffdMoveHugePmd } from './uffdMoveHuge.ts';
 
 /** Pages from both on, `pages` at most, that stay within one table on either side. */
-function withinTables(dstVpn: u32, srcVpn: u32, pages: u32): u32 {
+function withinTables(dstVpn: Vpn, srcVpn: Vpn, pages: u32): u32 {
   let most = pages;
   const dstRoom = PMD_PAGES - (dstVpn & (PMD_PAGES - 1));
   const srcRoom = PMD_PAGES - (srcVpn & (PMD_PAGES - 1));
@@ -69,12 +69,12 @@ function withinTables(dstVpn: u32, srcVpn: u32, pages: u32): u32 {
 
 /** A stretch that begins in a huge PMD: moved if all of it is to go to where nothing is, else split. Returns as moveStretch does. */
 function moveFromHuge(
-  mm: u32,
-  vma: u32,
-  dstPmd: u32,
-  srcPmd: u32,
-  dstVpn: u32,
-  srcVpn: u32,
+  mm: Mm,
+  vma: Vma,
+  dstPmd: Pmd,
+  srcPmd: Pmd,
+  dstVpn: Vpn,
+  srcVpn: Vpn,
   pages: u32,
 ): u32 {
   const whole = hugeFirst(srcVpn) === srcVpn && hugeFirst(dstVpn) === dstVpn && pages >= PMD_PAGES;
@@ -87,7 +87,7 @@ function moveFromHuge(
 }
 
 /** Splits the folio that a stretch handed over (MOVE_SPLITS), within no walk. Returns 0, also when somebody else has a reference for a moment, or EBUSY: it is pinned. */
-function splitClaimed(head: u32): u32 {
+function splitClaimed(head: Head): u32 {
   const pinned = splitFolio(head) !== 0 && maybePinned(head);
   folioUnlock(head);
   folioPut(head);
@@ -98,7 +98,7 @@ function splitClaimed(head: u32): u32 {
  * Steps 1 to 6 for up to `pages` pages. Returns the pages done, 1 at least, or `failed` of an error: EAGAIN means once more. Either table is mapped as
  * soon as it is there: one that is counted and that nobody visits goes when the walk installs another.
  */
-function moveStretch(mm: u32, vma: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean): u32 {
+function moveStretch(mm: Mm, vma: Vma, dstVpn: Vpn, srcVpn: Vpn, pages: u32, holes: boolean): u32 {
   let srcPmd = pmdFind(mm, srcVpn);
   const hole = srcPmd === 0 || load(srcPmd) === 0;
   if (hole && !holes) return failed(ENOENT);
@@ -126,7 +126,7 @@ function moveStretch(mm: u32, vma: u32, dstVpn: u32, srcVpn: u32, pages: u32, ho
 }
 
 /** Whether pages may go from `src` to `dst`, both VMAs, [.., + pages) within them: 0 or EINVAL (validate_move_areas). */
-function checkAreas(src: u32, dst: u32, srcVpn: u32, dstVpn: u32, pages: u32): u32 {
+function checkAreas(src: Vma, dst: Vma, srcVpn: Vpn, dstVpn: Vpn, pages: u32): u32 {
   const from = load(src + VMA_FLAGS);
   const to = load(dst + VMA_FLAGS);
   if (((from | to) & VM_SHARED) !== 0) return EINVAL;
@@ -138,7 +138,7 @@ function checkAreas(src: u32, dst: u32, srcVpn: u32, dstVpn: u32, pages: u32): u
 }
 
 /** Moves what it can, mmap_lock held for read. Returns 0 or the error that ended it; C_UFFD_DONE says how far it came. */
-function movePages(mm: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean): u32 {
+function movePages(mm: Mm, dstVpn: Vpn, srcVpn: Vpn, pages: u32, holes: boolean): u32 {
   const dst = vmaLookup(mm, dstVpn);
   const src = vmaLookup(mm, srcVpn);
   if (dst === 0) return ENOENT;
@@ -173,7 +173,7 @@ function movePages(mm: u32, dstVpn: u32, srcVpn: u32, pages: u32, holes: boolean
  * source; EEXIST: a page at the destination; EBUSY: a page that is pinned, or not this address space's alone; EFAULT: a marker in the source; ENOMEM;
  * EAGAIN: only a part was done (`uffdDone`).
  */
-export function uffdMove(mm: u32, dst: u32, src: u32, pages: u32, mode: u32): u32 {
+export function uffdMove(mm: Mm, dst: Vpn, src: Vpn, pages: u32, mode: u32): u32 {
   poke(thisCpu() + C_UFFD_DONE, 0);
   if (!uffdRangeValid(dst, pages) || !uffdRangeValid(src, pages)) return EINVAL;
   if ((mode & ~(UFFD_MOVE_DONTWAKE | UFFD_MOVE_ALLOW_SRC_HOLES)) !== 0) return EINVAL;

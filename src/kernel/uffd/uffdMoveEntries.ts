@@ -53,7 +53,7 @@ import { load, poke, store } from '../word/word.ts';
 export const MOVE_SPLITS: u32 = 0x202;
 
 /** Step 3. */
-function lockBoth(a: u32, b: u32): void {
+function lockBoth(a: Pte, b: Pte): void {
   if (tableOfEntry(a) === tableOfEntry(b)) {
     pteLock(a);
   } else if (tableOfEntry(a) < tableOfEntry(b)) {
@@ -65,13 +65,13 @@ function lockBoth(a: u32, b: u32): void {
   }
 }
 
-function unlockBoth(a: u32, b: u32): void {
+function unlockBoth(a: Pte, b: Pte): void {
   if (tableOfEntry(a) !== tableOfEntry(b)) pteUnlock(b);
   pteUnlock(a);
 }
 
 /** Why the page that `entry` maps cannot move as it is: EBUSY, since it is not anonymous and exclusive to this entry (PageAnonExclusive); MOVE_SPLITS; 0. */
-function obstacle(entry: u32): u32 {
+function obstacle(entry: Entry): u32 {
   const page = entryNumber(entry);
   if ((folioFlags(page) & F_ANON) === 0 || !pageExclusive(page)) return EBUSY;
   return folioLarge(page) ? MOVE_SPLITS : 0;
@@ -81,7 +81,7 @@ function obstacle(entry: u32): u32 {
  * MOVE_SPLITS for the folio of several pages that `page` is one of, or FAULT_WAITS if somebody has its lock: then no reference of ours is in the way of a
  * split that is under way. The lock of a PTE that maps the page is held.
  */
-function claimLarge(page: u32): u32 {
+function claimLarge(page: Frame): u32 {
   const head = folioHead(page);
   if (!folioTrylock(head)) return faultWaits(page);
   folioGet(head);
@@ -90,7 +90,7 @@ function claimLarge(page: u32): u32 {
 }
 
 /** Notes that the locked folio of `head` begins at `vpn` of `vma` from now on, which has an anon_vma (folio_move_anon_rmap). */
-export function folioMoveAnonRmap(vma: u32, head: u32, vpn: u32): void {
+export function folioMoveAnonRmap(vma: Vma, head: Head, vpn: Vpn): void {
   const folio = folioOf(head);
   // Atomic: whoever still has the frame's number from before may look at its owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
@@ -98,7 +98,7 @@ export function folioMoveAnonRmap(vma: u32, head: u32, vpn: u32): void {
 }
 
 /** Step 5 for a present page, whose folio is locked: no walk of the rmap looks for it meanwhile. Both PTE locks held. Returns 0 or EBUSY. */
-function movePresent(vma: u32, dst: u32, src: u32, dstVpn: u32): u32 {
+function movePresent(vma: Vma, dst: Pte, src: Pte, dstVpn: Vpn): u32 {
   const entry = clearPte(src);
   const page = entryNumber(entry);
   if (maybePinned(page)) {
@@ -112,7 +112,7 @@ function movePresent(vma: u32, dst: u32, src: u32, dstVpn: u32): u32 {
 }
 
 /** Whether the entry at `src` is what a stretch may go on with: a movable page; and that at `dst` is none. Both PTE locks held. */
-function goesOn(dst: u32, src: u32): boolean {
+function goesOn(dst: Pte, src: Pte): boolean {
   const entry = load(src);
   if (load(dst) !== 0 || !entryPresent(entry) || (entry & PTE_SPECIAL) !== 0) return false;
   return obstacle(entry) === 0;
@@ -123,12 +123,12 @@ function goesOn(dst: u32, src: u32): boolean {
  * does not, `failed`: EBUSY, FAULT_WAITS for its folio, or MOVE_SPLITS.
  */
 function movePresentPages(
-  mm: u32,
-  vma: u32,
-  dst: u32,
-  src: u32,
-  dstVpn: u32,
-  srcVpn: u32,
+  mm: Mm,
+  vma: Vma,
+  dst: Pte,
+  src: Pte,
+  dstVpn: Vpn,
+  srcVpn: Vpn,
   pages: u32,
 ): u32 {
   let moved: u32 = 0;
@@ -150,7 +150,7 @@ function movePresentPages(
     }
   }
   if (moved === 0) return failed(error);
-  flushTlbRange(mm, srcVpn, srcVpn + moved, 0);
+  flushTlbRange(mm, srcVpn, srcVpn + moved, false);
   return moved;
 }
 
@@ -166,7 +166,7 @@ export function failed(error: u32): u32 {
  * The entry at `pte`, mapped; none only if it is so under its lock: whoever migrates a page, or splits its folio, clears the entry for a moment, and a page that is
  * passed over as a hole would stay behind.
  */
-function settledEntry(pte: u32): u32 {
+function settledEntry(pte: Pte): Entry {
   let entry = load(pte);
   if (entry !== 0) return entry;
   pteLock(pte);
@@ -180,14 +180,14 @@ function settledEntry(pte: u32): u32 {
  * FAULT_WAITS: when the folio C_FAULT_FOLIO is unlocked; MOVE_SPLITS.
  */
 export function moveMapped(
-  mm: u32,
-  vma: u32,
-  dstPmd: u32,
-  dstPmdValue: u32,
-  dst: u32,
-  src: u32,
-  dstVpn: u32,
-  srcVpn: u32,
+  mm: Mm,
+  vma: Vma,
+  dstPmd: Pmd,
+  dstPmdValue: Entry,
+  dst: Pte,
+  src: Pte,
+  dstVpn: Vpn,
+  srcVpn: Vpn,
   pages: u32,
   holes: boolean,
 ): u32 {
@@ -207,7 +207,7 @@ export function moveMapped(
     result = movePresentPages(mm, vma, dst, src, dstVpn, srcVpn, pages);
   } else {
     clearPte(src);
-    if (special) flushTlbRange(mm, srcVpn, srcVpn + 1, 0);
+    if (special) flushTlbRange(mm, srcVpn, srcVpn + 1, false);
     const flags = entryFlags(load(vma + VMA_FLAGS)) | PTE_SPECIAL;
     setPte(dst, special ? entryMake(ZERO_FRAME, flags) : entry);
     result = 1;

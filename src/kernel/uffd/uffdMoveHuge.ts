@@ -37,32 +37,32 @@ import { exchange, load, store } from '../word/word.ts';
 import { failed, folioMoveAnonRmap } from './uffdMoveEntries.ts';
 
 /** Whether the huge entry `value` of a private anonymous VMA may move, whole or in parts. PMD lock held. */
-export function hugeMovable(value: u32): boolean {
+export function hugeMovable(value: Entry): boolean {
   return (value & PTE_SPECIAL) !== 0 || pageExclusive(entryNumber(value));
 }
 
 /** Step 1. */
-function lockBoth(a: u32, b: u32): void {
+function lockBoth(a: Pmd, b: Pmd): void {
   const first = tableOfEntry(a) <= tableOfEntry(b) ? a : b;
   spinLock(ptdescOfEntry(first) + PT_LOCK, LC_PMD);
   if (tableOfEntry(a) !== tableOfEntry(b))
     spinLockNested(ptdescOfEntry(first === a ? b : a) + PT_LOCK, LC_PMD);
 }
 
-function unlockBoth(a: u32, b: u32): void {
+function unlockBoth(a: Pmd, b: Pmd): void {
   if (tableOfEntry(a) !== tableOfEntry(b)) spinUnlock(ptdescOfEntry(b) + PT_LOCK, LC_PMD);
   spinUnlock(ptdescOfEntry(a) + PT_LOCK, LC_PMD);
 }
 
 /** Steps 4 and 5 for `old`, which was cleared from `srcPmd`. Both locks held. */
 function arrive(
-  mm: u32,
-  vma: u32,
-  dstPmd: u32,
-  srcPmd: u32,
-  dstVpn: u32,
-  srcVpn: u32,
-  old: u32,
+  mm: Mm,
+  vma: Vma,
+  dstPmd: Pmd,
+  srcPmd: Pmd,
+  dstVpn: Vpn,
+  srcVpn: Vpn,
+  old: Entry,
 ): void {
   const special = old & PTE_SPECIAL;
   const head = entryNumber(old);
@@ -72,11 +72,11 @@ function arrive(
   upperInstalled(dstPmd);
   const rights: u32 = special !== 0 ? PTE_SPECIAL : PTE_WRITE | PTE_DIRTY;
   store(dstPmd, entryMake(head, entryFlags(load(vma + VMA_FLAGS)) | rights | PTE_HUGE));
-  flushTlbRange(mm, srcVpn, srcVpn + PMD_PAGES, 0);
+  flushTlbRange(mm, srcVpn, srcVpn + PMD_PAGES, false);
 }
 
 /** Steps 2 to 5, both locks held. Returns the pages moved, or `failed` of EAGAIN, EBUSY, or FAULT_WAITS for the folio. */
-function moveLocked(mm: u32, vma: u32, dstPmd: u32, srcPmd: u32, dstVpn: u32, srcVpn: u32): u32 {
+function moveLocked(mm: Mm, vma: Vma, dstPmd: Pmd, srcPmd: Pmd, dstVpn: Vpn, srcVpn: Vpn): u32 {
   const entry = load(srcPmd);
   if (!entryHuge(entry) || load(dstPmd) !== 0) return failed(EAGAIN);
   if ((entry & PTE_SPECIAL) !== 0) {
@@ -100,12 +100,12 @@ function moveLocked(mm: u32, vma: u32, dstPmd: u32, srcPmd: u32, dstVpn: u32, sr
  * anonymous, `vma` has an anon_vma. Returns the pages moved, or `failed` of EAGAIN: begin again; EBUSY: it is pinned or shared; FAULT_WAITS.
  */
 export function uffdMoveHugePmd(
-  mm: u32,
-  vma: u32,
-  dstPmd: u32,
-  srcPmd: u32,
-  dstVpn: u32,
-  srcVpn: u32,
+  mm: Mm,
+  vma: Vma,
+  dstPmd: Pmd,
+  srcPmd: Pmd,
+  dstVpn: Vpn,
+  srcVpn: Vpn,
 ): u32 {
   lockBoth(dstPmd, srcPmd);
   const result = moveLocked(mm, vma, dstPmd, srcPmd, dstVpn, srcVpn);

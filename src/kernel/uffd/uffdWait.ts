@@ -31,7 +31,7 @@ function lookAWhile(word: u32): boolean {
  * Step 3, no lock held. A CPU that is a monitor itself gives the others a while, then resolves what is pending, its own fault included; when
  * another monitor has read its fault already, that one is about to resolve it. Returns 0: woken; or EINTR: the run ends.
  */
-export function userfaultWait(mm: u32): u32 {
+export function userfaultWait(mm: Mm): u32 {
   const word = thisCpu() + C_UFFD_WAIT;
   rcuIdleEnter();
   let woken = lookAWhile(word);

@@ -65,18 +65,18 @@ import { MM_UFFD_FEATURES, VMA_END, VMA_FLAGS, VMA_INODE, VMA_START } from '../w
 import { and, compareExchange, load, or } from '../word/word.ts';
 
 /** Whether none entries of `vma` are protected by markers. */
-function usesMarkers(mm: u32, vma: u32): boolean {
+function usesMarkers(mm: Mm, vma: Vma): boolean {
   if (load(vma + VMA_INODE) !== 0) return true;
   return (load(mm + MM_UFFD_FEATURES) & UFFD_FEATURE_WP_UNPOPULATED) !== 0;
 }
 
 /** Whether the page is anonymous and this entry's alone. */
-function anonExclusive(page: u32): boolean {
+function anonExclusive(page: Frame): boolean {
   return (folioFlags(page) & F_ANON) !== 0 && pageExclusive(page);
 }
 
 /** A present entry without the protection, writable at once where a fault would only find that it may be (can_change_pte_writable). */
-function unprotected(flags: u32, entry: u32): u32 {
+function unprotected(flags: u32, entry: Entry): Entry {
   const plain = (entry & ~PTE_UFFD_WP) >>> 0;
   if ((flags & VM_WRITE) === 0 || (plain & PTE_SPECIAL) !== 0) return plain;
   const mine =
@@ -85,57 +85,56 @@ function unprotected(flags: u32, entry: u32): u32 {
 }
 
 /** Changes a present entry, against walkers that set accessed and dirty. PTE lock held. Returns whether it lost PTE_WRITE. */
-function changePresent(pte: u32, flags: u32, protect: u32): boolean {
+function changePresent(pte: Pte, flags: u32, protect: boolean): boolean {
   let entry = load(pte);
   let settled = false;
   while (!settled) {
-    const wanted =
-      protect !== 0 ? ((entry | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0 : unprotected(flags, entry);
+    const wanted = protect ? ((entry | PTE_UFFD_WP) & ~PTE_WRITE) >>> 0 : unprotected(flags, entry);
     const seen = wanted === entry ? entry : compareExchange(pte, entry, wanted);
     settled = seen === entry;
     entry = seen;
   }
-  return protect !== 0 && (entry & PTE_WRITE) !== 0;
+  return protect && (entry & PTE_WRITE) !== 0;
 }
 
 /** Changes one entry, whatever it is. PTE lock held. */
 function changeEntry(
-  gather: u32,
-  pte: u32,
-  vpn: u32,
+  gather: Gather,
+  pte: Pte,
+  vpn: Vpn,
   flags: u32,
-  protect: u32,
+  protect: boolean,
   markers: boolean,
 ): void {
   const entry = load(pte);
   if (entryPresent(entry)) {
     if (changePresent(pte, flags, protect)) gatherNoteRange(gather, vpn, vpn + 1);
   } else if (entry === 0) {
-    if (protect !== 0 && markers) setPte(pte, UFFD_MARKER);
+    if (protect && markers) setPte(pte, UFFD_MARKER);
   } else if (entry === UFFD_MARKER) {
-    if (protect === 0) clearPte(pte);
+    if (!protect) clearPte(pte);
   } else if ((entry & ENTRY_KIND) === ENTRY_SWAP || entryMigrating(entry)) {
     // Of a migration entry, as of a present one, the right to write goes; that it had it means that the page is exclusive.
-    if (protect !== 0 && entryMigrating(entry) && (entry & MIGRATION_WRITE) !== 0) {
+    if (protect && entryMigrating(entry) && (entry & MIGRATION_WRITE) !== 0) {
       or(pte, MIGRATION_EXCLUSIVE);
       and(pte, ~MIGRATION_WRITE >>> 0);
     }
-    if (protect !== 0) or(pte, PTE_UFFD_WP);
+    if (protect) or(pte, PTE_UFFD_WP);
     else and(pte, ~PTE_UFFD_WP >>> 0);
   }
 }
 
 /** Splits the huge PMD at `pmd` (0: there is no PMD table), if it is one: pages are protected one by one, none of a huge page is. */
-function splitIfHuge(mm: u32, pmd: u32, vpn: u32): void {
+function splitIfHuge(mm: Mm, pmd: Pmd, vpn: Vpn): void {
   if (pmd !== 0 && entryHuge(load(pmd))) splitHugePmd(mm, pmd, vpn);
 }
 
 /** Changes the entries of [start, end), which one PMD entry covers. Returns 0, or ENOMEM: no table for markers. */
-function changeSpan(gather: u32, mm: u32, vma: u32, start: u32, end: u32, protect: u32): u32 {
+function changeSpan(gather: Gather, mm: Mm, vma: Vma, start: Vpn, end: Vpn, protect: boolean): u32 {
   const flags = load(vma + VMA_FLAGS);
-  const markers = protect !== 0 && usesMarkers(mm, vma);
-  let pte: u32 = 0;
-  let pmd: u32 = 0;
+  const markers = protect && usesMarkers(mm, vma);
+  let pte: Pte = 0;
+  let pmd: Pmd = 0;
   let allocated = true;
   if (markers) {
     // A table may be reclaimed, or a huge page take its place, between being installed and being locked.
@@ -149,7 +148,7 @@ function changeSpan(gather: u32, mm: u32, vma: u32, start: u32, end: u32, protec
     if (!allocated) return ENOMEM;
   } else {
     pmd = pmdFind(mm, start);
-    if (protect !== 0) splitIfHuge(mm, pmd, start);
+    if (protect) splitIfHuge(mm, pmd, start);
     pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, start) : 0;
   }
   if (pte === 0) return 0;
@@ -159,8 +158,8 @@ function changeSpan(gather: u32, mm: u32, vma: u32, start: u32, end: u32, protec
   return 0;
 }
 
-/** Sets (`protect` 1) or takes away the protection of [start, end) of `vma`; flushes. mmap_lock held. Returns 0, or ENOMEM: no table for markers. */
-export function uffdWpRange(mm: u32, vma: u32, start: u32, end: u32, protect: u32): u32 {
+/** Sets (`protect`) or takes away the protection of [start, end) of `vma`; flushes. mmap_lock held. Returns 0, or ENOMEM: no table for markers. */
+export function uffdWpRange(mm: Mm, vma: Vma, start: Vpn, end: Vpn, protect: boolean): u32 {
   const gather = gatherStart(mm);
   let error: u32 = 0;
   let vpn = start;
@@ -180,11 +179,11 @@ export function uffdWpRange(mm: u32, vma: u32, start: u32, end: u32, protect: u3
  * UFFDIO_WRITEPROTECT of [start, start + pages), `mode` UFFD_WRITEPROTECT_. No lock held. Returns 0; EINVAL: no such range or mode; ENOENT: nothing mapped
  * there, or a VMA that is not watched for writes (what comes before it is done); ENOMEM.
  */
-export function uffdWriteprotect(mm: u32, start: u32, pages: u32, mode: u32): u32 {
+export function uffdWriteprotect(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   const known: u32 = UFFD_WRITEPROTECT_WP | UFFD_WRITEPROTECT_DONTWAKE;
   if (!uffdRangeValid(start, pages) || (mode & ~known) !== 0 || mode === known) return EINVAL;
   const end = start + pages;
-  const protect = mode & UFFD_WRITEPROTECT_WP;
+  const protect = (mode & UFFD_WRITEPROTECT_WP) !== 0;
   let error = ENOENT;
   mmapReadLock(mm);
   let vma = findVma(mm, start);

@@ -25,7 +25,7 @@ import { unmapEverything } from './munmap.ts';
  * Pairs with itself on other CPUs: the last user sees all that they did; and with slotEnd's look at the count under a lock that khugepagedExit takes after
  * this: one of the two takes the mm off khugepaged's list.
  */
-export function mmPut(mm: u32): void {
+export function mmPut(mm: Mm): void {
   const old = sub(mm + MM_USERS, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, load(mm + MM_STATE), 0);
   if (old !== 1) return;
@@ -39,6 +39,6 @@ export function mmPut(mm: u32): void {
 }
 
 /** Its program is done with an address space: `mmPut`, after which nobody accesses it. No lock is held. */
-export function mmDestroy(mm: u32): void {
+export function mmDestroy(mm: Mm): void {
   mmPut(mm);
 }

@@ -75,7 +75,7 @@ import { load, store } from '../word/word.ts';
 /**
  * Pages from `old` and `new_` on that stay within one entry of `size` pages on both sides, `end - old` at most (get_extent).
  */
-function extentWithin(size: u32, old: u32, end: u32, new_: u32): u32 {
+function extentWithin(size: u32, old: Vpn, end: Vpn, new_: Vpn): u32 {
   const mask = size - 1;
   let extent = size - (old & mask);
   if (extent > end - old) extent = end - old;
@@ -84,7 +84,7 @@ function extentWithin(size: u32, old: u32, end: u32, new_: u32): u32 {
 }
 
 /** Whether `vma` starts at `at` and nothing is mapped between there and the PMD boundary below. */
-function canAlignDown(mm: u32, vma: u32, at: u32): boolean {
+function canAlignDown(mm: Mm, vma: Vma, at: Vpn): boolean {
   if (load(vma + VMA_START) !== at) return false;
   return findVmaIntersection(mm, (at & ~(PMD_PAGES - 1)) >>> 0, at) === 0;
 }
@@ -93,7 +93,7 @@ function canAlignDown(mm: u32, vma: u32, at: u32): boolean {
  * Pages by which source and destination can start earlier, so that the first table moves as a whole: both have the same place
  * within their PMD entry, the range reaches the next boundary, nobody else uses what is before (try_realign_addr).
  */
-function realignBy(mm: u32, oldVma: u32, newVma: u32, old: u32, new_: u32, pages: u32): u32 {
+function realignBy(mm: Mm, oldVma: Vma, newVma: Vma, old: Vpn, new_: Vpn, pages: u32): u32 {
   const offset = old & (PMD_PAGES - 1);
   if (offset === 0 || offset !== (new_ & (PMD_PAGES - 1))) return 0;
   if (pages < PMD_PAGES - offset) return 0;
@@ -103,11 +103,11 @@ function realignBy(mm: u32, oldVma: u32, newVma: u32, old: u32, new_: u32, pages
 
 /** Moves `pages` entries between two PTE tables. Returns 1, or 0: a table has gone meanwhile, look at the PMD again. */
 function movePtes(
-  mm: u32,
-  oldPmd: u32,
-  old: u32,
-  newPmd: u32,
-  new_: u32,
+  mm: Mm,
+  oldPmd: Pmd,
+  old: Vpn,
+  newPmd: Pmd,
+  new_: Vpn,
   pages: u32,
   watched: boolean,
 ): u32 {
@@ -132,7 +132,7 @@ function movePtes(
     const kept = watched ? uffdForget(entry) : entry;
     if (kept !== 0) setPte(newPte + at, kept);
   }
-  if (flush !== 0) flushTlbRange(mm, old, old + pages, 0);
+  if (flush !== 0) flushTlbRange(mm, old, old + pages, false);
   if (nested) pteUnlock(newPte);
   pteUnlock(oldPte);
   // With both locks dropped: the end of a mapping may take the PMD lock.
@@ -142,7 +142,7 @@ function movePtes(
 }
 
 /** Moves the PTE table that `oldPmd` names to `newPmd`. Returns 1, or 0: there is none, or the destination has one. */
-function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): u32 {
+function moveNormalPmd(mm: Mm, oldPmd: Pmd, old: Vpn, newPmd: Pmd, new_: Vpn): u32 {
   if (load(newPmd) !== 0) return 0;
   pmdLock(oldPmd);
   const newLock = ptdescOfEntry(newPmd) + PT_LOCK;
@@ -159,7 +159,7 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
     // Publishes the table at its new place; pairs with the load of the PMD in pteOffsetMap.
     upperInstalled(newPmd);
     store(newPmd, entry);
-    flushTlbRange(mm, old, old + PMD_PAGES, 1);
+    flushTlbRange(mm, old, old + PMD_PAGES, true);
     upperMoved(entryNumber(entry));
     moved = 1;
   }
@@ -169,7 +169,7 @@ function moveNormalPmd(mm: u32, oldPmd: u32, old: u32, newPmd: u32, new_: u32): 
 }
 
 /** Moves the PMD table that `oldPud` names to `newPud`. Returns 1, or 0: the destination has one. */
-function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): u32 {
+function moveNormalPud(mm: Mm, oldPud: Pud, old: Vpn, newPud: Pud, new_: Vpn): u32 {
   if (load(newPud) !== 0) return 0;
   spinLock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   const entry = load(oldPud);
@@ -191,7 +191,7 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
   pmdUnlock(first);
   upperInstalled(newPud);
   store(newPud, entry);
-  flushTlbRange(mm, old, old + PUD_PAGES, 1);
+  flushTlbRange(mm, old, old + PUD_PAGES, true);
   upperMoved(table);
   spinUnlock(mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE);
   return 1;
@@ -202,11 +202,11 @@ function moveNormalPud(mm: u32, oldPud: u32, old: u32, newPud: u32, new_: u32): 
  * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
  */
 export function movePageTables(
-  mm: u32,
-  oldVma: u32,
-  newVma: u32,
-  old: u32,
-  new_: u32,
+  mm: Mm,
+  oldVma: Vma,
+  newVma: Vma,
+  old: Vpn,
+  new_: Vpn,
   pages: u32,
   needRmapLocks: boolean,
 ): u32 {
@@ -236,7 +236,7 @@ export function movePageTables(
 }
 
 /** Moves what it can at once of [from, end) to `to`. Returns the pages done, 0: no memory for a table. */
-function movePiece(mm: u32, from: u32, to: u32, end: u32, watched: boolean): u32 {
+function movePiece(mm: Mm, from: Vpn, to: Vpn, end: Vpn, watched: boolean): u32 {
   let extent = extentWithin(PUD_PAGES, from, end, to);
   const oldPud = pudFind(mm, from);
   if (oldPud === 0 || load(oldPud) === 0) return extent;
@@ -249,7 +249,7 @@ function movePiece(mm: u32, from: u32, to: u32, end: u32, watched: boolean): u32
 }
 
 /** Moves `extent` pages that lie within one PMD entry on both sides. Returns 1, or 0: no memory for a table. */
-function movePmdSpan(mm: u32, from: u32, to: u32, extent: u32, watched: boolean): u32 {
+function movePmdSpan(mm: Mm, from: Vpn, to: Vpn, extent: u32, watched: boolean): u32 {
   const oldPmd = pmdFind(mm, from);
   if (oldPmd === 0 || load(oldPmd) === 0) return 1;
   const newPmd = pmdAlloc(mm, to);

@@ -60,7 +60,7 @@ const RIGHTS: u32 = VM_READ | VM_WRITE | VM_EXEC;
  * Sets the rights of [start, start + pages) to `prot` (VM_READ, VM_WRITE, VM_EXEC; 0: none). Returns 0 (also for no pages) or
  * ENOMEM (a hole, no VMA for a split, too many mappings).
  */
-export function doMprotect(mm: u32, start: u32, pages: u32, prot: u32): u32 {
+export function doMprotect(mm: Mm, start: Vpn, pages: u32, prot: u32): u32 {
   if (pages === 0) return 0;
   if (start > TASK_END) return ENOMEM;
   // A range that reaches beyond the address space meets a hole there.
@@ -72,7 +72,7 @@ export function doMprotect(mm: u32, start: u32, pages: u32, prot: u32): u32 {
   return error;
 }
 
-function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
+function protectRange(mm: Mm, start: Vpn, end: Vpn, rights: u32): u32 {
   let vma = findVma(mm, start);
   if (vma === 0 || load(vma + VMA_START) > start) return ENOMEM;
   let at = start;
@@ -99,7 +99,7 @@ function protectRange(mm: u32, start: u32, end: u32, rights: u32): u32 {
  * Gives the entries of [start, end) the rights of `flags`, and flushes if any lost one; for what is gained a TLB walks again.
  * Precondition: the VMA is write-locked.
  */
-function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
+function changeProtection(mm: Mm, start: Vpn, end: Vpn, flags: u32): void {
   let at = start;
   let lost: u32 = 0;
   walkBegin(mm);
@@ -119,11 +119,11 @@ function changeProtection(mm: u32, start: u32, end: u32, flags: u32): void {
     else at += left;
   }
   walkEnd(mm);
-  if (lost !== 0) flushTlbRange(mm, start, end, 0);
+  if (lost !== 0) flushTlbRange(mm, start, end, false);
 }
 
 /** The part of changeProtection within one PMD entry. Returns 1 when an entry lost a right that a TLB may hold. */
-function changePmd(mm: u32, pmd: u32, start: u32, end: u32, flags: u32): u32 {
+function changePmd(mm: Mm, pmd: Pmd, start: Vpn, end: Vpn, flags: u32): u32 {
   if (entryHuge(load(pmd))) {
     const whole = (start & (PMD_PAGES - 1)) === 0 && end - start >= PMD_PAGES;
     if (!whole) {
@@ -138,7 +138,7 @@ function changePmd(mm: u32, pmd: u32, start: u32, end: u32, flags: u32): u32 {
 }
 
 /** Gives the entry at `address`, present or not, the rights of `flags`. Its lock is held. Returns 1 when it lost a right that a TLB may hold. */
-function changeEntry(address: u32, flags: u32): u32 {
+function changeEntry(address: TableEntry, flags: u32): u32 {
   let lost: u32 = 0;
   let entry = load(address);
   let wanted = newEntry(entry, flags);
@@ -157,7 +157,7 @@ function changeEntry(address: u32, flags: u32): u32 {
 }
 
 /** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB may hold. */
-function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
+function changePteRange(pmd: Pmd, start: Vpn, end: Vpn, flags: u32): u32 {
   const pte = pteOffsetMapLock(pmd, start);
   if (pte === 0) return 0;
   const room = PMD_PAGES - (start & (PMD_PAGES - 1));
@@ -173,14 +173,14 @@ function changePteRange(pmd: u32, start: u32, end: u32, flags: u32): u32 {
 }
 
 /** Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now. PTE lock held. */
-function protectMigrating(pte: u32, entry: u32): void {
+function protectMigrating(pte: Pte, entry: Entry): void {
   if ((entry & MIGRATION_WRITE) === 0) return;
   // The same entry with other flags: no walker reads it, and the count of entries stays.
   store(pte, ((entry & ~MIGRATION_WRITE) | MIGRATION_EXCLUSIVE) >>> 0);
 }
 
 /** A present entry under the rights of `flags`. */
-function newEntry(entry: u32, flags: u32): u32 {
+function newEntry(entry: Entry, flags: u32): Entry {
   let result = (entry & ~PTE_USER) >>> 0;
   if ((flags & RIGHTS) !== 0) result = (result | PTE_USER) >>> 0;
   if ((flags & VM_WRITE) === 0) result = (result & ~PTE_WRITE) >>> 0;
@@ -190,7 +190,7 @@ function newEntry(entry: u32, flags: u32): u32 {
 }
 
 /** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry has. */
-function canBeWritable(entry: u32, flags: u32): boolean {
+function canBeWritable(entry: Entry, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;
   return pageExclusive(entryNumber(entry));

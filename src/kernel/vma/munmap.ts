@@ -47,7 +47,7 @@ import { unmapVmaPages } from '../zap/zap.ts';
 import { mapCountAllowsHole, vmaSplit } from './vmaMerge.ts';
 
 /** Step 1: makes `start` and `end` bounds of VMAs. Returns 0 or ENOMEM; a split already made stays. */
-function splitEnds(mm: u32, start: u32, end: u32): u32 {
+function splitEnds(mm: Mm, start: Vpn, end: Vpn): u32 {
   const first = findVmaIntersection(mm, start, end);
   if (first === 0) return 0;
   if (load(first + VMA_START) < start) {
@@ -62,8 +62,8 @@ function splitEnds(mm: u32, start: u32, end: u32): u32 {
 }
 
 /** Step 2 for VMAs that start in [start, end). Returns the first one; they are linked by VMA_FREE in order of address. */
-function detachRange(mm: u32, start: u32, end: u32): u32 {
-  let head: u32 = 0;
+function detachRange(mm: Mm, start: Vpn, end: Vpn): Vma {
+  let head: Vma = 0;
   let tail: u32 = 0;
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
@@ -81,7 +81,7 @@ function detachRange(mm: u32, start: u32, end: u32): u32 {
 }
 
 /** Hides detached VMAs from every walk of the rmap. */
-function hideVmas(head: u32): void {
+function hideVmas(head: Vma): void {
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
     unlinkAnonVmas(vma);
     unlinkFileVma(vma);
@@ -89,7 +89,7 @@ function hideVmas(head: u32): void {
 }
 
 /** Frees the tables of detached VMAs, run by run (free_pgtables). */
-function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): void {
+function freePgtables(g: Gather, mm: Mm, head: Vma, floor: Vpn, ceiling: Vpn): void {
   let vma = head;
   while (vma !== 0) {
     const start = load(vma + VMA_START);
@@ -111,7 +111,7 @@ function freePgtables(g: u32, mm: u32, head: u32, floor: u32, ceiling: u32): voi
 }
 
 /** Step 5. `ceiling` 0: the top. */
-function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
+function unmapDetached(mm: Mm, head: Vma, floor: Vpn, ceiling: Vpn): void {
   const g = gatherStart(mm);
   poke(thisCpu() + C_UNMAPPING, 1);
   for (let vma = head; vma !== 0; vma = peek(vma + VMA_FREE)) {
@@ -126,7 +126,7 @@ function unmapDetached(mm: u32, head: u32, floor: u32, ceiling: u32): void {
 }
 
 /** Step 6 but for the lock. */
-function removeVmas(head: u32): void {
+function removeVmas(head: Vma): void {
   let vma = head;
   while (vma !== 0) {
     const next = peek(vma + VMA_FREE);
@@ -138,30 +138,30 @@ function removeVmas(head: u32): void {
 }
 
 /**
- * Unmaps [start, end), with mmap_lock held for write. `unlock` 1: on success mmap_lock is released, and held for reading only
+ * Unmaps [start, end), with mmap_lock held for write. `unlock`: on success mmap_lock is released, and held for reading only
  * while pages and tables go. Returns 0, or ENOMEM with mmap_lock still held and everything still mapped.
  */
-export function unmapRange(mm: u32, start: u32, end: u32, unlock: u32): u32 {
+export function unmapRange(mm: Mm, start: Vpn, end: Vpn, unlock: boolean): u32 {
   const error = splitEnds(mm, start, end);
   if (error !== 0) return error;
   const head = detachRange(mm, start, end);
   if (head === 0) {
-    if (unlock !== 0) mmapWriteUnlock(mm);
+    if (unlock) mmapWriteUnlock(mm);
     return 0;
   }
   const prev = vmaPrev(mm, start);
   const next = findVma(mm, start);
   const floor = prev === 0 ? 0 : load(prev + VMA_END);
   const ceiling = next === 0 ? 0 : load(next + VMA_START);
-  if (unlock !== 0) mmapWriteDowngrade(mm);
+  if (unlock) mmapWriteDowngrade(mm);
   unmapDetached(mm, head, floor, ceiling);
   removeVmas(head);
-  if (unlock !== 0) mmapReadUnlock(mm);
+  if (unlock) mmapReadUnlock(mm);
   return 0;
 }
 
 /** Unmaps the whole address space. Precondition: mmap_lock for write. */
-export function unmapEverything(mm: u32): void {
+export function unmapEverything(mm: Mm): void {
   const head = detachRange(mm, 0, TASK_END);
   if (head === 0) return;
   unmapDetached(mm, head, 0, 0);
@@ -169,10 +169,10 @@ export function unmapEverything(mm: u32): void {
 }
 
 /** munmap. Returns 0, EINVAL (no pages, or beyond the address space) or ENOMEM (no VMA for a split, or too many). */
-export function doMunmap(mm: u32, start: u32, pages: u32): u32 {
+export function doMunmap(mm: Mm, start: Vpn, pages: u32): u32 {
   if (pages === 0 || start > TASK_END || pages > TASK_END - start) return EINVAL;
   mmapWriteLock(mm);
-  const error = unmapRange(mm, start, start + pages, 1);
+  const error = unmapRange(mm, start, start + pages, true);
   if (error !== 0) mmapWriteUnlock(mm);
   return error;
 }

@@ -31,12 +31,12 @@ import { load, peek, poke } from '../word/word.ts';
 import { folioPteBatch } from '../zap/zapFolio.ts';
 
 /** Whether `entry` maps a page of a folio of several. */
-export function entryLarge(entry: u32): boolean {
+export function entryLarge(entry: Entry): boolean {
   return entryPresent(entry) && entryCounted(entry) && folioLarge(entryNumber(entry));
 }
 
 /** Whether the `run` entries of a folio that begin with `entry` are all there are of it, and all that map it. PTE lock held. */
-export function wholeFolio(entry: u32, run: u32): boolean {
+export function wholeFolio(entry: Entry, run: u32): boolean {
   const frame = entryNumber(entry);
   return run === 1 << (folioFlags(frame) & F_ORDER) && folioMapCount(folioHead(frame)) === run;
 }
@@ -45,14 +45,14 @@ export function wholeFolio(entry: u32, run: u32): boolean {
  * The first folio from the entry of `start` on, before `end`, that is to be split, with a reference; 0: none. C_SPLIT_NEXT: the page to go on
  * at. `all`: as for splitLargeFolios. Within a walk.
  */
-function isolateLarge(mm: u32, start: u32, end: u32, all: u32): u32 {
+function isolateLarge(mm: Mm, start: Vpn, end: Vpn, all: boolean): Head {
   poke(thisCpu() + C_SPLIT_NEXT, end);
   const pmd = pmdFind(mm, start);
   // A huge PMD of which only a part is in the range becomes a table first.
-  if (pmd !== 0 && (all !== 0 || end - start !== PMD_PAGES)) splitHugePmd(mm, pmd, start);
+  if (pmd !== 0 && (all || end - start !== PMD_PAGES)) splitHugePmd(mm, pmd, start);
   const pte = pmd !== 0 && entryNamesTable(load(pmd)) ? pteOffsetMapLock(pmd, start) : 0;
   if (pte === 0) return 0;
-  let head: u32 = 0;
+  let head: Head = 0;
   let vpn = start;
   while (vpn !== end && head === 0) {
     const at = pte + ((vpn - start) << 2);
@@ -65,7 +65,7 @@ function isolateLarge(mm: u32, start: u32, end: u32, all: u32): u32 {
       // More entries than pages: some other address space maps it, too.
       if (
         (flags & F_ANON) !== 0 &&
-        (all !== 0 || run < pages) &&
+        (all || run < pages) &&
         folioMapCount(folioHead(entryNumber(entry))) <= pages
       )
         head = folioHead(entryNumber(entry));
@@ -81,10 +81,10 @@ function isolateLarge(mm: u32, start: u32, end: u32, all: u32): u32 {
 }
 
 /**
- * Splits the large anonymous folios that [start, end) maps parts of, with `all` 1 also those it maps whole, as far as they can be. Precondition:
+ * Splits the large anonymous folios that [start, end) maps parts of, with `all` also those it maps whole, as far as they can be. Precondition:
  * mmap_lock or the VMA's lock; not within a walk; no spinlock.
  */
-export function splitLargeFolios(mm: u32, start: u32, end: u32, all: u32): void {
+export function splitLargeFolios(mm: Mm, start: Vpn, end: Vpn, all: boolean): void {
   let vpn = start;
   while (vpn !== end) {
     walkBegin(mm);

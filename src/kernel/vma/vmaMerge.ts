@@ -52,7 +52,7 @@ import {
 import { load, peek, store } from '../word/word.ts';
 
 /** Whether two VMAs, or what is mapped between them, can have one anon_vma. */
-function anonCompatible(a: u32, b: u32): boolean {
+function anonCompatible(a: AnonVma, b: AnonVma): boolean {
   return a === 0 || b === 0 || a === b;
 }
 
@@ -60,7 +60,7 @@ function anonCompatible(a: u32, b: u32): boolean {
  * Whether `target` could take in pages of anon_vma `anon` (0: none), those of the VMA `source` (0: no VMA has them): one that fork made
  * maps pages of its parents, whose anon_vmas nobody else is to get (is_mergeable_anon_vma).
  */
-function anonMergeable(target: u32, anon: u32, source: u32): boolean {
+function anonMergeable(target: Vma, anon: AnonVma, source: Vma): boolean {
   const own = load(target + VMA_ANON);
   if (own === 0 && anon !== 0) return source === 0 || !vmaIsForkChild(source);
   if (own !== 0 && anon === 0) return !vmaIsForkChild(target);
@@ -69,13 +69,13 @@ function anonMergeable(target: u32, anon: u32, source: u32): boolean {
 
 /** Whether `prev` ends at `start` and what starts there could be part of it. */
 function canMergeLeft(
-  prev: u32,
-  start: u32,
+  prev: Vma,
+  start: Vpn,
   flags: u32,
-  inode: u32,
-  pgoff: u32,
-  anon: u32,
-  source: u32,
+  inode: Inode,
+  pgoff: PageIndex,
+  anon: AnonVma,
+  source: Vma,
 ): boolean {
   if (prev === 0 || load(prev + VMA_END) !== start) return false;
   if (load(prev + VMA_FLAGS) !== flags || load(prev + VMA_INODE) !== inode) return false;
@@ -85,13 +85,13 @@ function canMergeLeft(
 
 /** Whether `next` starts at `end` and what ends there, at page offset `pgoffEnd`, could be part of it. */
 function canMergeRight(
-  next: u32,
-  end: u32,
+  next: Vma,
+  end: Vpn,
   flags: u32,
-  inode: u32,
-  pgoffEnd: u32,
-  anon: u32,
-  source: u32,
+  inode: Inode,
+  pgoffEnd: PageIndex,
+  anon: AnonVma,
+  source: Vma,
 ): boolean {
   if (next === 0 || load(next + VMA_START) !== end) return false;
   if (load(next + VMA_FLAGS) !== flags || load(next + VMA_INODE) !== inode) return false;
@@ -100,19 +100,19 @@ function canMergeRight(
 }
 
 /** Gives `target` the anon_vmas of `source` (0: nobody) when it has none. Returns 0 or ENOMEM (dup_anon_vma). */
-function dupAnonVma(target: u32, source: u32): u32 {
+function dupAnonVma(target: Vma, source: Vma): u32 {
   if (source === 0 || load(target + VMA_ANON) !== 0) return 0;
   return anonVmaClone(target, source);
 }
 
 /** Takes a write-locked VMA out of the lists of its mm and of its inode. rmap locks of the VMA that takes over its range held. */
-function leaveLists(mm: u32, vma: u32): void {
+function leaveLists(mm: Mm, vma: Vma): void {
   vmaUnlink(mm, vma);
   if (load(vma + VMA_INODE) !== 0) iMmapRemove(vma);
 }
 
 /** Frees a VMA that left the lists for another one; its pages stay mapped. No rmap lock held. */
-function absorb(vma: u32): void {
+function absorb(vma: Vma): void {
   vmaMarkDetached(vma);
   unlinkAnonVmas(vma);
   const inode = load(vma + VMA_INODE);
@@ -121,20 +121,20 @@ function absorb(vma: u32): void {
 }
 
 /** Moves the start of `vma`, and its page offset with it. */
-function moveStart(vma: u32, start: u32): void {
+function moveStart(vma: Vma, start: Vpn): void {
   store(vma + VMA_PGOFF, (load(vma + VMA_PGOFF) + (start - load(vma + VMA_START))) >>> 0);
   store(vma + VMA_START, start);
 }
 
 /** Puts a new VMA into the list of `mm`. Precondition: mmap_lock for write, the range is free. */
-function enterList(mm: u32, vma: u32): void {
+function enterList(mm: Mm, vma: Vma): void {
   vmaStartWrite(vma);
   vmaMarkAttached(vma);
   vmaLink(mm, vma);
 }
 
 /** The same, and into the list of its inode: behind `after`, the VMA that it is a copy of, or last (0). */
-export function vmaInsert(mm: u32, vma: u32, after: u32): void {
+export function vmaInsert(mm: Mm, vma: Vma, after: Vma): void {
   enterList(mm, vma);
   vmaLinkFile(vma, after);
 }
@@ -145,18 +145,18 @@ export function vmaInsert(mm: u32, vma: u32, after: u32): void {
  * to the inode. Returns the VMA that now contains the range, write-locked, or 0: none is compatible, or no memory; nothing has changed.
  */
 export function vmaMergeNew(
-  mm: u32,
-  start: u32,
-  end: u32,
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
   flags: u32,
-  inode: u32,
-  pgoff: u32,
-  anon: u32,
-  source: u32,
-): u32 {
+  inode: Inode,
+  pgoff: PageIndex,
+  anon: AnonVma,
+  source: Vma,
+): Vma {
   const prev = vmaPrev(mm, start);
   const next = findVma(mm, start);
-  const pgoffEnd: u32 = (pgoff + (end - start)) >>> 0;
+  const pgoffEnd: PageIndex = (pgoff + (end - start)) >>> 0;
   const left = canMergeLeft(prev, start, flags, inode, pgoff, anon, source);
   let right = canMergeRight(next, end, flags, inode, pgoffEnd, anon, source);
   if (left && right && !anonCompatible(load(prev + VMA_ANON), load(next + VMA_ANON))) right = false;
@@ -191,14 +191,14 @@ export function vmaMergeNew(
  * of, whose anon_vmas it gets. Takes over the caller's reference to `inode`, also on failure. Returns the VMA, write-locked, or 0: no memory for one.
  */
 export function vmaMap(
-  mm: u32,
-  start: u32,
-  end: u32,
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
   flags: u32,
-  inode: u32,
-  pgoff: u32,
-  source: u32,
-): u32 {
+  inode: Inode,
+  pgoff: PageIndex,
+  source: Vma,
+): Vma {
   const anon = source === 0 ? 0 : load(source + VMA_ANON);
   let vma = vmaMergeNew(mm, start, end, flags, inode, pgoff, anon, source);
   if (vma !== 0) {
@@ -222,7 +222,7 @@ export function vmaMap(
  * Splits `vma` at `at`, strictly inside it: `vma` keeps what is below. Does not look at the limit of mappings. Returns the
  * new VMA above, write-locked as `vma` is, or 0: no memory for one, nothing has changed.
  */
-export function vmaSplit(vma: u32, at: u32): u32 {
+export function vmaSplit(vma: Vma, at: Vpn): Vma {
   const mm = load(vma + VMA_MM);
   const inode = load(vma + VMA_INODE);
   const end = load(vma + VMA_END);
@@ -248,7 +248,7 @@ export function vmaSplit(vma: u32, at: u32): u32 {
  * already, or becomes a VMA of its own. Returns the VMA that contains exactly the range, or a neighbour that has taken it in,
  * write-locked; the caller sets its flags. 0: ENOMEM (no VMA left, or too many); splits made so far stay.
  */
-export function vmaModifyFlags(vma: u32, start: u32, end: u32, flags: u32): u32 {
+export function vmaModifyFlags(vma: Vma, start: Vpn, end: Vpn, flags: u32): Vma {
   const mm = load(vma + VMA_MM);
   const first = load(vma + VMA_START);
   const last = load(vma + VMA_END);
@@ -278,7 +278,7 @@ export function vmaModifyFlags(vma: u32, start: u32, end: u32, flags: u32): u32 
 }
 
 /** Hands [start, end) of `middle`, and `next` unless it is 0, to `prev`. Returns it, or 0: no memory for a chain. */
-function mergeIntoPrev(mm: u32, middle: u32, start: u32, end: u32, prev: u32, next: u32): u32 {
+function mergeIntoPrev(mm: Mm, middle: Vma, start: Vpn, end: Vpn, prev: Vma, next: Vma): Vma {
   const whole = start === load(middle + VMA_START) && end === load(middle + VMA_END);
   vmaStartWrite(middle);
   vmaStartWrite(prev);
@@ -301,7 +301,7 @@ function mergeIntoPrev(mm: u32, middle: u32, start: u32, end: u32, prev: u32, ne
 }
 
 /** Hands [start, end) of `middle` to `next`. Returns it, or 0: no memory for a chain. */
-function mergeIntoNext(mm: u32, middle: u32, start: u32, end: u32, next: u32): u32 {
+function mergeIntoNext(mm: Mm, middle: Vma, start: Vpn, end: Vpn, next: Vma): Vma {
   const whole = start === load(middle + VMA_START) && end === load(middle + VMA_END);
   vmaStartWrite(middle);
   vmaStartWrite(next);
@@ -317,7 +317,7 @@ function mergeIntoNext(mm: u32, middle: u32, start: u32, end: u32, next: u32): u
 }
 
 /** ENOMEM when [start, end) cannot be cut out of the mappings without exceeding the limit, otherwise 0. */
-export function mapCountAllowsHole(mm: u32, vma: u32, start: u32, end: u32): u32 {
+export function mapCountAllowsHole(mm: Mm, vma: Vma, start: Vpn, end: Vpn): u32 {
   if (start <= load(vma + VMA_START) || end >= load(vma + VMA_END)) return 0;
   return peek(mm + MM_MAP_COUNT) >= MAP_COUNT_MAX ? ENOMEM : 0;
 }

@@ -49,7 +49,7 @@ function ownBit(): u32 {
 }
 
 /** Step 2: whether the page at `vpn` is as it was when the fault was found. The fault's lock is held. */
-function mustWait(mm: u32, vpn: u32, reason: u32): boolean {
+function mustWait(mm: Mm, vpn: Vpn, reason: u32): boolean {
   const pmd = pmdFind(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);
   if (entryHuge(upper)) return reason === UFFD_FAULT_WP && (upper & PTE_WRITE) === 0;
@@ -62,7 +62,7 @@ function mustWait(mm: u32, vpn: u32, reason: u32): boolean {
 }
 
 /** Takes this CPU out of the queue, if it is in it; whether it was: nobody has woken it. No pair: both words are this CPU's or the lock's; uffdRead looks again. */
-export function leaveQueue(mm: u32): boolean {
+export function leaveQueue(mm: Mm): boolean {
   const bit = ownBit();
   spinLock(mm + MM_UFFD_LOCK, LC_UFFD);
   const pending = load(mm + MM_UFFD_PENDING);
@@ -81,7 +81,7 @@ export function leaveQueue(mm: u32): boolean {
  * its locks and calls `userfaultWait`; 0: the page has come meanwhile; SIGBUS: the monitor asked for signals instead of messages.
  * The bit pairs with uffdWake: a monitor changes the tables and then takes the queue's lock, this CPU looks at the tables after it has released that.
  */
-export function handleUserfault(mm: u32, vpn: u32, reason: u32): u32 {
+export function handleUserfault(mm: Mm, vpn: Vpn, reason: u32): u32 {
   count(reason === UFFD_FAULT_WP ? COUNTER_USERFAULTS_WP : COUNTER_USERFAULTS_MISSING);
   if ((load(mm + MM_UFFD_FEATURES) & UFFD_FEATURE_SIGBUS) !== 0) return SIGBUS;
   const cpu = thisCpu();
@@ -97,7 +97,7 @@ export function handleUserfault(mm: u32, vpn: u32, reason: u32): u32 {
 }
 
 /** Instead of step 3: the fault is given up. */
-export function userfaultCancel(mm: u32): void {
+export function userfaultCancel(mm: Mm): void {
   leaveQueue(mm);
 }
 
@@ -105,11 +105,11 @@ export function userfaultCancel(mm: u32): void {
  * Reads the fault of some CPU that nobody has read: its page and reason are then in C_UFFD_MESSAGE, and it counts as read. Returns whether there was one.
  * No lock held. No pair: under the queue's lock; who looks without it has a hint.
  */
-export function uffdRead(mm: u32): boolean {
+export function uffdRead(mm: Mm): boolean {
   if (load(mm + MM_UFFD_PENDING) === 0) return false;
   spinLock(mm + MM_UFFD_LOCK, LC_UFFD);
   const pending = load(mm + MM_UFFD_PENDING);
-  let cpu: u32 = 0;
+  let cpu: Cpu = 0;
   if (pending !== 0) {
     while (((pending >>> cpu) & 1) === 0) cpu += 1;
     const bit: u32 = (1 << cpu) >>> 0;
@@ -123,12 +123,12 @@ export function uffdRead(mm: u32): boolean {
 }
 
 /** UFFDIO_WAKE: wakes every CPU that waits for a page of [start, start + pages). No lock held but mmap_lock. */
-export function uffdWake(mm: u32, start: u32, pages: u32): void {
+export function uffdWake(mm: Mm, start: Vpn, pages: u32): void {
   spinLock(mm + MM_UFFD_LOCK, LC_UFFD);
   const waiting: u32 = (load(mm + MM_UFFD_PENDING) | peek(mm + MM_UFFD_READ)) >>> 0;
   let woken: u32 = 0;
   let rest = waiting;
-  for (let cpu: u32 = 0; rest !== 0; cpu += 1) {
+  for (let cpu: Cpu = 0; rest !== 0; cpu += 1) {
     if ((rest & 1) !== 0 && (peek(cpuArea(cpu) + C_UFFD_VPN) - start) >>> 0 < pages)
       woken = (woken | (1 << cpu)) >>> 0;
     rest = rest >>> 1;
@@ -138,7 +138,7 @@ export function uffdWake(mm: u32, start: u32, pages: u32): void {
     store(mm + MM_UFFD_PENDING, (load(mm + MM_UFFD_PENDING) & ~woken) >>> 0);
     poke(mm + MM_UFFD_READ, (peek(mm + MM_UFFD_READ) & ~woken) >>> 0);
     rest = woken;
-    for (let cpu: u32 = 0; rest !== 0; cpu += 1) {
+    for (let cpu: Cpu = 0; rest !== 0; cpu += 1) {
       // Pairs with userfaultWait's await. A CPU that has seen it may use its area again, for a fault of another address space even.
       if ((rest & 1) !== 0) exchange(cpuArea(cpu) + C_UFFD_WAIT, 0);
       rest = rest >>> 1;
@@ -146,13 +146,13 @@ export function uffdWake(mm: u32, start: u32, pages: u32): void {
   }
   spinUnlock(mm + MM_UFFD_LOCK, LC_UFFD);
   rest = PARKING === 0 ? 0 : woken;
-  for (let cpu: u32 = 0; rest !== 0; cpu += 1) {
+  for (let cpu: Cpu = 0; rest !== 0; cpu += 1) {
     if ((rest & 1) !== 0) notify(cpuArea(cpu) + C_UFFD_WAIT, 1);
     rest = rest >>> 1;
   }
 }
 
 /** Whether a monitor has something to read. */
-export function uffdPending(mm: u32): boolean {
+export function uffdPending(mm: Mm): boolean {
   return load(mm + MM_UFFD_PENDING) !== 0;
 }

@@ -10,6 +10,6 @@ import { TASK_END, VM_UFFD_MISSING, VM_UFFD_WP } from '../word/config.ts';
 export const VM_UFFD_FLAGS: u32 = VM_UFFD_MISSING | VM_UFFD_WP;
 
 /** Whether a range is one that a call can name at all (validate_range). */
-export function uffdRangeValid(start: u32, pages: u32): boolean {
+export function uffdRangeValid(start: Vpn, pages: u32): boolean {
   return pages !== 0 && start < TASK_END && pages <= TASK_END - start;
 }

@@ -40,43 +40,43 @@ export const MIGRATION_EXCLUSIVE: u32 = 32;
 export const UPPER_FLAGS: u32 = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_USER;
 
 /** Frame, table or slot number of an entry. */
-export function entryNumber(entry: u32): u32 {
+export function entryNumber(entry: Entry): u32 {
   return entry >>> 8;
 }
 
 /** An entry of `number` (below 2^24) and `flags` (below 2^8). */
-export function entryMake(number: u32, flags: u32): u32 {
+export function entryMake(number: u32, flags: u32): Entry {
   return ((number << 8) | flags) >>> 0;
 }
 
 /** Whether an entry maps a page or names a table. */
-export function entryPresent(entry: u32): boolean {
+export function entryPresent(entry: Entry): boolean {
   return (entry & PTE_PRESENT) !== 0;
 }
 
 /** Whether a PMD value is huge. */
-export function entryHuge(pmd: u32): boolean {
+export function entryHuge(pmd: Entry): boolean {
   return (pmd & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
 }
 
 /** The entry that a PTE of the `index`-th page would be where the huge PMD value `pmd` maps it. */
-export function hugePart(pmd: u32, index: u32): u32 {
+export function hugePart(pmd: Entry, index: u32): Entry {
   const frame = (pmd & PTE_SPECIAL) !== 0 ? entryNumber(pmd) : entryNumber(pmd) + index;
   return entryMake(frame, pmd & 0xff & ~PTE_HUGE);
 }
 
 /** Whether an entry is a migration entry: its page is being moved, by whoever holds the lock of the page's folio. */
-export function entryMigrating(entry: u32): boolean {
+export function entryMigrating(entry: Entry): boolean {
   return (entry & ENTRY_KIND) === ENTRY_MIGRATION;
 }
 
 /** Whether a PMD value names a PTE table: neither none, nor migrating, nor huge. */
-export function entryNamesTable(entry: u32): boolean {
+export function entryNamesTable(entry: Entry): boolean {
   return (entry & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
 }
 
 /** Whether an entry maps nothing: none, or a marker. */
-export function entryNoneMostly(entry: u32): boolean {
+export function entryNoneMostly(entry: Entry): boolean {
   return entry === 0 || entry === UFFD_MARKER;
 }
 

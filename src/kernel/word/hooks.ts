@@ -36,28 +36,28 @@
 export const PLUGGED_PROTOCOL_HOOKS: u32 = 0;
 
 /** An operation that walks the page tables of `mm` begins. No lock held that comes after the rmap locks, no RCU section. */
-export function walkBegin(mm: u32): void {}
+export function walkBegin(mm: Mm): void {}
 
 /** It ends. No spinlock held. */
-export function walkEnd(mm: u32): void {}
+export function walkEnd(mm: Mm): void {}
 
 /** A walk of a second address space begins, within that of its parent (fork): only walks of the rmap can reach it yet. */
-export function walkBeginSecond(mm: u32): void {}
+export function walkBeginSecond(mm: Mm): void {}
 
 /** It ends. */
-export function walkEndSecond(mm: u32): void {}
+export function walkEndSecond(mm: Mm): void {}
 
 /** Tables of `mm`, of any level, are about to be taken out of their places, be they empty or not. As walkBegin; includes a walk. */
-export function reshapeBegin(mm: u32): void {}
+export function reshapeBegin(mm: Mm): void {}
 
 /** They have been. */
-export function reshapeEnd(mm: u32): void {}
+export function reshapeEnd(mm: Mm): void {}
 
 /** This CPU has mapped, or will not map, the PTE table that it installed last. In the walk that did, or at its end; no spinlock held. */
 export function installsDone(): void {}
 
 /** The new PTE table `table` is about to be published. PMD lock held. */
-export function tableInstalled(table: u32): void {}
+export function tableInstalled(table: TableNumber): void {}
 
 /**
  * Whether munmap and exit clear upper entries that name tables of `level` under the lock of the table that holds the entry, as somebody else may be
@@ -71,27 +71,27 @@ export function unlinksUnderLock(level: u32): boolean {
  * Asks to map the PTE table that the PMD value `value`, read in the RCU section under way, names. False: the table is on its way out, none of its
  * entries is left, and the PMD entry is about to change.
  */
-export function tableGet(value: u32): boolean {
+export function tableGet(value: Entry): boolean {
   return true;
 }
 
 /** Ends a mapping of the table that holds the entry at `pte`, in its RCU section. No spinlock held. */
-export function tablePut(pte: u32): void {}
+export function tablePut(pte: Pte): void {}
 
 /** The entry at `pte` is about to become `value`; it was none. PTE lock held. */
-export function entryInstalled(pte: u32, value: u32): void {}
+export function entryInstalled(pte: Pte, value: Entry): void {}
 
 /** `entries` entries of the table that holds the one at `pte` were set to none. Their PTE lock is held, the table is mapped. */
-export function entriesCleared(pte: u32, entries: u32): void {}
+export function entriesCleared(pte: Pte, entries: u32): void {}
 
 /** The upper entry at `entry` is about to be set; it was none. */
-export function upperInstalled(entry: u32): void {}
+export function upperInstalled(entry: Upper): void {}
 
 /** The upper entry at `entry` was set to none. */
-export function upperCleared(entry: u32): void {}
+export function upperCleared(entry: Upper): void {}
 
 /** Whether a zap of [start, end), which one PMD entry covers, may detach that entry's table when it finds it empty. */
-export function zapEligible(start: u32, end: u32): boolean {
+export function zapEligible(start: Vpn, end: Vpn): boolean {
   return false;
 }
 
@@ -99,27 +99,27 @@ export function zapEligible(start: u32, end: u32): boolean {
  * A zap of an eligible piece leaves nothing in the table of the PMD entry at `pmd`, whose PTE lock it has held since before it looked at the
  * first entry. Returns whether the table is detached now.
  */
-export function zapEmptied(pmd: u32): boolean {
+export function zapEmptied(pmd: Pmd): boolean {
   return false;
 }
 
 /** A zap of an eligible piece from `start` on is done; `detached`: what zapEmptied returned. */
-export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: boolean): void {}
+export function zapDone(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, detached: boolean): void {}
 
 /** madvise(MADV_DONTNEED) has zapped [start, end) of `mm` and holds no lock any more. */
-export function rangeZapped(mm: u32, start: u32, end: u32): void {}
+export function rangeZapped(mm: Mm, start: Vpn, end: Vpn): void {}
 
 /** mremap has moved table number `table`. The locks of both upper entries are held. */
-export function upperMoved(table: u32): void {}
+export function upperMoved(table: TableNumber): void {}
 
 /** munmap leaves the upper table that holds the entry at `upper` to a neighbour; it may be empty. mmap_lock held. */
-export function upperLeft(upper: u32): void {}
+export function upperLeft(upper: Upper): void {}
 
 /**
  * The table that the PMD entry at `pmd` names, if any, may be empty: munmap leaves it to a neighbour, or it was allocated and is not used after all.
  * mmap_lock or VMA lock held.
  */
-export function tableLeft(pmd: u32): void {}
+export function tableLeft(pmd: Pmd): void {}
 
 /** Whether a PTE table goes by itself once its last entry and its last visitor have gone: then nobody takes an emptied one out by hand. */
 export function emptyTableGoes(): boolean {
@@ -132,18 +132,18 @@ export function freesLater(): boolean {
 }
 
 /**
- * One pass of the protocol's daemon over at most `most` of what waits for it, `all` 1: be it due or not. Returns how many it looked at. No lock held, no
+ * One pass of the protocol's daemon over at most `most` of what waits for it, `all`: be it due or not. Returns how many it looked at. No lock held, no
  * RCU section.
  */
-export function daemonPass(most: u32, all: u32): u32 {
+export function daemonPass(most: u32, all: boolean): u32 {
   return 0;
 }
 
 /** Full checks: a locked or an allocating walk of the tables of `mm` is under way here. */
-export function checkWalk(mm: u32): void {}
+export function checkWalk(mm: Mm): void {}
 
 /** Full checks: the same, at the PMD entry at `pmd`. */
-export function checkWalkFrom(pmd: u32): void {}
+export function checkWalkFrom(pmd: Pmd): void {}
 
 /** Checks: PTE table number `table` is about to be freed; nobody who could find it is left. */
-export function checkTableFree(table: u32): void {}
+export function checkTableFree(table: TableNumber): void {}

@@ -152,6 +152,6 @@ export const W_MM: u32 = 32; // address space, 0: none
 export const W_PAGE: u32 = 36; // where it is on the heat map
 
 /** Address of a CPU's area. */
-export function cpuArea(cpu: u32): u32 {
+export function cpuArea(cpu: Cpu): CpuArea {
   return PERCPU + cpu * CPU_BYTES;
 }

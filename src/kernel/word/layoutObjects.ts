@@ -160,6 +160,6 @@ export const CANDIDATE_FIRST: u32 = 8; // first vpn of the table
 export const CANDIDATE_AT: u32 = 12; // when it was noted, daemonClock
 
 /** Address of a table's first entry. */
-export function tableAddress(table: u32): u32 {
+export function tableAddress(table: TableNumber): u32 {
   return TABLES + table * TABLE_BYTES;
 }

@@ -5,24 +5,24 @@
 
 import { CPU_SHIFT, cpuArea, PERCPU } from './layout.ts';
 
-let current: u32 = PERCPU;
+let current: CpuArea = PERCPU;
 
 /** Address of this CPU's area. */
-export function thisCpu(): u32 {
+export function thisCpu(): CpuArea {
   return current;
 }
 
 /** Makes the caller CPU number `cpu`. */
-export function setThisCpu(cpu: u32): void {
+export function setThisCpu(cpu: Cpu): void {
   current = cpuArea(cpu);
 }
 
 /** This CPU's number. */
-export function cpuId(): u32 {
+export function cpuId(): Cpu {
   return (current - PERCPU) >>> CPU_SHIFT;
 }
 
 /** Number of the CPU whose area the address lies in; the caller knows that it lies in one. */
-export function cpuOfAddress(address: u32): u32 {
+export function cpuOfAddress(address: u32): Cpu {
   return (address - PERCPU) >>> CPU_SHIFT;
 }

@@ -30,52 +30,56 @@ export function attachMemory(buffer: ArrayBufferLike, to: Host): void {
 }
 
 /** Atomic load. */
-export function load(address: u32): u32 {
-  return Atomics.load(words, address >>> 2);
+export function load<A extends Address>(address: A): WordAt<A> {
+  return Atomics.load(words, address >>> 2) as WordAt<A>;
 }
 
 /** Atomic store. */
-export function store(address: u32, value: u32): void {
+export function store<A extends Address>(address: A, value: WordAt<A>): void {
   Atomics.store(words, address >>> 2, value);
 }
 
 /** Atomic exchange; returns the old value. */
-export function exchange(address: u32, value: u32): u32 {
-  return Atomics.exchange(words, address >>> 2, value);
+export function exchange<A extends Address>(address: A, value: WordAt<A>): WordAt<A> {
+  return Atomics.exchange(words, address >>> 2, value) as WordAt<A>;
 }
 
 /** Atomic compare-and-exchange; returns the old value, equal to `expected` when it stored. `expected` must be unsigned. */
-export function compareExchange(address: u32, expected: u32, value: u32): u32 {
-  return Atomics.compareExchange(words, address >>> 2, expected, value);
+export function compareExchange<A extends Address>(
+  address: A,
+  expected: WordAt<A>,
+  value: WordAt<A>,
+): WordAt<A> {
+  return Atomics.compareExchange(words, address >>> 2, expected, value) as WordAt<A>;
 }
 
 /** Atomic add modulo 2^32; returns the old value. */
-export function add(address: u32, value: u32): u32 {
-  return Atomics.add(words, address >>> 2, value);
+export function add<A extends Address>(address: A, value: u32): WordAt<A> {
+  return Atomics.add(words, address >>> 2, value) as WordAt<A>;
 }
 
 /** Atomic subtract modulo 2^32; returns the old value. */
-export function sub(address: u32, value: u32): u32 {
-  return Atomics.sub(words, address >>> 2, value);
+export function sub<A extends Address>(address: A, value: u32): WordAt<A> {
+  return Atomics.sub(words, address >>> 2, value) as WordAt<A>;
 }
 
 /** Atomic or; returns the old value. */
-export function or(address: u32, value: u32): u32 {
-  return Atomics.or(words, address >>> 2, value);
+export function or<A extends Address>(address: A, value: u32): WordAt<A> {
+  return Atomics.or(words, address >>> 2, value) as WordAt<A>;
 }
 
 /** Atomic and; returns the old value. */
-export function and(address: u32, value: u32): u32 {
-  return Atomics.and(words, address >>> 2, value);
+export function and<A extends Address>(address: A, value: u32): WordAt<A> {
+  return Atomics.and(words, address >>> 2, value) as WordAt<A>;
 }
 
 /** Plain load of a word that no other CPU may be writing. */
-export function peek(address: u32): u32 {
-  return words[address >>> 2]!;
+export function peek<A extends Address>(address: A): WordAt<A> {
+  return words[address >>> 2] as WordAt<A>;
 }
 
 /** Plain store to a word that no other CPU may be reading. */
-export function poke(address: u32, value: u32): void {
+export function poke<A extends Address>(address: A, value: WordAt<A>): void {
   words[address >>> 2] = value;
 }
 
@@ -83,12 +87,12 @@ export function poke(address: u32, value: u32): void {
 const PARK_MS = 0.1;
 
 /** Parks this CPU on the word at `address` while it is `value`, for PARK_MS at most; may return early. Pairs with `notify`. */
-export function parkOn(address: u32, value: u32): void {
+export function parkOn(address: Address, value: u32): void {
   Atomics.wait(signed, address >>> 2, value | 0, PARK_MS);
 }
 
 /** Wakes up to `count` CPUs parked on the word at `address`; returns how many there were. */
-export function notify(address: u32, count: u32): u32 {
+export function notify(address: Address, count: u32): u32 {
   return Atomics.notify(signed, address >>> 2, count);
 }
 
@@ -103,6 +107,6 @@ export function endCpu(reason: u32, detail: u32): void {
 }
 
 /** Plain stores of `value` to `count` words from `address` on, none of which another CPU may be using. */
-export function fillWords(address: u32, count: u32, value: u32): void {
+export function fillWords(address: Address, count: u32, value: u32): void {
   words.fill(value, address >>> 2, (address >>> 2) + count);
 }

@@ -74,7 +74,7 @@ const PAGES_MASK: u32 = 0xffff;
 /**
  * Clears one present entry and hands its page over. Returns whether the gather is full now. PTE lock held.
  */
-function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
+function zapPresentPte(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn): boolean {
   // Atomic with respect to walkers that set accessed and dirty; pairs with GUP-fast's second look at the entry.
   const entry = exchange(pte, 0);
   gatherNoteRange(gather, vpn, vpn + 1);
@@ -91,7 +91,7 @@ function zapPresentPte(gather: u32, mm: u32, pte: u32, vpn: u32): boolean {
  * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its table ineligible
  * for reclaim. PTE lock held.
  */
-function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
+function zapNonpresentPte(gather: Gather, mm: Mm, pte: Pte, entry: Entry): boolean {
   if (entry === UFFD_MARKER) {
     if (gatherMarkers(gather) !== MARKERS_DROP) return false;
     exchange(pte, 0);
@@ -112,12 +112,12 @@ function zapNonpresentPte(gather: u32, mm: u32, pte: u32, entry: u32): boolean {
 }
 
 /** Whether a present entry is taken out together with those after it that map the same folio. */
-function zapsFolio(entry: u32): boolean {
+function zapsFolio(entry: Entry): boolean {
   return runZap() === ZAP_FOLIO && entryCounted(entry) && folioLarge(entryNumber(entry));
 }
 
 /** Number of none entries from `pte` on, at most `most`. PTE lock held. */
-function skipNonePtes(pte: u32, most: u32): u32 {
+function skipNonePtes(pte: Pte, most: u32): u32 {
   let none: u32 = 0;
   while (none < most && load(pte + (none << 2)) === 0) none += 1;
   return none;
@@ -127,7 +127,7 @@ function skipNonePtes(pte: u32, most: u32): u32 {
  * Zaps entries from `pte`, that of `vpn`, to `end` at most, or until the gather is full or ZAP_RESCHED_PERIOD entries that were not none are
  * done. Returns the pages passed over, with STOPPED_FULL and ENTRY_LEFT. PTE lock held.
  */
-function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 {
+function doZapPteRange(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, end: Vpn): u32 {
   const most: u32 = end - vpn;
   let done: u32 = 0;
   let worked: u32 = 0;
@@ -166,10 +166,17 @@ function doZapPteRange(gather: u32, mm: u32, pte: u32, vpn: u32, end: u32): u32 
 }
 
 /**
- * Zaps [start, end), which one PMD entry, at `pmd`, covers. `reclaim`: 1 when an emptied table is to be detached.
+ * Zaps [start, end), which one PMD entry, at `pmd`, covers. `reclaim`: an emptied table is to be detached.
  */
-function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, reclaim: u32): void {
-  let eligible = reclaim !== 0 && zapEligible(start, end);
+function zapPteRange(
+  gather: Gather,
+  mm: Mm,
+  pmd: Pmd,
+  start: Vpn,
+  end: Vpn,
+  reclaim: boolean,
+): void {
+  let eligible = reclaim && zapEligible(start, end);
   let heldThroughout = true;
   let detached = false;
   let vpn = start;
@@ -203,13 +210,20 @@ function zapPteRange(gather: u32, mm: u32, pmd: u32, start: u32, end: u32, recla
 }
 
 /** Zaps a huge PMD entry that [start, end) covers, or splits it when that is not all of it: the rest is zapPteRange's. */
-function zapHuge(gather: u32, mm: u32, pmd: u32, start: u32, end: u32): void {
+function zapHuge(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, end: Vpn): void {
   if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
   else if (zapHugePmd(gather, mm, pmd, start) === HUGE_ZAPPED_FULL) gatherFlush(gather);
 }
 
 /** Zaps [start, end) under one PUD entry's PMD table. */
-function zapPmdRange(gather: u32, mm: u32, pud: u32, start: u32, end: u32, reclaim: u32): void {
+function zapPmdRange(
+  gather: Gather,
+  mm: Mm,
+  pud: Entry,
+  start: Vpn,
+  end: Vpn,
+  reclaim: boolean,
+): void {
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PMD_PAGES, end);
@@ -226,7 +240,14 @@ function zapPmdRange(gather: u32, mm: u32, pud: u32, start: u32, end: u32, recla
 }
 
 /** Zaps [start, end) under one PGD entry's PUD table. */
-function zapPudRange(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, reclaim: u32): void {
+function zapPudRange(
+  gather: Gather,
+  mm: Mm,
+  pgd: Entry,
+  start: Vpn,
+  end: Vpn,
+  reclaim: boolean,
+): void {
   let vpn = start;
   while (vpn !== end) {
     const next = spanEnd(vpn, PUD_PAGES, end);
@@ -237,10 +258,16 @@ function zapPudRange(gather: u32, mm: u32, pgd: u32, start: u32, end: u32, recla
 }
 
 /**
- * Zaps [start, end) of `mm` into `gather`; `mayReclaim` 1: empty PTE tables may be detached, as the reclaim protocol says. Precondition: mmap_lock
+ * Zaps [start, end) of `mm` into `gather`; `mayReclaim`: empty PTE tables may be detached, as the reclaim protocol says. Precondition: mmap_lock
  * or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
  */
-export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayReclaim: u32): void {
+export function unmapPageRange(
+  gather: Gather,
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
+  mayReclaim: boolean,
+): void {
   walkBegin(mm);
   let vpn = start;
   while (vpn !== end) {
@@ -253,6 +280,6 @@ export function unmapPageRange(gather: u32, mm: u32, start: u32, end: u32, mayRe
 }
 
 /** Zaps the part of a VMA that munmap or exit takes away. */
-export function unmapVmaPages(gather: u32, mm: u32, vma: u32, start: u32, end: u32): void {
-  if (vma !== 0) unmapPageRange(gather, mm, start, end, 0);
+export function unmapVmaPages(gather: Gather, mm: Mm, vma: Vma, start: Vpn, end: Vpn): void {
+  if (vma !== 0) unmapPageRange(gather, mm, start, end, false);
 }

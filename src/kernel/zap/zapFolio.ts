@@ -33,7 +33,7 @@ export const RUN_FULL: u32 = 0x10000;
 const NOT_COMPARED: u32 = PTE_ACCESSED | PTE_DIRTY | PTE_WRITE;
 
 /** Entries from `pte` on, `most` at most, that map consecutive pages of one folio as `entry`, the first of them, does. PTE lock held. */
-export function folioPteBatch(pte: u32, entry: u32, most: u32): u32 {
+export function folioPteBatch(pte: Pte, entry: Entry, most: u32): u32 {
   const frame = entryNumber(entry);
   const head = folioHead(frame);
   const left: u32 = head + (1 << (folioFlags(frame) & F_ORDER)) - frame;
@@ -52,11 +52,11 @@ export function folioPteBatch(pte: u32, entry: u32, most: u32): u32 {
  * RUN_FULL when the gather has no more room. PTE lock held.
  */
 export function zapPresentFolioPtes(
-  gather: u32,
-  mm: u32,
-  pte: u32,
-  vpn: u32,
-  entry: u32,
+  gather: Gather,
+  mm: Mm,
+  pte: Pte,
+  vpn: Vpn,
+  entry: Entry,
   most: u32,
 ): u32 {
   const frame = entryNumber(entry);

@@ -40,7 +40,7 @@ export function setUp(): void {
 }
 
 function flush(cpu: u32): void {
-  flushTlbRange(mm, cpu, cpu + 1, 0);
+  flushTlbRange(mm, cpu, cpu + 1, false);
   store(done + (cpu << 2), 1);
 }
 

@@ -36,7 +36,7 @@ export function setUp(): void {
 
 function flush(cpu: u32): void {
   syncPoint();
-  flushTlbRange(mm, cpu, cpu + 1, 0);
+  flushTlbRange(mm, cpu, cpu + 1, false);
   const slot = tlbSlot(cpu);
   expect(
     peek(slot + TLB_ENTRY) === 0 || peek(slot + TLB_EPOCH) !== peek(thisCpu() + C_TLB_EPOCH),

@@ -31,27 +31,27 @@ export const about = {
   also: { eager: { asyncEager: true } },
 };
 
-export function entryInstalled(pte: u32, value: u32): void {
+export function entryInstalled(pte: Pte, value: Entry): void {
   asyncEntryInstalled(pte, value);
 }
 
-export function entriesCleared(pte: u32, entries: u32): void {
+export function entriesCleared(pte: Pte, entries: u32): void {
   asyncEntriesCleared(pte);
 }
 
-export function upperCleared(entry: u32): void {
+export function upperCleared(entry: Upper): void {
   asyncUpperCleared(entry);
 }
 
-export function upperMoved(table: u32): void {
+export function upperMoved(table: TableNumber): void {
   tableMoved(table);
 }
 
-export function upperLeft(upper: u32): void {
+export function upperLeft(upper: Upper): void {
   asyncUpperLeft(upper);
 }
 
-export function tableLeft(pmd: u32): void {
+export function tableLeft(pmd: Pmd): void {
   asyncTableLeft(pmd);
 }
 
@@ -59,19 +59,19 @@ export function freesLater(): boolean {
   return true;
 }
 
-export function daemonPass(most: u32, all: u32): u32 {
+export function daemonPass(most: u32, all: boolean): u32 {
   return asyncReclaimPass(most, all);
 }
 
-export function zapEligible(start: u32, end: u32): boolean {
+export function zapEligible(start: Vpn, end: Vpn): boolean {
   return runAsyncEager() && reclaimEligible(start, end);
 }
 
-export function zapEmptied(pmd: u32): boolean {
+export function zapEmptied(pmd: Pmd): boolean {
   return runAsyncEager() && reclaimLocked(pmd);
 }
 
-export function zapDone(gather: u32, mm: u32, pmd: u32, start: u32, detached: boolean): void {
+export function zapDone(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, detached: boolean): void {
   if (!runAsyncEager()) return;
   if (detached) detachedTable(gather, mm, start);
   else reclaimUnlocked(gather, mm, pmd, start);

@@ -18,17 +18,17 @@ import { load, peek } from '../../word/word.ts';
 import { noteIfEmptied } from './candidates.ts';
 
 /** Entries of the table that holds the one at `pte` were cleared. PTE lock held. */
-export function asyncEntriesCleared(pte: u32): void {
+export function asyncEntriesCleared(pte: Pte): void {
   if (peek(thisCpu() + C_UNMAPPING) === 0) noteIfEmptied(tableOfEntry(pte), LEVEL_PTE);
 }
 
 /** The entry at `pte` is to become `entry`. PTE lock held. */
-export function asyncEntryInstalled(pte: u32, entry: u32): void {
+export function asyncEntryInstalled(pte: Pte, entry: Entry): void {
   if ((entry & PTE_SPECIAL) !== 0) noteIfEmptied(tableOfEntry(pte), LEVEL_PTE);
 }
 
 /** The table that the PMD entry at `pmd` names, if any, may be empty. What keeps upper tables is held; the table may go at any moment. */
-export function asyncTableLeft(pmd: u32): void {
+export function asyncTableLeft(pmd: Pmd): void {
   const pte = pteOffsetMap(pmd, 0);
   if (pte === 0) return;
   noteIfEmptied(tableOfEntry(pte), LEVEL_PTE);
@@ -36,12 +36,12 @@ export function asyncTableLeft(pmd: u32): void {
 }
 
 /** The upper entry at `upper` was cleared. What keeps the table that holds it is held. */
-export function asyncUpperCleared(upper: u32): void {
+export function asyncUpperCleared(upper: Upper): void {
   if (peek(thisCpu() + C_UNMAPPING) === 0) asyncUpperLeft(upper);
 }
 
 /** The upper table that holds the entry at `upper` may be empty. What keeps that table is held. */
-export function asyncUpperLeft(upper: u32): void {
+export function asyncUpperLeft(upper: Upper): void {
   const table = tableOfEntry(upper);
   noteIfEmptied(table, load(ptdescOf(table) + PT_STATE) >>> 8);
 }

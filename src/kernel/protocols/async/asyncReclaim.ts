@@ -110,7 +110,7 @@ const SPAN_GONE: u32 = 1;
 const SPAN_ON_MMAP_LOCK: u32 = 2;
 
 /** Step 2 for the span that starts at `first`. */
-function lockSpan(mm: u32, first: u32): u32 {
+function lockSpan(mm: Mm, first: Vpn): u32 {
   if (runFaultPath() !== FAULT_MMAP_LOCK) {
     const vma = lockVmaUnderRcu(mm, first);
     if (vma !== 0) {
@@ -125,20 +125,20 @@ function lockSpan(mm: u32, first: u32): u32 {
   return SPAN_GONE;
 }
 
-function unlockSpan(mm: u32, held: u32): void {
+function unlockSpan(mm: Mm, held: u32): void {
   if (held === SPAN_ON_MMAP_LOCK) mmapReadUnlock(mm);
   else vmaReadUnlock(held);
 }
 
 /** Number of the first entry of the table at `pte` that keeps it; TABLE_ENTRIES: none does. PTE lock held. */
-function firstKeeping(pte: u32): u32 {
+function firstKeeping(pte: Pte): u32 {
   let i: u32 = 0;
   while (i < TABLE_ENTRIES && !entryKeeps(load(pte + (i << 2)), LEVEL_PTE)) i += 1;
   return i;
 }
 
 /** Whether an entry of the table at `pte` is not none. PTE lock held. */
-function mapsAnything(pte: u32): boolean {
+function mapsAnything(pte: Pte): boolean {
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) if (load(pte + at) !== 0) return true;
   return false;
 }
@@ -147,7 +147,7 @@ function mapsAnything(pte: u32): boolean {
  * Whether a VMA of the span from `first` on is registered with a userfaultfd: a zero page that it was given, once dropped, would be missing again.
  * Step 2's lock held, under which no VMA is registered; inside an RCU section, since a VMA lock does not keep its neighbours.
  */
-function spanRegistered(mm: u32, first: u32): boolean {
+function spanRegistered(mm: Mm, first: Vpn): boolean {
   const end = spanEnd(first, PMD_PAGES, TASK_END);
   let vma = findVmaIntersection(mm, first, end);
   while (vma !== 0 && load(vma + VMA_START) < end) {
@@ -158,7 +158,7 @@ function spanRegistered(mm: u32, first: u32): boolean {
 }
 
 /** Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. No pair: one set meanwhile is seen next time. */
-function zeroPagesAccessed(pte: u32): boolean {
+function zeroPagesAccessed(pte: Pte): boolean {
   let accessed = false;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
     if ((load(pte + at) & PTE_ACCESSED) !== 0) {
@@ -170,7 +170,7 @@ function zeroPagesAccessed(pte: u32): boolean {
 }
 
 /** Drops the entries of a table that only maps the zero page, from `first` on, everywhere. PMD and PTE lock held. */
-function dropZeroPages(mm: u32, pte: u32, first: u32): void {
+function dropZeroPages(mm: Mm, pte: Pte, first: Vpn): void {
   let dropped: u32 = 0;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
     if (load(pte + at) === 0) continue;
@@ -179,12 +179,12 @@ function dropZeroPages(mm: u32, pte: u32, first: u32): void {
     dropped += 1;
   }
   if (dropped === 0) return;
-  flushTlbRange(mm, first, first + PMD_PAGES, 0);
+  flushTlbRange(mm, first, first + PMD_PAGES, false);
   countBy(COUNTER_ZERO_PAGES_DROPPED, dropped);
 }
 
 /** Steps 3 to 5 under PMD and PTE lock; `pte` is the first entry of the table that the PMD at `pmd` names. Returns a SCAN_ code. */
-function scanLocked(mm: u32, pmd: u32, pte: u32, first: u32, tries: u32): u32 {
+function scanLocked(mm: Mm, pmd: Pmd, pte: Pte, first: Vpn, tries: u32): u32 {
   const table = tableOfEntry(pte);
   if (!candidateBegin(table)) {
     count(COUNTER_CANDIDATES_GONE);
@@ -211,7 +211,7 @@ function scanLocked(mm: u32, pmd: u32, pte: u32, first: u32, tries: u32): u32 {
 }
 
 /** Steps 3 to 5 for the table that maps from `first` on, its upper tables kept by the caller. */
-function scanPteTable(mm: u32, what: u32, generation: u32, first: u32): void {
+function scanPteTable(mm: Mm, what: u32, generation: u32, first: Vpn): void {
   const pmd = pmdFind(mm, first);
   if (pmd === 0) {
     count(COUNTER_CANDIDATES_GONE);
@@ -249,14 +249,14 @@ function leaveMm(): void {
 }
 
 /** Steps 1 to 5 for one candidate. */
-function scanCandidate(what: u32, generation: u32, first: u32): void {
+function scanCandidate(what: u32, generation: u32, first: Vpn): void {
   beginOperation(OP_SCAN, what & CANDIDATE_MM_MASK, first);
   dealWith(what, generation, first);
   endOperation();
 }
 
-function dealWith(what: u32, generation: u32, first: u32): void {
-  const mm: u32 = (what & CANDIDATE_MM_MASK) >>> 0;
+function dealWith(what: u32, generation: u32, first: Vpn): void {
+  const mm: Mm = (what & CANDIDATE_MM_MASK) >>> 0;
   count(COUNTER_CANDIDATES_SCANNED);
   if (peek(G_SCAN_MM) !== mm) {
     leaveMm();
@@ -283,13 +283,13 @@ function dealWith(what: u32, generation: u32, first: u32): void {
 }
 
 /** Looks at candidates of the ring of CPU `cpu`, oldest first, until one is not due (but for `all`) or `limit` are done. Returns how many. */
-function scanRing(cpu: u32, limit: u32, all: u32): u32 {
+function scanRing(cpu: Cpu, limit: u32, all: boolean): u32 {
   const delay = peek(H_ASYNC_DELAY_NS);
   const now = daemonClock();
   let done: u32 = 0;
   while (done < limit) {
     const at = candidateAt(cpu);
-    if (all === 0 && (now - peek(at + CANDIDATE_AT)) >>> 0 < delay) return done;
+    if (!all && (now - peek(at + CANDIDATE_AT)) >>> 0 < delay) return done;
     const what = peek(at + CANDIDATE_MM);
     const generation = peek(at + CANDIDATE_GENERATION);
     const first = peek(at + CANDIDATE_FIRST);
@@ -302,10 +302,10 @@ function scanRing(cpu: u32, limit: u32, all: u32): u32 {
 }
 
 /**
- * One pass: looks at up to `most` candidates that are due (`all` 1: at any). Returns how many; 0 also while another CPU's pass is under way. No
+ * One pass: looks at up to `most` candidates that are due (`all`: at any). Returns how many; 0 also while another CPU's pass is under way. No
  * lock held, no RCU section.
  */
-export function asyncReclaimPass(most: u32, all: u32): u32 {
+export function asyncReclaimPass(most: u32, all: boolean): u32 {
   // Pairs with the store at the end: what the last pass wrote plainly is seen.
   if (compareExchange(G_SCAN_OWNER, 0, cpuId() + 1) !== 0) return 0;
   const cpus = peek(H_CPUS);
@@ -315,7 +315,7 @@ export function asyncReclaimPass(most: u32, all: u32): u32 {
   let done = scanRing(cpuId(), found < most ? found : most, all);
   const start = peek(G_SCAN_NEXT);
   for (let ring: u32 = 0; ring < cpus; ring += 1) {
-    const cpu: u32 = (start + ring) % cpus;
+    const cpu: Cpu = (start + ring) % cpus;
     if (cpu === cpuId()) continue;
     found = candidatesOf(cpu);
     waiting += found;

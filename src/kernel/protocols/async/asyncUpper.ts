@@ -64,7 +64,7 @@ import {
 } from './candidates.ts';
 
 /** Number of the first entry of table number `table` that is there, TABLE_ENTRIES: none. */
-function firstEntry(table: u32): u32 {
+function firstEntry(table: TableNumber): u32 {
   const address = tableAddress(table);
   let i: u32 = 0;
   while (i < TABLE_ENTRIES && load(address + (i << 2)) === 0) i += 1;
@@ -79,7 +79,7 @@ function spanOf(level: u32): u32 {
 /**
  * Step 1: number of the table if it is a candidate and empty, as far as one can see; else 0. In both cases it is no candidate any more.
  */
-function emptyTableNamed(mm: u32, level: u32, first: u32): u32 {
+function emptyTableNamed(mm: Mm, level: u32, first: Vpn): TableNumber {
   rcuReadLock();
   const table = tableNamed(mm, level, first);
   if (table === 0 || !candidateBegin(table)) {
@@ -101,7 +101,7 @@ const SPAN_NO_RMAP: u32 = 0;
 const SPAN_LEFT: u32 = 1;
 
 /** Whether the locks of an rmap that finds `one` are those of one that finds `other`: pieces of an anonymous mapping. */
-function sameRmapLocks(one: u32, other: u32): boolean {
+function sameRmapLocks(one: Vma, other: Vma): boolean {
   return (
     (load(one + VMA_INODE) | load(other + VMA_INODE)) === 0 &&
     load(one + VMA_ANON) === load(other + VMA_ANON)
@@ -112,7 +112,7 @@ function sameRmapLocks(one: u32, other: u32): boolean {
  * Step 3 for the VMAs that overlap [first, first + pages). Returns the one whose rmap locks are held, SPAN_NO_RMAP, or SPAN_LEFT: not to be had.
  * mmap_lock for write.
  */
-function writeLockSpan(mm: u32, first: u32, pages: u32): u32 {
+function writeLockSpan(mm: Mm, first: Vpn, pages: u32): u32 {
   let locked: u32 = 0;
   let found: u32 = SPAN_NO_RMAP;
   let vma = findVma(mm, first);
@@ -132,7 +132,7 @@ function writeLockSpan(mm: u32, first: u32, pages: u32): u32 {
 }
 
 /** Steps 3 and 4, mmap_lock held for write. Returns the number of the table of `level` that was detached, or 0. */
-function detachUpper(mm: u32, level: u32, first: u32): u32 {
+function detachUpper(mm: Mm, level: u32, first: Vpn): TableNumber {
   const found = writeLockSpan(mm, first, spanOf(level));
   if (found === SPAN_LEFT) return 0;
   const table = detachIfEmpty(mm, level, first);
@@ -141,7 +141,7 @@ function detachUpper(mm: u32, level: u32, first: u32): u32 {
 }
 
 /** Step 4, with everybody kept out of the span. Returns the table's number, or 0. */
-function detachIfEmpty(mm: u32, level: u32, first: u32): u32 {
+function detachIfEmpty(mm: Mm, level: u32, first: Vpn): TableNumber {
   const upper = level === LEVEL_PMD ? pudFind(mm, first) : pgdOffset(mm, first);
   const table = tableNamed(mm, level, first);
   if (table === 0 || firstEntry(table) !== TABLE_ENTRIES) return 0;
@@ -156,7 +156,7 @@ function detachIfEmpty(mm: u32, level: u32, first: u32): u32 {
 }
 
 /** Deals with the candidate (`what`, `generation`, `first`), an upper table of `mm`, which is pinned. No lock held. */
-export function scanUpperTable(mm: u32, what: u32, generation: u32, first: u32): void {
+export function scanUpperTable(mm: Mm, what: u32, generation: u32, first: Vpn): void {
   const level = what & CANDIDATE_LEVEL_MASK;
   const empty = emptyTableNamed(mm, level, first);
   if (empty === 0) return;

@@ -63,13 +63,13 @@ const WATCH_NOTED: u32 = 0x80000000;
 const WATCH_ENTRY: u32 = 0xffff;
 
 /** Address of entry `at` of the ring of CPU `cpu`. */
-function ringEntry(cpu: u32, at: u32): u32 {
+function ringEntry(cpu: Cpu, at: u32): u32 {
   const slots = peek(H_CANDIDATE_SLOTS);
   return peek(H_CANDIDATE_BASE) + ((cpu * slots + (at & (slots - 1))) << CANDIDATE_SHIFT);
 }
 
 /** Adds a name to this CPU's ring. Returns whether there was room. */
-function ringAdd(what: u32, generation: u32, first: u32): boolean {
+function ringAdd(what: u32, generation: u32, first: Vpn): boolean {
   const cpu = thisCpu();
   const tail = peek(cpu + C_CANDIDATE_TAIL);
   // Pairs with the store in candidateTaken: the entry behind the head is free.
@@ -85,12 +85,12 @@ function ringAdd(what: u32, generation: u32, first: u32): boolean {
 }
 
 /** Whether an entry keeps its table: there is something but a mapping of the zero page. */
-export function entryKeeps(entry: u32, level: u32): boolean {
+export function entryKeeps(entry: Entry, level: u32): boolean {
   return entry !== 0 && (level !== LEVEL_PTE || (entry & PTE_SPECIAL) === 0);
 }
 
 /** Makes the table of `level` with descriptor `desc` a candidate, unless it is one, or its address space is about to end. */
-function noteTable(desc: u32, level: u32): void {
+function noteTable(desc: Ptdesc, level: u32): void {
   const mm = load(desc + PT_MM);
   const generation = mmGeneration(mm);
   if ((generation & 1) === 0) return;
@@ -110,7 +110,7 @@ function noteTable(desc: u32, level: u32): void {
  * Entries of table number `table` were cleared, or could be dropped: notes it when nothing that is watched keeps it. The table cannot be freed
  * meanwhile; a table of entries (LEVEL_PTE) that is not locked may be noted in vain.
  */
-export function noteIfEmptied(table: u32, level: u32): void {
+export function noteIfEmptied(table: TableNumber, level: u32): void {
   const desc = ptdescOf(table);
   const watch = load(desc + PT_WATCH);
   if ((watch & WATCH_NOTED) !== 0) return;
@@ -119,7 +119,7 @@ export function noteIfEmptied(table: u32, level: u32): void {
 }
 
 /** A candidate has another name now: the table was moved, and PT_FIRST says where. The locks of both upper entries are held. */
-export function tableMoved(table: u32): void {
+export function tableMoved(table: TableNumber): void {
   const desc = ptdescOf(table);
   if ((load(desc + PT_WATCH) & WATCH_NOTED) === 0) return;
   // Pairs with the or in noteTable, which reads PT_FIRST after it: see there.
@@ -128,12 +128,12 @@ export function tableMoved(table: u32): void {
 }
 
 /** Takes the flag away; the scan comes after. Pairs with noteTable, whose caller has cleared its entry before. Returns whether the table was a candidate; no: the name is one of another table that was here before. */
-export function candidateBegin(table: u32): boolean {
+export function candidateBegin(table: TableNumber): boolean {
   return (and(ptdescOf(table) + PT_WATCH, ~WATCH_NOTED >>> 0) & WATCH_NOTED) !== 0;
 }
 
 /** The table has been found to hold something in entry `index`: watches that. Pairs with the load in noteIfEmptied, after its caller has cleared an entry. */
-export function watchEntry(table: u32, index: u32): void {
+export function watchEntry(table: TableNumber, index: u32): void {
   const word = ptdescOf(table) + PT_WATCH;
   let seen = load(word);
   let old = compareExchange(word, seen, (seen & WATCH_NOTED) | index);
@@ -148,7 +148,7 @@ export function watchEntry(table: u32, index: u32): void {
  * as it was taken. `table`: its number, 0 when not known, as its flag is still there then.
  * The flag pairs with candidateBegin, as in noteTable.
  */
-export function candidateAgain(what: u32, generation: u32, first: u32, table: u32): void {
+export function candidateAgain(what: u32, generation: u32, first: Vpn, table: TableNumber): void {
   const tries = what & CANDIDATE_TRIES_MASK;
   const more = tries === CANDIDATE_TRIES_MASK ? tries : tries + CANDIDATE_TRY;
   const next: u32 = ((what & ~CANDIDATE_TRIES_MASK) | more) >>> 0;
@@ -165,7 +165,7 @@ export function candidateAgain(what: u32, generation: u32, first: u32, table: u3
 }
 
 /** Number of the table of `level` that maps `first` and what follows in `mm`, 0: none. An RCU section, or what keeps upper tables. */
-export function tableNamed(mm: u32, level: u32, first: u32): u32 {
+export function tableNamed(mm: Mm, level: u32, first: Vpn): TableNumber {
   const pgd = load(pgdOffset(mm, first));
   if (level === LEVEL_PUD || !entryPresent(pgd)) return entryNumber(pgd);
   const pud = load(pudOffset(pgd, first));
@@ -175,18 +175,18 @@ export function tableNamed(mm: u32, level: u32, first: u32): u32 {
 }
 
 /** Candidates in the ring of CPU `cpu`. */
-export function candidatesOf(cpu: u32): u32 {
+export function candidatesOf(cpu: Cpu): u32 {
   const area = cpuArea(cpu);
   return (load(area + C_CANDIDATE_TAIL) - load(area + C_CANDIDATE_HEAD)) >>> 0;
 }
 
 /** Address of the oldest entry of the ring of CPU `cpu`, which is not empty; it stays until `candidateTaken`. Only the pass under way. */
-export function candidateAt(cpu: u32): u32 {
+export function candidateAt(cpu: Cpu): u32 {
   return ringEntry(cpu, peek(cpuArea(cpu) + C_CANDIDATE_HEAD));
 }
 
 /** The oldest entry has been read. */
-export function candidateTaken(cpu: u32): void {
+export function candidateTaken(cpu: Cpu): void {
   const head = cpuArea(cpu) + C_CANDIDATE_HEAD;
   store(head, (peek(head) + 1) >>> 0); // pairs with the load in ringAdd
 }
