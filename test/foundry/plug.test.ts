@@ -13,7 +13,11 @@ import { createMemory } from '../../src/machine/memory.ts';
 import { CHECK_LEVELS, EXECUTIONS, resolveOptions } from '../../src/machine/options.ts';
 
 const KERNEL = fileURLToPath(new URL('../../src/kernel', import.meta.url));
+const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 const PROTOCOLS = SOCKETS[0]!;
+
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$|[;,] \/\/.*$/gm, '');
 
 /** Hooks that the files of a folder of plug-ins export, counted without the foundry. */
 function exported({ folder }: Socket): number {
@@ -128,6 +132,20 @@ describe('a plug-in that cannot be used', () => {
     ],
   ])('%s', (_, kinds, message) => {
     expect(withKinds(kinds)).toThrow(message);
+  });
+
+  test('nothing else in src/ names one, but scenarios, mutants, and what the build made', () => {
+    // `none` is a word for other things, too.
+    const names = plugIns(KERNEL, PROTOCOLS)
+      .map(({ name }) => name)
+      .filter((name) => name !== 'none');
+    const quoted = new RegExp(`(['"\`])(${names.join('|')})\\1`);
+    const own = /^(kernel\/protocols|explore\/(scenarios|mutants))\/|^foundry\/catalogue\.ts$/;
+    const naming = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !own.test(file))
+      .filter((file) => quoted.test(withoutComments(readFileSync(join(SRC, file), 'utf8'))));
+    expect(naming).toEqual([]);
+    expect(quoted.test(readFileSync(join(SRC, 'explore/mutants/refcount.ts'), 'utf8'))).toBe(true);
   });
 
   test('codes: the base is 0, the default 1, then by name', () => {
