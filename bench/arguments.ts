@@ -1,10 +1,12 @@
 /**
- * Counts the atomic writes of the kernel that say with what they pair, or why they need no pair (CONTRIBUTING, rule 7), and those that do not yet:
+ * Counts the atomic writes of the kernel that say with what they pair, or why they need no pair (CONTRIBUTING, rule 7),
+ * and those that do not yet:
  *
  *     npm run arguments
  *
- * An argument is a comment that says "pairs with", "publishes" or "published by", or "no pair". It stands at the end of the write's line; above the write, for that
- * one and the writes of the lines that follow at once; or in the comment of the function, for all of its writes.
+ * An argument is a comment that says "pairs with", "publishes" or "published by", or "no pair". It stands at the end of
+ * the write's line; above the write, for that one and the writes of the lines that follow at once; or in the comment of
+ * the function, for all of its writes.
  */
 import { pathToFileURL } from 'node:url';
 import { filesBelow, readTree } from './documents/tree.ts';

@@ -1,6 +1,6 @@
 /**
- * What asynchronous reclaim frees, holds back and frees for nothing, over its delay: replays of a recorded program on one CPU, whose daemons run by
- * the recording's time, so that every figure but the duration is the same in each run.
+ * What asynchronous reclaim frees, holds back and frees for nothing, over its delay: replays of a recorded program on
+ * one CPU, whose daemons run by the recording's time, so that every figure but the duration is the same in each run.
  *
  *     node dist/bench/async.js RECORDING.perf.gz
  */

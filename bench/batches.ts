@@ -6,8 +6,9 @@ export type Batch = (operations: number) => number;
 const BATCH_NS = 1_000_000;
 
 /**
- * Nanoseconds of one operation: the batch is doubled until it takes a millisecond (unless `operations` fixes it), warmed up for a quarter
- * of `roundMs`, then run until `roundMs` is over; the median of those batches. `now` gives milliseconds.
+ * Nanoseconds of one operation: the batch is doubled until it takes a millisecond (unless `operations` fixes it),
+ * warmed up for a quarter of `roundMs`, then run until `roundMs` is over; the median of those batches. `now` gives
+ * milliseconds.
  */
 export function medianOfBatches(
   batch: Batch,

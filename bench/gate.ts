@@ -1,6 +1,7 @@
 /**
- * The gate of `.ci/run`: a ratio that was reached once is not lost without anyone seeing it. A ratio with a goal is lost when it is over the goal by
- * more than a quarter in each of three tries: one try can meet a neighbour on the same machine, three in a row are the program's.
+ * The gate of `.ci/run`: a ratio that was reached once is not lost without anyone seeing it. A ratio with a goal is
+ * lost when it is over the goal by more than a quarter in each of three tries: one try can meet a neighbour on the same
+ * machine, three in a row are the program's.
  */
 import type { Ratio } from './interleave.ts';
 

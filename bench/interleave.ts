@@ -1,10 +1,10 @@
 /**
- * Rounds of several measurements, interleaved: A B C A B C, never A A B B, so that a machine that gets warmer, or busier,
- * does so for all of them alike.
+ * Rounds of several measurements, interleaved: A B C A B C, never A A B B, so that a machine that gets warmer, or
+ * busier, does so for all of them alike.
  *
- * tinybench runs the tasks of a bench side by side (`concurrency: 'bench'`), each waiting for its turn at a turnstile, and keeps
- * the statistics. A round's value is what the measurement says it is, not how long the call took. One round of
- * each is thrown away first.
+ * tinybench runs the tasks of a bench side by side (`concurrency: 'bench'`), each waiting for its turn at a turnstile,
+ * and keeps the statistics. A round's value is what the measurement says it is, not how long the call took. One round
+ * of each is thrown away first.
  */
 import { Bench, type Task } from 'tinybench';
 import { type Measurement, type Unit, peerLabel, peersOf } from './measurement.ts';

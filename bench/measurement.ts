@@ -60,7 +60,9 @@ export function peersOf(subject: Measurement, all: readonly Measurement[]): Meas
   );
 }
 
-/** What is left of a yardstick's name when the part that it shares with its subjects is taken away; else its last part. */
+/**
+ * What is left of a yardstick's name when the part that it shares with its subjects is taken away; else its last part.
+ */
 export function peerLabel({ name, peerOf }: Measurement): string {
   const prefix = `${peerOf ?? ''}/`;
   return name.startsWith(prefix) ? name.slice(prefix.length) : name.replace(/^.*\//, '');

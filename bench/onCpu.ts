@@ -1,6 +1,6 @@
 /**
- * What runs in the threads of ptlab's CPUs: they time their own batches, so that no message between threads is in a figure.
- * Called by `Cpu.callModule`; the counterpart in the main thread is ptlab.ts.
+ * What runs in the threads of ptlab's CPUs: they time their own batches, so that no message between threads is in a
+ * figure. Called by `Cpu.callModule`; the counterpart in the main thread is ptlab.ts.
  */
 import { LC_PTE } from '../src/kernel/abi.ts';
 import type { WorkloadCpu } from '../src/index.ts';
@@ -16,9 +16,15 @@ const WALK_STEP = 2_654_435_761;
 const LOOP_STEPS = 256;
 const WAIT_MS = 1;
 
-/** Operations that a CPU times by itself, by name, with what they work on: addresses in bytes of the shared memory, pages by number. */
+/**
+ * Operations that a CPU times by itself, by name, with what they work on: addresses in bytes of the shared memory,
+ * pages by number.
+ */
 export interface BatchArguments {
-  /** Lockless walks over `pages` (a power of two) from `first` on; `polling`: with looks at interrupts between the steps. */
+  /**
+   * Lockless walks over `pages` (a power of two) from `first` on; `polling`: with looks at interrupts between the
+   * steps.
+   */
   walk: { mm: number; first: number; pages: number; polling: boolean };
   lock: { lock: number; locks: number };
   readSection: { word: number };
@@ -31,7 +37,9 @@ export interface BatchArguments {
   /** MADV_DONTNEED of `zapped` pages of a span in which the first `present` are. */
   zap: { mm: number; first: number; spans: number; present: number; zapped: number };
   touchReclaim: { mm: number; first: number; spans: number };
-  /** Write faults in mappings that begin at the pages `firsts`: page 1 of each, then page 2 of each, up to page `pages`. */
+  /**
+   * Write faults in mappings that begin at the pages `firsts`: page 1 of each, then page 2 of each, up to page `pages`.
+   */
   faultInTurn: { mm: number; firsts: number[]; pages: number };
   /** mmap of one page at `page`, and its munmap. */
   mapUnmap: { mm: number; page: number };
@@ -281,8 +289,8 @@ export function runBatches(
 }
 
 /**
- * Loops until the stop word is raised; the leader, the CPU that is given `durationMs`, raises it. Gives what this CPU did, and how long
- * it took from the moment when all were there.
+ * Loops until the stop word is raised; the leader, the CPU that is given `durationMs`, raises it. Gives what this CPU
+ * did, and how long it took from the moment when all were there.
  */
 export function runLoop(
   cpu: WorkloadCpu,
@@ -324,8 +332,9 @@ export function sumOfWalks(
 }
 
 /**
- * Writes one page of each `every` of a new mapping of `pages` pages, so that each fault brings in one folio, and takes the mapping away again by
- * munmap, or gives its memory back by MADV_DONTNEED. Gives what the latter took, in nanoseconds.
+ * Writes one page of each `every` of a new mapping of `pages` pages, so that each fault brings in one folio, and takes
+ * the mapping away again by munmap, or gives its memory back by MADV_DONTNEED. Gives what the latter took, in
+ * nanoseconds.
  */
 export function timeUnmap(
   cpu: WorkloadCpu,

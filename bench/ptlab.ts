@@ -115,8 +115,8 @@ export class Bench implements AsyncDisposable {
   }
 
   /**
-   * Runs `loops`, one on each CPU, for `durationMs`. Gives elapsed nanoseconds over the operations of the first `counted` of them together,
-   * and how many operations all did.
+   * Runs `loops`, one on each CPU, for `durationMs`. Gives elapsed nanoseconds over the operations of the first
+   * `counted` of them together, and how many operations all did.
    */
   async together(
     loops: readonly LoopOrder[],

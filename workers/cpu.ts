@@ -2,8 +2,9 @@
  * A CPU: one long task of a Piscina worker. It loads the kernel over the machine's memory, serves calls from the main
  * thread, and ends when it is shut down. It is idle for RCU whenever it is not inside a call.
  *
- * An exception inside a call ends the CPU: its locks may be held and its words half written. The call then never settles and
- * the task rejects, which is how the main thread learns of it; an exit or a full heap it learns from the worker itself.
+ * An exception inside a call ends the CPU: its locks may be held and its words half written. The call then never
+ * settles and the task rejects, which is how the main thread learns of it; an exit or a full heap it learns from the
+ * worker itself.
  */
 import { HOST_DEATH_EXCEPTION, HOST_DEATH_EXIT, HOST_DEATH_MEMORY } from '../src/kernel/abi.ts';
 import { loadWorkload } from '../src/experiment/catalogue.ts';
@@ -17,7 +18,9 @@ import { runLoop, WorkloadCpu, type Workload } from '../src/machine/workload.ts'
 
 const DEATH_EXIT_CODE = 70;
 
-/** What to add to performance.now() to get the machine's clock, milliseconds: each thread has a time origin of its own. */
+/**
+ * What to add to performance.now() to get the machine's clock, milliseconds: each thread has a time origin of its own.
+ */
 function clockOffsetMs(startNs: bigint): number {
   let offset = Infinity;
   for (let sample = 0; sample < 16; sample++) {
@@ -28,7 +31,10 @@ function clockOffsetMs(startNs: bigint): number {
   return offset;
 }
 
-/** Fills the heap until the worker dies of it: in pieces that are quick to make, and small enough for V8 to end only the worker. */
+/**
+ * Fills the heap until the worker dies of it: in pieces that are quick to make, and small enough for V8 to end only the
+ * worker.
+ */
 function exhaustMemory(): never {
   const piece = Array.from({ length: 15_000 }, () => 0.5);
   const kept: unknown[] = [];

@@ -1,8 +1,8 @@
 /**
- * What Piscina's threads load: tasks name a function here, not a file. It is CommonJS because Piscina tries require() first, and Node 20
- * aborts the whole process when a thread is terminated while require() links an ES module, as when a machine or a search ends before its
- * threads have started (src/node/module_wrap.cc, InstantiateSync: IsGraphAsync of a module that is not instantiated). import() may be terminated
- * at any time.
+ * What Piscina's threads load: tasks name a function here, not a file. It is CommonJS because Piscina tries require()
+ * first, and Node 20 aborts the whole process when a thread is terminated while require() links an ES module, as when a
+ * machine or a search ends before its threads have started (src/node/module_wrap.cc, InstantiateSync: IsGraphAsync of a
+ * module that is not instantiated). import() may be terminated at any time.
  */
 
 module.exports = {

@@ -1,4 +1,6 @@
-/** A CPU of a schedule that is replayed on threads: sets the scenario up, waits for the others, and goes along the plan. */
+/**
+ * A CPU of a schedule that is replayed on threads: sets the scenario up, waits for the others, and goes along the plan.
+ */
 
 import { readyScenario } from '../src/explore/scenario.ts';
 import { Baton } from '../src/explore/threads/baton.ts';

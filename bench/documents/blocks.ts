@@ -1,7 +1,8 @@
 /**
  * What of a document a program makes. In Markdown it reads
  *
- *     <!-- made by: COMMAND -->         the output of a command, or what a maker of makers.ts writes; the tests make it again
+ *     <!-- made by: COMMAND -->         the output of a command, or what a maker of makers.ts writes; the tests make it
+ *                                       again
  *     <!-- measured by: COMMAND -->     likewise, but of this machine and minute: made again on demand only, and signed
  *     140<!-- mutants -->               a figure of figures.ts, or a number up to twelve in words, in front of its name
  *

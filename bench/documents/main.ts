@@ -1,9 +1,11 @@
 /**
- * `npm run docs`: makes again what programs make of README.md, CONTRIBUTING.md and bench/README.md (blocks.ts says how it is marked),
- * and tells which measured figures are of another kernel.
+ * `npm run docs`: makes again what programs make of README.md, CONTRIBUTING.md and bench/README.md (blocks.ts says how
+ * it is marked), and tells which measured figures are of another kernel.
  *
- *     npm run docs                          # everything but what is measured; durations stay where nothing else has changed
- *     npm run docs -- --measure demo        # also the measured blocks whose command has `demo` in it; `.` means all, for hours
+ *     npm run docs                          # everything but what is measured; durations stay where nothing else has
+ *                                           changed
+ *     npm run docs -- --measure demo        # also the measured blocks whose command has `demo` in it; `.` means all,
+ *                                           for hours
  *
  * Exit codes: 0; 1 a block cannot be made; 2 bad usage.
  */

@@ -1,4 +1,7 @@
-/** Makes the bodies of blocks: a maker of the project's data, or a shell command in which `ptlab` is the built command line. */
+/**
+ * Makes the bodies of blocks: a maker of the project's data, or a shell command in which `ptlab` is the built command
+ * line.
+ */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { format } from 'prettier';

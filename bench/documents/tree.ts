@@ -57,7 +57,10 @@ function commit(): string {
   return `${git('rev-parse', '--short=7', 'HEAD')}${changed ? ' and changes' : ''}`;
 }
 
-/** The sentence under what was measured here and now; the load, of the last minute, is that of the measurement and of whatever ran beside it. */
+/**
+ * The sentence under what was measured here and now; the load, of the last minute, is that of the measurement and of
+ * whatever ran beside it.
+ */
 export function signature(): string {
   const model = (cpus()[0]?.model ?? 'unknown').replace(/\s*(?:\d+-Core )?Processor$/, '').trim();
   const [major, minor] = release().split('.');

@@ -1,9 +1,10 @@
 /**
- * The models of known size, explored by ptlab and by Spin in one session: `node dist/bench/explore/models.js [--rounds N] [--json]`.
+ * The models of known size, explored by ptlab and by Spin in one session: `node dist/bench/explore/models.js [--rounds
+ * N] [--json]`.
  *
- * Each round runs every model once, ptlab in a process of its own and then Spin's compiled verifier, so that neither profits from what
- * came before. Printed are medians over the rounds: the time of the search alone for both (ptlab's own clock, Spin's own clock), and
- * the peak resident memory of ptlab's process.
+ * Each round runs every model once, ptlab in a process of its own and then Spin's compiled verifier, so that neither
+ * profits from what came before. Printed are medians over the rounds: the time of the search alone for both (ptlab's
+ * own clock, Spin's own clock), and the peak resident memory of ptlab's process.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -104,7 +105,10 @@ function measureAlone(model: Model): Promise<Measured> {
   return measure(model, () => exploreDpor(make, { commuting: true }));
 }
 
-/** By the search that is split into parts, on so many threads: at first with workers of its own, which start, then with workers that run. */
+/**
+ * By the search that is split into parts, on so many threads: at first with workers of its own, which start, then with
+ * workers that run.
+ */
 async function measureSplit(model: Model, threads: number): Promise<Measured> {
   const request = { scenario: model.scenario, constants: model.constants };
   const options = { commuting: true, workers: threads };

@@ -3,10 +3,11 @@
  *
  *     node dist/bench/explore/mutants.js [options]        --help lists them
  *
- * Columns: mutant; number of the known race it shows; scenario; what found it; context switches of its failure after shrinking; executions
- * and seconds to the first failure by strategy, in one thread (for the random ones medians over several seeds; a seed that did not find it counts
- * as more than all others); operations, all CPUs, and seconds until real threads found it (`ptlab stress --mutant`, start of the threads
- * included). A cell with > says that it was not found, and how far was searched.
+ * Columns: mutant; number of the known race it shows; scenario; what found it; context switches of its failure after
+ * shrinking; executions and seconds to the first failure by strategy, in one thread (for the random ones medians over
+ * several seeds; a seed that did not find it counts as more than all others); operations, all CPUs, and seconds until
+ * real threads found it (`ptlab stress --mutant`, start of the threads included). A cell with > says that it was not
+ * found, and how far was searched.
  */
 
 import { parseArgs } from 'node:util';

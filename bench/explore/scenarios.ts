@@ -1,6 +1,6 @@
 /**
- * Every scenario explored to its end, as a Markdown table: `node dist/bench/explore/scenarios.js [SCENARIO...]`. Times are those of the
- * whole search on all cores, start of the workers included.
+ * Every scenario explored to its end, as a Markdown table: `node dist/bench/explore/scenarios.js [SCENARIO...]`. Times
+ * are those of the whole search on all cores, start of the workers included.
  */
 import { scenarioNames, openScenario } from '../../src/explore/scenario.ts';
 import { search } from '../../src/explore/search.ts';

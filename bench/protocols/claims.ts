@@ -1,6 +1,7 @@
 /**
- * What the series that ptlab grew from claimed, and what ptlab shows, in one run: kB of page tables that are left, what a reference count costs a fault, what a
- * batched zap gains, and what speculative faults gain beside a writer of mmap_lock.
+ * What the series that ptlab grew from claimed, and what ptlab shows, in one run: kB of page tables that are left, what
+ * a reference count costs a fault, what a batched zap gains, and what speculative faults gain beside a writer of
+ * mmap_lock.
  *
  *     node dist/bench/protocols/claims.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--gib N] [--json]
  */
@@ -68,7 +69,10 @@ async function inTurn(
   return measured;
 }
 
-/** How much more `one` did than `yardstick` in samples taken side by side: the median of the quotients less 1, and their median deviation. */
+/**
+ * How much more `one` did than `yardstick` in samples taken side by side: the median of the quotients less 1, and their
+ * median deviation.
+ */
 interface Gain {
   gain: number;
   mad: number;

@@ -1,6 +1,7 @@
 /**
- * A workload: CPU 0 maps and unmaps a page of its own again and again, holding mmap_lock for write each time; the others, in the same address space,
- * write to every page of spans of their own, then drop them. An iteration is a fault of the others.
+ * A workload: CPU 0 maps and unmaps a page of its own again and again, holding mmap_lock for write each time; the
+ * others, in the same address space, write to every page of spans of their own, then drop them. An iteration is a fault
+ * of the others.
  */
 import { MADV_DONTNEED, PMD_PAGES } from '../../src/kernel/abi.ts';
 import {

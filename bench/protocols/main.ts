@@ -1,6 +1,6 @@
 /**
- * The reclaim protocols side by side, in one run: what they do to faults, lockless walks and cycles of touching and MADV_DONTNEED, at 1, 2 and 4 CPUs,
- * and what tables cost under each. Samples of all protocols are interleaved.
+ * The reclaim protocols side by side, in one run: what they do to faults, lockless walks and cycles of touching and
+ * MADV_DONTNEED, at 1, 2 and 4 CPUs, and what tables cost under each. Samples of all protocols are interleaved.
  *
  *     node dist/bench/protocols/main.js [--samples N] [--sample-ms N] [--cpus 1,2,4] [--json]
  */

@@ -1,6 +1,7 @@
 /**
- * Every walker and mover at once under each reclaim protocol, with every oracle: mix `everything`, huge pages, large folios taken out by runs, speculative faults, daemons on a CPU of their own.
- * Afterwards all address spaces are gone: what is left of tables, VMAs and mapped pages must be nothing.
+ * Every walker and mover at once under each reclaim protocol, with every oracle: mix `everything`, huge pages, large
+ * folios taken out by runs, speculative faults, daemons on a CPU of their own. Afterwards all address spaces are gone:
+ * what is left of tables, VMAs and mapped pages must be nothing.
  *
  *     node dist/bench/protocols/soak.js [--seconds N] [--cpus N] [--seed N] [--json]
  *

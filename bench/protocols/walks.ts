@@ -1,6 +1,6 @@
 /**
- * A workload: every CPU reads the entries of 64 MiB that are mapped, by lockless walks (pteOffsetMap), one after the other; CPU 0 touches what is
- * mapped before. An iteration is a walk.
+ * A workload: every CPU reads the entries of 64 MiB that are mapped, by lockless walks (pteOffsetMap), one after the
+ * other; CPU 0 touches what is mapped before. An iteration is a walk.
  */
 import { PMD_PAGES } from '../../src/kernel/abi.ts';
 import type { WorkloadCpu } from '../../src/machine/workload.ts';

@@ -19,8 +19,9 @@ function locksTaken(bench: Bench): number {
 }
 
 /**
- * Taking away 1 GiB of memory in folios of one size, by munmap or MADV_DONTNEED: page by page, and by runs of one folio. Configuration changes
- * between rounds, when no CPU is at work. `locks`: how often the deferred-split lock was taken in the last round of each.
+ * Taking away 1 GiB of memory in folios of one size, by munmap or MADV_DONTNEED: page by page, and by runs of one
+ * folio. Configuration changes between rounds, when no CPU is at work. `locks`: how often the deferred-split lock was
+ * taken in the last round of each.
  */
 function atOrder(
   bench: Bench,

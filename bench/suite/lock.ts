@@ -11,8 +11,8 @@ export const LOCKS = [1, 4096] as const;
 /** How many threads want the same lock. */
 export const CONTENDERS = [2, 4] as const;
 
-/** Kinds of ptlab's locks, and the C locks that each is put beside. */
-const beside: Record<LockKind, string[]> = {
+/** The C locks that a kind of ptlab's is put beside, where there are such. */
+const beside: Partial<Record<LockKind, string[]>> = {
   adaptive: ['pthread'],
   tas: ['c-tas', 'ck-fas'],
   ticket: ['ck-ticket'],
@@ -73,7 +73,7 @@ export const lock: Suite = {
               const group = `lock/contended-${threads}`;
               const name = `${group}/${kind}`;
               return [
-                ...beside[kind].flatMap((peerName) =>
+                ...(beside[kind] ?? []).flatMap((peerName) =>
                   peer(setting, `${group}/${peerName}`, `${group}/${peerName}`, name),
                 ),
                 contending(kinds.get(kind)!, `${name}/wasm`, threads, setting.roundMs),

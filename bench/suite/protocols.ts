@@ -11,8 +11,8 @@ const FAULT_SPANS = 16;
 const CYCLE_SPANS = 16;
 
 /**
- * The same work on one CPU under each reclaim protocol, side by side. `walk`: a lockless walk that maps a PTE table. `fault`: a write fault in a table that is
- * there. `cycle`: the first touch of 2 MiB and their MADV_DONTNEED, with
+ * The same work on one CPU under each reclaim protocol, side by side. `walk`: a lockless walk that maps a PTE table.
+ * `fault`: a write fault in a table that is there. `cycle`: the first touch of 2 MiB and their MADV_DONTNEED, with
  * which the table goes wherever the protocol frees it.
  */
 export const protocols: Suite = {

@@ -9,9 +9,9 @@ const PAGES = 4096;
 const RECLAIMED_SPANS = 1;
 
 /**
- * CPUs that walk the same 4,096 pages by `walkLockless`, while one more touches a page in the last 2 MiB of them and gives those
- * 2 MiB back by MADV_DONTNEED, again and again: one walk in eight meets the table that comes and goes. `walks`: elapsed time over the
- * walks of all CPUs together. `cycle`: the same over the touches with their reclaim.
+ * CPUs that walk the same 4,096 pages by `walkLockless`, while one more touches a page in the last 2 MiB of them and
+ * gives those 2 MiB back by MADV_DONTNEED, again and again: one walk in eight meets the table that comes and goes.
+ * `walks`: elapsed time over the walks of all CPUs together. `cycle`: the same over the touches with their reclaim.
  */
 export const reclaimer: Suite = {
   name: 'reclaimer',

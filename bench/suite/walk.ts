@@ -17,7 +17,10 @@ async function checkWalks(bench: Bench, mm: number): Promise<void> {
   }
 }
 
-/** `wasm`: a section, four levels, the entry, as a lockless reader goes. `wasm-polling`: `walkLockless`, which users call. */
+/**
+ * `wasm`: a section, four levels, the entry, as a lockless reader goes. `wasm-polling`: `walkLockless`, which users
+ * call.
+ */
 function own(bench: Bench, mm: number, pages: (typeof WALK_PAGES)[number]): Measurement[] {
   const { execution } = bench.machine.options;
   return [

@@ -1,6 +1,6 @@
 /**
- * A JavaScript kernel with a mutant's patch applied, for real threads: a copy of the built kernel in a folder of its own, which is needed
- * only until every CPU has loaded it.
+ * A JavaScript kernel with a mutant's patch applied, for real threads: a copy of the built kernel in a folder of its
+ * own, which is needed only until every CPU has loaded it.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

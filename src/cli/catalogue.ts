@@ -1,4 +1,7 @@
-/** What there is to choose from, of every kind, one line each: the build writes it down for `ptlab list`, which so loads none of it. */
+/**
+ * What there is to choose from, of every kind, one line each: the build writes it down for `ptlab list`, which so loads
+ * none of it.
+ */
 import { MUTANTS } from '../explore/mutants/index.ts';
 import { readAbout, scenarioNames } from '../explore/scenario.ts';
 import { STRATEGIES } from '../explore/searchSettings.ts';

@@ -1,4 +1,7 @@
-/** `ptlab contend`: measures workloads over protocols, lock kinds and CPU counts, and shows who waits for whom, and where. */
+/**
+ * `ptlab contend`: measures workloads over protocols, lock kinds and CPU counts, and shows who waits for whom, and
+ * where.
+ */
 import { availableParallelism } from 'node:os';
 import { MIX_NAMES } from '../experiment/mixNames.ts';
 import { measureCost, type Cost } from '../measure/cost.ts';

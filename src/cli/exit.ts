@@ -16,7 +16,10 @@ export function errorLine(error: unknown): string {
   return text.split('\n', 1)[0]!;
 }
 
-/** Names of the errors that say that a command line or an input cannot be used. By name: their modules are loaded by those who throw them. */
+/**
+ * Names of the errors that say that a command line or an input cannot be used. By name: their modules are loaded by
+ * those who throw them.
+ */
 export const USAGE_ERRORS: readonly string[] = [
   'UsageError',
   'OptionError',

@@ -29,7 +29,10 @@ interface Given {
   verdict: Verdict | null;
 }
 
-/** The file to run: as it is, or, with --find-again, of the same failure in the program as it is now. Throws ScheduleFileError. */
+/**
+ * The file to run: as it is, or, with --find-again, of the same failure in the program as it is now. Throws
+ * ScheduleFileError.
+ */
 function fileOf(path: string, values: ExploreValues): ScheduleFile {
   const file = parseScheduleFile(readFileSync(path, 'utf8'));
   if (!values['find-again']) return file;
@@ -42,7 +45,10 @@ function fileOf(path: string, values: ExploreValues): ScheduleFile {
   return again;
 }
 
-/** From a file, which names its scenario, or from a line. Throws UsageError, ScheduleError, ScheduleFileError, DepartureError. */
+/**
+ * From a file, which names its scenario, or from a line. Throws UsageError, ScheduleError, ScheduleFileError,
+ * DepartureError.
+ */
 function given(values: ExploreValues, positionals: readonly string[]): Given {
   const text = values.replay!;
   if (existsSync(text)) {

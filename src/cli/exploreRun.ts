@@ -38,7 +38,10 @@ function expectedOf(scenario: Scenario, { verdict, complete }: SearchOutcome): b
   return verdict.kind === expected || (verdict.kind === 'passes' && !complete);
 }
 
-/** The failure that a schedule ends in; null: `signal` was raised before it was explained, and what the search found is all that there is. */
+/**
+ * The failure that a schedule ends in; null: `signal` was raised before it was explained, and what the search found is
+ * all that there is.
+ */
 async function explained(
   request: ScenarioRequest,
   schedule: Schedule,

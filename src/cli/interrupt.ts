@@ -13,8 +13,8 @@ export interface Stopper {
 }
 
 /**
- * Raises a signal at SIGINT or SIGTERM, so that the command can print what it has, or after `timeoutS` seconds; a second
- * SIGINT or SIGTERM ends the process at once.
+ * Raises a signal at SIGINT or SIGTERM, so that the command can print what it has, or after `timeoutS` seconds; a
+ * second SIGINT or SIGTERM ends the process at once.
  */
 export function stopper(timeoutS?: number): Stopper {
   const controller = new AbortController();

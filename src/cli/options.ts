@@ -1,7 +1,7 @@
 /**
- * Command-line options: a command declares them as data; `parseCommand` turns arguments into typed values, `helpText` into
- * the text of --help. Every complaint is a UsageError of one line that names the command, the option, the value and what
- * is allowed.
+ * Command-line options: a command declares them as data; `parseCommand` turns arguments into typed values, `helpText`
+ * into the text of --help. Every complaint is a UsageError of one line that names the command, the option, the value
+ * and what is allowed.
  */
 import { parseArgs } from 'node:util';
 import { UsageError } from './exit.ts';

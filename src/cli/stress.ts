@@ -115,7 +115,10 @@ interface StressResult {
   end: Outcome;
 }
 
-/** Boots a machine, runs `mix`, the name of a mix or workload or a module's URL, on it with the live block on stderr, shuts it down. */
+/**
+ * Boots a machine, runs `mix`, the name of a mix or workload or a module's URL, on it with the live block on stderr,
+ * shuts it down.
+ */
 export async function runStress(
   mix: string,
   machineOptionsGiven: MachineOptions,

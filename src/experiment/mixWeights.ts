@@ -184,7 +184,10 @@ const FORK: Weights = {
   reclaim: 8,
   truncate: 4,
 };
-/** Weights so that each family of steps has about the same share; own pages are all in the first address space, which is not forked here. */
+/**
+ * Weights so that each family of steps has about the same share; own pages are all in the first address space, which is
+ * not forked here.
+ */
 const EVERYTHING: Weights = {
   readPage: 10,
   writePage: 20,

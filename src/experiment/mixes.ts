@@ -1,6 +1,6 @@
 /**
- * The stress mixes: which steps (steps/) a CPU draws from, and what they work on. How often each step comes is in mixWeights.ts. What a CPU does follows from its own
- * seeded generator.
+ * The stress mixes: which steps (steps/) a CPU draws from, and what they work on. How often each step comes is in
+ * mixWeights.ts. What a CPU does follows from its own seeded generator.
  */
 import {
   H_DAEMON_CPUS,

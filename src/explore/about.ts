@@ -1,6 +1,6 @@
 /**
- * What a scenario says of itself: `export const about = {...}`, a literal, read without running the module; and where our own
- * scenarios are: explore/scenarios/FOLDER/NAME.ts, found by name in whatever folder.
+ * What a scenario says of itself: `export const about = {...}`, a literal, read without running the module; and where
+ * our own scenarios are: explore/scenarios/FOLDER/NAME.ts, found by name in whatever folder.
  */
 
 import { existsSync } from 'node:fs';

@@ -1,13 +1,14 @@
 /**
- * One execution of a program's CPUs on one thread: a memory, a coroutine for each CPU stopped before its next operation, and the
- * steps taken so far. `step` carries one CPU's operation out and runs it up to its next one; `rewind` goes back.
+ * One execution of a program's CPUs on one thread: a memory, a coroutine for each CPU stopped before its next
+ * operation, and the steps taken so far. `step` carries one CPU's operation out and runs it up to its next one;
+ * `rewind` goes back.
  *
  * Generators cannot be copied. Going back undoes the memory from a log; a CPU that has to go back is run again from
- * its start when it is next needed, fed with the results that its operations had, so that no other CPU has to run again. What
- * it reads by `peek` is logged and fed in the same way, and its `poke`s are without effect meanwhile.
+ * its start when it is next needed, fed with the results that its operations had, so that no other CPU has to run
+ * again. What it reads by `peek` is logged and fed in the same way, and its `poke`s are without effect meanwhile.
  *
- * A step reaches to the next operation: start and end of a CPU and plain reads and writes are no steps of their own. That is exact
- * as long as plain words are not shared without order.
+ * A step reaches to the next operation: start and end of a CPU and plain reads and writes are no steps of their own.
+ * That is exact as long as plain words are not shared without order.
  */
 
 import { grown, Memory } from './memory.ts';
@@ -57,7 +58,9 @@ export class Execution {
   /** What went wrong in the last step or in `finish`; null: nothing. */
   failure: Error | null = null;
 
-  /** Events of the kernel so far (EVENT_ codes of report.ts), oldest first; those of the set-up have cpu -1 and step 0. */
+  /**
+   * Events of the kernel so far (EVENT_ codes of report.ts), oldest first; those of the set-up have cpu -1 and step 0.
+   */
   readonly events: KernelEvent[] = [];
 
   /** Called with each plain access of a step, not of one run again. */

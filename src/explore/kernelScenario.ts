@@ -1,7 +1,7 @@
 /**
- * Programs of a kernel scenario on its small machine. Oracles are looked at after every step; when all CPUs have ended, callbacks are
- * drained, per-CPU caches given back, and the memory audited. CPUs are not idle at the start and become idle, and stay so, at the
- * end of what they do.
+ * Programs of a kernel scenario on its small machine. Oracles are looked at after every step; when all CPUs have ended,
+ * callbacks are drained, per-CPU caches given back, and the memory audited. CPUs are not idle at the start and become
+ * idle, and stay so, at the end of what they do.
  */
 
 import { H_END, H_VIOLATIONS } from '../kernel/abi.ts';
@@ -69,8 +69,8 @@ export const KERNEL_MODULES = [
 ];
 
 /**
- * A program of linked KERNEL_MODULES and a scenario. `machine` are its axes and injected trouble; of its CPUs those in `running` run
- * (default: all), the others stay idle. Throws OptionError.
+ * A program of linked KERNEL_MODULES and a scenario. `machine` are its axes and injected trouble; of its CPUs those in
+ * `running` run (default: all), the others stay idle. Throws OptionError.
  */
 export function kernelProgram(
   exports: CoroutineExports,

@@ -1,5 +1,6 @@
 /**
- * The memory of an execution: its words, what each operation does to them, and a log of all writes by which they are undone.
+ * The memory of an execution: its words, what each operation does to them, and a log of all writes by which they are
+ * undone.
  */
 
 import { satisfies } from '../kernel/abi.ts';

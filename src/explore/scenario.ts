@@ -1,6 +1,6 @@
 /**
- * Scenarios: modules written like the kernel's that say what each CPU does, what must hold at the end, and what is expected. They
- * are read (about.ts), linked with a kernel of their own and made into programs for the searches.
+ * Scenarios: modules written like the kernel's that say what each CPU does, what must hold at the end, and what is
+ * expected. They are read (about.ts), linked with a kernel of their own and made into programs for the searches.
  *
  * A scenario exports
  *
@@ -161,7 +161,10 @@ export function unpatched(request: ScenarioRequest): ScenarioRequest | null {
   };
 }
 
-/** Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError, LinkError, OptionError. */
+/**
+ * Reads, links and makes a scenario ready, linked plain (`LinkOptions.plain`) for threads. Throws ScenarioError,
+ * LinkError, OptionError.
+ */
 export function openScenario(
   request: ScenarioRequest,
   options: Pick<LinkOptions, 'plain'> = {},

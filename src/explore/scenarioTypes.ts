@@ -52,7 +52,10 @@ export interface ScenarioRequest {
   constants?: Readonly<Record<string, number>>;
   choices?: Choices;
   patch?: Patch;
-  /** Name of a mutant: its patch, and its machine, choices and constants over the scenario's own and under the request's. */
+  /**
+   * Name of a mutant: its patch, and its machine, choices and constants over the scenario's own and under the
+   * request's.
+   */
   mutant?: string;
   /** CPUs that run; the others stay idle. Default: all. */
   cpus?: readonly number[];

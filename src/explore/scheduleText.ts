@@ -1,7 +1,7 @@
 /**
- * Schedules in one line, for command lines and reports: the CPU of each step, `*N` for N steps of the same CPU, `:A` for the
- * alternative that a choice took. `0*12,1*3,0:1,0*2` is 12 steps of CPU 0, 3 of CPU 1, a choice of CPU 0 for its alternative 1,
- * 2 more steps of CPU 0.
+ * Schedules in one line, for command lines and reports: the CPU of each step, `*N` for N steps of the same CPU, `:A`
+ * for the alternative that a choice took. `0*12,1*3,0:1,0*2` is 12 steps of CPU 0, 3 of CPU 1, a choice of CPU 0 for
+ * its alternative 1, 2 more steps of CPU 0.
  */
 
 import type { Schedule } from './verdict.ts';

@@ -127,8 +127,8 @@ async function searchWhole(
 }
 
 /**
- * Searches a scenario on worker threads. Rejects with what `openScenario` throws, CheckpointError, ExplorerDiedError when a worker dies,
- * and NondeterminismError.
+ * Searches a scenario on worker threads. Rejects with what `openScenario` throws, CheckpointError, ExplorerDiedError
+ * when a worker dies, and NondeterminismError.
  */
 export async function search(
   request: ScenarioRequest,
@@ -147,8 +147,8 @@ export async function search(
 }
 
 /**
- * Explains a failing schedule on a worker thread: shrunk, in names, with the point after which all fails. Null: it does not fail.
- * Rejects as `search` does, and with an AbortError when `signal` is raised.
+ * Explains a failing schedule on a worker thread: shrunk, in names, with the point after which all fails. Null: it does
+ * not fail. Rejects as `search` does, and with an AbortError when `signal` is raised.
  */
 export async function explain(
   request: ScenarioRequest,

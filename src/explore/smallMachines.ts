@@ -32,9 +32,15 @@ export const SMALL: Readonly<Record<string, number>> = {
 
 /** Named kernels, each a set of constants over SMALL that many scenarios share (`about.kernel`). */
 export const KERNELS = {
-  /** Tables of two entries on all four levels: an address space of 16 pages. Without the oracle grace-period, which orders all sections. */
+  /**
+   * Tables of two entries on all four levels: an address space of 16 pages. Without the oracle grace-period, which
+   * orders all sections.
+   */
   pairs: { TABLE_BITS: 1, PGD_BITS: 1, TASK_END: 15, CHECK_SECTIONS: 0 },
-  /** Folios of up to four pages, a whole PTE table of them; gathers that hold one whole. Without the oracle grace-period likewise. */
+  /**
+   * Folios of up to four pages, a whole PTE table of them; gathers that hold one whole. Without the oracle grace-period
+   * likewise.
+   */
   folios: {
     PGD_BITS: 1,
     TASK_END: 127,

@@ -1,11 +1,14 @@
-/** What plug-ins of the kernel say of themselves: the types of their `about`, and of the catalogue that the build makes of them (catalogue.ts). */
+/**
+ * What plug-ins of the kernel say of themselves: the types of their `about`, and of the catalogue that the build makes
+ * of them (catalogue.ts).
+ */
 
 /** How a table is known to be empty by a protocol that looks for empty ones; the position is the code, EMPTINESS_. */
 export const EMPTINESS_MODES = ['scan', 'count'] as const;
 
 /**
- * `nothing`; `whole`: PTE tables that are empty, where it zapped all that they map; `part`: those that are empty, where it zapped but a part;
- * `upper`: upper tables besides that have become empty so.
+ * `nothing`; `whole`: PTE tables that are empty, where it zapped all that they map; `part`: those that are empty, where
+ * it zapped but a part; `upper`: upper tables besides that have become empty so.
  */
 export type Frees = 'nothing' | 'whole' | 'part' | 'upper';
 
@@ -35,18 +38,25 @@ export interface ProtocolAbout extends About {
   readonly demo?: boolean;
   /** Whether a daemon works for it (hook daemonPass): a machine then has a CPU for daemons, and rings of candidates. */
   readonly daemon?: boolean;
-  /** What PT_COUNT of a linked PTE table is, for the audit: its entries and its visitors. Without it the count is none of the protocol's. */
+  /**
+   * What PT_COUNT of a linked PTE table is, for the audit: its entries and its visitors. Without it the count is none
+   * of the protocol's.
+   */
   readonly tableCount?: 'visits';
   /** Ways in which it can know that a table is empty; default: scan. Tests and benches run each. */
   readonly emptiness?: readonly (typeof EMPTINESS_MODES)[number][];
   /**
-   * What madvise(MADV_DONTNEED) has freed by the time it returns, at the defaults of all options. Conformance holds the protocol to it,
-   * and where it is not told only to what holds for any: nothing goes that is needed, and no more than `upper` says.
+   * What madvise(MADV_DONTNEED) has freed by the time it returns, at the defaults of all options. Conformance holds the
+   * protocol to it, and where it is not told only to what holds for any: nothing goes that is needed, and no more than
+   * `upper` says.
    */
   readonly frees?: Frees;
   /** Machine options that make another protocol of it, by a name: explored beside the defaults. */
   readonly also?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
-  /** Machine options that do not work with it: a machine with such a value does not boot, and says why and what is allowed instead. */
+  /**
+   * Machine options that do not work with it: a machine with such a value does not boot, and says why and what is
+   * allowed instead.
+   */
   readonly refuses?: readonly {
     readonly option: string;
     readonly value: string | number | boolean;

@@ -1,6 +1,6 @@
 /**
- * The kernel as JavaScript modules. dist/src/kernel/ is the kernel with full checks, plugged; the other levels are copies of it in which one
- * constant differs, made when they are first wanted.
+ * The kernel as JavaScript modules. dist/src/kernel/ is the kernel with full checks, plugged; the other levels are
+ * copies of it in which one constant differs, made when they are first wanted.
  */
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -38,8 +38,9 @@ function digestOf(compiled: string): string {
 }
 
 /**
- * Folder of the JavaScript kernel of `level`. `compiled`: the folder of the compiled kernel. Copies are kept in `out`, or, where that cannot be
- * written, in the system's folder for temporary files, and told apart by the compiled kernel's content.
+ * Folder of the JavaScript kernel of `level`. `compiled`: the folder of the compiled kernel. Copies are kept in `out`,
+ * or, where that cannot be written, in the system's folder for temporary files, and told apart by the compiled kernel's
+ * content.
  */
 export function javaScriptKernel(compiled: string, out: string, level: Level): string {
   if (level === 'full') return compiled;

@@ -1,13 +1,15 @@
 /**
- * Plug-ins: kinds of a thing that the kernel calls by hooks, one file (or folder) each. This file reads them, gives each its code, and writes
- * the hooks' module in which they are called, and the catalogue by which everything else knows them.
+ * Plug-ins: kinds of a thing that the kernel calls by hooks, one file (or folder) each. This file reads them, gives
+ * each its code, and writes the hooks' module in which they are called, and the catalogue by which everything else
+ * knows them.
  *
- * A socket is a hooks' file of the kernel, which declares functions and does nothing, and a folder of plug-ins. A plug-in exports a literal `about`
- * and functions under hooks' names. Written out, each hook calls the plug-in whose code the run has, and does what stands in the hooks' file
- * for all others. So no list of plug-ins is kept anywhere by hand.
+ * A socket is a hooks' file of the kernel, which declares functions and does nothing, and a folder of plug-ins. A
+ * plug-in exports a literal `about` and functions under hooks' names. Written out, each hook calls the plug-in whose
+ * code the run has, and does what stands in the hooks' file for all others. So no list of plug-ins is kept anywhere by
+ * hand.
  *
- * Order, and so codes: the base (`isBase`, code 0: what a memory of zeros means), the default (`isDefault`), then the rest by name. Codes
- * change when a plug-in is added; files use names.
+ * Order, and so codes: the base (`isBase`, code 0: what a memory of zeros means), the default (`isDefault`), then the
+ * rest by name. Codes change when a plug-in is added; files use names.
  */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -73,7 +75,10 @@ function parsed(file: string, text: string): ProgramNode {
   return parse(withoutTypes(file, text), { ecmaVersion: 2023, sourceType: 'module' });
 }
 
-/** The value of a literal expression: numbers, strings, booleans, null, arrays and objects of them. `where` names it in errors. */
+/**
+ * The value of a literal expression: numbers, strings, booleans, null, arrays and objects of them. `where` names it in
+ * errors.
+ */
 export function literal(node: Expression, where: string): unknown {
   if (node.type === 'Literal' && !('regex' in node)) return node.value;
   if (node.type === 'UnaryExpression' && node.operator === '-' && node.argument.type === 'Literal')
@@ -205,13 +210,19 @@ export function pluggedHooks(text: string, socket: Socket, kinds: readonly PlugI
   return `${written.slice(0, top)}\n${head}${written.slice(top)}`;
 }
 
-/** A module's text as every build of the kernel sees it: `path` is under the kernel's folder `kernel`; a hooks' file is plugged, others are as they are. */
+/**
+ * A module's text as every build of the kernel sees it: `path` is under the kernel's folder `kernel`; a hooks' file is
+ * plugged, others are as they are.
+ */
 export function plugged(kernel: string, path: string, text: string): string {
   const socket = SOCKETS.find(({ hooks }) => hooks === path);
   return socket === undefined ? text : pluggedHooks(text, socket, plugIns(kernel, socket));
 }
 
-/** The catalogue's source, src/foundry/catalogue.ts: every plug-in's `about` by name, and a check of each hook against its declaration. */
+/**
+ * The catalogue's source, src/foundry/catalogue.ts: every plug-in's `about` by name, and a check of each hook against
+ * its declaration.
+ */
 export function catalogueText(kernel: string): string {
   const parts = SOCKETS.map((socket) => {
     const kinds = plugIns(kernel, socket);

@@ -1,4 +1,7 @@
-/** The kernel's sources as its builds see them: plug-ins in their sockets, and for AssemblyScript what it reads otherwise than tsc does. */
+/**
+ * The kernel's sources as its builds see them: plug-ins in their sockets, and for AssemblyScript what it reads
+ * otherwise than tsc does.
+ */
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -46,8 +49,9 @@ export function plainDeclaration(names: readonly string[], text: string): string
 }
 
 /**
- * A source as AssemblyScript reads it. Paths lose their ending: with it, `export ... from` would load a second instance of the module, with a
- * current CPU of its own. A function whose doc comment ends in the tag @inline gets the decorator.
+ * A source as AssemblyScript reads it. Paths lose their ending: with it, `export ... from` would load a second instance
+ * of the module, with a current CPU of its own. A function whose doc comment ends in the tag @inline gets the
+ * decorator.
  */
 function portable(file: string, text: string): string {
   return withoutAbout(file, text)
@@ -55,7 +59,10 @@ function portable(file: string, text: string): string {
     .replace(/(@inline\s*\*\/\n)(export )?function /g, '$1@inline\n$2function ');
 }
 
-/** Sources for AssemblyScript by path, and a digest of all that a build depends on. `kernel`: the folder of the kernel's sources. */
+/**
+ * Sources for AssemblyScript by path, and a digest of all that a build depends on. `kernel`: the folder of the kernel's
+ * sources.
+ */
 export function wasmSources(kernel: string): { texts: Map<string, string>; digest: string } {
   const texts = new Map<string, string>();
   const hash = createHash('sha256');

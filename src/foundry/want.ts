@@ -1,4 +1,7 @@
-/** Levels of the kernel on demand: a machine that wants one which is not built has it built, where there are sources to build it from. */
+/**
+ * Levels of the kernel on demand: a machine that wants one which is not built has it built, where there are sources to
+ * build it from.
+ */
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The kernel as WebAssembly: one module for each check level, and beside it notes of where it reads the constants of a run (wasmRun.ts). A level is
- * compiled again only when a source has changed.
+ * The kernel as WebAssembly: one module for each check level, and beside it notes of where it reads the constants of a
+ * run (wasmRun.ts). A level is compiled again only when a source has changed.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -58,7 +58,10 @@ function writeWhole(file: string, content: string | Uint8Array): void {
   renameSync(beside, file);
 }
 
-/** Compiles one level of the kernel whose sources are in `kernel` into the folder `out`, unless it is there. Throws for what asc refuses. */
+/**
+ * Compiles one level of the kernel whose sources are in `kernel` into the folder `out`, unless it is there. Throws for
+ * what asc refuses.
+ */
 export async function compileWasm(kernel: string, out: string, level: Level): Promise<void> {
   if (wasmIsNew(kernel, out, level)) return;
   const { texts, digest } = wasmSources(kernel);

@@ -1,11 +1,12 @@
 /**
- * Constants of a run in WebAssembly: the functions of word/run.ts become imported globals, and the loader writes the run's values over the
- * places that read them.
+ * Constants of a run in WebAssembly: the functions of word/run.ts become imported globals, and the loader writes the
+ * run's values over the places that read them.
  *
- *  Build: `runTwin` writes each function as a read of a global that module `run` imports under the function's name. asc keeps such reads as they
- *   are, since it cannot know the value. `findSpots` looks for the instructions in the finished code.
- *  Load: `bindRun` writes `i32.const v` over `global.get i`. Both are an opcode and one byte as long as index and value are below 64, so nothing
- *   moves. V8 folds what depends on it. The imports stay, and are given the same values.
+ *  Build: `runTwin` writes each function as a read of a global that module `run` imports under the function's name. asc
+ *   keeps such reads as they are, since it cannot know the value. `findSpots` looks for the instructions in the
+ *   finished code.
+ *  Load: `bindRun` writes `i32.const v` over `global.get i`. Both are an opcode and one byte as long as index and value
+ *   are below 64, so nothing moves. V8 folds what depends on it. The imports stay, and are given the same values.
  */
 
 /** One constant of a run. */

@@ -1,6 +1,6 @@
 /**
- * The kernel's first door: what memory looks like and what numbers mean, for whoever reads or prepares it from outside. Constants, and the
- * arithmetic of addresses and entries; nothing here touches a word. The calls are in index.ts.
+ * The kernel's first door: what memory looks like and what numbers mean, for whoever reads or prepares it from outside.
+ * Constants, and the arithmetic of addresses and entries; nothing here touches a word. The calls are in index.ts.
  */
 
 export * from './word/config.ts';

@@ -5,13 +5,17 @@
  * What a number stands for is its type. All are u32 when the program runs: the foundry gives AssemblyScript
  * `type Mm = u32;`, and the declarations that users of the package get say `number`.
  *
- * Each is a weak brand: a value known to be of one kind is refused where another is wanted, so that an mm is never taken
- * for a pmd; a plain number is accepted for each of them. Plain are the results of arithmetic and of `load` from a
- * field, and what tests and scenarios write. A strict brand would have a cast at each of those, and a cast checks nothing.
+ * Each is a weak brand: a value known to be of one kind is refused where another is wanted, so that an mm is never
+ * taken for a pmd; a plain number is accepted for each of them. Plain are the results of arithmetic and of `load` from
+ * a field, and what tests and scenarios write. A strict brand would have a cast at each of those, and a cast checks
+ * nothing.
  */
 declare type u32 = number;
 
-/** Address of an object: an address space, and so on. AnonVma and AnonVmaChain are Linux's anon_vma and anon_vma_chain. */
+/**
+ * Address of an object: an address space, and so on. AnonVma and AnonVmaChain are Linux's anon_vma and
+ * anon_vma_chain.
+ */
 declare type Mm = number & { readonly __of?: 'Mm' };
 declare type Vma = number & { readonly __of?: 'Vma' };
 declare type Inode = number & { readonly __of?: 'Inode' };
@@ -20,7 +24,10 @@ declare type AnonVmaChain = number & { readonly __of?: 'AnonVmaChain' };
 declare type Rwsem = number & { readonly __of?: 'Rwsem' };
 declare type Gather = number & { readonly __of?: 'Gather' };
 
-/** Address of an entry of a table of that level; Upper: of any level whose entries can name tables; TableEntry: of any. */
+/**
+ * Address of an entry of a table of that level; Upper: of any level whose entries can name tables; TableEntry: of
+ * any.
+ */
 declare type Pgd = number & { readonly __of?: 'Pgd' };
 declare type Pud = number & { readonly __of?: 'Pud' };
 declare type Pmd = number & { readonly __of?: 'Pmd' };
@@ -51,7 +58,10 @@ declare type Ptdesc = number & { readonly __of?: 'Ptdesc' };
 declare type Cpu = number & { readonly __of?: 'Cpu' };
 declare type CpuArea = number & { readonly __of?: 'CpuArea' };
 
-/** Byte address of a word of the machine's memory, which no number of a page, frame, table or CPU is, and no entry's value. */
+/**
+ * Byte address of a word of the machine's memory, which no number of a page, frame, table or CPU is, and no entry's
+ * value.
+ */
 declare type Address = number & {
   readonly __of?:
     | ('Mm' | 'Vma' | 'Inode' | 'AnonVma' | 'AnonVmaChain' | 'Rwsem' | 'Gather')

@@ -1,6 +1,7 @@
 /**
- * Reads what CPUs remember of their waits for locks (option `contention`; src/kernel/observe/contention.ts says what): the regions of all CPUs
- * added up, or what came to them since an earlier reading. At any time and from any thread; a CPU's newest wait may be missing or half there.
+ * Reads what CPUs remember of their waits for locks (option `contention`; src/kernel/observe/contention.ts says what):
+ * the regions of all CPUs added up, or what came to them since an earlier reading. At any time and from any thread; a
+ * CPU's newest wait may be missing or half there.
  */
 import {
   HEAT_CELL_SHIFT,

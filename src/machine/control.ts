@@ -1,6 +1,6 @@
 /**
- * The control plane: calls from the main thread to a CPU, over Comlink on a MessagePort. Comlink stays behind this file.
- * A call to a CPU that dies would never settle; `CpuLink` rejects what is under way and all later calls.
+ * The control plane: calls from the main thread to a CPU, over Comlink on a MessagePort. Comlink stays behind this
+ * file. A call to a CPU that dies would never settle; `CpuLink` rejects what is under way and all later calls.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap, type Endpoint, type Remote } from 'comlink';
@@ -12,7 +12,9 @@ type RemoteService<T> = {
     : never;
 };
 
-/** Node's MessagePort has EventTarget's methods beside EventEmitter's, which is all that Comlink asks of an endpoint. */
+/**
+ * Node's MessagePort has EventTarget's methods beside EventEmitter's, which is all that Comlink asks of an endpoint.
+ */
 function endpoint(port: MessagePort): Endpoint {
   return port as unknown as Endpoint;
 }

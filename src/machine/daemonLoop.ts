@@ -3,7 +3,10 @@ import { H_DAEMON_STOP, H_STOP, HOST_ABORTED, STOP_ABORT } from '../kernel/abi.t
 import { CpuEnd } from './death.ts';
 import type { Kernel } from './kernel.ts';
 
-/** How long the CPU sleeps when a pass found nothing to do, milliseconds. Nobody wakes it, so that who makes work pays nothing for it. */
+/**
+ * How long the CPU sleeps when a pass found nothing to do, milliseconds. Nobody wakes it, so that who makes work pays
+ * nothing for it.
+ */
 const SLEEP_MS = 1;
 
 /** Runs passes until `stopDaemons`. A sleeping CPU is in an extended quiescent state: nobody waits for it. */

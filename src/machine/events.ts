@@ -1,7 +1,7 @@
 /**
- * The events that CPUs remember (option `eventsPerCpu`): each CPU's ring, written by `event` in src/kernel/observe/report.ts, read and
- * merged by the clock. The clocks of two CPUs agree to some microseconds, so the order of events of different CPUs that are
- * closer than that is not certain; the order of one CPU's events is.
+ * The events that CPUs remember (option `eventsPerCpu`): each CPU's ring, written by `event` in
+ * src/kernel/observe/report.ts, read and merged by the clock. The clocks of two CPUs agree to some microseconds, so the
+ * order of events of different CPUs that are closer than that is not certain; the order of one CPU's events is.
  */
 import * as layout from '../kernel/abi.ts';
 import * as report from '../kernel/abi.ts';
@@ -43,7 +43,9 @@ const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 /** How much later `clockNs` is than `thanNs`; clocks that are more than 2.1 s apart are mistaken for earlier ones. */
 const later = (clockNs: number, thanNs: number): number => (clockNs - thanNs) | 0;
 
-/** One CPU's ring, oldest event first. Events that the CPU, still running, may have overwritten meanwhile are left out. */
+/**
+ * One CPU's ring, oldest event first. Events that the CPU, still running, may have overwritten meanwhile are left out.
+ */
 function readRing(words: Uint32Array, cpu: number): RingEvent[] {
   const load = (address: number): number => Atomics.load(words, address >>> 2);
   const size = load(layout.H_RING_EVENTS);

@@ -6,7 +6,10 @@ import { OptionError } from './optionError.ts';
 const ORDER_MIN = 2;
 const PAGE_KIB = 4;
 
-/** `never`, `always` (every size), or sizes such as `64K` or `2M`, in one text with commas or as a list; a number is an order, 2 to 9. */
+/**
+ * `never`, `always` (every size), or sizes such as `64K` or `2M`, in one text with commas or as a list; a number is an
+ * order, 2 to 9.
+ */
 export type FolioSizes = string | readonly (string | number)[];
 
 const FOLIO_SIZES_ALLOWED =

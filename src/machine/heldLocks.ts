@@ -1,6 +1,6 @@
 /**
- * The locks that a CPU holds, read from the words of the locks themselves, so that they are known at every check level and a
- * lock that the CPU only waits for is not among them.
+ * The locks that a CPU holds, read from the words of the locks themselves, so that they are known at every check level
+ * and a lock that the CPU only waits for is not among them.
  */
 import { LEVEL_PMD, LOCK_ADAPTIVE } from '../kernel/abi.ts';
 import * as layout from '../kernel/abi.ts';
@@ -49,8 +49,9 @@ export function heldLocks(words: Uint32Array, cpu: number): HeldLock[] {
 }
 
 /**
- * mmap_locks, page-table locks and VMA locks. A lock held for reading does not say by whom; the reader's own area does. VMAs that are locked for
- * writing are those whose sequence is that of their mm, whose mmap_lock the CPU has for writing.
+ * mmap_locks, page-table locks and VMA locks. A lock held for reading does not say by whom; the reader's own area does.
+ * VMAs that are locked for writing are those whose sequence is that of their mm, whose mmap_lock the CPU has for
+ * writing.
  */
 function* heldReaderWriterLocks(words: Uint32Array, cpu: number): Generator<Found> {
   const at = (address: number): number => Atomics.load(words, address >>> 2);

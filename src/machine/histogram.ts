@@ -1,4 +1,7 @@
-/** Log-linear histograms (src/kernel/observe/histogram.ts) as reports read them: added up over CPUs, subtracted, asked for quantiles. */
+/**
+ * Log-linear histograms (src/kernel/observe/histogram.ts) as reports read them: added up over CPUs, subtracted, asked
+ * for quantiles.
+ */
 import { HISTOGRAM_LINEAR_BITS, HISTOGRAM_WORDS } from '../kernel/abi.ts';
 
 /** A quantile that a histogram tells is at least the true one, and above it by less than this share of it. */

@@ -1,6 +1,6 @@
 /**
- * Loading the kernel. `prepareKernel` makes, once for a machine, what every thread of it needs (code with the run's constants written into it);
- * `loadKernel` makes the thread's own instance.
+ * Loading the kernel. `prepareKernel` makes, once for a machine, what every thread of it needs (code with the run's
+ * constants written into it); `loadKernel` makes the thread's own instance.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -25,8 +25,9 @@ export interface Host {
 }
 
 /**
- * The kernel's exports. Who calls converts: results of the WebAssembly build are signed, so `>>> 0` where bit 31 of one can be set (addresses, entries), and
- * what is `boolean` is 0 or 1 there, so `Boolean()` where it is compared or kept. Arguments need nothing: WebAssembly takes `true` for 1, and numbers modulo 2^32.
+ * The kernel's exports. Who calls converts: results of the WebAssembly build are signed, so `>>> 0` where bit 31 of one
+ * can be set (addresses, entries), and what is `boolean` is 0 or 1 there, so `Boolean()` where it is compared or kept.
+ * Arguments need nothing: WebAssembly takes `true` for 1, and numbers modulo 2^32.
  */
 export type Kernel = typeof import('../kernel/index.ts');
 
@@ -63,8 +64,9 @@ async function wasmCode(check: CheckLevel, words: Uint32Array): Promise<KernelCo
 }
 
 /**
- * The kernel at level `check` for the machine in `memory`, whose header has its options already. A WebAssembly kernel has them as constants: it serves
- * machines whose header says the same. `folder`: URL of a JavaScript kernel other than the built one.
+ * The kernel at level `check` for the machine in `memory`, whose header has its options already. A WebAssembly kernel
+ * has them as constants: it serves machines whose header says the same. `folder`: URL of a JavaScript kernel other than
+ * the built one.
  */
 export async function prepareKernel(
   execution: Execution,

@@ -1,4 +1,6 @@
-/** The option `khugepaged`: how much of its address spaces khugepaged scans, how often, and what it accepts in a span. */
+/**
+ * The option `khugepaged`: how much of its address spaces khugepaged scans, how often, and what it accepts in a span.
+ */
 import { PMD_PAGES } from '../kernel/abi.ts';
 import { OptionError } from './optionError.ts';
 
@@ -16,7 +18,10 @@ export interface Khugepaged {
   maxPtesShared: number;
 }
 
-/** Limits, or a text such as `pagesToScan=512,maxPtesNone=0`; what is not named has Linux's default, but the sleep, which is 10 ms there 10 s. */
+/**
+ * Limits, or a text such as `pagesToScan=512,maxPtesNone=0`; what is not named has Linux's default, but the sleep,
+ * which is 10 ms there 10 s.
+ */
 export type KhugepagedOption = Partial<Khugepaged> | string;
 
 export const KHUGEPAGED_DEFAULTS: Khugepaged = {

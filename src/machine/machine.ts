@@ -46,7 +46,8 @@ export class Machine implements AsyncDisposable {
   #eventsAtDeath: MachineEvent[] | null = null;
 
   /**
-   * A machine of `options` in `memory`, which was made for them, as `kernel` was for it. `workloads`: those that `run` knows by name.
+   * A machine of `options` in `memory`, which was made for them, as `kernel` was for it. `workloads`: those that `run`
+   * knows by name.
    */
   constructor(
     options: ResolvedOptions,
@@ -142,8 +143,8 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * What the CPUs did last, oldest first, as far as their rings remember (option `eventsPerCpu`). Times are told from the first
-   * violation, from the last event of a CPU that died, or else from the newest event.
+   * What the CPUs did last, oldest first, as far as their rings remember (option `eventsPerCpu`). Times are told from
+   * the first violation, from the last event of a CPU that died, or else from the newest event.
    */
   events(): MachineEvent[] {
     if (this.#eventsAtDeath !== null) return this.#eventsAtDeath;
@@ -186,9 +187,9 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * Runs a workload on every CPU: the name of a mix or of one of the named workloads, or the URL of a module that exports `run(cpu: WorkloadCpu)` for one
-   * operation (and, if it likes, `prepare` and `finish`). Violations end the run and are in the report. Rejects with
-   * OptionError, or with CpuDiedError, whose `report` is the partial report.
+   * Runs a workload on every CPU: the name of a mix or of one of the named workloads, or the URL of a module that
+   * exports `run(cpu: WorkloadCpu)` for one operation (and, if it likes, `prepare` and `finish`). Violations end the
+   * run and are in the report. Rejects with OptionError, or with CpuDiedError, whose `report` is the partial report.
    */
   async run(workload: string | URL, options: RunOptions = {}): Promise<RunReport> {
     const plan = planRun(workload, options, this.options, this.#workloads);

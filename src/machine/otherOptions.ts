@@ -61,7 +61,9 @@ export interface OtherOptions {
   free?: FreeMode;
   /** Fault path; default `vma-lock`. */
   fault?: FaultPath;
-  /** Whether reads of anonymous memory that was never written to get the zero page; false: they allocate. Default true. */
+  /**
+   * Whether reads of anonymous memory that was never written to get the zero page; false: they allocate. Default true.
+   */
   zeroPage?: boolean;
   /** How a zap takes entries out: one page after the other, or runs of one folio at once; default `page`. */
   zap?: ZapMode;
@@ -103,15 +105,26 @@ export interface OtherOptions {
   eventsPerCpu?: number;
   /** Protocol `async`: milliseconds that a table waits before it is looked at, 0 to 2,000; default 10. */
   asyncDelayMs?: number;
-  /** Protocol `async`: madvise(MADV_DONTNEED) of a whole span detaches its table at once, as `sync` does; default false. */
+  /**
+   * Protocol `async`: madvise(MADV_DONTNEED) of a whole span detaches its table at once, as `sync` does; default false.
+   */
   asyncEager?: boolean;
-  /** Protocol `async`: tables that each CPU can note between two passes, a power of two; default 16,384, of 16 bytes each. */
+  /**
+   * Protocol `async`: tables that each CPU can note between two passes, a power of two; default 16,384, of 16 bytes
+   * each.
+   */
   candidates?: number;
   /** A further CPU that runs daemons, beside `cpus`; default: true where the protocol needs it. */
   daemonCpu?: boolean;
-  /** Spans remembered to count tables that were freed for nothing, 0 (none are counted) or a power of two; default 4,096 with protocol `async`, else 0. */
+  /**
+   * Spans remembered to count tables that were freed for nothing, 0 (none are counted) or a power of two; default 4,096
+   * with protocol `async`, else 0.
+   */
   wasteSlots?: number;
-  /** Milliseconds from a reclaim within which an allocation for the same span makes it one for nothing, 1 to 4,000; default 100. */
+  /**
+   * Milliseconds from a reclaim within which an allocation for the same span makes it one for nothing, 1 to 4,000;
+   * default 100.
+   */
   wasteMs?: number;
   /** Longest that one wait or grace period may last before it is a violation, milliseconds, 1 to 4,000. */
   stallMs?: number;

@@ -1,6 +1,6 @@
 /**
- * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot. What is wrong on purpose
- * (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
+ * Combinations of options that are not meant to work, each with the reason; a machine with one of them does not boot.
+ * What is wrong on purpose (freeing `immediate`, `semi-rcu`) is not here: it is there to be caught.
  */
 import { CPUS_MAX } from '../kernel/abi.ts';
 import type { ResolvedOptions } from './optionTypes.ts';

@@ -27,7 +27,10 @@ const RSS_LINE_BYTES = 64;
 export interface LockStatistics {
   acquired: number;
   contended: number;
-  /** Acquisitions, and contended ones, by another CPU than the last; 0 unless contention is measured (option `contention`). */
+  /**
+   * Acquisitions, and contended ones, by another CPU than the last; 0 unless contention is measured (option
+   * `contention`).
+   */
   bounces: number;
   contendedBounces: number;
   waitTotalNs: number;
@@ -37,8 +40,8 @@ export interface LockStatistics {
   waitP50Ns: number;
   waitP99Ns: number;
   /**
-   * Holds that were timed: all of them with the option `lockStat`, one in about 64 with `contention` alone, else none. Never any of `vmaWrite`,
-   * whose holds end with mmap_lock's.
+   * Holds that were timed: all of them with the option `lockStat`, one in about 64 with `contention` alone, else none.
+   * Never any of `vmaWrite`, whose holds end with mmap_lock's.
    */
   holdsTimed: number;
   /** Of all holds: that of the timed ones, scaled where those are not all. */
@@ -102,7 +105,10 @@ export interface MachineStatistics {
     /** Numbers ever handed out; what is above was never touched. */
     everUsed: number;
   };
-  /** Tables that wait for a daemon's look, as they may be empty (protocol `async`): at most this much memory is held back. */
+  /**
+   * Tables that wait for a daemon's look, as they may be empty (protocol `async`): at most this much memory is held
+   * back.
+   */
   candidates: { waiting: number; heldBackKb: number; heldBackPeakKb: number };
   addressSpaces: SpaceStatistics[];
   violations: number;
@@ -181,8 +187,8 @@ function addLocks(to: LockStatistics, from: LockStatistics): void {
 }
 
 /**
- * What a `share` (0 to 1) of the durations counted in a histogram by their highest set bit did not exceed: the upper end of
- * a power of two, or `maxNs`, the greatest of all, where that is less. 0 when nothing was counted.
+ * What a `share` (0 to 1) of the durations counted in a histogram by their highest set bit did not exceed: the upper
+ * end of a power of two, or `maxNs`, the greatest of all, where that is less. 0 when nothing was counted.
  */
 export function quantileNs(
   histogramLog2Ns: readonly number[],
@@ -285,7 +291,10 @@ export function clearLockStatistics(words: Uint32Array): void {
   timeFirstHolds(words);
 }
 
-/** When holds are to be timed: makes the next of each class on each CPU one that is. Before the CPUs start, or while they are idle. */
+/**
+ * When holds are to be timed: makes the next of each class on each CPU one that is. Before the CPUs start, or while
+ * they are idle.
+ */
 export function timeFirstHolds(words: Uint32Array): void {
   if (load(words, layout.H_LOCK_STAT) === 0) return;
   for (let cpu = 0; cpu < load(words, layout.H_CPUS); cpu++)

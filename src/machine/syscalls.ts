@@ -1,6 +1,7 @@
 /**
- * The table of the kernel's calls: what a CPU of a machine can be told to do, in pages as workloads and tests say it (PageCalls), and in bytes as
- * programs do (SystemCalls). A call that stands in both can be made from a machine's `Cpu` by its name, and is named in reports and events.
+ * The table of the kernel's calls: what a CPU of a machine can be told to do, in pages as workloads and tests say it
+ * (PageCalls), and in bytes as programs do (SystemCalls). A call that stands in both can be made from a machine's `Cpu`
+ * by its name, and is named in reports and events.
  */
 import {
   EFAULT,
@@ -16,7 +17,10 @@ import {
 /** The kernel's exports, as kernel.ts has them (`Kernel`). */
 type Kernel = typeof import('../kernel/index.ts');
 
-/** What a CPU is doing, as reports name it, and its code (C_OP): 1 to 8 are the calls of operation records, in their order. */
+/**
+ * What a CPU is doing, as reports name it, and its code (C_OP): 1 to 8 are the calls of operation records, in their
+ * order.
+ */
 export const OPERATIONS = {
   mmap: 1,
   munmap: 2,
@@ -45,8 +49,8 @@ export const OPERATIONS = {
 } as const;
 
 /**
- * The kernel's calls in pages, each marked as the operation under way, so that reports name it. `mm` is the handle of an
- * address space, `vpn` a page number; the others are the kernel's.
+ * The kernel's calls in pages, each marked as the operation under way, so that reports name it. `mm` is the handle of
+ * an address space, `vpn` a page number; the others are the kernel's.
  */
 export class PageCalls {
   readonly kernel: Kernel;
@@ -58,7 +62,10 @@ export class PageCalls {
     this.#recorded = Boolean(kernel.eventsRecorded());
   }
 
-  /** `a` and `b` are arguments that events are to tell as well, if any are recorded; so are the two after them that `#tell` tells. */
+  /**
+   * `a` and `b` are arguments that events are to tell as well, if any are recorded; so are the two after them that
+   * `#tell` tells.
+   */
   #as(
     op: number,
     mm: number,
@@ -277,7 +284,9 @@ const fatal = (errno: number): number => (errno === SIGBUS ? EFAULT : errno);
 /** Addresses come as doubles: one that has been rounded to 2^64 was not aligned. */
 const unaligned = (address: number): boolean => address % PAGE_BYTES !== 0 || address >= WRAP_BYTES;
 
-/** Whether a call of a userfaultfd can name the range: whole pages of the address space, one at least (validate_range). */
+/**
+ * Whether a call of a userfaultfd can name the range: whole pages of the address space, one at least (validate_range).
+ */
 const uffdRange = (address: number, length: number): boolean =>
   !unaligned(address) &&
   length > 0 &&
@@ -435,7 +444,9 @@ export class SystemCalls {
     return this.pages.uffdServe(mm);
   }
 
-  /** Reads or writes the byte at `address`, faulting as needed. EFAULT: no mapping, no right, or beyond a file's end. */
+  /**
+   * Reads or writes the byte at `address`, faulting as needed. EFAULT: no mapping, no right, or beyond a file's end.
+   */
   access(mm: number, address: number, write: boolean): number {
     if (address >= TASK_BYTES) return EFAULT;
     return fatal(this.pages.access(mm, Math.floor(address / PAGE_BYTES), write ? 1 : 0));

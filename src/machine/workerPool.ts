@@ -12,8 +12,9 @@ type WorkerPoolOptions = Pick<PiscinaOptions, 'resourceLimits' | 'workerData'> &
 };
 
 /**
- * Starts `threads` threads. A task names the function of the entry that it is for (`name`), and rejects when its thread dies; Piscina starts
- * another thread in its place, which knows nothing: whoever shares memory with the dead one ends the pool.
+ * Starts `threads` threads. A task names the function of the entry that it is for (`name`), and rejects when its thread
+ * dies; Piscina starts another thread in its place, which knows nothing: whoever shares memory with the dead one ends
+ * the pool.
  */
 export function startWorkers(threads: number, options: WorkerPoolOptions = {}): Piscina {
   const { tasksPerThread = 1, ...others } = options;

@@ -1,13 +1,14 @@
 /**
- * What measuring costs: the same workload on two machines, one of which measures contention, in turn and each first every other time
- * (off on, on off, off on, ...), so that neither gains from coming after the other. A pair's quotient is of two samples side by side; the cost is
- * the median of the quotients, less 1.
+ * What measuring costs: the same workload on two machines, one of which measures contention, in turn and each first
+ * every other time (off on, on off, off on, ...), so that neither gains from coming after the other. A pair's quotient
+ * is of two samples side by side; the cost is the median of the quotients, less 1.
  *
- * Two machines that do the same differ by some percent for as long as they live: where their memory happens to be. So both are booted anew every
- * PAIRS_OF_ONE_BOOT pairs, each of them first every other time.
+ * Two machines that do the same differ by some percent for as long as they live: where their memory happens to be. So
+ * both are booted anew every PAIRS_OF_ONE_BOOT pairs, each of them first every other time.
  *
- * Two quotients: of iterations per second, and of iterations per second of processor time. On a computer that does nothing else they agree; on a busy one
- * the first is mostly about who was let run, and the second is what measuring costs.
+ * Two quotients: of iterations per second, and of iterations per second of processor time. On a computer that does
+ * nothing else they agree; on a busy one the first is mostly about who was let run, and the second is what measuring
+ * costs.
  */
 import {
   MeasuredWorkload,

@@ -1,10 +1,12 @@
 /**
- * Measures a workload: boots a machine, warms up, takes samples, and gives what each sample did and what the machine counted over all of
- * them. Several are measured in turn, sample by sample (`measureInTurn`), so that a computer that gets warmer or busier does so for all alike.
+ * Measures a workload: boots a machine, warms up, takes samples, and gives what each sample did and what the machine
+ * counted over all of them. Several are measured in turn, sample by sample (`measureInTurn`), so that a computer that
+ * gets warmer or busier does so for all alike.
  *
- * A sample is a run of the workload, from its `prepare` to its `cleanUp`, on the machine that stays booted. Its rate is taken over
- * `sampleMs` in the middle: the first `settleMs` after the CPUs began are left out, in which what the run before took out of caches comes back. A recorded
- * program (`recorded:FILE`) is replayed once in each sample, and the rate is that of the whole replay.
+ * A sample is a run of the workload, from its `prepare` to its `cleanUp`, on the machine that stays booted. Its rate is
+ * taken over `sampleMs` in the middle: the first `settleMs` after the CPUs began are left out, in which what the run
+ * before took out of caches comes back. A recorded program (`recorded:FILE`) is replayed once in each sample, and the
+ * rate is that of the whole replay.
  *
  * Before the first sample the workload runs for `warmupMs`; then waits, holds and grace periods so far are forgotten.
  */
@@ -53,13 +55,19 @@ export interface Sample {
   iterations: number;
   iterationsPerCpu: number[];
   iterationsPerSecond: number;
-  /** Processor time of the whole process meanwhile, milliseconds: of the CPUs' threads, and a little of the one that looks. */
+  /**
+   * Processor time of the whole process meanwhile, milliseconds: of the CPUs' threads, and a little of the one that
+   * looks.
+   */
   processorMs: number;
   /** What the machine's counters went on by, all CPUs. */
   counters: Record<string, number>;
   /** Time that CPUs spent waiting for locks, over the time of all CPUs: 0 to 1. */
   lockWaitShare: number;
-  /** PTE, PMD and PUD tables, kB as Linux counts them: the greatest number there were, and how many were left when the sample ended. */
+  /**
+   * PTE, PMD and PUD tables, kB as Linux counts them: the greatest number there were, and how many were left when the
+   * sample ended.
+   */
   vmptePeakKb: number;
   vmpteKb: number;
   /** Greatest number of kB of tables seen that were detached and waited for a grace period; looked at every LOOK_MS. */
@@ -345,15 +353,18 @@ function sampleOf(first: Reading, last: Reading, heldBack: number): Sample {
   };
 }
 
-/** Boots a machine, warms up, takes the samples, audits, shuts down. Rejects with OptionError, TraceError, or CpuDiedError. */
+/**
+ * Boots a machine, warms up, takes the samples, audits, shuts down. Rejects with OptionError, TraceError, or
+ * CpuDiedError.
+ */
 export async function measureWorkload(options: MeasureOptions): Promise<Samples> {
   const [samples] = await measureInTurn([options]);
   return samples!;
 }
 
 /**
- * Measures several at the same time, one sample of each after the other; their machines are all booted meanwhile, but only one runs. `onSample` hears of
- * each sample taken. When one ends early, all do.
+ * Measures several at the same time, one sample of each after the other; their machines are all booted meanwhile, but
+ * only one runs. `onSample` hears of each sample taken. When one ends early, all do.
  */
 export async function measureInTurn(
   list: readonly MeasureOptions[],

@@ -1,4 +1,6 @@
-/** Contention as terminals show it: lock_stat's columns, contention points, worst locks, who waited for whom, latencies. */
+/**
+ * Contention as terminals show it: lock_stat's columns, contention points, worst locks, who waited for whom, latencies.
+ */
 import type { Contention, LockInstance, Waits } from '../machine/contention.ts';
 import { quantilesOf, type Histogram } from '../machine/histogram.ts';
 import type { LockStatistics } from '../machine/statistics.ts';

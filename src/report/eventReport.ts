@@ -13,7 +13,9 @@ interface Line {
   text: string;
 }
 
-/** Events as lines; an operation that nothing was recorded of but its beginning, its arguments and its end is one line. */
+/**
+ * Events as lines; an operation that nothing was recorded of but its beginning, its arguments and its end is one line.
+ */
 function merged(events: readonly MachineEvent[]): Line[] {
   const lines: Line[] = [];
   const begun = new Map<number, Line>();

@@ -9,13 +9,19 @@ import type { Series } from './chart.ts';
 import { formatCount, formatDuration, formatPlural } from './format.ts';
 import { table } from './table.ts';
 
-/** Page-table memory after an operation: of a script all processes', of a recording that of the process it is of, without its children. */
+/**
+ * Page-table memory after an operation: of a script all processes', of a recording that of the process it is of,
+ * without its children.
+ */
 function vmpteOfFirst(trace: Trace, result: ReplayResult, op: number): number {
   if (trace.kind === 'script' || result.processes === 1) return result.vmpteKbs[op]!;
   return Math.max(0, result.spaces[op * result.processes * SPACE_WORDS]!) * TABLE_KB;
 }
 
-/** Page-table memory over the time of a recording, of the recorded process: the operations that ran, in the order of their times. */
+/**
+ * Page-table memory over the time of a recording, of the recorded process: the operations that ran, in the order of
+ * their times.
+ */
 export function vmpteSeries(trace: Trace, result: ReplayResult): VmpteSeries {
   const timesS: number[] = [];
   const vmpteKb: number[] = [];

@@ -130,7 +130,9 @@ function us(ns: number): string {
   return ns < 100_000 ? (ns / 1000).toFixed(1) : formatCount(ns / 1000);
 }
 
-/** The lock classes that were taken at all, as lock_stat shows them; with `lockStat` also quantiles of waits, and holds. */
+/**
+ * The lock classes that were taken at all, as lock_stat shows them; with `lockStat` also quantiles of waits, and holds.
+ */
 export function lockTable(statistics: MachineStatistics, lockStat: boolean): string[] {
   const taken = Object.entries(statistics.locks).filter(([, lock]) => lock.acquired > 0);
   if (taken.length === 0) return [];

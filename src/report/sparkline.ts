@@ -1,8 +1,8 @@
 const BARS = '▁▂▃▄▅▆▇█';
 
 /**
- * The last `width` values as bars of eight heights, scaled from 0 to the greatest of them; padded with spaces on the left.
- * Values that are no positive number are drawn as 0.
+ * The last `width` values as bars of eight heights, scaled from 0 to the greatest of them; padded with spaces on the
+ * left. Values that are no positive number are drawn as 0.
  */
 export function sparkline(values: readonly number[], width: number): string {
   const shown = width > 0 ? values.slice(-width) : [];

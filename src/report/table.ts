@@ -17,8 +17,8 @@ function pad(text: string, to: number, align: 'left' | 'right'): string {
 }
 
 /**
- * Rows under their titles, two spaces between columns, no trailing spaces; one string a line. A title row is left out when
- * every title is empty. Throws a RangeError when a row has more cells than there are columns.
+ * Rows under their titles, two spaces between columns, no trailing spaces; one string a line. A title row is left out
+ * when every title is empty. Throws a RangeError when a row has more cells than there are columns.
  */
 export function table(
   columns: readonly Column[],

@@ -9,8 +9,8 @@ function words(values: readonly number[]): string {
 }
 
 /**
- * What was wrong, one block a violation: oracle, CPU, operation, addresses; then how to run it again. Empty when nothing was.
- * What the audit found stands in its own lines (`checksLines`); here it only asks for the last line.
+ * What was wrong, one block a violation: oracle, CPU, operation, addresses; then how to run it again. Empty when
+ * nothing was. What the audit found stands in its own lines (`checksLines`); here it only asks for the last line.
  */
 export function violationsReport(
   violations: readonly Violation[],

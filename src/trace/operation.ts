@@ -54,8 +54,8 @@ export type CallName = (typeof CALL_NAMES)[number];
 export { VM_READ as PROT_READ, VM_WRITE as PROT_WRITE, VM_EXEC as PROT_EXEC };
 
 /**
- * mmap arg3: shared with others rather than private; every page mapped before the call returns; whatever the range held before unmapped
- * first, where an overlap is EEXIST otherwise.
+ * mmap arg3: shared with others rather than private; every page mapped before the call returns; whatever the range held
+ * before unmapped first, where an overlap is EEXIST otherwise.
  */
 export { MMAP_SHARED as MAP_SHARED, MMAP_POPULATE as MAP_POPULATE, MMAP_REPLACE as MAP_REPLACE };
 

@@ -20,8 +20,8 @@ import type { OperationList } from './operation.ts';
  * and run in the order of the list, if their ranges meet in the same 2 MiB and at least one of them is
  * more than a fault or a touch. A barrier, a fork and an exit conflict with everything.
  *
- * Where conflicts are left to race, a process still exists while it does something: each of its operations follows the fork that
- * made it, and precedes its exit.
+ * Where conflicts are left to race, a process still exists while it does something: each of its operations follows the
+ * fork that made it, and precedes its exit.
  *
  * A CPU waits for another only where it could not know already: each operation carries the vector of what
  * is certain to have finished when it begins (its CPU's last vector, and those of what it waits for), and

@@ -1,9 +1,11 @@
 /**
- * A recorded process together with the children that it forked: one list of operations, in which the processes are numbered in the order of their forks.
+ * A recorded process together with the children that it forked: one list of operations, in which the processes are
+ * numbered in the order of their forks.
  *
- * A child does what it did until it called exec, or exited; its later image has nothing to do with its parent's memory. A fork stands where perf says that it
- * happened, an exit where perf says so, or at the exec. Two things the recording does not tell: whether a child shared its parent's memory (vfork,
- * posix_spawn), which is taken for a fork; and that a descriptor of the child is the parent's, so that files that both map are two.
+ * A child does what it did until it called exec, or exited; its later image has nothing to do with its parent's memory.
+ * A fork stands where perf says that it happened, an exit where perf says so, or at the exec. Two things the recording
+ * does not tell: whether a child shared its parent's memory (vfork, posix_spawn), which is taken for a fork; and that a
+ * descriptor of the child is the parent's, so that files that both map are two.
  */
 import {
   CALL_EXIT,
@@ -63,7 +65,9 @@ class FamilyGatherer {
     this.#all = all;
   }
 
-  /** Adds `member`, which runs on `cpu` if it has no thread of its own; `child`: up to its exec only. Gives its number. */
+  /**
+   * Adds `member`, which runs on `cpu` if it has no thread of its own; `child`: up to its exec only. Gives its number.
+   */
   add(member: PerfProcess, cpu: number, child: boolean): number {
     const cut = child ? member.untilExec : null;
     const threads = cut?.threads ?? member.threads;

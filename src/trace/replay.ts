@@ -36,8 +36,9 @@ export const TABLE_KB = 4;
 
 export interface ReplayOptions {
   /**
-   * Address space to replay in; default: one of its own, destroyed afterwards with those that it forked. Given one, the forked ones that are left are
-   * the caller's (`ReplayResult.forked`), and a list that ends process 0 ends the given one.
+   * Address space to replay in; default: one of its own, destroyed afterwards with those that it forked. Given one, the
+   * forked ones that are left are the caller's (`ReplayResult.forked`), and a list that ends process 0 ends the given
+   * one.
    */
   space?: AddressSpace;
   /** Whether conflicting operations of different CPUs keep their order; default true. Barriers always hold. */
@@ -104,8 +105,8 @@ async function createFiles(
 
 /**
  * Replays `list` on the machine's first `list.cpus` CPUs. Resolves also when it ended early (`finished < operations`):
- * by the signal, by a violation, or because a CPU died (`failure`). Throws a RangeError when the list names more CPUs than
- * the machine has.
+ * by the signal, by a violation, or because a CPU died (`failure`). Throws a RangeError when the list names more CPUs
+ * than the machine has.
  */
 export async function replay(
   machine: Machine,
@@ -218,8 +219,8 @@ function sumChanges(plan: ReplayPlan): void {
 }
 
 /**
- * Sums up what the CPUs recorded. Where that is changes, the state after an operation is the sum of its change and of those
- * before it in the list: what a single CPU would have seen, however far CPUs ran ahead of each other.
+ * Sums up what the CPUs recorded. Where that is changes, the state after an operation is the sum of its change and of
+ * those before it in the list: what a single CPU would have seen, however far CPUs ran ahead of each other.
  */
 function gather(plan: ReplayPlan, start: SpaceStatistics, durationMs: number): ReplayResult {
   const count = plan.errnos.length;
@@ -271,7 +272,10 @@ function gather(plan: ReplayPlan, start: SpaceStatistics, durationMs: number): R
   };
 }
 
-/** The processes of one operation, as `replay --each` prints them: table memory in kB and anonymous pages of each, null where there is none. */
+/**
+ * The processes of one operation, as `replay --each` prints them: table memory in kB and anonymous pages of each, null
+ * where there is none.
+ */
 function processesText(result: ReplayResult, op: number): string {
   const { processes, spaces } = result;
   const texts = Array.from({ length: processes }, (_, process) => {

@@ -1,14 +1,14 @@
 /**
- * The part of a replay that runs on a CPU: executes its share of a list of operations in one loop, with no message to the
- * main thread, and records after each one what a user would ask of the kernel.
+ * The part of a replay that runs on a CPU: executes its share of a list of operations in one loop, with no message to
+ * the main thread, and records after each one what a user would ask of the kernel.
  *
- * Guarantee: operation i begins after every operation that its order names (order.ts) has finished, and each CPU runs its
- * own in the order of the list. A CPU that waits for another is in an extended quiescent state, so that it holds up neither
- * grace periods nor interrupts.
+ * Guarantee: operation i begins after every operation that its order names (order.ts) has finished, and each CPU runs
+ * its own in the order of the list. A CPU that waits for another is in an extended quiescent state, so that it holds up
+ * neither grace periods nor interrupts.
  *
  * Protocol of a wait. Each CPU counts its finished operations in a word (`DONE`). The waiter raises `WAITERS`, looks at
- * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so one
- * of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
+ * `DONE` again and parks; the finisher stores `DONE` and then looks at `WAITERS`. Both are sequentially consistent, so
+ * one of the two sees the other; parking has a limit all the same, after which the stop word is looked at.
  */
 import { ESRCH } from '../machine/errno.ts';
 import type { WorkloadCpu } from '../machine/workload.ts';
@@ -62,14 +62,18 @@ const PARK_MS = 1;
 /** Each CPU counts resident pages on a cache line of its own. */
 const RSS_LINE_WORDS = 16;
 
-/** Words per process in `ReplayPlan.spaces`: its tables, or -1 where there is no such process, and its mapped anonymous pages. */
+/**
+ * Words per process in `ReplayPlan.spaces`: its tables, or -1 where there is no such process, and its mapped anonymous
+ * pages.
+ */
 export const SPACE_WORDS = 2;
 
 /** Everything that the CPUs of a replay share. Arrays of results are written by the CPU that runs the operation. */
 export interface ReplayPlan {
   /**
-   * Handle of each process's address space, 0: there is none. Element 0 is given; a fork stores its child's before it counts as finished, an exit 0
-   * before the address space ends; the order keeps other operations of the process out meanwhile.
+   * Handle of each process's address space, 0: there is none. Element 0 is given; a fork stores its child's before it
+   * counts as finished, an exit 0 before the address space ends; the order keeps other operations of the process out
+   * meanwhile.
    */
   mms: Uint32Array<SharedArrayBuffer>;
   operations: Float64Array<SharedArrayBuffer>;
@@ -81,13 +85,18 @@ export interface ReplayPlan {
   /** Per operation: Linux error number, 0 for none, NOT_RUN. */
   errnos: Uint16Array<SharedArrayBuffer>;
   /**
-   * What `tables` and `anonPages` hold: what the operation itself changed, which the operations of other CPUs meanwhile do
-   * not touch; or what the address space had after it, theirs included. With several processes only the latter sees what an operation does to others.
+   * What `tables` and `anonPages` hold: what the operation itself changed, which the operations of other CPUs meanwhile
+   * do not touch; or what the address space had after it, theirs included. With several processes only the latter sees
+   * what an operation does to others.
    */
   changes: boolean;
-  /** Whether daemons run between operations, on the CPU that does the next one, by the time of the list (`operationMs`). */
+  /**
+   * Whether daemons run between operations, on the CPU that does the next one, by the time of the list (`operationMs`).
+   */
   daemons: boolean;
-  /** Whether the daemons' clock is the time of the list: with daemons, or when it is measured how soon tables come back. */
+  /**
+   * Whether the daemons' clock is the time of the list: with daemons, or when it is measured how soon tables come back.
+   */
   clocked: boolean;
   /** Whether the list has times. */
   timed: boolean;
@@ -95,7 +104,10 @@ export interface ReplayPlan {
   tables: Int32Array<SharedArrayBuffer>;
   /** Per operation: mapped anonymous pages. */
   anonPages: Int32Array<SharedArrayBuffer>;
-  /** Per operation and process, where there are several and not `changes`: SPACE_WORDS after the operation. `tables` and `anonPages` are the sums over all then. */
+  /**
+   * Per operation and process, where there are several and not `changes`: SPACE_WORDS after the operation. `tables` and
+   * `anonPages` are the sums over all then.
+   */
   spaces: Int32Array<SharedArrayBuffer>;
 }
 
@@ -222,7 +234,10 @@ function operationMs(plan: ReplayPlan, op: number): number {
   return plan.timed ? plan.operations[op * OP_FIELDS + FIELD_TIME_S]! * 1000 : op;
 }
 
-/** Sets the daemons' clock to `ms`, and runs them, if there are any, as they would have run until then. `begin`: this is the first operation of the CPU. */
+/**
+ * Sets the daemons' clock to `ms`, and runs them, if there are any, as they would have run until then. `begin`: this is
+ * the first operation of the CPU.
+ */
 function daemonsUntil(cpu: WorkloadCpu, plan: ReplayPlan, ms: number, begin: boolean): void {
   const { kernel } = cpu.calls;
   if (begin) daemonMs = ms;

@@ -132,7 +132,10 @@ export function scriptNumber(word: string): number | null {
   return digits * SUFFIX[match[3]!]!;
 }
 
-/** The processes of a script as its lines follow each other: 0 from the start, each fork makes the next one, `exit` ends one. */
+/**
+ * The processes of a script as its lines follow each other: 0 from the start, each fork makes the next one, `exit` ends
+ * one.
+ */
 class Processes {
   /** Line in which each one ended; 0: it has not. */
   readonly #endedAt: number[] = [0];

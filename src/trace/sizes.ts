@@ -36,7 +36,10 @@ type ReplayMachine = ReplaySizes & {
   addressSpaces: number;
 };
 
-/** Upper bounds for a list, from the ranges of its operations alone: each of its processes may have all that they all have. */
+/**
+ * Upper bounds for a list, from the ranges of its operations alone: each of its processes may have all that they all
+ * have.
+ */
 export function replaySizes(list: OperationList): ReplaySizes {
   const { operations, count, processes = 1 } = list;
   const touched = new Uint8Array(SPANS);

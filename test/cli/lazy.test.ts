@@ -1,4 +1,6 @@
-/** Commands are loaded when they are wanted, and errors of modules that are not loaded still end with their exit code. */
+/**
+ * Commands are loaded when they are wanted, and errors of modules that are not loaded still end with their exit code.
+ */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Protocol `async`: what is freed in the background, and what is not. Passes run between operations, on one CPU after the other; the clock is a
- * counter, so that a delay passes when a test says so.
+ * Protocol `async`: what is freed in the background, and what is not. Passes run between operations, on one CPU after
+ * the other; the clock is a counter, so that a delay passes when a test says so.
  */
 import { describe, expect, it } from 'vitest';
 import {

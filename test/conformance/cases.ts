@@ -1,6 +1,6 @@
 /**
- * What every variant must do alike: one small case each, on a machine just reset. After each the machine must be free of violations
- * and balance (semantics.test.ts).
+ * What every variant must do alike: one small case each, on a machine just reset. After each the machine must be free
+ * of violations and balance (semantics.test.ts).
  */
 import {
   COUNTER_CALLBACKS_INVOKED,
@@ -67,7 +67,10 @@ interface LeftBy {
   upper?: Left;
 }
 
-/** `actual` is what is to be left under the machine's protocol. One that does not say what it frees may leave anything between the extremes. */
+/**
+ * `actual` is what is to be left under the machine's protocol. One that does not say what it frees may leave anything
+ * between the extremes.
+ */
 export function expectLeft(
   m: MachineHere,
   actual: Left,

@@ -1,7 +1,7 @@
 /**
- * Allocation failing at every point: each story is run with its first allocation failing, then with its second, and so on until
- * none fails any more. Whatever fails, the machine must balance afterwards, and the story must succeed when it is told again.
- * Locks other than the default have no part in this.
+ * Allocation failing at every point: each story is run with its first allocation failing, then with its second, and so
+ * on until none fails any more. Whatever fails, the machine must balance afterwards, and the story must succeed when it
+ * is told again. Locks other than the default have no part in this.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import {

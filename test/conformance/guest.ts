@@ -1,6 +1,7 @@
 /**
- * What CPUs do in interleavings.test.ts, run in their threads. A CPU comes to a place, says so in a shared word, and stays there until
- * another word lets it go on; it looks at both while it polls interrupts, as a CPU does that is busy there.
+ * What CPUs do in interleavings.test.ts, run in their threads. A CPU comes to a place, says so in a shared word, and
+ * stays there until another word lets it go on; it looks at both while it polls interrupts, as a CPU does that is busy
+ * there.
  */
 import type { WorkloadCpu } from '../../src/machine/workload.ts';
 
@@ -46,7 +47,8 @@ export function stayMapped(cpu: WorkloadCpu, { mm, vpn, control, interruptsOff }
 }
 
 /**
- * Holds the PTE lock of a page's table, as a rule beside mmap_lock. With `reclaim`, detaches the table before it lets the lock go.
+ * Holds the PTE lock of a page's table, as a rule beside mmap_lock. With `reclaim`, detaches the table before it lets
+ * the lock go.
  */
 export function stayPteLocked(
   cpu: WorkloadCpu,

@@ -1,4 +1,7 @@
-/** Huge PMDs: what becomes of one when a page of it is to move, to leave memory, or to be aged, and others share or hold it. Every protocol, both executions. */
+/**
+ * Huge PMDs: what becomes of one when a page of it is to move, to leave memory, or to be aged, and others share or hold
+ * it. Every protocol, both executions.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   EAGAIN,

@@ -1,9 +1,10 @@
 /**
- * WebAssembly and JavaScript leave the same memory image: the same operations are done on two machines, and after every few the
- * whole memories are compared, as is each answer. Nothing is left out: the clock of both machines is a counter, so that even the
- * words that hold times agree.
+ * WebAssembly and JavaScript leave the same memory image: the same operations are done on two machines, and after every
+ * few the whole memories are compared, as is each answer. Nothing is left out: the clock of both machines is a counter,
+ * so that even the words that hold times agree.
  *
- * The seed of a sequence and how to run it alone stand in the message of a difference. PTLAB_SEED=n runs the sequence of seed n only.
+ * The seed of a sequence and how to run it alone stand in the message of a difference. PTLAB_SEED=n runs the sequence
+ * of seed n only.
  */
 import { describe, expect, it } from 'vitest';
 import { PMD_PAGES } from '../../src/kernel/abi.ts';

@@ -1,6 +1,6 @@
 /**
- * Interleavings on real threads, fixed by shared words: one CPU is held at a place (guest.ts) while another comes to the step that
- * matters, which shows in the word that it waits for. Nothing sleeps; every wait is bounded.
+ * Interleavings on real threads, fixed by shared words: one CPU is held at a place (guest.ts) while another comes to
+ * the step that matters, which shows in the word that it waits for. Nothing sleeps; every wait is bounded.
  */
 import { describe, expect, it } from 'vitest';
 import {
@@ -179,8 +179,8 @@ async function play(
 }
 
 /**
- * A reader is inside the table that CPU 0 reclaims. `check` looks when the zap is over, or, if it is to wait for a reader with
- * interrupts off (`blocked`), when it waits. Then the reader leaves.
+ * A reader is inside the table that CPU 0 reclaims. `check` looks when the zap is over, or, if it is to wait for a
+ * reader with interrupts off (`blocked`), when it waits. Then the reader leaves.
  */
 async function readerInside(
   scene: Scene,

@@ -1,6 +1,6 @@
 /**
- * khugepaged: what its scan makes huge, what it leaves alone and counts as what, and where it goes on from pass to pass. Passes run between operations;
- * the clock is a counter. Both executions.
+ * khugepaged: what its scan makes huge, what it leaves alone and counts as what, and where it goes on from pass to
+ * pass. Passes run between operations; the clock is a counter. Both executions.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import {

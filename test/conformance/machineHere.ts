@@ -1,6 +1,6 @@
 /**
- * A machine in this thread: the memory of a real one, a built kernel, no workers. All its CPUs run here, one at a time; those that
- * do not are idle. The clock is a counter, so that a run depends on nothing but its operations.
+ * A machine in this thread: the memory of a real one, a built kernel, no workers. All its CPUs run here, one at a time;
+ * those that do not are idle. The clock is a counter, so that a run depends on nothing but its operations.
  */
 import { expect } from 'vitest';
 import {

@@ -1,6 +1,6 @@
 /**
- * The oracles have teeth: each is provoked by spoiling a word on purpose, once in the kernel, and where it watches there, in the
- * audit. A machine that sees nothing here would see nothing in a stress either.
+ * The oracles have teeth: each is provoked by spoiling a word on purpose, once in the kernel, and where it watches
+ * there, in the audit. A machine that sees nothing here would see nothing in a stress either.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import {

@@ -1,6 +1,6 @@
 /**
- * Every case of cases.ts and uffdCases.ts on every variant that is meant to work; of the JavaScript execution with one kind of lock, since it leaves
- * the same memory as the other, word for word (image.test.ts).
+ * Every case of cases.ts and uffdCases.ts on every variant that is meant to work; of the JavaScript execution with one
+ * kind of lock, since it leaves the same memory as the other, word for word (image.test.ts).
  */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { CASES } from './cases.ts';

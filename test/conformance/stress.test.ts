@@ -1,9 +1,10 @@
 /**
- * A short stress of every variant that is meant to work: four CPUs, so many operations each, full checks, an audit at the end.
+ * A short stress of every variant that is meant to work: four CPUs, so many operations each, full checks, an audit at
+ * the end.
  *
- * One machine serves all variants of the JavaScript execution. Configuration is constant while CPUs work; here it changes between runs, when
- * all CPUs are idle and all tables free, whose locks, of the kind before, become new. A WebAssembly kernel has the configuration in its
- * code: there each variant has a machine of its own.
+ * One machine serves all variants of the JavaScript execution. Configuration is constant while CPUs work; here it
+ * changes between runs, when all CPUs are idle and all tables free, whose locks, of the kind before, become new. A
+ * WebAssembly kernel has the configuration in its code: there each variant has a machine of its own.
  */
 import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

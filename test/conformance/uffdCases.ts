@@ -1,6 +1,7 @@
 /**
- * What every variant must do alike with a userfaultfd: one small case each, on a machine just reset. A thread alone cannot wait for another, so faults
- * here end in SIGBUS (UFFD_FEATURE_SIGBUS), or the CPU is a monitor itself. What Linux answers to the same is in test/linux/uffd.test.ts.
+ * What every variant must do alike with a userfaultfd: one small case each, on a machine just reset. A thread alone
+ * cannot wait for another, so faults here end in SIGBUS (UFFD_FEATURE_SIGBUS), or the CPU is a monitor itself. What
+ * Linux answers to the same is in test/linux/uffd.test.ts.
  */
 import { expect } from 'vitest';
 import {

@@ -1,4 +1,6 @@
-/** The variants of a machine: every combination of its axes, those that are meant to work and those that are refused. */
+/**
+ * The variants of a machine: every combination of its axes, those that are meant to work and those that are refused.
+ */
 import {
   EMPTINESS_MODES,
   EXECUTIONS,
@@ -12,8 +14,8 @@ import {
 import { refusalOf } from '../../src/machine/refusals.ts';
 
 /**
- * `semi-rcu` is right as long as tables are freed in batches, or nobody walks but GUP-fast; on one CPU nobody walks while
- * another frees. `immediate` is wrong on purpose.
+ * `semi-rcu` is right as long as tables are freed in batches, or nobody walks but GUP-fast; on one CPU nobody walks
+ * while another frees. `immediate` is wrong on purpose.
  */
 const FREE_RIGHT = ['rcu', 'semi-rcu'] as const;
 

@@ -1,6 +1,6 @@
 /**
- * Machines without a zero page: what a read of private anonymous memory allocates where nothing is mapped, and what becomes of it. Every protocol,
- * every fault path, both executions. What Linux answers to the same is in test/linux.
+ * Machines without a zero page: what a read of private anonymous memory allocates where nothing is mapped, and what
+ * becomes of it. Every protocol, every fault path, both executions. What Linux answers to the same is in test/linux.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import {

@@ -45,8 +45,8 @@ function passing({ request, passing: schedule }: ExplainedFailure): string {
 }
 
 /**
- * Verdicts of what can come after the first steps of the schedule to keep: every order of steps, without reduction and without the
- * program's own way of starting from there.
+ * Verdicts of what can come after the first steps of the schedule to keep: every order of steps, without reduction and
+ * without the program's own way of starting from there.
  */
 function after({ request, file }: ExplainedFailure, steps: number): Set<string> {
   const run = new Run(openScenario(request).make);

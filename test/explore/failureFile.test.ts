@@ -9,7 +9,7 @@ import {
   ScheduleFileError,
 } from '../../src/explore/failure/scheduleFile.ts';
 import type { Patch } from '../../src/explore/link/coroutine.ts';
-import { HOST_DEATH_EXIT } from '../../src/kernel/abi.ts';
+import { C_RCU_NESTING, HOST_DEATH_EXIT } from '../../src/kernel/abi.ts';
 import { DepartureError } from '../../src/explore/replay.ts';
 import { openScenario, type ScenarioRequest } from '../../src/explore/scenario.ts';
 
@@ -30,7 +30,7 @@ describe('a schedule file', () => {
     const lines = text.split('\n').filter((line) => line.startsWith('    ['));
     expect(lines).toHaveLength(file.steps.length);
     expect(text).toMatch(
-      /\[1,"load","pteOffsetMap","kernel\/pteMap\.ts:\d+","PMD entry 0 of table 3",/,
+      /\[1,"load","pteOffsetMap","kernel\/tables\/pteMap\.ts:\d+","PMD entry 0 of table 3",/,
     );
   });
 
@@ -101,7 +101,7 @@ describe('a program that has changed', () => {
     expect(step).toBe(PMD);
     expect(told?.cpu).toBe(1);
     expect(message).toMatch(
-      /CPU 1 was to load PMD entry 0 of table 3 in pteOffsetMap \(kernel\/pteMap\.ts:\d+\); it is now about to load PMD entry 1 of table 3 in walkLockless/,
+      /CPU 1 was to load PMD entry 0 of table 3 in pteOffsetMap \(kernel\/tables\/pteMap\.ts:\d+\); it is now about to load PMD entry 1 of table 3 in walkLockless/,
     );
   });
 
@@ -134,9 +134,10 @@ describe('a program that has changed', () => {
 
   test('a CPU that ends early', () => {
     const { message } = departure({
-      module: 'syncPoint',
-      find: 'if (peek(H_INJECT_DELAY) !== 0) delay();',
-      replace: `if (cpuId() === 1) endCpu(${HOST_DEATH_EXIT}, 0);`,
+      module: 'irq',
+      find: 'if (load(cpu + C_IPI_REQ) !== peek(cpu + C_IPI_ACK)) {',
+      replace: `if (cpuId() === 1 && peek(cpu + ${C_RCU_NESTING}) !== 0) endCpu(${HOST_DEATH_EXIT}, 0);
+    if (load(cpu + C_IPI_REQ) !== peek(cpu + C_IPI_ACK)) {`,
     });
     expect(message).toMatch(/CPU 1 was to load .*; it has died/);
   });

@@ -1,6 +1,7 @@
 /**
- * One kernel: a scenario whose CPUs run one after another leaves the same memory in the js execution (the compiled modules as they are,
- * word.ts and all, but for the constants of small machines), in the explorer, and on threads with a baton.
+ * One kernel: a scenario whose CPUs run one after another leaves the same memory in the js execution (the compiled
+ * modules as they are, word.ts and all, but for the constants of small machines), in the explorer, and on threads with
+ * a baton.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

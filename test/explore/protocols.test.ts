@@ -1,6 +1,7 @@
 /**
- * The general scenarios, which are explored under the default protocol elsewhere, under all others that free tables: no violation there either. And those of walkers of
- * their own, userfaultfd and speculative faults, to the end; known races are in races.test.ts. Protocols come from the protocols (ways.ts).
+ * The general scenarios, which are explored under the default protocol elsewhere, under all others that free tables: no
+ * violation there either. And those of walkers of their own, userfaultfd and speculative faults, to the end; known
+ * races are in races.test.ts. Protocols come from the protocols (ways.ts).
  */
 import { describe, expect, test } from 'vitest';
 import { findingOf } from '../../src/explore/mutants/finding.ts';
@@ -63,8 +64,9 @@ test('a fault that walks without the lock of pt-rwsem is seen at once by full ch
 });
 
 /**
- * Executions and blocked ones under each way that is known; a text: why it is not explored here. The numbers change with the kernel; the table is the one
- * place to update them. A protocol that is not here is explored as far as BUDGET goes.
+ * Executions and blocked ones under each way that is known; a text: why it is not explored here. The numbers change
+ * with the kernel; the table is the one place to update them. A protocol that is not here is explored as far as BUDGET
+ * goes.
  */
 const WALKERS: Readonly<
   Record<string, Readonly<Record<string, readonly [number, number] | string>>>

@@ -1,14 +1,15 @@
 /**
  * The known races under each protocol. A cell of the table says one of three things:
  *
- *   found      the mutant that has the race is found, by `found`, and the kernel without it, with the same choices and constants, is explored to the end
- *              in `counts` executions, without a violation;
- *   harmless   the mutant is explored to the end itself, in `counts` executions, without a violation: `harmless` is the reason;
+ *   found      the mutant that has the race is found, by `found`, and the kernel without it, with the same choices and
+ *              constants, is explored to the end in `counts` executions, without a violation;
+ *   harmless   the mutant is explored to the end itself, in `counts` executions, without a violation: `harmless` is the
+ *              reason;
  *   absent     the protocol does not have the code that the mutant breaks, or cannot run it: `absent` is the reason.
  *
- * Protocols come from the protocols (ways.ts): one that has no cells is explored within bounds. The numbers change with the kernel; this is the one place
- * to update them. In cells with `slow` that takes too long for a test: it stands there
- * what `ptlab explore` said; their mutants are found all the same.
+ * Protocols come from the protocols (ways.ts): one that has no cells is explored within bounds. The numbers change with
+ * the kernel; this is the one place to update them. In cells with `slow` that takes too long for a test: it stands
+ * there what `ptlab explore` said; their mutants are found all the same.
  */
 
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Small random programs over a few words, as data, and what identifies an execution of one: its end, and its class of executions
- * that differ only in the order of independent steps, computed from the steps themselves and not from any clocks.
+ * Small random programs over a few words, as data, and what identifies an execution of one: its end, and its class of
+ * executions that differ only in the order of independent steps, computed from the steps themselves and not from any
+ * clocks.
  */
 import * as fc from 'fast-check';
 import type { Execution } from '../../src/explore/execution.ts';

@@ -126,7 +126,10 @@ describe('the reduction against depth-first search on random programs', () => {
   });
 });
 
-/** An execution's end with alike CPUs in an order of what they observed: the same for executions that differ in their names only. */
+/**
+ * An execution's end with alike CPUs in an order of what they observed: the same for executions that differ in their
+ * names only.
+ */
 function namelessEnd(execution: Execution, symmetric: readonly number[]): string {
   const [words, observed] = JSON.parse(endOf(execution)).reduce(
     ([numbers, lists]: [number[], string[]], part: number | number[][]) =>

@@ -1,9 +1,11 @@
 /**
- * Protocol `pte-refcount` in the general scenarios, which are not written around it: explored to the end, the verdict is what each expects.
+ * Protocol `pte-refcount` in the general scenarios, which are not written around it: explored to the end, the verdict
+ * is what each expects.
  *
- * Longer ones, by `ptlab explore NAME --protocol pte-refcount`: faultFault 27,912 executions, faultSwap 28,520, pageoutFault, swapIn, zapBroken, zapDirty 9,819,
- * zapFault 18,325, zapFaultWalk, zapRefill, zapTwiceUse. In faultNoMemory a fault may answer 0 with nothing mapped, as its table went with the other fault's
- * page; it is tried again, which that scenario does not.
+ * Longer ones, by `ptlab explore NAME --protocol pte-refcount`: faultFault 27,912 executions, faultSwap 28,520,
+ * pageoutFault, swapIn, zapBroken, zapDirty 9,819, zapFault 18,325, zapFaultWalk, zapRefill, zapTwiceUse. In
+ * faultNoMemory a fault may answer 0 with nothing mapped, as its table went with the other fault's page; it is tried
+ * again, which that scenario does not.
  */
 
 import { describe, expect, test } from 'vitest';

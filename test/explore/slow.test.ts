@@ -1,4 +1,6 @@
-/** Scenarios that take minutes, explored to their end on all cores: verdict and executions. With PTLAB_TESTS=all only. */
+/**
+ * Scenarios that take minutes, explored to their end on all cores: verdict and executions. With PTLAB_TESTS=all only.
+ */
 
 import { describe, expect, test } from 'vitest';
 import { readAbout } from '../../src/explore/scenario.ts';

@@ -85,7 +85,8 @@ describe('states', () => {
     expect(result.missProbability).toBeLessThan(1e-9);
   });
 
-  // 110,251 = the sum over i, j, k from 0 to 4 of (i + j + k)! / (i! j! k!): with every history kept, each beginning is a state.
+  // 110,251 = the sum over i, j, k from 0 to 4 of (i + j + k)! / (i! j! k!): with every history kept, each beginning is
+  // a state.
   test.each([
     ['one counter', COUNTERS, {}, 110_251],
     ['a counter each', COUNTERS, { PATTERN: 2 }, 125],

@@ -17,8 +17,8 @@ function runPart(search: DporSearch, part: Part): PartResult {
 }
 
 /**
- * Explores in tasks, `runners` of which are under way at a time and end in an order drawn from `seed`; of those that are late some are
- * explored twice.
+ * Explores in tasks, `runners` of which are under way at a time and end in an order drawn from `seed`; of those that
+ * are late some are explored twice.
  */
 function exploreInTasks(
   make: ProgramMaker,

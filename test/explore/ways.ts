@@ -1,6 +1,7 @@
 /**
- * The reclaim protocols as scenarios run them: each, in each way that it has to know an empty table, and as what its options make of it besides.
- * What is explored under protocols is explored under these, so that a new one is among them without being told of here.
+ * The reclaim protocols as scenarios run them: each, in each way that it has to know an empty table, and as what its
+ * options make of it besides. What is explored under protocols is explored under these, so that a new one is among them
+ * without being told of here.
  */
 import { ROWS } from '../../bench/protocols/rows.ts';
 import type { ScenarioMachine } from '../../src/explore/scenario.ts';

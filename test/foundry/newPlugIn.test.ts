@@ -1,6 +1,7 @@
 /**
- * A plug-in is one file: in a copy of the project each socket gets one more, nothing else is touched, and it stands wherever one can be chosen.
- * The protocol is written out here; what other sockets get is one of their own under a second name.
+ * A plug-in is one file: in a copy of the project each socket gets one more, nothing else is touched, and it stands
+ * wherever one can be chosen. The protocol is written out here; what other sockets get is one of their own under a
+ * second name.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,6 +17,7 @@ const COPIED = [
   'src',
   'workers',
   'bench',
+  'test/built.ts',
   'test/conformance',
   'test/explore',
   'build.mjs',
@@ -27,7 +29,8 @@ const COPIED = [
 
 /** Its name is before others in the alphabet: their codes change. */
 const FIRST_TABLE = `/**
- * Reclaim protocol \`first-table\`: madvise(MADV_DONTNEED) frees the first table of what it zapped, if that is empty, with everybody kept out.
+ * Reclaim protocol \`first-table\`: madvise(MADV_DONTNEED) frees the first table of what it zapped, if that is empty,
+ * with everybody kept out.
  */
 import { count, COUNTER_TABLES_RECLAIMED_FOUND } from '../observe/stats.ts';
 import { mmapWriteLock, mmapWriteUnlock } from '../sleep/mmapLock.ts';

@@ -1,4 +1,6 @@
-/** Every build of the kernel has every plug-in's hooks; a build that has not would run `none` whatever a run asks for. */
+/**
+ * Every build of the kernel has every plug-in's hooks; a build that has not would run `none` whatever a run asks for.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

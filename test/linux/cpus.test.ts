@@ -1,6 +1,6 @@
 /**
- * Scripts on several CPUs: where conflicting operations keep the order of the list, each operation gives what it gives when
- * one CPU runs the list.
+ * Scripts on several CPUs: where conflicting operations keep the order of the list, each operation gives what it gives
+ * when one CPU runs the list.
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import { Files, ptlab } from '../cli/cli.ts';

@@ -7,9 +7,11 @@
  *     PTLAB_SEED=17 PTLAB_SCRIPTS=1 PTLAB_PROFILE=all npx vitest run test/linux   one script again
  *     PTLAB_MACHINE='{"fault":"mmap-lock"}' npx vitest run test/linux             a machine of one's choice
  *     PTLAB_PROFILE=fork PTLAB_SCRIPTS=1000 npx vitest run test/linux -t 'no zero page'
- *                                                    more scripts than the fifth that runs as if the kernel had no zero page
- *     PTLAB_MTHP=16,64 npx vitest run test/linux     also the profile mthp, with folios of 16 and 64 KiB on both sides: as root, since for as long as its
- *                                                    scripts run on the kernel these sizes are enabled in the whole system
+ *                                                    more scripts than the fifth that runs as if the kernel had no zero
+ *                                                    page
+ *     PTLAB_MTHP=16,64 npx vitest run test/linux     also the profile mthp, with folios of 16 and 64 KiB on both sides:
+ *                                                    as root, since for as long as its scripts run on the kernel these
+ *                                                    sizes are enabled in the whole system
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -247,7 +249,10 @@ describe('hand-written scripts answer as Linux 6.18 did', () => {
   });
 });
 
-/** Tests of hand-written and of `count` generated scripts of each profile against the kernel. `zeroPage`: of the machines. */
+/**
+ * Tests of hand-written and of `count` generated scripts of each profile against the kernel. `zeroPage`: of the
+ * machines.
+ */
 function compareWithKernel(zeroPage: boolean, count: number, settings: KernelSettings): void {
   const leftOut = LEFT_OUT.map(({ name }) => name).join(' and ');
   const title = `hand-written scripts${leftOut === '' ? '' : ` without ${leftOut}`}`;

@@ -14,9 +14,10 @@ import type { Random } from './random.ts';
 
 /**
  * `private`: mmap, munmap, touch, dontneed, populate, mprotect. `all`: mremap, shared memory and more advice, too.
- * `dense`: as `all`, with few places and many more meetings (generateDense.ts). `huge`: huge pages and collapse (generateHuge.ts).
- * `fork`: `all` and `dense` ones in several processes; `forkHuge`: `huge` ones (generateFork.ts). `mthp`: any of them, every other one in several processes, without
- * advice of which a large folio's content decides the outcome (generateHuge.ts).
+ * `dense`: as `all`, with few places and many more meetings (generateDense.ts). `huge`: huge pages and collapse
+ * (generateHuge.ts). `fork`: `all` and `dense` ones in several processes; `forkHuge`: `huge` ones (generateFork.ts).
+ * `mthp`: any of them, every other one in several processes, without advice of which a large folio's content decides
+ * the outcome (generateHuge.ts).
  */
 export type Profile = 'private' | 'all' | 'dense' | 'huge' | 'fork' | 'forkHuge' | 'mthp';
 

@@ -1,7 +1,7 @@
 /**
- * Scripts in which everything meets: a few grids of 4 to 12 places, laid around boundaries that page tables have, and ranges
- * that begin and end on the grid. Neighbours split and merge all the time, moves go onto, over and beside other mappings,
- * shrinks cut off holes, shared memory is duplicated and outgrown, ranges reach the end of the address space.
+ * Scripts in which everything meets: a few grids of 4 to 12 places, laid around boundaries that page tables have, and
+ * ranges that begin and end on the grid. Neighbours split and merge all the time, moves go onto, over and beside other
+ * mappings, shrinks cut off holes, shared memory is duplicated and outgrown, ranges reach the end of the address space.
  */
 import { PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { formatNumber } from './generate.ts';

@@ -1,7 +1,8 @@
 /**
- * Scripts of several processes: the lines of a script of another profile, done by a process of a changing few. Forks come at any time after a
- * beginning that process 0 has for itself, whoever forks; many a line is done by others as well, so that the same pages are written, given up,
- * protected and moved on both sides of a fork; processes exit while those that share their pages go on.
+ * Scripts of several processes: the lines of a script of another profile, done by a process of a changing few. Forks
+ * come at any time after a beginning that process 0 has for itself, whoever forks; many a line is done by others as
+ * well, so that the same pages are written, given up, protected and moved on both sides of a fork; processes exit while
+ * those that share their pages go on.
  */
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';

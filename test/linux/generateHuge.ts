@@ -1,9 +1,10 @@
 /**
- * Scripts about huge pages: a few spans of 2 MiB around boundaries of 1 GiB, in mappings that may have them (madvise hugepage) or not, collapsed, split by
- * whatever covers a part of one, moved to places that fit and to places that do not.
+ * Scripts about huge pages: a few spans of 2 MiB around boundaries of 1 GiB, in mappings that may have them (madvise
+ * hugepage) or not, collapsed, split by whatever covers a part of one, moved to places that fit and to places that do
+ * not.
  *
- * Left out: free, cold and pageout. Linux splits a folio of which they name a part, and puts the zero page where a page of it was never written to; which
- * pages those are only their content tells, and the machine's frames have none.
+ * Left out: free, cold and pageout. Linux splits a folio of which they name a part, and puts the zero page where a page
+ * of it was never written to; which pages those are only their content tells, and the machine's frames have none.
  */
 import { PAGE_BYTES } from '../../src/kernel/abi.ts';
 import { formatNumber } from './generate.ts';

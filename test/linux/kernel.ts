@@ -127,7 +127,10 @@ async function anonPages(script: string, settings: KernelSettings = {}): Promise
   return lines!.map((line) => line.anonPages).join(', ');
 }
 
-/** Whether the kernel gives huge pages where they are asked for, at the first fault and to MADV_COLLAPSE, and has a huge zero page if it has a small one. */
+/**
+ * Whether the kernel gives huge pages where they are asked for, at the first fault and to MADV_COLLAPSE, and has a huge
+ * zero page if it has a small one.
+ */
 async function tryHugePages(hasZeroPage: boolean): Promise<string | null> {
   const pages = await anonPages(HUGE_PROBE);
   if (pages !== HUGE_ANSWER)
@@ -162,7 +165,10 @@ const THP = '/sys/kernel/mm/transparent_hugepage';
 /** Sizes of folios between a page and a huge page. */
 export const MTHP_SIZES_KB: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 
-/** Has the kernel give folios of `sizesKb` on any fault, as long as `body` runs, and no others below its huge pages. Takes root. */
+/**
+ * Has the kernel give folios of `sizesKb` on any fault, as long as `body` runs, and no others below its huge pages.
+ * Takes root.
+ */
 async function withFolioSizes<T>(sizesKb: readonly number[], body: () => Promise<T>): Promise<T> {
   const before = new Map<string, string>();
   for (const kb of MTHP_SIZES_KB) {
@@ -182,7 +188,10 @@ async function withFolioSizes<T>(sizesKb: readonly number[], body: () => Promise
 
 /** How the kernel is to run scripts. */
 export interface KernelSettings {
-  /** With folios of these sizes on any fault, as long as it runs; otherwise folios of several pages come where scripts advise them only. */
+  /**
+   * With folios of these sizes on any fault, as long as it runs; otherwise folios of several pages come where scripts
+   * advise them only.
+   */
   sizesKb?: readonly number[];
   /** As if it had no zero page (noZeroPage.h). */
   noZeroPage?: boolean;

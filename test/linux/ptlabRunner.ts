@@ -12,7 +12,10 @@ export interface Ptlab extends AsyncDisposable {
   run(scripts: readonly string[]): Promise<EachLine[][]>;
 }
 
-/** Boots a machine with one CPU, full checks, no swap, and huge pages where they are asked for, as mmrun has them. `run` throws when an oracle or the audit complains. */
+/**
+ * Boots a machine with one CPU, full checks, no swap, and huge pages where they are asked for, as mmrun has them. `run`
+ * throws when an oracle or the audit complains.
+ */
 export async function bootPtlab(name: string, options: MachineOptions): Promise<Ptlab> {
   const machine = await boot({ cpus: 1, swapPages: 0, check: 'full', thp: 'madvise', ...options });
   const answer = async (script: string): Promise<EachLine[]> => {

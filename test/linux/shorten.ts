@@ -1,7 +1,8 @@
 const join = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
 
 /**
- * `lines` but for `count` of them from `first` on. A fork that goes takes with it what its process does; the processes of later forks move up.
+ * `lines` but for `count` of them from `first` on. A fork that goes takes with it what its process does; the processes
+ * of later forks move up.
  */
 function without(lines: readonly string[], first: number, count: number): string[] {
   const names = new Map([[0, 0]]);

@@ -1,6 +1,7 @@
 /**
- * userfaultfd on ptlab against the kernel of this machine: after every operation of generated scripts the error, the table memory, the anonymous pages
- * and the pages that an ioctl says it did must be the same. Faults are answered by SIGBUS on both, so that nobody waits.
+ * userfaultfd on ptlab against the kernel of this machine: after every operation of generated scripts the error, the
+ * table memory, the anonymous pages and the pages that an ioctl says it did must be the same. Faults are answered by
+ * SIGBUS on both, so that nobody waits.
  *
  *     npx vitest run test/linux/uffd.test.ts
  *     PTLAB_SCRIPTS=1000 npx vitest run test/linux/uffd.test.ts
@@ -168,7 +169,10 @@ function tryEmulation(): string | null {
   }
 }
 
-/** Builds uffdrun and tries it. Throws when `uffdrun.c` does not compile although there are a compiler and the kernel's headers. */
+/**
+ * Builds uffdrun and tries it. Throws when `uffdrun.c` does not compile although there are a compiler and the kernel's
+ * headers.
+ */
 function examine(): Report {
   if (process.platform !== 'linux' || process.arch !== 'x64') return without('not Linux on x86-64');
   mkdirSync(dirname(UFFDRUN), { recursive: true });

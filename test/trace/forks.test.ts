@@ -1,6 +1,6 @@
 /**
- * A recorded program that forks: its children replayed in address spaces that fork made, held against what the kernel said of each process while it was recorded.
- * The second child ends with an exec, the others exit.
+ * A recorded program that forks: its children replayed in address spaces that fork made, held against what the kernel
+ * said of each process while it was recorded. The second child ends with an exec, the others exit.
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';

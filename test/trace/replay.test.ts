@@ -38,8 +38,9 @@ const CALLS = [
 type Item = Partial<Operation> & { call: number };
 
 /**
- * Operations of several CPUs that meet in 32 MiB all the time, the same for the same seed. Mappings begin and end at 2 MiB:
- * whether two of them merge would otherwise depend on faults elsewhere in them, and with it what DONTNEED finds whole.
+ * Operations of several CPUs that meet in 32 MiB all the time, the same for the same seed. Mappings begin and end at 2
+ * MiB: whether two of them merge would otherwise depend on faults elsewhere in them, and with it what DONTNEED finds
+ * whole.
  */
 function meeting(seed: number, count: number): Item[] {
   let state = seed;

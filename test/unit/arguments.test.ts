@@ -1,4 +1,7 @@
-/** The kernel's atomic writes say with what they pair, or why they need no pair; those that do not yet become fewer (`npm run arguments`). */
+/**
+ * The kernel's atomic writes say with what they pair, or why they need no pair; those that do not yet become fewer
+ * (`npm run arguments`).
+ */
 import { describe, expect, it } from 'vitest';
 import { argumentsTable, countArguments, countKernel } from '../../bench/arguments.ts';
 

@@ -1,4 +1,7 @@
-/** The kernel's kinds of numbers (portable.d.ts): tsc refuses one for another; AssemblyScript and the package's users see plain numbers. */
+/**
+ * The kernel's kinds of numbers (portable.d.ts): tsc refuses one for another; AssemblyScript and the package's users
+ * see plain numbers.
+ */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

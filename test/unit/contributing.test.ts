@@ -1,4 +1,7 @@
-/** The walk-through of a protocol in CONTRIBUTING.md is one that can be read at one sitting; that it shows the file as it is, documents.test.ts sees to. */
+/**
+ * The walk-through of a protocol in CONTRIBUTING.md is one that can be read at one sitting; that it shows the file as
+ * it is, documents.test.ts sees to.
+ */
 import { expect, it } from 'vitest';
 import { readTree, sourceCalled } from '../../bench/documents/tree.ts';
 

@@ -1,6 +1,6 @@
 /**
- * One CPU of a test on real threads: loads a built kernel over the shared memory, runs one scenario of threadScenarios.mjs, and
- * posts {result} or {error, reason}.
+ * One CPU of a test on real threads: loads a built kernel over the shared memory, runs one scenario of
+ * threadScenarios.mjs, and posts {result} or {error, reason}.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadKernel, prepareKernel } from '../../dist/src/machine/kernel.js';

@@ -1,6 +1,6 @@
 /**
- * The concurrency floor of the kernel without a machine: header and per-CPU areas only, free memory behind them for locks and
- * objects of the tests.
+ * The concurrency floor of the kernel without a machine: header and per-CPU areas only, free memory behind them for
+ * locks and objects of the tests.
  */
 import { CPUS_MAX, LOCK_ADAPTIVE, SEQ_START } from '../../src/kernel/word/config.ts';
 import * as layout from '../../src/kernel/word/layout.ts';

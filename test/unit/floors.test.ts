@@ -1,8 +1,10 @@
 /**
- * The floors of the house: a folder imports only from those below it, and no files import one another in a circle, types included.
+ * The floors of the house: a folder imports only from those below it, and no files import one another in a circle,
+ * types included.
  *
- * `boot` joins machines with what they run, the workloads that have names and the kernels of mutants, so it stands above `experiment` and
- * `explore`; `measure` boots machines, so it stands above `boot`, and reports are made of its samples.
+ * `boot` joins machines with what they run, the workloads that have names and the kernels of mutants, so it stands
+ * above `experiment` and `explore`; `measure` boots machines, so it stands above `boot`, and reports are made of its
+ * samples.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

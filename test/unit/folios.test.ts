@@ -1,4 +1,7 @@
-/** Folios of several frames: references are on the head, map counts on each page and on the folio, and freeing gives one block back. */
+/**
+ * Folios of several frames: references are on the head, map counts on each page and on the folio, and freeing gives one
+ * block back.
+ */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { F_ANON, F_TAIL } from '../../src/kernel/alloc/folio.ts';
 import * as layout from '../../src/kernel/word/layout.ts';

@@ -1,4 +1,6 @@
-/** What the files of the project import, and the rules that this keeps to. All of it is a function of the files' texts. */
+/**
+ * What the files of the project import, and the rules that this keeps to. All of it is a function of the files' texts.
+ */
 import { posix } from 'node:path';
 
 /** One file that imports another, types included. Paths are from the project's folder, with slashes. */
@@ -87,12 +89,15 @@ export function circles(imports: readonly Import[]): string[] {
   return found;
 }
 
-/** What lies directly in a folder, from the lowest floor up; names in one list share a floor, and import nothing of one another. */
+/**
+ * What lies directly in a folder, from the lowest floor up; names in one list share a floor, and import nothing of one
+ * another.
+ */
 export type Floors = readonly (string | readonly string[])[];
 
 /**
- * Imports between what lies directly in `folder`, a subfolder or a file, that do not go down. Files that `floors` does not name stand
- * above all, on no floor of their own; a subfolder that it does not name is a finding.
+ * Imports between what lies directly in `folder`, a subfolder or a file, that do not go down. Files that `floors` does
+ * not name stand above all, on no floor of their own; a subfolder that it does not name is a finding.
  */
 export function upward(imports: readonly Import[], folder: string, floors: Floors): string[] {
   const floorOf = new Map(
@@ -118,7 +123,10 @@ export function upward(imports: readonly Import[], folder: string, floors: Floor
   return [...findings];
 }
 
-/** Imports from outside `folder` of files in it other than `doors`, by files for which `mayPass` does not say that they may. */
+/**
+ * Imports from outside `folder` of files in it other than `doors`, by files for which `mayPass` does not say that they
+ * may.
+ */
 export function pastDoors(
   imports: readonly Import[],
   folder: string,

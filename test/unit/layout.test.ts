@@ -1,4 +1,7 @@
-/** No two things of the shared memory stand in the same place: offsets of one structure differ, and areas do not overlap. */
+/**
+ * No two things of the shared memory stand in the same place: offsets of one structure differ, and areas do not
+ * overlap.
+ */
 import { describe, expect, it } from 'vitest';
 import * as config from '../../src/kernel/word/config.ts';
 import * as layout from '../../src/kernel/word/layout.ts';

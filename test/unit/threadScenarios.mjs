@@ -1,6 +1,6 @@
 /**
- * What each CPU of a real-thread test does. Addresses come from threads.ts by way of `options`; `at(address)` below is an
- * atomic read of one word. Loops are bounded by counts; waits by the kernel's own limit, or by `until`.
+ * What each CPU of a real-thread test does. Addresses come from threads.ts by way of `options`; `at(address)` below is
+ * an atomic read of one word. Loops are bounded by counts; waits by the kernel's own limit, or by `until`.
  */
 import * as layout from '../../dist/src/kernel/word/layout.js';
 import { xorshift } from '../../dist/src/kernel/word/xorshift.js';
@@ -81,8 +81,8 @@ export const scenarios = {
   },
 
   /**
-   * Reads the published object again and again and checks that it is not freed while held. `control`: outside of any section as
-   * far as the kernel can tell, so that errors must be seen.
+   * Reads the published object again and again and checks that it is not freed while held. `control`: outside of any
+   * section as far as the kernel can tell, so that errors must be seen.
    */
   tortureReader(context) {
     const { kernel, words, cpu, objects, published, meeting, stop, control } = context;
@@ -114,8 +114,8 @@ export const scenarios = {
   },
 
   /**
-   * Publishes `times` objects in turn. The old one is freed by callRcu, by synchronizeRcu, or expedited, or its callback is
-   * left to others by becoming idle; an object is used again only when it has been freed.
+   * Publishes `times` objects in turn. The old one is freed by callRcu, by synchronizeRcu, or expedited, or its
+   * callback is left to others by becoming idle; an object is used again only when it has been freed.
    */
   tortureUpdater(context) {
     const { kernel, words, cpu, objects, objectCount, published, meeting, stop, times } = context;
@@ -267,8 +267,8 @@ export const scenarios = {
   },
 
   /**
-   * Every CPU interrupts every other, `times` times, and waits; meanwhile each also disables interrupts for short stretches, during
-   * which nothing may be handled, waits on a lock, and is idle now and then.
+   * Every CPU interrupts every other, `times` times, and waits; meanwhile each also disables interrupts for short
+   * stretches, during which nothing may be handled, waits on a lock, and is idle now and then.
    */
   interruptEachOther(context) {
     const { kernel, words, cpu, cpus, lock, cls, meeting, times } = context;

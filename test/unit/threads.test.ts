@@ -1,6 +1,6 @@
 /**
- * The concurrency floor on real threads, in both executions. More CPUs than cores on purpose: whatever relies on its waker
- * running is slow here, whatever loses a wake-up or a callback does not end.
+ * The concurrency floor on real threads, in both executions. More CPUs than cores on purpose: whatever relies on its
+ * waker running is slow here, whatever loses a wake-up or a callback does not end.
  */
 import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,6 @@
 /**
- * Single cases of the calls that change mappings: what they leave of tables and pages, and what happens when memory runs out.
+ * Single cases of the calls that change mappings: what they leave of tables and pages, and what happens when memory
+ * runs out.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { access } from '../../src/kernel/access/access.ts';

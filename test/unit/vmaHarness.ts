@@ -1,5 +1,6 @@
 /**
- * A small machine in this thread, without the machine's library: memory laid out by hand, the kernel's sources as they are, one CPU.
+ * A small machine in this thread, without the machine's library: memory laid out by hand, the kernel's sources as they
+ * are, one CPU.
  */
 import { CPUS_MAX, SEQ_START, TABLE_BYTES } from '../../src/kernel/word/config.ts';
 import * as layout from '../../src/kernel/word/layout.ts';
@@ -79,7 +80,9 @@ export function bootHere(sizes: Partial<Sizes> = {}): Uint32Array {
   return new Uint32Array(buffer);
 }
 
-/** Violations recorded so far by the machine in `words`: oracle and three details each, those of CPU 0 to `cpus` - 1. */
+/**
+ * Violations recorded so far by the machine in `words`: oracle and three details each, those of CPU 0 to `cpus` - 1.
+ */
 export function violations(words: Uint32Array, cpus = 1): number[][] {
   const found: number[][] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {

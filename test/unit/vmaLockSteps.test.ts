@@ -1,7 +1,8 @@
 /**
- * lockVmaUnderRcu with a writer at every step: before each atomic operation of the reader in turn, another CPU runs a whole system call,
- * or takes a write lock and keeps it. The reader must come back with nothing, or with a VMA that is attached, contains the page and is
- * nobody's to write. A writer that has to wait for the reader is right too, and ends its case.
+ * lockVmaUnderRcu with a writer at every step: before each atomic operation of the reader in turn, another CPU runs a
+ * whole system call, or takes a write lock and keeps it. The reader must come back with nothing, or with a VMA that is
+ * attached, contains the page and is nobody's to write. A writer that has to wait for the reader is right too, and ends
+ * its case.
  */
 import { expect, test, vi } from 'vitest';
 import { MMAP_REPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../src/kernel/word/config.ts';

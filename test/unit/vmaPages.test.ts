@@ -1,6 +1,7 @@
 /**
- * mmap, munmap, mprotect, mremap and page faults against a model that knows only pages: for each page its rights, what it maps, and which
- * data it holds. The unit is 128 pages, a quarter of a PTE table, so that tables are shared by mappings, moved entry by entry, and moved whole.
+ * mmap, munmap, mprotect, mremap and page faults against a model that knows only pages: for each page its rights, what
+ * it maps, and which data it holds. The unit is 128 pages, a quarter of a PTE table, so that tables are shared by
+ * mappings, moved entry by entry, and moved whole.
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,6 @@
 /**
- * A CPU that locks VMAs without mmap_lock while another one changes them, and compares what it holds. Runs the built kernel.
+ * A CPU that locks VMAs without mmap_lock while another one changes them, and compares what it holds. Runs the built
+ * kernel.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 

@@ -1,6 +1,6 @@
 /**
- * Lockless readers beside a writer: two threads lock VMAs under RCU while this one maps, unmaps, protects and moves. Whatever they
- * lock must contain the page, be in one piece, and stay as it is until they let go.
+ * Lockless readers beside a writer: two threads lock VMAs under RCU while this one maps, unmaps, protects and moves.
+ * Whatever they lock must contain the page, be in one piece, and stay as it is until they let go.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,6 +1,6 @@
 /**
- * Steps on a CPU's own spans, where it knows what must be there: a page that it wrote stays mapped to the same frame until it zaps it, moves it or pages it
- * out itself. Anything else is a `lost-entry`.
+ * Steps on a CPU's own spans, where it knows what must be there: a page that it wrote stays mapped to the same frame
+ * until it zaps it, moves it or pages it out itself. Anything else is a `lost-entry`.
  */
 import {
   EINTR,

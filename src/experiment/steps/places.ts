@@ -1,6 +1,6 @@
 /**
- * The memory that stress mixes work on. All CPUs work on the same address spaces, in a few 2 MiB spans: one touches a page, another zaps its table, a
- * third moves it, a fourth walks it. Arguments are drawn so that CPUs meet.
+ * The memory that stress mixes work on. All CPUs work on the same address spaces, in a few 2 MiB spans: one touches a
+ * page, another zaps its table, a third moves it, a fourth walks it. Arguments are drawn so that CPUs meet.
  */
 import { PGD_PAGES, PMD_PAGES, PUD_PAGES, VM_READ, VM_WRITE } from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../../machine/workload.ts';

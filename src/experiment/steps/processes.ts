@@ -5,8 +5,8 @@ import { ANON, FILE_PAGES, FILE_SHARED, HOT_PAGES, file, page, space, span } fro
 import { type CpuState, type Step, keepPinned } from './step.ts';
 
 /**
- * Forks an address space, uses both, and lets the child go: pages are shared, written to on either side, zapped and unmapped while others do the same in the
- * parent.
+ * Forks an address space, uses both, and lets the child go: pages are shared, written to on either side, zapped and
+ * unmapped while others do the same in the parent.
  */
 export const fork: Step = (cpu, state) => forkOf(cpu, state, space(cpu));
 

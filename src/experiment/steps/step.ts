@@ -1,4 +1,7 @@
-/** A step of a stress mix: one operation, and what a CPU knows between operations: the pages that it keeps pinned, and those that are its own. */
+/**
+ * A step of a stress mix: one operation, and what a CPU knows between operations: the pages that it keeps pinned, and
+ * those that are its own.
+ */
 import type { WorkloadCpu } from '../../machine/workload.ts';
 
 /** One operation. */

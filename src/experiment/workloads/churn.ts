@@ -1,10 +1,12 @@
 /**
- * What a purging allocator does to page tables, as jemalloc with a short decay: each CPU has an arena of 128 MiB in one address space. Slabs of 4
- * to 64 pages in a window of 16 MiB are purged by MADV_DONTNEED and refilled at once, at least in part. Every 256 slabs the window moves on by 2 MiB, and
- * what it leaves is purged slab by slab: a table becomes empty bit by bit, and stays empty until the window comes round.
+ * What a purging allocator does to page tables, as jemalloc with a short decay: each CPU has an arena of 128 MiB in one
+ * address space. Slabs of 4 to 64 pages in a window of 16 MiB are purged by MADV_DONTNEED and refilled at once, at
+ * least in part. Every 256 slabs the window moves on by 2 MiB, and what it leaves is purged slab by slab: a table
+ * becomes empty bit by bit, and stays empty until the window comes round.
  *
- * No call covers a whole table, so a protocol that looks only at the range of a call frees nothing; one that looks at tables that emptied over time can
- * free those behind the window, and gains nothing where it frees those inside. An iteration is a slab purged and refilled.
+ * No call covers a whole table, so a protocol that looks only at the range of a call frees nothing; one that looks at
+ * tables that emptied over time can free those behind the window, and gains nothing where it frees those inside. An
+ * iteration is a slab purged and refilled.
  *
  * Source: jemalloc src/pages.c (pages_purge_forced), in outline.
  */

@@ -1,15 +1,17 @@
 /**
- * mapbench: three patterns of mapping, touching and unmapping in one address space, from RadixVM's evaluation, used again in CortenMM's.
+ * mapbench: three patterns of mapping, touching and unmapping in one address space, from RadixVM's evaluation, used
+ * again in CortenMM's.
  *
- *   local     Each CPU maps, writes and unmaps memory of its own, over and over. Regions of neighbours are 1 MiB apart, so that two of them
- *             share a PTE table and all of them the upper ones. One page.
- *   pipeline  Each CPU maps a region, writes to it and hands it to the next CPU, which writes to it again and unmaps it. Regions are 256 MiB
- *             apart. One page; as in the original a channel holds one region.
- *   global    All CPUs map their parts of one region of 16 pages a CPU, over what was there before; when all have, each writes to random pages
- *             of the whole region, as many times as it has pages; when all have, they start over.
+ *   local     Each CPU maps, writes and unmaps memory of its own, over and over. Regions of neighbours are 1 MiB apart,
+ *             so that two of them share a PTE table and all of them the upper ones. One page.
+ *   pipeline  Each CPU maps a region, writes to it and hands it to the next CPU, which writes to it again and unmaps
+ *             it. Regions are 256 MiB apart. One page; as in the original a channel holds one region.
+ *   global    All CPUs map their parts of one region of 16 pages a CPU, over what was there before; when all have, each
+ *             writes to random pages of the whole region, as many times as it has pages; when all have, they start
+ *             over.
  *
- * An iteration is a region unmapped (local, pipeline) or mapped anew (global), counted per CPU. Waiting CPUs look for a while, then park; in the
- * original they spin, which with more CPUs than cores would measure the scheduler.
+ * An iteration is a region unmapped (local, pipeline) or mapped anew (global), counted per CPU. Waiting CPUs look for a
+ * while, then park; in the original they spin, which with more CPUs than cores would measure the scheduler.
  *
  * Source: Clements, Kaashoek, Zeldovich, RadixVM (EuroSys 2013), 5.3; sv6 bin/mapbench.cc.
  */
@@ -62,7 +64,9 @@ function local(cpu: WorkloadCpu): void {
 
 const regionOf = (channel: number): number => BASE + channel * PIPELINE_PAGES * PIPELINE_APART;
 
-/** One look at the outgoing and the incoming channel; waits for the incoming one when there was nothing to do at either. */
+/**
+ * One look at the outgoing and the incoming channel; waits for the incoming one when there was nothing to do at either.
+ */
 function pipeline(cpu: WorkloadCpu): void {
   const { words } = cpu;
   const mm = cpu.shared[0]!;

@@ -1,6 +1,6 @@
 /**
- * What named workloads are made of. A named workload stands for a known program; its file says which, and where it differs. Its iterations
- * are that program's, so that rates can be put beside those of other machines.
+ * What named workloads are made of. A named workload stands for a known program; its file says which, and where it
+ * differs. Its iterations are that program's, so that rates can be put beside those of other machines.
  *
  * Unlike a stress mix, a workload expects every call to succeed: an error number ends the run.
  */
@@ -44,8 +44,9 @@ export function makeSpaces(cpu: WorkloadCpu, count: number): number[] {
 }
 
 /**
- * Maps [first, first + pages) of private anonymous memory, or of the file `inode` from its start on. `flags` are MMAP_. When a grace period takes long, because
- * a CPU of the machine has no core, every VMA there is may be waiting for it: then so does this.
+ * Maps [first, first + pages) of private anonymous memory, or of the file `inode` from its start on. `flags` are MMAP_.
+ * When a grace period takes long, because a CPU of the machine has no core, every VMA there is may be waiting for it:
+ * then so does this.
  */
 export function map(
   cpu: WorkloadCpu,
@@ -92,8 +93,8 @@ export function signal({ words }: WorkloadCpu, word: number): number {
 }
 
 /**
- * Waits until a signal word is no longer `seen`; false when the machine stops first, or when it has looked and parked `parks` times, a millisecond each.
- * Idle for RCU while it is parked.
+ * Waits until a signal word is no longer `seen`; false when the machine stops first, or when it has looked and parked
+ * `parks` times, a millisecond each. Idle for RCU while it is parked.
  */
 export function awaitSignal(
   cpu: WorkloadCpu,

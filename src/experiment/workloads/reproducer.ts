@@ -1,9 +1,11 @@
 /**
- * The reproducer of empty page tables: 50 GiB mapped; for each 2 MiB of it a write to the first page, then madvise(MADV_DONTNEED) of those 2 MiB.
- * Without reclaim it leaves 25,600 empty tables, 102,400 kB; with it, next to none. The CPUs share the 50 GiB, each in a mapping of its own part
- * of one address space; a CPU that is through unmaps its part and begins anew. An iteration is 2 MiB.
+ * The reproducer of empty page tables: 50 GiB mapped; for each 2 MiB of it a write to the first page, then
+ * madvise(MADV_DONTNEED) of those 2 MiB. Without reclaim it leaves 25,600 empty tables, 102,400 kB; with it, next to
+ * none. The CPUs share the 50 GiB, each in a mapping of its own part of one address space; a CPU that is through unmaps
+ * its part and begins anew. An iteration is 2 MiB.
  *
- * Source: Zheng, "synchronously scan and reclaim empty user PTE pages" (v4, December 2024), the program of its cover letter.
+ * Source: Zheng, "synchronously scan and reclaim empty user PTE pages" (v4, December 2024), the program of its cover
+ * letter.
  */
 import { MADV_DONTNEED, PMD_PAGES } from '../../kernel/abi.ts';
 import type { WorkloadCpu } from '../../machine/workload.ts';

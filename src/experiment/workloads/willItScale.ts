@@ -1,6 +1,7 @@
 /**
- * will-it-scale's page_fault1 to 3, mmap1 and mmap2: each CPU maps 128 MiB, writes to every page (page_fault), unmaps, over and over.
- * As the original, in one address space (`_threads`) or in one of each CPU's own (`_processes`); files are the CPU's own in both.
+ * will-it-scale's page_fault1 to 3, mmap1 and mmap2: each CPU maps 128 MiB, writes to every page (page_fault), unmaps,
+ * over and over. As the original, in one address space (`_threads`) or in one of each CPU's own (`_processes`); files
+ * are the CPU's own in both.
  *
  *   page_fault1  private anonymous memory; an iteration is a fault
  *   page_fault2  a private mapping of a file: every write copies a cached page; an iteration is a fault
@@ -8,8 +9,9 @@
  *   mmap1        mmap and munmap of anonymous memory, nothing touched; an iteration is the pair
  *   mmap2        the same of a file, privately
  *
- * The original leaves the address to mmap, which puts one mapping beside the other; so here CPU n's begins where CPU n - 1's ends, and
- * anonymous neighbours become one VMA, as they do in Linux. Nothing else of a process is there: no stack, no libraries.
+ * The original leaves the address to mmap, which puts one mapping beside the other; so here CPU n's begins where CPU n
+ * - 1's ends, and anonymous neighbours become one VMA, as they do in Linux. Nothing else of a process is there: no
+ *   stack, no libraries.
  *
  * Source: will-it-scale tests/page_fault{1,2,3}.c, tests/mmap{1,2}.c.
  */

@@ -1,6 +1,7 @@
 /**
- * Names for the words of a program of bare words: those of the scenario's top-level constants that occur in addresses. Which do is
- * read off the scenario's text: a constant in the first argument of a word operation, or in what a variable in there begins with.
+ * Names for the words of a program of bare words: those of the scenario's top-level constants that occur in addresses.
+ * Which do is read off the scenario's text: a constant in the first argument of a word operation, or in what a variable
+ * in there begins with.
  */
 
 import type { AnyNode, Expression, SpreadElement } from 'acorn';
@@ -20,7 +21,9 @@ function identifiers(node: Expression | SpreadElement): string[] {
   return found;
 }
 
-/** Names that occur in addresses, those inside of nested loads left out: their addresses are looked at by themselves. */
+/**
+ * Names that occur in addresses, those inside of nested loads left out: their addresses are looked at by themselves.
+ */
 function namesInAddresses(tree: AnyNode): Set<string> {
   const names = new Set<string>();
   const variables = new Map<string, string[]>();

@@ -1,6 +1,6 @@
 /**
- * A failure explained: what failed, the steps that matter in names, what the kernel told meanwhile, who waits for whom, from where on
- * everything fails, and what passes instead. Plain data, to be printed (render.ts) or written as JSON.
+ * A failure explained: what failed, the steps that matter in names, what the kernel told meanwhile, who waits for whom,
+ * from where on everything fails, and what passes instead. Plain data, to be printed (render.ts) or written as JSON.
  */
 
 import * as report from '../../kernel/abi.ts';
@@ -156,7 +156,9 @@ function smaller(
   return { scenario: openScenario(request), schedule, shrinking: statistics };
 }
 
-/** Explains the verdict of a search of `scenario`. Throws when the verdict is no failure or its schedule does not fail. */
+/**
+ * Explains the verdict of a search of `scenario`. Throws when the verdict is no failure or its schedule does not fail.
+ */
 export function explainFailure(
   scenario: Scenario,
   verdict: Verdict,

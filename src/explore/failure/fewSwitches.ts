@@ -1,14 +1,15 @@
 /**
- * Searches for a failure among executions with few preemptions, and takes preemptions out of a failing schedule one by one.
+ * Searches for a failure among executions with few preemptions, and takes preemptions out of a failing schedule one by
+ * one.
  *
- * `reduceSwitches` only tries neighbours of the schedule it is given: a stretch of one CPU's steps is joined to that CPU's next or
- * previous stretch, and the execution goes on from there as it will. What it ends with cannot be improved by one such move, but need
- * not be the least.
+ * `reduceSwitches` only tries neighbours of the schedule it is given: a stretch of one CPU's steps is joined to that
+ * CPU's next or previous stretch, and the execution goes on from there as it will. What it ends with cannot be improved
+ * by one such move, but need not be the least.
  *
- * `searchFewSwitches` tries every execution with at most so many preemptions (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
- * Preemptions before a step on a word that only one CPU touches are left out: the step could as well have come before the
- * preemption. Which words those are is learnt on the way; when one more turns out to be shared, what was left out before counts as not
- * covered, and the search begins again.
+ * `searchFewSwitches` tries every execution with at most so many preemptions (Musuvathi, Qadeer: Iterative context
+ * bounding, PLDI 2007). Preemptions before a step on a word that only one CPU touches are left out: the step could as
+ * well have come before the preemption. Which words those are is learnt on the way; when one more turns out to be
+ * shared, what was left out before counts as not covered, and the search begins again.
  */
 
 import { DESCRIPTOR, SLOT_ADDRESS, SLOT_ADDRESS2, SLOT_VALUE } from '../operation.ts';
@@ -66,7 +67,9 @@ function* neighbours(segments: readonly Segment[]): Generator<Segment[]> {
   }
 }
 
-/** Takes switches out of a failing schedule as long as `accepts` says of the verdict that it is still the same failure. */
+/**
+ * Takes switches out of a failing schedule as long as `accepts` says of the verdict that it is still the same failure.
+ */
 export function reduceSwitches(
   run: Run,
   failing: Schedule,
@@ -170,7 +173,9 @@ class BoundedSearch {
     return false;
   }
 
-  /** Calls `over` at the end of each execution until it returns true (found), or all are done, or the budget is spent. */
+  /**
+   * Calls `over` at the end of each execution until it returns true (found), or all are done, or the budget is spent.
+   */
   search(over: () => boolean, budget: Budget): 'found' | 'all' | 'spent' {
     const run = this.#run;
     const { execution } = run;

@@ -1,6 +1,6 @@
 /**
- * Files in a drawing, where columns are narrow: by their base names, or with as many of the folders before them as tell them from the
- * others that occur; whole below it.
+ * Files in a drawing, where columns are narrow: by their base names, or with as many of the folders before them as tell
+ * them from the others that occur; whole below it.
  */
 
 import type { Position } from '../operation.ts';

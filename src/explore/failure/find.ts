@@ -1,7 +1,7 @@
 /**
- * Finds one particular failure again in a program that has been changed a little: along the schedule it had, then with few preemptions, then by
- * a search that leaves nothing out, then by chance. Each with a share of the executions, so the same program and budget give the same
- * answer (unless time runs out).
+ * Finds one particular failure again in a program that has been changed a little: along the schedule it had, then with
+ * few preemptions, then by a search that leaves nothing out, then by chance. Each with a share of the executions, so
+ * the same program and budget give the same answer (unless time runs out).
  */
 
 import { exploreDpor } from '../strategies/dpor.ts';
@@ -24,7 +24,10 @@ class Found {
   }
 }
 
-/** Runs a search whose executions are shown to `accepts`; the schedule of the first accepted one, and whether the search was complete. */
+/**
+ * Runs a search whose executions are shown to `accepts`; the schedule of the first accepted one, and whether the search
+ * was complete.
+ */
 function until(
   search: (onExecution: (verdict: Verdict) => void) => { complete: boolean; executions: number },
   accepts: (verdict: Verdict) => boolean,
@@ -49,8 +52,10 @@ function until(
   }
 }
 
-/** A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to begin with;
- * `plainRaces`: whether races on plain words are failures. */
+/**
+ * A schedule whose failure `accepts`, or null: there is none, or the budget did not suffice. `hint`: a schedule to
+ * begin with; `plainRaces`: whether races on plain words are failures.
+ */
 export function findFailure(
   make: ProgramMaker,
   plainRaces: boolean,

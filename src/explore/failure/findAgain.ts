@@ -1,6 +1,6 @@
 /**
- * Finds the failure of a schedule file in a program that has changed since: along the old schedule as far as it leads, and by searches
- * from there (find.ts). The file that it returns has the schedule of the program as it is now.
+ * Finds the failure of a schedule file in a program that has changed since: along the old schedule as far as it leads,
+ * and by searches from there (find.ts). The file that it returns has the schedule of the program as it is now.
  */
 
 import { openScenario, type Scenario } from '../scenario.ts';

@@ -1,6 +1,7 @@
 /**
- * How the steps of one CPU are laid out under the functions that took them: each function is written once, indented under its caller, and
- * what it does below it. Functions that have nothing to show but one inner function share a line with it.
+ * How the steps of one CPU are laid out under the functions that took them: each function is written once, indented
+ * under its caller, and what it does below it. Functions that have nothing to show but one inner function share a line
+ * with it.
  */
 
 /** Lines before a step: functions entered, in groups that share a line. */
@@ -16,8 +17,8 @@ const common = (a: readonly string[], b: readonly string[]): number => {
 };
 
 /**
- * For the paths (functions active, outermost first) of a CPU's steps, in order: what is entered before each step, and how deep the
- * step itself stands.
+ * For the paths (functions active, outermost first) of a CPU's steps, in order: what is entered before each step, and
+ * how deep the step itself stands.
  */
 export function functionTree(
   paths: readonly (readonly string[])[],

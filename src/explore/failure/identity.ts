@@ -1,7 +1,7 @@
 /**
- * When two failures are the same: by the kind of verdict and by what found it. For an oracle that is its name, for an expectation its
- * text, for an audit the oracles of its findings, for waits the kind of words waited for. Numbers of CPUs, tables and frames,
- * and values, do not count: they change when a failure is shrunk.
+ * When two failures are the same: by the kind of verdict and by what found it. For an oracle that is its name, for an
+ * expectation its text, for an audit the oracles of its findings, for waits the kind of words waited for. Numbers of
+ * CPUs, tables and frames, and values, do not count: they change when a failure is shrunk.
  */
 
 import { CpuEndedError } from '../program.ts';

@@ -1,16 +1,20 @@
 /**
- * A program that goes on after a failure: what a reduced search needs when it is to find the executions that pass among those that fail.
+ * A program that goes on after a failure: what a reduced search needs when it is to find the executions that pass among
+ * those that fail.
  *
- * A search with partial-order reduction learns from an execution which steps race. An execution that is cut off where it fails does not
- * show the steps that the other CPUs would have taken, and what passes only because one of them comes earlier would never be tried.
- * So here a CPU that throws just ends, as if it had died with whatever it held, and an oracle's violation is only noted; each
- * execution runs until no CPU can move.
+ * A search with partial-order reduction learns from an execution which steps race. An execution that is cut off where
+ * it fails does not show the steps that the other CPUs would have taken, and what passes only because one of them comes
+ * earlier would never be tried. So here a CPU that throws just ends, as if it had died with whatever it held, and an
+ * oracle's violation is only noted; each execution runs until no CPU can move.
  */
 
 import { type Execution } from '../execution.ts';
 import { CpuEndedError, DEATHS, type Coroutine, type ProgramMaker } from '../program.ts';
 
-/** Plain reads of a CPU without a step in between, after which it counts as caught in a loop: it has a broken list before it. */
+/**
+ * Plain reads of a CPU without a step in between, after which it counts as caught in a loop: it has a broken list
+ * before it.
+ */
 const READS_MAX = 5_000_000;
 
 export interface PastFailures {

@@ -1,9 +1,10 @@
 /**
- * A program that begins where the first steps of a schedule lead: searches of it are searches of all that can come after those steps.
+ * A program that begins where the first steps of a schedule lead: searches of it are searches of all that can come
+ * after those steps.
  *
- * The steps are taken once, and what each CPU read meanwhile is kept. Whenever a CPU is run from its start, it is first fed with that, as
- * execution.ts does when it runs a CPU again; the memory after the steps is that after set-up. Races of plain words between a step
- * before and one after that point are not seen.
+ * The steps are taken once, and what each CPU read meanwhile is kept. Whenever a CPU is run from its start, it is first
+ * fed with that, as execution.ts does when it runs a CPU again; the memory after the steps is that after set-up. Races
+ * of plain words between a step before and one after that point are not seen.
  */
 
 import { Execution } from '../execution.ts';

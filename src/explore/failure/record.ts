@@ -1,9 +1,9 @@
 /**
- * Follows a schedule and records what each step did, in names: the word, its value before and after, file and line, and the functions
- * that were active. For people and for schedule files; a search has no use for it.
+ * Follows a schedule and records what each step did, in names: the word, its value before and after, file and line, and
+ * the functions that were active. For people and for schedule files; a search has no use for it.
  *
- * The active functions are those on JavaScript's own stack when an operation's address is written into the slots: every generator of the
- * CPU is being resumed at that moment, the outermost first.
+ * The active functions are those on JavaScript's own stack when an operation's address is written into the slots: every
+ * generator of the CPU is being resumed at that moment, the outermost first.
  */
 
 import { type ProgramMaker } from '../program.ts';

@@ -1,9 +1,10 @@
 /**
  * Which steps of a failing execution matter for people: those by which one CPU could notice another.
  *
- * Two steps of different CPUs meet when they touch the same word, at least one writes, and no write lies between them. Steps that meet
- * no other are left out, and so are adds (ors, ands) whose result nobody uses where they meet their own kind, as their order cannot be
- * seen. When many are left, words of mere bookkeeping go first, then meetings that others imply.
+ * Two steps of different CPUs meet when they touch the same word, at least one writes, and no write lies between them.
+ * Steps that meet no other are left out, and so are adds (ors, ands) whose result nobody uses where they meet their own
+ * kind, as their order cannot be seen. When many are left, words of mere bookkeeping go first, then meetings that
+ * others imply.
  */
 
 import { type Execution } from '../execution.ts';

@@ -1,6 +1,6 @@
 /**
- * Draws a failure as changelogs of Linux draw races: a column for each CPU, time downwards, functions once with what they did below
- * them, values, file and line. What concerns all CPUs runs across.
+ * Draws a failure as changelogs of Linux draw races: a column for each CPU, time downwards, functions once with what
+ * they did below them, values, file and line. What concerns all CPUs runs across.
  */
 
 import type { ExplainedFailure } from './explain.ts';
@@ -14,8 +14,8 @@ const GAP = 2;
 const WORD_ROOM = 12;
 
 /**
- * Breaks a text at spaces so that no line is longer than `width`; lines after the first are indented by `hang` more. A word that is
- * longer is cut; a text that stands too deep is moved out.
+ * Breaks a text at spaces so that no line is longer than `width`; lines after the first are indented by `hang` more. A
+ * word that is longer is cut; a text that stands too deep is moved out.
  */
 export function wrap(text: string, width: number, depth = 0, hang = 2): string[] {
   const indent = Math.max(0, Math.min(depth, width - hang - WORD_ROOM));

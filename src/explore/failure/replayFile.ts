@@ -1,6 +1,7 @@
 /**
- * Runs the schedule of a file again. Each step must be the operation that it was: the same function, operation and word by name. Lines
- * and values may be others. At the first step that is another one the program departs from the file, which is said with both.
+ * Runs the schedule of a file again. Each step must be the operation that it was: the same function, operation and word
+ * by name. Lines and values may be others. At the first step that is another one the program departs from the file,
+ * which is said with both.
  */
 
 import { DepartureError } from '../replay.ts';

@@ -1,9 +1,9 @@
 /**
- * Single executions, one after another: steps as the caller chooses, or along a guide, with plain words watched for races (trace.ts), and
- * context switches counted.
+ * Single executions, one after another: steps as the caller chooses, or along a guide, with plain words watched for
+ * races (trace.ts), and context switches counted.
  *
- * A context switch is a change of the CPU between two steps. It is a preemption when the CPU that is left could have gone on, and not
- * when it has ended or waits (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
+ * A context switch is a change of the CPU between two steps. It is a preemption when the CPU that is left could have
+ * gone on, and not when it has ended or waits (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007).
  */
 
 import { Dependence, RESTART } from '../strategies/dependence.ts';
@@ -79,7 +79,9 @@ export class Run {
     this.#take(cpu, choice);
   }
 
-  /** Takes a step; what commutes is what commutes in a reduced search, so that both see the same races of plain words. */
+  /**
+   * Takes a step; what commutes is what commutes in a reduced search, so that both see the same races of plain words.
+   */
   #take(cpu: number, choice: number): void {
     for (;;) {
       try {

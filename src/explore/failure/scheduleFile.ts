@@ -6,8 +6,9 @@
  *     failure        what failed (FailureIdentity)
  *     steps          [cpu, operation, function, place, word, before, after], and the alternative when it is a choice
  *
- * The CPUs and alternatives are what is run; the rest says what each step was, so that a program that has changed is noticed where it departs
- * (replayFile.ts), and so that the file can be read. A place is file and line, a word its name.
+ * The CPUs and alternatives are what is run; the rest says what each step was, so that a program that has changed is
+ * noticed where it departs (replayFile.ts), and so that the file can be read. A place is file and line, a word its
+ * name.
  */
 
 import type { ScenarioRequest } from '../scenario.ts';

@@ -1,13 +1,14 @@
 /**
- * Makes a failure small: fewer CPUs, then fewer operations of the scenario, then fewer context switches. A smaller request or
- * schedule is accepted only when a search within the budget finds the same failure (identity.ts) in it, so what is left is known to
- * fail. What is not accepted may still fail in a way that the budget did not find.
+ * Makes a failure small: fewer CPUs, then fewer operations of the scenario, then fewer context switches. A smaller
+ * request or schedule is accepted only when a search within the budget finds the same failure (identity.ts) in it, so
+ * what is left is known to fail. What is not accepted may still fail in a way that the budget did not find.
  *
- * An operation left out must not make a program wrong that was right. So programs of bare words keep all of theirs (their statements are
- * the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail without the patch that it fails with, nor
- * whatever the schedule, unless it did before.
+ * An operation left out must not make a program wrong that was right. So programs of bare words keep all of theirs
+ * (their statements are the protocol), halves of pairs such as lock and unlock stay, and what is smaller must not fail
+ * without the patch that it fails with, nor whatever the schedule, unless it did before.
  *
- * The order of attempts is fixed and every search is counted in executions: the same failure shrinks to the same end, unless `maxMs` runs out.
+ * The order of attempts is fixed and every search is counted in executions: the same failure shrinks to the same end,
+ * unless `maxMs` runs out.
  */
 
 import { openScenario, unpatched, type Scenario, type ScenarioRequest } from '../scenario.ts';
@@ -75,7 +76,10 @@ const PASSING_EXECUTIONS = 200;
 /** Statements that only make sense with another one. */
 const HALF_OF_A_PAIR = /^\w*([lL]ock|Enter|Exit|Disable|Enable)(Nested)?\(/;
 
-/** Accepts a scenario's verdicts that are the failure `wanted`; `run` stands at the end of the execution when it is called. */
+/**
+ * Accepts a scenario's verdicts that are the failure `wanted`; `run` stands at the end of the execution when it is
+ * called.
+ */
 function accepting(scenario: Scenario, wanted: FailureIdentity): (verdict: Verdict) => boolean {
   const symbols = new Symbols(scenario);
   return (verdict) =>
@@ -224,7 +228,10 @@ class Shrinking {
   }
 }
 
-/** Shrinks the failure of a scenario; `verdict` is from a search of it. Throws when the verdict's schedule does not fail. */
+/**
+ * Shrinks the failure of a scenario; `verdict` is from a search of it. Throws when the verdict's schedule does not
+ * fail.
+ */
 export function shrinkFailure(
   scenario: Scenario,
   verdict: FailingVerdict,

@@ -1,9 +1,9 @@
 /**
  * Names of the words that a scenario's steps touch, such as `PMD entry 0 of table 3` or `C_RCU_QS of CPU 1`.
  *
- * The kernel's names are those of layout.ts; their offsets are taken from the scenario's own linked program, in which tables are smaller
- * and everything after them lies elsewhere. The memory after set-up says where each array of descriptors begins. Programs of
- * bare words have the names of their constants (bareNames.ts).
+ * The kernel's names are those of layout.ts; their offsets are taken from the scenario's own linked program, in which
+ * tables are smaller and everything after them lies elsewhere. The memory after set-up says where each array of
+ * descriptors begins. Programs of bare words have the names of their constants (bareNames.ts).
  */
 
 import * as layoutNames from '../../kernel/abi.ts';
@@ -210,7 +210,9 @@ export class Symbols {
     }
   }
 
-  /** Learns that a function of a lock has touched the word: when it is a table's entry, somebody has put a lock there. */
+  /**
+   * Learns that a function of a lock has touched the word: when it is a table's entry, somebody has put a lock there.
+   */
   learnLock(address: number): void {
     if (this.word(address).kind === 'entry') this.#locks.add(address);
   }

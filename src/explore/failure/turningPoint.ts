@@ -1,14 +1,15 @@
 /**
  * The point of a failing schedule after which everything fails, and the nearest schedule that passes.
  *
- * The point: the greatest number of steps after which some continuation still passes. What passes after more steps passes after fewer,
- * so it is found by bisection, with a search of the program after so many steps (prefix.ts) each time, which does not stop at failures
- * (pastFailures.ts). A search that finds nothing
+ * The point: the greatest number of steps after which some continuation still passes. What passes after more steps
+ * passes after fewer, so it is found by bisection, with a search of the program after so many steps (prefix.ts) each
+ * time, which does not stop at failures (pastFailures.ts). A search that finds nothing
  * within its budget counts as "none passes"; then the point is only a lower bound (`exact` is false).
  *
- * The nearest passing schedule shares all steps up to that point. Of the executions that a reduced search finds from there, which are one
- * of each class, it is the one in which the fewest pairs of dependent steps come in the other order than in the failing one. The
- * pair that decides is the failing schedule's next step, which no passing one takes there, and the first step that has to come before it.
+ * The nearest passing schedule shares all steps up to that point. Of the executions that a reduced search finds from
+ * there, which are one of each class, it is the one in which the fewest pairs of dependent steps come in the other
+ * order than in the failing one. The pair that decides is the failing schedule's next step, which no passing one takes
+ * there, and the first step that has to come before it.
  */
 
 import { exploreDpor } from '../strategies/dpor.ts';
@@ -93,7 +94,10 @@ function keysOf(execution: Execution): string[] {
   });
 }
 
-/** Pairs of meeting steps of the failing execution that a passing one has in the other order, or of which it only has the second. */
+/**
+ * Pairs of meeting steps of the failing execution that a passing one has in the other order, or of which it only has
+ * the second.
+ */
 function reversalsIn(failing: Execution, passing: Execution): Reversal[] {
   const at = new Map(keysOf(passing).map((key, step) => [key, step]));
   const keys = keysOf(failing);
@@ -130,7 +134,10 @@ class Search {
     );
   }
 
-  /** Shows `each` the passing schedules that begin with so many steps of the failing one; returns whether those were all. */
+  /**
+   * Shows `each` the passing schedules that begin with so many steps of the failing one; returns whether those were
+   * all.
+   */
   passing(steps: number, each: (schedule: Schedule, execution: Execution) => void): boolean {
     const prefix = this.#failing.slice(0, steps);
     const { failed, make } = this.#beyond;
@@ -168,8 +175,9 @@ class Search {
 }
 
 /**
- * The pair that decides: the step at the point, and the first one of another CPU on its word that the passing execution has before
- * it, whether the failing one comes to that or not; when there is none, the pair in another order that ends first.
+ * The pair that decides: the step at the point, and the first one of another CPU on its word that the passing execution
+ * has before it, whether the failing one comes to that or not; when there is none, the pair in another order that ends
+ * first.
  */
 function deciding(
   failing: Execution,

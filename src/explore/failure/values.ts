@@ -1,6 +1,6 @@
 /**
- * Values of words in words: entries decoded as entry.ts defines them, locks by their holder, the condition of a wait. Numbers that
- * mean nothing else are decimal when they are small and hexadecimal when not.
+ * Values of words in words: entries decoded as entry.ts defines them, locks by their holder, the condition of a wait.
+ * Numbers that mean nothing else are decimal when they are small and hexadecimal when not.
  */
 
 import {

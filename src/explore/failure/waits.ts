@@ -1,7 +1,8 @@
 /**
- * Who waits for whom when nobody can move: for each CPU that waits the word, what it would have to be, and the CPU that could make it
- * so. That is the holder when the word is a lock; the CPU whose area the word is in when it is another's (a quiescent state, an
- * acknowledgement); for a place in the queue of an mmap_lock the lock's holder; and otherwise the CPU that wrote the word last.
+ * Who waits for whom when nobody can move: for each CPU that waits the word, what it would have to be, and the CPU that
+ * could make it so. That is the holder when the word is a lock; the CPU whose area the word is in when it is another's
+ * (a quiescent state, an acknowledgement); for a place in the queue of an mmap_lock the lock's holder; and otherwise
+ * the CPU that wrote the word last.
  */
 
 import type { Recorder, RecordedOperation } from './record.ts';

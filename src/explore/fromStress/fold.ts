@@ -1,7 +1,8 @@
 /**
- * Folds the addresses of some operations onto a small machine. What was in one PTE table stays in one, tables that shared a PMD table
- * do so as far as there is room, and pages and ends of ranges keep their order within a table: equal ones stay equal, different
- * ones different. Of a table's 512 pages only those remain, besides one for each stretch between them as long as there is room.
+ * Folds the addresses of some operations onto a small machine. What was in one PTE table stays in one, tables that
+ * shared a PMD table do so as far as there is room, and pages and ends of ranges keep their order within a table: equal
+ * ones stay equal, different ones different. Of a table's 512 pages only those remain, besides one for each stretch
+ * between them as long as there is room.
  */
 
 import { TABLE_BITS } from '../../kernel/abi.ts';
@@ -84,7 +85,10 @@ function partsOf(ranges: readonly PageRange[]): Part[] {
   }));
 }
 
-/** Parts as wide as to fill a table: those that nothing is about alone, smallest first, have no room when there are too many. */
+/**
+ * Parts as wide as to fill a table: those that nothing is about alone, smallest first, have no room when there are too
+ * many.
+ */
 function fitted(parts: Part[], entries: number): Part[] {
   const bySize = parts.toSorted(
     (one, other) =>

@@ -1,11 +1,12 @@
 /**
- * The recorded order of events as a guide through a derived scenario: operations begun and ended, tables allocated, detached and freed,
- * interrupts, flushes, grace periods. The explorer follows it as far as it can, so that what happens early in the run happens
- * early in the search. Clocks of two CPUs agree to some microseconds only, and the small machine is another: an event that does not come
- * about is left out.
+ * The recorded order of events as a guide through a derived scenario: operations begun and ended, tables allocated,
+ * detached and freed, interrupts, flushes, grace periods. The explorer follows it as far as it can, so that what
+ * happens early in the run happens early in the search. Clocks of two CPUs agree to some microseconds only, and the
+ * small machine is another: an event that does not come about is left out.
  *
- * How far a CPU had got within its operation when another's event came is not recorded. For the one that saw the violation it is given to
- * `follow`, and tried: `lead` steps of its last operation come before what the guide says next.
+ * How far a CPU had got within its operation when another's event came is not recorded. For the one that saw the
+ * violation it is given to `follow`, and tried: `lead` steps of its last operation come before what the guide says
+ * next.
  */
 
 import * as report from '../../kernel/abi.ts';
@@ -140,8 +141,8 @@ export function follow(
 }
 
 /**
- * Goes on from the end of a guide until all have ended, or wait, or something has gone wrong: the leading CPU as long as it can, the others
- * when it cannot; or, `last`, the other way round.
+ * Goes on from the end of a guide until all have ended, or wait, or something has gone wrong: the leading CPU as long
+ * as it can, the others when it cannot; or, `last`, the other way round.
  */
 export function complete(
   execution: Execution,

@@ -1,6 +1,6 @@
 /**
- * Operations as a machine's rings remember them (machine/events.ts): what each CPU was doing, with its arguments, and what happened in
- * it. Operations whose beginning has been overwritten are not known.
+ * Operations as a machine's rings remember them (machine/events.ts): what each CPU was doing, with its arguments, and
+ * what happened in it. Operations whose beginning has been overwritten are not known.
  */
 
 import { OPERATION_NAMES } from '../../machine/codes.ts';

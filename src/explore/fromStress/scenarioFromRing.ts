@@ -1,12 +1,13 @@
 /**
- * From a violation that real threads ran into to a search of the explorer: the operations before it, as the rings of events remember
- * them (window.ts), folded onto a small machine (fold.ts), written as a scenario (write.ts), with the recorded order of events as a guide to
- * start from (guide.ts).
+ * From a violation that real threads ran into to a search of the explorer: the operations before it, as the rings of
+ * events remember them (window.ts), folded onto a small machine (fold.ts), written as a scenario (write.ts), with the
+ * recorded order of events as a guide to start from (guide.ts).
  *
- * What rings do not tell is tried: which pages were there, whether one operation of each CPU suffices or two are needed, whether injected
- * trouble came, and how far the CPU that saw the violation had got in its operation when the others went on. For each of these variants the guide is followed,
- * and the rest left to the CPUs one after another. When none of them fails, each variant is searched from the end of the guide, with
- * reduction, and from there back, event by event, to the start.
+ * What rings do not tell is tried: which pages were there, whether one operation of each CPU suffices or two are
+ * needed, whether injected trouble came, and how far the CPU that saw the violation had got in its operation when the
+ * others went on. For each of these variants the guide is followed, and the rest left to the CPUs one after another.
+ * When none of them fails, each variant is searched from the end of the guide, with reduction, and from there back,
+ * event by event, to the start.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -37,8 +38,8 @@ interface RingScenario extends WrittenScenario {
 }
 
 /**
- * Derives a scenario with at most `perCpu` operations on each CPU. Throws RingError when the run has no violation, or its rings do not tell
- * enough.
+ * Derives a scenario with at most `perCpu` operations on each CPU. Throws RingError when the run has no violation, or
+ * its rings do not tell enough.
  */
 export function scenarioFromRing(run: RecordedRun, perCpu: number): RingScenario {
   const { events, options, violations } = run;
@@ -151,8 +152,8 @@ function variantsOf(
 }
 
 /**
- * Derives scenarios from a run, writes them into `folder`, and searches them for a violation of the same oracle, starting from the recorded order of
- * events. Throws RingError.
+ * Derives scenarios from a run, writes them into `folder`, and searches them for a violation of the same oracle,
+ * starting from the recorded order of events. Throws RingError.
  */
 export function exploreFromRing(run: RecordedRun, options: RingSearchOptions): RingSearch {
   const { folder, maxExecutions = 2000, maxMs = 60_000 } = options;

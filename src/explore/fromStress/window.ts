@@ -1,6 +1,7 @@
 /**
- * The operations before a violation that may have to do with it: the one that saw it, and of every other CPU those that worked on
- * the same PTE tables of the same address space meanwhile, first of all those that detached or freed one of them.
+ * The operations before a violation that may have to do with it: the one that saw it, and of every other CPU those that
+ * worked on the same PTE tables of the same address space meanwhile, first of all those that detached or freed one of
+ * them.
  */
 
 import { LEVEL_PTE, TABLE_BITS } from '../../kernel/abi.ts';
@@ -43,8 +44,8 @@ function violationAt(events: readonly MachineEvent[], { cpu, oracle }: Violation
 }
 
 /**
- * Those operations, in the order of their beginnings, at most `perCpu` of a CPU; the one that saw the violation is the last one of its CPU.
- * Throws RingError when the rings do not tell what the CPU was doing.
+ * Those operations, in the order of their beginnings, at most `perCpu` of a CPU; the one that saw the violation is the
+ * last one of its CPU. Throws RingError when the rings do not tell what the CPU was doing.
  */
 export function operationsBefore(
   violation: Violation,

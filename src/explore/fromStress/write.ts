@@ -1,6 +1,6 @@
 /**
- * Writes operations that have been folded onto a small machine as a scenario: a set-up that maps the tables and populates pages, a
- * function for each CPU, nothing at the end but the audit.
+ * Writes operations that have been folded onto a small machine as a scenario: a set-up that maps the tables and
+ * populates pages, a function for each CPU, nothing at the end but the audit.
  */
 
 import * as config from '../../kernel/abi.ts';

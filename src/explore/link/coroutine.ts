@@ -1,14 +1,14 @@
 /**
  * Makes generators of compiled modules: the coroutine execution of the kernel, and of scenarios written like it.
  *
- * The modules reachable from some entry files are put into one function scope. Every function that can reach a word operation
- * becomes a generator, calls to such functions become `yield*`, and each word operation becomes a `yield`: it writes its
- * operands into the slots and yields a small integer (operation.ts), before anything has happened to the word. Everything else
- * stays as it is, so there is no second copy of any protocol.
+ * The modules reachable from some entry files are put into one function scope. Every function that can reach a word
+ * operation becomes a generator, calls to such functions become `yield*`, and each word operation becomes a `yield`: it
+ * writes its operands into the slots and yields a small integer (operation.ts), before anything has happened to the
+ * word. Everything else stays as it is, so there is no second copy of any protocol.
  *
- * On the way, constants can be given other values and one patch (a mutant) can be applied to a module's text. Word operations
- * are allowed in function declarations at the top of a module only; functions that become generators may be called, or named
- * outside of functions (in a list of CPUs, say), and not otherwise passed around.
+ * On the way, constants can be given other values and one patch (a mutant) can be applied to a module's text. Word
+ * operations are allowed in function declarations at the top of a module only; functions that become generators may be
+ * called, or named outside of functions (in a list of CPUs, say), and not otherwise passed around.
  */
 
 import { readFileSync } from 'node:fs';
@@ -30,8 +30,8 @@ export { COMPILED } from './compiled.ts';
 export * from './program.ts';
 
 /**
- * Links compiled modules (paths of .js files under dist/src, or of a user's) into one program. Throws LinkError when a module is
- * missing or cannot be transformed, a constant or the patch's text is not found.
+ * Links compiled modules (paths of .js files under dist/src, or of a user's) into one program. Throws LinkError when a
+ * module is missing or cannot be transformed, a constant or the patch's text is not found.
  */
 export function linkCoroutines(
   entries: readonly string[],

@@ -1,5 +1,6 @@
 /**
- * Finds the modules of a program, what each top-level name in them stands for, and which functions can reach a word operation.
+ * Finds the modules of a program, what each top-level name in them stands for, and which functions can reach a word
+ * operation.
  */
 
 import { basename, dirname } from 'node:path';
@@ -54,8 +55,8 @@ export class Linker {
   }
 
   /**
-   * Applies a patch to the module that it names: the kernel's when it has one of that name. What it calls must be part of the program.
-   * Throws LinkError.
+   * Applies a patch to the module that it names: the kernel's when it has one of that name. What it calls must be part
+   * of the program. Throws LinkError.
    */
   patch(patch: Patch): void {
     const paths = [...this.modules.keys()];

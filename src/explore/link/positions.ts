@@ -1,6 +1,7 @@
 /**
- * Where a module's code stands in its source: of our compiled modules by the source maps beside them, of others as it is. In a patched
- * module what stands behind the patch is told where it was before it, and what stands in the patch where that begins.
+ * Where a module's code stands in its source: of our compiled modules by the source maps beside them, of others as it
+ * is. In a patched module what stands behind the patch is told where it was before it, and what stands in the patch
+ * where that begins.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -31,8 +32,8 @@ function mapOf(path: string): SourceMap | null {
 const slashes = (path: string): string => path.replaceAll(sep, '/');
 
 /**
- * How the source of a module is told: of ours the path from the folder of the sources on, of a user's as `told` has it, or else whole. By the
- * module's own name when there is no map to its source.
+ * How the source of a module is told: of ours the path from the folder of the sources on, of a user's as `told` has it,
+ * or else whole. By the module's own name when there is no map to its source.
  */
 export function fileName(path: string, told: Readonly<Record<string, string>> = {}): string {
   if (!path.startsWith(COMPILED)) return told[path] ?? slashes(path);

@@ -1,6 +1,6 @@
 /**
- * Reads a module's JavaScript: ours as compiled, a user's TypeScript with its types blanked out, which leaves every line and column
- * where it is.
+ * Reads a module's JavaScript: ours as compiled, a user's TypeScript with its types blanked out, which leaves every
+ * line and column where it is.
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The modules and functions that mean something of their own to the explorer: word operations, the functions that it has another
- * version of, and what takes the place of each call.
+ * The modules and functions that mean something of their own to the explorer: word operations, the functions that it
+ * has another version of, and what takes the place of each call.
  */
 
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * Writes modules as coroutines: generators, `yield*` and `yield` in the places that the linker found, constants replaced.
+ * Writes modules as coroutines: generators, `yield*` and `yield` in the places that the linker found, constants
+ * replaced.
  */
 
 import { resolve } from 'node:path';

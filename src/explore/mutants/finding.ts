@@ -7,7 +7,10 @@ import { ExpectationError } from '../portable/primitives.ts';
 import type { Verdict } from '../verdict.ts';
 import type { Finding } from './mutant.ts';
 
-/** What a verdict says was found; null: it passes. Rethrows an error that is no finding, such as one in the mutant's own text. */
+/**
+ * What a verdict says was found; null: it passes. Rethrows an error that is no finding, such as one in the mutant's own
+ * text.
+ */
 export function findingOf(verdict: Verdict): Finding | null {
   if (verdict.kind === 'passes') return null;
   if (verdict.kind !== 'violation') return verdict.kind;

@@ -1,4 +1,6 @@
-/** Mutants of huge pages: faults, zaps and splits of huge PMDs, collapse, retracted tables, and GUP-fast against them. */
+/**
+ * Mutants of huge pages: faults, zaps and splits of huge PMDs, collapse, retracted tables, and GUP-fast against them.
+ */
 
 import type { Mutant } from './mutant.ts';
 

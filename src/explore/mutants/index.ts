@@ -1,17 +1,19 @@
 /**
- * The kernel's mutants: each is wrong on purpose in one place, as data, and is found by exploring a general scenario, one that is not
- * written around it and that the kernel passes without it.
+ * The kernel's mutants: each is wrong on purpose in one place, as data, and is found by exploring a general scenario,
+ * one that is not written around it and that the kernel passes without it.
  *
- * Known races (RACES) have the numbers that the protocols' literature in this project gives them; those of walkers that the kernel
- * does not have yet are not here.
+ * Known races (RACES) have the numbers that the protocols' literature in this project gives them; those of walkers that
+ * the kernel does not have yet are not here.
  *
  * What exploration cannot see, and what is therefore no mutant here:
- *  - lost wake-ups: an await goes on as soon as its condition holds, whoever wakes it or not. So a futex-like lock that loses its
- *    waiters' bit, or a wake-up before the store that it announces, passes; real threads, whose parks end after a while, only get slow;
+ *  - lost wake-ups: an await goes on as soon as its condition holds, whoever wakes it or not. So a futex-like lock that
+ *    loses its waiters' bit, or a wake-up before the store that it announces, passes; real threads, whose parks end
+ *    after a while, only get slow;
  *  - weaker memory orders: all atomics are sequentially consistent, here and in the real executions;
- *  - looks that another lock makes redundant: reclaimUnlocked compares the PMD with the one it mapped, but the PMD lock it holds keeps
- *    it; GUP-fast's second look at the PMD needs a table that changes hands with its entries in place, and mremap's overlaps it;
- *    flushing a full gather before or after the PTE lock is dropped, since the gather counts as open either way.
+ *  - looks that another lock makes redundant: reclaimUnlocked compares the PMD with the one it mapped, but the PMD lock
+ *    it holds keeps it; GUP-fast's second look at the PMD needs a table that changes hands with its entries in place,
+ *    and mremap's overlaps it; flushing a full gather before or after the PTE lock is dropped, since the gather counts
+ *    as open either way.
  */
 
 import type { MachineOptions } from '../../machine/options.ts';

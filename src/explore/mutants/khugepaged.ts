@@ -1,4 +1,7 @@
-/** Mutants of daemons: of khugepaged's list of address spaces, of what it trusts after it has dropped mmap_lock; of the splitter's passes, and of who asks for a split. */
+/**
+ * Mutants of daemons: of khugepaged's list of address spaces, of what it trusts after it has dropped mmap_lock; of the
+ * splitter's passes, and of who asks for a split.
+ */
 
 import type { Mutant } from './mutant.ts';
 

@@ -6,7 +6,10 @@ import type { MixName } from '../../experiment/mixNames.ts';
 import type { MachineOptions } from '../../machine/options.ts';
 import type { OracleName } from '../../machine/oracles.ts';
 
-/** What a mutant is found by: an oracle (by the kernel or the audit), a scenario's expectation, a race on plain words, or waiting. */
+/**
+ * What a mutant is found by: an oracle (by the kernel or the audit), a scenario's expectation, a race on plain words,
+ * or waiting.
+ */
 export type Finding = OracleName | 'expectation' | 'plain race' | 'deadlock' | 'unmet' | 'endless';
 
 /** A strategy that mutants are hunted by. */

@@ -1,4 +1,6 @@
-/** Mutants of the reclaim of empty PTE tables, of how tables are freed, and of what maps and installs entries meanwhile. */
+/**
+ * Mutants of the reclaim of empty PTE tables, of how tables are freed, and of what maps and installs entries meanwhile.
+ */
 
 import type { Mutant } from './mutant.ts';
 

@@ -1,11 +1,15 @@
-/** Mutants of the reverse mapping: unmapping and migration through it, fork, copy-on-write, truncation, the end of an address space. */
+/**
+ * Mutants of the reverse mapping: unmapping and migration through it, fork, copy-on-write, truncation, the end of an
+ * address space.
+ */
 
 import type { Mutant } from './mutant.ts';
 
 /*
- * Looks that others make redundant, and which are therefore no mutants: migration's look for pins in entries (the count of references before the move sees them,
- * too); truncation's unmapping under the folio lock (the second zap takes what it would miss). `exit-hides-late` shows where tables are freed at once: the
- * grace period of others covers a walk of the rmap, too, as no CPU reports a quiescent state in the middle of one.
+ * Looks that others make redundant, and which are therefore no mutants: migration's look for pins in entries (the count
+ * of references before the move sees them, too); truncation's unmapping under the folio lock (the second zap takes what
+ * it would miss). `exit-hides-late` shows where tables are freed at once: the grace period of others covers a walk of
+ * the rmap, too, as no CPU reports a quiescent state in the middle of one.
  */
 export const RMAP_MUTANTS: readonly Mutant[] = [
   {

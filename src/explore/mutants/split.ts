@@ -1,4 +1,7 @@
-/** Mutants of the splitting of large folios: migration entries, the freeze, the deferred-split queue, the folios that it makes. */
+/**
+ * Mutants of the splitting of large folios: migration entries, the freeze, the deferred-split queue, the folios that it
+ * makes.
+ */
 
 import type { Mutant } from './mutant.ts';
 

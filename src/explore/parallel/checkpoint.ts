@@ -1,6 +1,7 @@
 /**
- * A search that was stopped, as JSON: what has been merged, and the tasks still to be explored. It goes on to the result that an
- * uninterrupted search has, as long as it is the same search of the same program: the linked source is compared by its hash.
+ * A search that was stopped, as JSON: what has been merged, and the tasks still to be explored. It goes on to the
+ * result that an uninterrupted search has, as long as it is the same search of the same program: the linked source is
+ * compared by its hash.
  */
 
 import { createHash } from 'node:crypto';

@@ -1,14 +1,16 @@
 /**
  * How much of a search tree has been explored, and so how many executions there will be, as an interval.
  *
- * The weighted estimator for backtracking search (Kilby, Slaney, Thiebaux, Walsh: Estimating search tree size, AAAI 2006, after Knuth:
- * Estimating the efficiency of backtrack programs, 1975): the alternatives of a state, as far as they are known, share its weight
- * alike; what is done of the weight of the whole tree, 1, relates to the executions counted as 1 to all of them.
+ * The weighted estimator for backtracking search (Kilby, Slaney, Thiebaux, Walsh: Estimating search tree size, AAAI
+ * 2006, after Knuth: Estimating the efficiency of backtrack programs, 1975): the alternatives of a state, as far as
+ * they are known, share its weight alike; what is done of the weight of the whole tree, 1, relates to the executions
+ * counted as 1 to all of them.
  *
- * Alternatives become known only while their siblings are explored, so that the estimate is far too low at the very start, and subtrees
- * differ, so that it wanders. The interval reaches from a third of the least to three times the greatest estimate of the second half
- * of the search so far. There is none before PARTS_MIN parts. On 18 searches of 10 programs (874 to 206,232 executions, 60 to 2,436
- * parts) it held the true number at 99.8 % of all moments, at 96 % in the worst of them; with a factor of 2, 97 % and 83 %.
+ * Alternatives become known only while their siblings are explored, so that the estimate is far too low at the very
+ * start, and subtrees differ, so that it wanders. The interval reaches from a third of the least to three times the
+ * greatest estimate of the second half of the search so far. There is none before PARTS_MIN parts. On 18 searches of 10
+ * programs (874 to 206,232 executions, 60 to 2,436 parts) it held the true number at 99.8 % of all moments, at 96 % in
+ * the worst of them; with a factor of 2, 97 % and 83 %.
  */
 
 import type { Task } from '../strategies/task.ts';
@@ -20,8 +22,8 @@ export function bits(mask: number): number {
 }
 
 /**
- * The weight of what is still to be explored of a task. `known`: how many CPUs are known to be alternatives in each of the states
- * that are not its own.
+ * The weight of what is still to be explored of a task. `known`: how many CPUs are known to be alternatives in each of
+ * the states that are not its own.
  */
 export function weightLeft(task: Task, known: readonly number[]): number {
   const { cpus, choices, alternatives, sleep, backtrack, base, fresh } = task;

@@ -1,9 +1,9 @@
 /**
  * Searches on all cores, with the same result for any number of them.
  *
- * A search is a sequence of parts (work.ts) that are explored by this thread and by worker threads, and merged in order. Workers are
- * started only when the search is not over soon. A search that is stopped, by a budget or a signal, can be gone on with from its
- * checkpoint, with the result of one that was not stopped.
+ * A search is a sequence of parts (work.ts) that are explored by this thread and by worker threads, and merged in
+ * order. Workers are started only when the search is not over soon. A search that is stopped, by a budget or a signal,
+ * can be gone on with from its checkpoint, with the result of one that was not stopped.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -24,7 +24,10 @@ import type { Part, PartResult, RunSetup, Work } from './work.ts';
 const ALONE_MS = 50;
 /** Most parts sent to a worker at once. */
 const PARTS_MAX = 16;
-/** Jobs under way for each worker: it begins the second while the result of the first is merged, even if this thread is busy. */
+/**
+ * Jobs under way for each worker: it begins the second while the result of the first is merged, even if this thread is
+ * busy.
+ */
 const JOBS = 2;
 
 export interface ParallelProgress {
@@ -39,8 +42,8 @@ export interface ParallelProgress {
 }
 
 /**
- * `maxExecutions`, blocked ones included, is exact when the search samples (default: 1,000 without `maxMs`); otherwise the search stops
- * after the part that reaches it.
+ * `maxExecutions`, blocked ones included, is exact when the search samples (default: 1,000 without `maxMs`); otherwise
+ * the search stops after the part that reaches it.
  */
 export interface ParallelOptions extends Omit<SearchSettings, 'worst' | 'strategy'> {
   /** Default: `dpor`. */
@@ -88,8 +91,8 @@ function setupOf(request: ScenarioRequest, options: ParallelOptions): RunSetup {
 }
 
 /**
- * Explores a scenario. Rejects with what `openScenario` throws, with CheckpointError, with ExplorerDiedError when a worker dies, and
- * with what the program throws that is no verdict (NondeterminismError).
+ * Explores a scenario. Rejects with what `openScenario` throws, with CheckpointError, with ExplorerDiedError when a
+ * worker dies, and with what the program throws that is no verdict (NondeterminismError).
  */
 export async function exploreParallel(
   request: ScenarioRequest,
@@ -178,8 +181,8 @@ class Run {
   }
 
   /**
-   * Explores on this thread until the search is over. When there is nothing new, it explores what a worker is late with, as one is that
-   * has just been started; whichever result comes second is not looked at.
+   * Explores on this thread until the search is over. When there is nothing new, it explores what a worker is late
+   * with, as one is that has just been started; whichever result comes second is not looked at.
    */
   async #here(): Promise<void> {
     if (this.#options.pool !== undefined) this.#startWorkers();

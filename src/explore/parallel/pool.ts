@@ -1,4 +1,7 @@
-/** Worker threads that explore parts of searches (workers/explore.ts). One pool can serve many searches, one after another. */
+/**
+ * Worker threads that explore parts of searches (workers/explore.ts). One pool can serve many searches, one after
+ * another.
+ */
 
 import type { Piscina } from 'piscina';
 import { startWorkers } from '../../machine/workerPool.ts';

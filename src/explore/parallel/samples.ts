@@ -1,6 +1,6 @@
 /**
- * Sampling in parts, each a chunk of executions (sampling.ts), which are the same whoever samples them. The first failing part, in
- * order, is the one that counts.
+ * Sampling in parts, each a chunk of executions (sampling.ts), which are the same whoever samples them. The first
+ * failing part, in order, is the one that counts.
  */
 
 import { SAMPLE_CHUNK } from '../strategies/sampling.ts';

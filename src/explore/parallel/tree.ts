@@ -1,17 +1,18 @@
 /**
- * The coordinator of a search whose parts are explored by others: it owns the top of the search tree, hands out tasks, and merges what
- * comes of them. The outcome (executions, blocked ones, steps, verdict) does not depend on who explores a task, or when.
+ * The coordinator of a search whose parts are explored by others: it owns the top of the search tree, hands out tasks,
+ * and merges what comes of them. The outcome (executions, blocked ones, steps, verdict) does not depend on who explores
+ * a task, or when.
  *
- * Tasks are numbered in the order in which they are made, handed out in that order, and merged in that order; a result that
- * arrives early is kept. A task is determined when it is made, by what has been merged until then, and so is its result: it
- * explores for a number of steps, not for a time. So everything follows from the program alone.
+ * Tasks are numbered in the order in which they are made, handed out in that order, and merged in that order; a result
+ * that arrives early is kept. A task is determined when it is made, by what has been merged until then, and so is its
+ * result: it explores for a number of steps, not for a time. So everything follows from the program alone.
  *
- * Why splitting is sound: a state's alternatives get their sleep sets in the order in which they are added, each holding those
- * added before it, whether or not these have been explored by then. When all is done, the tree is one that a single
- * search could have left: every state knows the reversals of all races found below it, and of two equivalent executions the
- * later one in the order of alternatives is blocked by a sleep set. Hence complete executions are one of each class, as many
- * as the search on one thread needs. Blocked ones may differ: a reversal may be added before another one that would have made it
- * unnecessary.
+ * Why splitting is sound: a state's alternatives get their sleep sets in the order in which they are added, each
+ * holding those added before it, whether or not these have been explored by then. When all is done, the tree is one
+ * that a single search could have left: every state knows the reversals of all races found below it, and of two
+ * equivalent executions the later one in the order of alternatives is blocked by a sleep set. Hence complete executions
+ * are one of each class, as many as the search on one thread needs. Blocked ones may differ: a reversal may be added
+ * before another one that would have made it unnecessary.
  */
 
 import { Estimator, bits, weightLeft } from './estimate.ts';
@@ -194,7 +195,10 @@ export class SearchTree implements Work {
     }
   }
 
-  /** Makes tasks of what is left of one: the alternatives nearest the start a task each, and one that goes on with the others. */
+  /**
+   * Makes tasks of what is left of one: the alternatives nearest the start a task each, and one that goes on with the
+   * others.
+   */
   #divide({ task, states: owned }: TreeTask, rest: Rest): void {
     const length = rest.cpus.length;
     const states = [...owned];
@@ -221,7 +225,9 @@ export class SearchTree implements Work {
     );
   }
 
-  /** Gives the alternatives left of a choice, which the step to the state after the last of `states` was, to a new task. */
+  /**
+   * Gives the alternatives left of a choice, which the step to the state after the last of `states` was, to a new task.
+   */
   #chooseRest(rest: Rest, states: readonly TreeState[]): void {
     const depth = states.length - 1;
     if (depth < 0 || Math.max(0, rest.choices[depth]!) + 1 >= rest.alternatives[depth]!) return;

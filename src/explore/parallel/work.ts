@@ -1,6 +1,6 @@
 /**
- * A search as numbered parts: handed out in order, explored by anybody, merged in order. What comes out follows from the parts alone,
- * not from who explores them or how fast. A part and its result are plain data.
+ * A search as numbered parts: handed out in order, explored by anybody, merged in order. What comes out follows from
+ * the parts alone, not from who explores them or how fast. A part and its result are plain data.
  */
 
 import type { ScenarioRequest } from '../scenario.ts';

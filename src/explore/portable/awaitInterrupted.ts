@@ -1,6 +1,6 @@
 /**
- * The kernel's `awaitWord` for the explorer: blocked until the condition satisfies, and, with interrupts enabled, disturbed by
- * each interrupt that arrives meanwhile, which it handles as a spinning CPU does at its polls.
+ * The kernel's `awaitWord` for the explorer: blocked until the condition satisfies, and, with interrupts enabled,
+ * disturbed by each interrupt that arrives meanwhile, which it handles as a spinning CPU does at its polls.
  */
 
 import { satisfies } from '../../kernel/word/condition.ts';

@@ -1,12 +1,13 @@
 /**
- * Injected trouble as the explorer's choices: the twin of the kernel's inject.ts, which it replaces in programs that are to choose.
- * Where the machine of real threads draws from a generator whether an allocation fails, a CPU dies or an interrupt comes, the
- * explorer tries both. How often each kind may happen on one CPU is a constant, 0 unless a scenario sets it
- * (`about.choices`), so that the choices stay finite.
+ * Injected trouble as the explorer's choices: the twin of the kernel's inject.ts, which it replaces in programs that
+ * are to choose. Where the machine of real threads draws from a generator whether an allocation fails, a CPU dies or an
+ * interrupt comes, the explorer tries both. How often each kind may happen on one CPU is a constant, 0 unless a
+ * scenario sets it (`about.choices`), so that the choices stay finite.
  *
- * Hardware speculation: at any poll and any synchronisation point a CPU's hardware walker may walk to CHOICES_VPN, and cache the
- * upper entries it finds and the translation, as a processor does that executes ahead. Other CPUs' steps may come between the
- * walk's reads, so every moment at which the walker could see something else is covered. An idle CPU's hardware does not walk (tlb.ts).
+ * Hardware speculation: at any poll and any synchronisation point a CPU's hardware walker may walk to CHOICES_VPN, and
+ * cache the upper entries it finds and the translation, as a processor does that executes ahead. Other CPUs' steps may
+ * come between the walk's reads, so every moment at which the walker could see something else is covered. An idle CPU's
+ * hardware does not walk (tlb.ts).
  *
  * A rate of 1 of the machine's own injection (every time) still means every time.
  */
@@ -33,7 +34,9 @@ import { cpuId, thisCpu } from '../../kernel/word/percpu.ts';
 import { endCpu, peek, poke } from '../../kernel/word/word.ts';
 import { choose } from './primitives.ts';
 
-/** Most times that each kind happens on one CPU, up to 15: failing allocations by what they allocate, or of any kind. */
+/**
+ * Most times that each kind happens on one CPU, up to 15: failing allocations by what they allocate, or of any kind.
+ */
 export const CHOICES_TABLE: u32 = 0;
 export const CHOICES_BATCH: u32 = 0;
 export const CHOICES_FRAME: u32 = 0;
@@ -48,7 +51,9 @@ export const CHOICES_INTERRUPT: u32 = 0;
 export const CHOICES_SPECULATION: u32 = 0;
 export const CHOICES_VPN: u32 = 1;
 
-/** Whether it happens now: asks the explorer unless it has happened `most` times. Counts are four bits each of C_SEED. */
+/**
+ * Whether it happens now: asks the explorer unless it has happened `most` times. Counts are four bits each of C_SEED.
+ */
 function happens(shift: u32, most: u32): boolean {
   if (most === 0) return false;
   const counts = thisCpu() + C_SEED;

@@ -1,6 +1,6 @@
 /**
- * What a CPU may do between two operations of a scenario, and need not: the explorer tries both. In other executions it does not
- * happen.
+ * What a CPU may do between two operations of a scenario, and need not: the explorer tries both. In other executions it
+ * does not happen.
  */
 
 import { rcuIdleEnter, rcuIdleExit, rcuQuiescentState } from '../../kernel/rcu/rcu.ts';

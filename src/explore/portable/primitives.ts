@@ -1,6 +1,6 @@
 /**
- * What scenarios may use beside the word operations of the kernel. The explorer replaces `choose` and `awaitEither` by steps of
- * its own; what stands here is what they mean in other executions.
+ * What scenarios may use beside the word operations of the kernel. The explorer replaces `choose` and `awaitEither` by
+ * steps of its own; what stands here is what they mean in other executions.
  */
 
 import { awaitWord } from '../../kernel/cpu/await.ts';
@@ -21,8 +21,8 @@ export function choose(count: u32): u32 {
 }
 
 /**
- * Waits as `awaitWord` does, or until the word at `address2` (0: none) differs from `value2`, whichever comes first; returns the
- * word at `address`. For the explorer's own awaits only.
+ * Waits as `awaitWord` does, or until the word at `address2` (0: none) differs from `value2`, whichever comes first;
+ * returns the word at `address`. For the explorer's own awaits only.
  */
 export function awaitEither(
   address: u32,

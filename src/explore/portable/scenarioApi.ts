@@ -1,6 +1,6 @@
 /**
- * What scenario files import: the kernel's calls, its constants and word operations, and the explorer's own primitives. As `ptlab/scenario`
- * for scenarios outside of this project.
+ * What scenario files import: the kernel's calls, its constants and word operations, and the explorer's own primitives.
+ * As `ptlab/scenario` for scenarios outside of this project.
  */
 
 export * from './wordsApi.ts';

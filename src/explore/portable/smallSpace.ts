@@ -1,6 +1,6 @@
 /**
- * What most scenarios set up: one address space with one private, writable, anonymous mapping from page 0 on. For `setUp`, where a
- * CPU is alone and nothing may fail; and what others look at in `finish`.
+ * What most scenarios set up: one address space with one private, writable, anonymous mapping from page 0 on. For
+ * `setUp`, where a CPU is alone and nothing may fail; and what others look at in `finish`.
  */
 
 import { access } from '../../kernel/access/access.ts';
@@ -62,8 +62,8 @@ export function touchPages(mm: u32, start: u32, end: u32): void {
 }
 
 /**
- * madvise(MADV_DONTNEED) of [start, start + pages), and what makes its protocol free the tables that are empty now: under `async` a pass of the daemons.
- * The others have done so when madvise returns, or never do.
+ * madvise(MADV_DONTNEED) of [start, start + pages), and what makes its protocol free the tables that are empty now:
+ * under `async` a pass of the daemons. The others have done so when madvise returns, or never do.
  */
 export function zapAndReclaim(mm: u32, start: u32, pages: u32): void {
   expect(doMadvise(mm, start, pages, MADV_DONTNEED) === 0, 'madvise succeeds');
@@ -77,7 +77,10 @@ export function touchOnCpu(cpu: u32, mm: u32, vpn: u32): void {
   setThisCpu(0);
 }
 
-/** Has `cpu` map the PTE table of `vpn` without a lock and stay in it. Returns the entry's address, for pteUnmap on that CPU. */
+/**
+ * Has `cpu` map the PTE table of `vpn` without a lock and stay in it. Returns the entry's address, for pteUnmap on that
+ * CPU.
+ */
 export function visitOnCpu(cpu: u32, mm: u32, vpn: u32): u32 {
   setThisCpu(cpu);
   const pte = pteOffsetMap(pmdOf(mm, vpn), vpn);
@@ -91,7 +94,10 @@ export function scratchWord(index: u32): u32 {
   return tableAddress(peek(H_TABLES) - SCRATCH_TABLES) + (index << 2);
 }
 
-/** The page-table entry of `vpn`, of a huge PMD what a PTE would be; 0 when it is none or a table is missing. For `finish`: no check, no lock. */
+/**
+ * The page-table entry of `vpn`, of a huge PMD what a PTE would be; 0 when it is none or a table is missing. For
+ * `finish`: no check, no lock.
+ */
 export function entryAt(mm: u32, vpn: u32): u32 {
   const pmd = pmdOf(mm, vpn);
   const upper = pmd === 0 ? 0 : load(pmd);

@@ -1,6 +1,6 @@
 /**
- * What scenarios of bare words, without a machine, import: word operations, constants, the explorer's primitives. Part of
- * scenarioApi.ts, which stands for this alone in such programs, so that they are linked without the kernel.
+ * What scenarios of bare words, without a machine, import: word operations, constants, the explorer's primitives. Part
+ * of scenarioApi.ts, which stands for this alone in such programs, so that they are linked without the kernel.
  */
 
 export * from '../../kernel/word/config.ts';

@@ -1,11 +1,12 @@
 /**
- * Alike CPUs: the first steps of CPUs that run the same function happen in the order of their numbers. A CPU's first step is not
- * enabled before that of the CPU alike before it, and happens after it, as if that one had spawned it; such a pair is no race.
+ * Alike CPUs: the first steps of CPUs that run the same function happen in the order of their numbers. A CPU's first
+ * step is not enabled before that of the CPU alike before it, and happens after it, as if that one had spawned it; such
+ * a pair is no race.
  *
- * Sound: as long as the function does not observe its CPU's number, renaming alike CPUs turns an execution into an execution
- * with the same verdict, and each execution has a renaming in which the first steps are in order (CPUs that never step come
- * last). With that edge the program is an ordinary one with spawned CPUs, of which every class is explored. Three CPUs that are alike
- * from their first step on have up to six times fewer executions.
+ * Sound: as long as the function does not observe its CPU's number, renaming alike CPUs turns an execution into an
+ * execution with the same verdict, and each execution has a renaming in which the first steps are in order (CPUs that
+ * never step come last). With that edge the program is an ordinary one with spawned CPUs, of which every class is
+ * explored. Three CPUs that are alike from their first step on have up to six times fewer executions.
  */
 
 export class AlikeCpus {
@@ -30,8 +31,8 @@ export class AlikeCpus {
   }
 
   /**
-   * CPUs whose spawner has neither taken a step nor ended (`finished`, a bit each) without one, a bit each; `lastOfCpu` is 0 for a
-   * CPU that has not stepped.
+   * CPUs whose spawner has neither taken a step nor ended (`finished`, a bit each) without one, a bit each; `lastOfCpu`
+   * is 0 for a CPU that has not stepped.
    */
   unspawned(lastOfCpu: Int32Array, finished: number): number {
     let unspawned = 0;

@@ -1,13 +1,14 @@
 /**
  * Which steps depend on each other.
  *
- * Two steps of different CPUs are dependent when they touch the same word and do not merely both read it. A compareExchange that
- * fails changes nothing and counts as a read: whether it fails is determined by the writes before it, on which it depends as
- * a read. An await, once taken, is a read (`takeWord` a write). A choice touches no word.
+ * Two steps of different CPUs are dependent when they touch the same word and do not merely both read it. A
+ * compareExchange that fails changes nothing and counts as a read: whether it fails is determined by the writes before
+ * it, on which it depends as a read. An await, once taken, is a read (`takeWord` a write). A choice touches no word.
  *
- * Commuting operations (`commuting`): adds, ors, ands whose result is not used leave the same word in either order, so they are
- * independent of their own kind. On words that are awaited this is switched off, since a wait may see the values between; a word
- * that turns out to be awaited after something commuted on it makes the search begin again (RESTART).
+ * Commuting operations (`commuting`): adds, ors, ands whose result is not used leave the same word in either order, so
+ * they are independent of their own kind. On words that are awaited this is switched off, since a wait may see the
+ * values between; a word that turns out to be awaited after something commuted on it makes the search begin again
+ * (RESTART).
  */
 
 import { satisfies } from '../../kernel/abi.ts';

@@ -1,7 +1,7 @@
 /**
- * Exhaustive search without reduction: every order of steps, depth first. What the reduction is checked against, and, with a
- * bound on preemptions, a search of its own (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007). A preemption is a switch
- * away from a CPU that could have gone on; switches at its end or at a wait are free.
+ * Exhaustive search without reduction: every order of steps, depth first. What the reduction is checked against, and,
+ * with a bound on preemptions, a search of its own (Musuvathi, Qadeer: Iterative context bounding, PLDI 2007). A
+ * preemption is a switch away from a CPU that could have gone on; switches at its end or at a wait are free.
  */
 
 import { Execution } from '../execution.ts';
@@ -16,13 +16,17 @@ interface DepthFirstOptions extends SearchLimitOptions {
 }
 
 export interface DepthFirstResult extends SearchResult {
-  /** Whether the bound on preemptions kept the search from any execution; if not, a complete search saw all there are. */
+  /**
+   * Whether the bound on preemptions kept the search from any execution; if not, a complete search saw all there are.
+   */
   bounded: boolean;
 }
 
 /** Says which states a search need not go on from, and follows its way. */
 interface SearchMemory {
-  /** Enters the present state, at which the execution is not over for a failure; false: it has been gone on from before. */
+  /**
+   * Enters the present state, at which the execution is not over for a failure; false: it has been gone on from before.
+   */
   enter(): boolean;
   /** Whether nothing more can be entered: the search stops. */
   full(): boolean;
@@ -33,8 +37,8 @@ interface SearchMemory {
 }
 
 /**
- * Explores every execution, or every one with at most so many preemptions; `complete` is meant within that bound. The counts
- * have no blocked executions.
+ * Explores every execution, or every one with at most so many preemptions; `complete` is meant within that bound. The
+ * counts have no blocked executions.
  */
 export function exploreDepthFirst(
   make: ProgramMaker,
@@ -45,8 +49,8 @@ export function exploreDepthFirst(
 }
 
 /**
- * The search from the start of an execution. With a memory, paths that lead to a state entered before count as `blocked`; a bound on
- * preemptions, which are no part of a state, must not be combined with it.
+ * The search from the start of an execution. With a memory, paths that lead to a state entered before count as
+ * `blocked`; a bound on preemptions, which are no part of a state, must not be combined with it.
  */
 export function searchDepthFirst(
   execution: Execution,

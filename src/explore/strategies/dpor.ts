@@ -1,6 +1,6 @@
 /**
- * Exhaustive search with partial-order reduction, on one thread: every execution of a program up to the order of independent steps,
- * by source-DPOR with sleep sets (dporSearch.ts).
+ * Exhaustive search with partial-order reduction, on one thread: every execution of a program up to the order of
+ * independent steps, by source-DPOR with sleep sets (dporSearch.ts).
  */
 
 import { Execution } from '../execution.ts';
@@ -15,8 +15,8 @@ export type { DporOptions } from './dporSearch.ts';
 export type { StepOrder } from './trace.ts';
 
 /**
- * Explores every execution of a program up to the order of independent steps. The verdict is about all of them when the result
- * is `complete`, or about the first failing one found. With a `prefix` it is those that begin with these steps.
+ * Explores every execution of a program up to the order of independent steps. The verdict is about all of them when the
+ * result is `complete`, or about the first failing one found. With a `prefix` it is those that begin with these steps.
  */
 export function exploreDpor(
   make: ProgramMaker,

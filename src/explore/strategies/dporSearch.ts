@@ -1,15 +1,16 @@
 /**
  * Source-DPOR with sleep sets, on a part of the search tree (task.ts) or on all of it.
  *
- * Two executions that differ only in the order of independent neighbours (dependence.ts) end alike and see alike, so one of each
- * class is enough. Source-DPOR (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction, POPL 2014, algorithm
- * 1) runs one execution, finds in it each race (trace.ts: two dependent steps of different CPUs with no chain of dependences
- * between them), and adds to the state before the first of the two a CPU that leads towards the other order, unless one is
- * there already. Sleep sets keep it from exploring a class twice: executions that would only repeat one are given up, and
- * counted as blocked.
+ * Two executions that differ only in the order of independent neighbours (dependence.ts) end alike and see alike, so
+ * one of each class is enough. Source-DPOR (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction,
+ * POPL 2014, algorithm 1) runs one execution, finds in it each race (trace.ts: two dependent steps of different CPUs
+ * with no chain of dependences between them), and adds to the state before the first of the two a CPU that leads
+ * towards the other order, unless one is there already. Sleep sets keep it from exploring a class twice: executions
+ * that would only repeat one are given up, and counted as blocked.
  *
- * Why it is sound here: a step's effect and its dependences are determined by the state of its word, and every atomic is sequentially
- * consistent. A CPU whose operation is an await is enabled only while the condition holds; what its races are is told in trace.ts.
+ * Why it is sound here: a step's effect and its dependences are determined by the state of its word, and every atomic
+ * is sequentially consistent. A CPU whose operation is an await is enabled only while the condition holds; what its
+ * races are is told in trace.ts.
  */
 
 import { type Execution } from '../execution.ts';
@@ -27,8 +28,8 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
   /** Look for races on plain words (plainWords.ts), a violation. Default: true. */
   plainRaces?: boolean;
   /**
-   * For each CPU the first one that runs the same function: only executions in which alike CPUs begin in the order of their numbers
-   * (alikeCpus.ts). The program must not observe CPU numbers. Default: no two are alike.
+   * For each CPU the first one that runs the same function: only executions in which alike CPUs begin in the order of
+   * their numbers (alikeCpus.ts). The program must not observe CPU numbers. Default: no two are alike.
    */
   symmetric?: readonly number[];
   /** Explore every order of steps, instead of one execution of each class: depth-first search. Default: false. */
@@ -36,8 +37,8 @@ export interface DporOptions extends Omit<SearchLimitOptions, 'onExecution'> {
   /** With `everyOrder`, the greatest number of preemptions of an execution (depthFirst.ts). Default: no bound. */
   preemptions?: number;
   /**
-   * Called at the end of each execution that is not blocked, with the execution at its last state and the order of its steps, both
-   * valid during the call.
+   * Called at the end of each execution that is not blocked, with the execution at its last state and the order of its
+   * steps, both valid during the call.
    */
   onExecution?: (execution: Execution, verdict: Verdict, order: StepOrder) => void;
   /** Called when the search begins again (dependence.ts): executions told of before are told of once more. */
@@ -101,8 +102,8 @@ export class DporSearch {
   }
 
   /**
-   * Goes to the end of a task's path, from where `run` explores. `ordered`: the words known to be awaited; without it, those of the
-   * searches before. Throws RESTART.
+   * Goes to the end of a task's path, from where `run` explores. `ordered`: the words known to be awaited; without it,
+   * those of the searches before. Throws RESTART.
    */
   begin(task: Task, ordered?: readonly number[]): void {
     const execution = this.#execution;
@@ -161,7 +162,8 @@ export class DporSearch {
   }
 
   /**
-   * Sees to it that the state before step `race` leads to an execution in which step `step`, of `cpu`, comes without `race` before it.
+   * Sees to it that the state before step `race` leads to an execution in which step `step`, of `cpu`, comes without
+   * `race` before it.
    */
   #reverse(race: number, step: number, cpu: number): void {
     const covered = this.#backtrack[race]! | this.#sleep[race]!;
@@ -282,8 +284,8 @@ export class DporSearch {
   }
 
   /**
-   * Explores until the task is done (true), an execution has failed, or `reached`, called after each execution, says to stop
-   * although something is left.
+   * Explores until the task is done (true), an execution has failed, or `reached`, called after each execution, says to
+   * stop although something is left.
    */
   run(reached: (statistics: SearchStatistics) => boolean): boolean {
     const { statistics } = this;

@@ -1,9 +1,9 @@
 /**
  * Where the reversal of a race can begin (initials; Abdulla et al., POPL 2014, definition 4.2).
  *
- * To see a step without an earlier one, `race`, before it, a search has to take, from the state before `race`, the steps since
- * then that do not depend on `race`, and then the step. Any of the CPUs whose first step among these depends on no other of them may
- * move first.
+ * To see a step without an earlier one, `race`, before it, a search has to take, from the state before `race`, the
+ * steps since then that do not depend on `race`, and then the step. Any of the CPUs whose first step among these
+ * depends on no other of them may move first.
  */
 
 /** There is nothing to do. */
@@ -20,8 +20,8 @@ export class Initials {
   }
 
   /**
-   * CPUs, a bit each, that may move first after the state before step `race` on the way to the step in row `step` of the clocks, which
-   * is one of `cpu`; COVERED when one of them is in `covered`. `stepCpu`: CPU of each step.
+   * CPUs, a bit each, that may move first after the state before step `race` on the way to the step in row `step` of
+   * the clocks, which is one of `cpu`; COVERED when one of them is in `covered`. `stepCpu`: CPU of each step.
    */
   find(
     clock: Int32Array,

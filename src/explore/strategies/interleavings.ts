@@ -1,17 +1,19 @@
 /**
- * How many interleavings a program has: executions of a depth-first search without bound or reduction, so that a bounded search can say how
- * much it covered.
+ * How many interleavings a program has: executions of a depth-first search without bound or reduction, so that a
+ * bounded search can say how much it covered.
  *
- * Exactly: the states that can be reached, with a CPU's history as part of a state, make a graph without cycles (stateCache.ts); the
- * interleavings are its paths, and a state's are the sum of its successors'. Each state is visited once, however many paths
- * lead through it. Exact as far as no two states have the same 64-bit number, and rounded from 2^53 on.
+ * Exactly: the states that can be reached, with a CPU's history as part of a state, make a graph without cycles
+ * (stateCache.ts); the interleavings are its paths, and a state's are the sum of its successors'. Each state is visited
+ * once, however many paths lead through it. Exact as far as no two states have the same 64-bit number, and rounded from
+ * 2^53 on.
  *
- * By estimate, where there are too many states: the mean of 1 / probability over random executions (Knuth, Estimating the efficiency of
- * backtrack programs, 1975), each step drawn by the weights of the `urw` picker; with known step counts and no waits
- * every execution has the same probability and each sample is exact, elsewhere it varies the less the closer it comes to that. The samples
- * are made in several runs, whose least and greatest means are the interval. Where these are far apart a few samples carry most of
- * the sum, more of that kind have not been met, and the number may lie far above all of them; what can be said then is that it is more than
- * a twentieth of the mean, with a certainty of 95 % (Markov's inequality, as the mean is unbiased).
+ * By estimate, where there are too many states: the mean of 1 / probability over random executions (Knuth, Estimating
+ * the efficiency of backtrack programs, 1975), each step drawn by the weights of the `urw` picker; with known step
+ * counts and no waits every execution has the same probability and each sample is exact, elsewhere it varies the less
+ * the closer it comes to that. The samples are made in several runs, whose least and greatest means are the interval.
+ * Where these are far apart a few samples carry most of the sum, more of that kind have not been met, and the number
+ * may lie far above all of them; what can be said then is that it is more than a twentieth of the mean, with a
+ * certainty of 95 % (Markov's inequality, as the mean is unbiased).
  */
 
 import { searchDepthFirst, type DepthFirstResult } from './depthFirst.ts';
@@ -37,7 +39,10 @@ export function countInterleavings(make: ProgramMaker, options: CountOptions = {
   const hash = new StateHash(execution);
   const counts = new Map<string, number>();
   const maxStates = options.maxStates ?? 1_000_000;
-  /** Of the states on the path: their number (null: a failing end, which is not remembered), and the paths from there counted so far. */
+  /**
+   * Of the states on the path: their number (null: a failing end, which is not remembered), and the paths from there
+   * counted so far.
+   */
   const keys: (string | null)[] = [];
   const paths: number[] = [];
   const leave = (depth: number): void => {
@@ -164,7 +169,9 @@ export interface Coverage {
   of: number | Estimate | null;
 }
 
-/** Of a depth-first search, bounded or not, that came to its end or not. Counts the interleavings unless the search has. */
+/**
+ * Of a depth-first search, bounded or not, that came to its end or not. Counts the interleavings unless the search has.
+ */
 export function coverageOf(
   make: ProgramMaker,
   result: Pick<DepthFirstResult, 'complete' | 'bounded'> & { statistics: { executions: number } },
@@ -184,8 +191,8 @@ function readable(count: number): string {
 const AGREEING = 2;
 
 /**
- * Such as `192 of 1,680 interleavings`, `192 of about 1.50e+12 interleavings (1.20e+12 to 1.90e+12)`, or, when the runs of an estimate
- * differ by more than a factor of 2, `192 of more than 3.30e+15 interleavings`.
+ * Such as `192 of 1,680 interleavings`, `192 of about 1.50e+12 interleavings (1.20e+12 to 1.90e+12)`, or, when the runs
+ * of an estimate differ by more than a factor of 2, `192 of more than 3.30e+15 interleavings`.
  */
 export function describeCoverage({ covered, of }: Coverage): string {
   const what = `${readable(covered)} of`;

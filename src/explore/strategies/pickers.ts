@@ -1,19 +1,21 @@
 /**
- * Who moves next: the strategies that choose by chance. Each is a picker, which knows the execution under way and what earlier ones
- * have shown (`Experience`), and nothing else.
+ * Who moves next: the strategies that choose by chance. Each is a picker, which knows the execution under way and what
+ * earlier ones have shown (`Experience`), and nothing else.
  *
  * `random`: one of the CPUs that can move, all alike.
  *
- * `pct`: each CPU has a priority, drawn at the start; the one with the highest priority that can move does. At `depth` - 1 random steps
- * the CPU about to move falls below all others. A bug that needs `depth` ordering constraints, n CPUs and k steps is hit with a
- * probability of at least 1 / (n * k^(depth - 1)). Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with
- * probabilistic guarantees of finding bugs, ASPLOS 2010, section 3. k is the longest execution seen so far.
+ * `pct`: each CPU has a priority, drawn at the start; the one with the highest priority that can move does. At `depth`
+ * - 1 random steps the CPU about to move falls below all others. A bug that needs `depth` ordering constraints, n CPUs
+ *   and k steps is hit with a
+ * probability of at least 1 / (n * k^(depth - 1)). Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler
+ * with probabilistic guarantees of finding bugs, ASPLOS 2010, section 3. k is the longest execution seen so far.
  *
- * `urw`: a CPU that can move with a probability proportional to the steps that it has left. Zhao, Wolff, Mathur, Roychoudhury:
- * Selectively uniform concurrency testing, ASPLOS 2025, algorithm 1. Of the orders in which CPUs with n1, n2, ... steps left can go on, the
- * part n1 / (n1 + n2 + ...) begins with the first, so that every interleaving is equally likely, when the numbers of steps are known
- * and no CPU waits. Where they vary, or CPUs wait, every interleaving is still possible, and not all are alike. The steps of a CPU are
- * taken to be the mean of the executions in which it ended; a CPU that has outrun it counts as one step from its end.
+ * `urw`: a CPU that can move with a probability proportional to the steps that it has left. Zhao, Wolff, Mathur,
+ * Roychoudhury: Selectively uniform concurrency testing, ASPLOS 2025, algorithm 1. Of the orders in which CPUs with n1,
+ * n2, ... steps left can go on, the part n1 / (n1 + n2 + ...) begins with the first, so that every interleaving is
+ * equally likely, when the numbers of steps are known and no CPU waits. Where they vary, or CPUs wait, every
+ * interleaving is still possible, and not all are alike. The steps of a CPU are taken to be the mean of the executions
+ * in which it ended; a CPU that has outrun it counts as one step from its end.
  */
 
 import type { Execution } from '../execution.ts';

@@ -1,11 +1,12 @@
 /**
- * The race detector for plain words: a word that is peeked at or poked by one CPU and written, or poked and read, by another with
- * nothing that orders the two. The kernel promises that there is none (layout.ts says beside each word who may touch it), and the
- * search depends on it, since plain accesses are no steps.
+ * The race detector for plain words: a word that is peeked at or poked by one CPU and written, or poked and read, by
+ * another with nothing that orders the two. The kernel promises that there is none (layout.ts says beside each word who
+ * may touch it), and the search depends on it, since plain accesses are no steps.
  *
- * For each word it keeps the step of the last plain write and, for each CPU, of the last plain read; two accesses are ordered when the
- * clock of the later step includes a step of the earlier CPU after its access (as in FastTrack: Flanagan, Freund, PLDI 2009; a plain access
- * comes after the operation of its step, so that step does not publish it). What a CPU does before its first step is not looked at.
+ * For each word it keeps the step of the last plain write and, for each CPU, of the last plain read; two accesses are
+ * ordered when the clock of the later step includes a step of the earlier CPU after its access (as in FastTrack:
+ * Flanagan, Freund, PLDI 2009; a plain access comes after the operation of its step, so that step does not publish it).
+ * What a CPU does before its first step is not looked at.
  */
 
 /** Two CPUs touched a word without order, at least one of them plainly and one of them writing. */
@@ -76,8 +77,8 @@ export class PlainWords {
   }
 
   /**
-   * A CPU with which an access of `cpu` to `word` conflicts that its clock (at `base` of `clock`) does not include; -1: none.
-   * A plain or atomic access, as far as earlier plain ones are concerned.
+   * A CPU with which an access of `cpu` to `word` conflicts that its clock (at `base` of `clock`) does not include; -1:
+   * none. A plain or atomic access, as far as earlier plain ones are concerned.
    */
   conflict(word: number, cpu: number, write: boolean, clock: Int32Array, base: number): number {
     const wrote = this.#writeStep[word]!;

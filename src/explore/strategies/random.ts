@@ -1,6 +1,7 @@
 /**
- * Numbers by chance from a seed, of which each execution of a run has a sequence of its own: execution number i of a seed can be had
- * without those before it. Small Fast Counter (sfc32, Doty-Humphrey, PractRand), whose state the seed, i, and a counter fill.
+ * Numbers by chance from a seed, of which each execution of a run has a sequence of its own: execution number i of a
+ * seed can be had without those before it. Small Fast Counter (sfc32, Doty-Humphrey, PractRand), whose state the seed,
+ * i, and a counter fill.
  */
 
 /** Rounds after which every bit of the state depends on every bit of seed and index. */

@@ -1,9 +1,10 @@
 /**
  * Searches that sample executions by chance, from a seed; who moves next is a picker's choice (pickers.ts).
  *
- * Execution number i of a seed depends on the seed, i, and the executions of its chunk before it: what PCT and URW have to know of
- * earlier executions (the longest, the steps of each CPU) is learnt anew in each chunk of SAMPLE_CHUNK executions, whose first one
- * goes without. So a range of whole chunks can be sampled by itself, by another thread or on another day, and gives the same.
+ * Execution number i of a seed depends on the seed, i, and the executions of its chunk before it: what PCT and URW have
+ * to know of earlier executions (the longest, the steps of each CPU) is learnt anew in each chunk of SAMPLE_CHUNK
+ * executions, whose first one goes without. So a range of whole chunks can be sampled by itself, by another thread or
+ * on another day, and gives the same.
  */
 
 import { type Execution } from '../execution.ts';
@@ -48,9 +49,9 @@ export interface SampleResult extends SearchResult {
 }
 
 /**
- * Samples executions number `from`, a multiple of SAMPLE_CHUNK, up to and without `to`. Stops at the first that fails, unless
- * `goOn`, and at the limits, which count this range only. An execution given instead of a program is used again. Throws RangeError
- * when `from` is no multiple, DepartureError when no execution begins with `prefix`.
+ * Samples executions number `from`, a multiple of SAMPLE_CHUNK, up to and without `to`. Stops at the first that fails,
+ * unless `goOn`, and at the limits, which count this range only. An execution given instead of a program is used again.
+ * Throws RangeError when `from` is no multiple, DepartureError when no execution begins with `prefix`.
  */
 export function sampleRange(
   program: ProgramMaker | Execution,

@@ -1,19 +1,21 @@
 /**
- * Exhaustive search that remembers the states it has visited and goes on from each of them once; no partial-order reduction.
+ * Exhaustive search that remembers the states it has visited and goes on from each of them once; no partial-order
+ * reduction.
  *
- * Guarantee: every reachable state is visited, and so every deadlock, every unmet wait, every failing step and every end is found, as
- * far as no two different states have the same 64-bit number (stateHash.ts). Only the numbers are kept, as in hash compaction (Wolper, Leroy:
- * Reliable hashing without collision detection, CAV 1993; Holzmann, The SPIN Model Checker, 2004, chapter 9). With n states the
- * probability that any two have the same number, and something may be missed, is at most n^2 / 2^65 if the mix is taken to be random:
- * 3e-6 for ten million; `missProbability` of the result. What is found is real and comes with its schedule.
+ * Guarantee: every reachable state is visited, and so every deadlock, every unmet wait, every failing step and every
+ * end is found, as far as no two different states have the same 64-bit number (stateHash.ts). Only the numbers are
+ * kept, as in hash compaction (Wolper, Leroy: Reliable hashing without collision detection, CAV 1993; Holzmann, The
+ * SPIN Model Checker, 2004, chapter 9). With n states the probability that any two have the same number, and something
+ * may be missed, is at most n^2 / 2^65 if the mix is taken to be random: 3e-6 for ten million; `missProbability` of the
+ * result. What is found is real and comes with its schedule.
  *
- * Not combined with partial-order reduction: sleep sets and persistent sets are properties of a path, and cutting a path off at a state that
- * another one has reached would lose what only the first was to explore (Godefroid, Partial-Order Methods for the Verification of
- * Concurrent Systems, LNCS 1032, 1996, section 5.3 and chapter 6).
+ * Not combined with partial-order reduction: sleep sets and persistent sets are properties of a path, and cutting a
+ * path off at a state that another one has reached would lose what only the first was to explore (Godefroid,
+ * Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032, 1996, section 5.3 and chapter 6).
  *
- * Loops: a CPU's history is part of the state and grows with each of its steps, so no state lies on a cycle and no path ends in one. A CPU that
- * waits in an await takes no steps; one that tries again for ever (without another one's progress, which the kernel's rules exclude)
- * makes ever longer paths, and is reported as `endless` after `maxSteps`.
+ * Loops: a CPU's history is part of the state and grows with each of its steps, so no state lies on a cycle and no path
+ * ends in one. A CPU that waits in an await takes no steps; one that tries again for ever (without another one's
+ * progress, which the kernel's rules exclude) makes ever longer paths, and is reported as `endless` after `maxSteps`.
  *
  * Not looked at: races on plain words, which are a property of paths (the search with reduction does).
  */
@@ -30,7 +32,10 @@ interface StateCacheOptions extends SearchLimitOptions {
   maxStates?: number;
 }
 
-/** `executions` are states in which an execution is over; `steps` are transitions; `blocked` those that led to a state visited before. */
+/**
+ * `executions` are states in which an execution is over; `steps` are transitions; `blocked` those that led to a state
+ * visited before.
+ */
 interface StateStatistics extends SearchStatistics {
   states: number;
 }

@@ -1,15 +1,15 @@
 /**
  * A 64-bit number for the state that an execution is in, kept up to date from step to step.
  *
- * A state is the memory and, for each CPU, whether it has ended or died, and if neither its history: the results of its operations that are used, and the values
- * that it read plainly. A CPU's locals and its place in the program follow from its history, since it does the same each time when it sees
- * the same. So equal states have equal continuations. The converse does not hold: two histories may leave the same locals, and then count as
- * two states.
+ * A state is the memory and, for each CPU, whether it has ended or died, and if neither its history: the results of its
+ * operations that are used, and the values that it read plainly. A CPU's locals and its place in the program follow
+ * from its history, since it does the same each time when it sees the same. So equal states have equal continuations.
+ * The converse does not hold: two histories may leave the same locals, and then count as two states.
  *
- * Memory: the exclusive or, over all words that differ from the start, of a mix of word and value (Zobrist, A new hashing method with
- * application for game playing, 1970, with a function instead of a table), so that a write costs two mixes. A history: a chain of mixes.
- * The mix is a permutation of 64 bits: four rounds of a Feistel network (Luby, Rackoff 1988), whose round function is the
- * finaliser of MurmurHash3.
+ * Memory: the exclusive or, over all words that differ from the start, of a mix of word and value (Zobrist, A new
+ * hashing method with application for game playing, 1970, with a function instead of a table), so that a write costs
+ * two mixes. A history: a chain of mixes. The mix is a permutation of 64 bits: four rounds of a Feistel network (Luby,
+ * Rackoff 1988), whose round function is the finaliser of MurmurHash3.
  */
 
 import { type Execution } from '../execution.ts';

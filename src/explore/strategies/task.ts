@@ -2,14 +2,18 @@
  * Parts of a search tree, as plain data: what is sent to whoever explores one, kept in a checkpoint, and returned.
  *
  * A state of the tree is named by the steps that lead to it. A task is a path of states; the search tree below its last
- * step, and whatever else is still to be tried in the states of the path from number `base` on, is the task's own. States before
- * `base` belong to the coordinator (parallel/tree.ts): a task that finds a race whose reversal has to begin there proposes it.
+ * step, and whatever else is still to be tried in the states of the path from number `base` on, is the task's own.
+ * States before `base` belong to the coordinator (parallel/tree.ts): a task that finds a race whose reversal has to
+ * begin there proposes it.
  */
 
 import type { Schedule } from '../verdict.ts';
 
 export interface Task {
-  /** CPU of each step of the path, the alternative it chose (-1: it was no choice), and how many there were (1: none, or not known). */
+  /**
+   * CPU of each step of the path, the alternative it chose (-1: it was no choice), and how many there were (1: none, or
+   * not known).
+   */
   cpus: readonly number[];
   choices: readonly number[];
   alternatives: readonly number[];
@@ -19,11 +23,17 @@ export interface Task {
   backtrack: readonly number[];
   /** First state of the task's own. Further alternatives of a choice in the step before it are its own as well. */
   base: number;
-  /** Whether the last step has not been taken before; otherwise the path is finished up to what is still to be tried in its states. */
+  /**
+   * Whether the last step has not been taken before; otherwise the path is finished up to what is still to be tried in
+   * its states.
+   */
   fresh: boolean;
 }
 
-/** The task that is every execution which begins with `prefix` (or, where that ends in a choice, with another alternative of it). */
+/**
+ * The task that is every execution which begins with `prefix` (or, where that ends in a choice, with another
+ * alternative of it).
+ */
 export function taskBelow(prefix: Schedule): Task {
   const steps = prefix.map((entry) => (typeof entry === 'number' ? ([entry, -1] as const) : entry));
   return {
@@ -49,8 +59,8 @@ export interface Rest {
 }
 
 /**
- * A wish of a task for a state that is not its own: that one of the CPUs of `mask` be explored there, best `cpu`; all of them when
- * `cpu` is -1.
+ * A wish of a task for a state that is not its own: that one of the CPUs of `mask` be explored there, best `cpu`; all
+ * of them when `cpu` is -1.
  */
 export interface Proposal {
   depth: number;

@@ -1,14 +1,15 @@
 /**
  * The execution under way as a partial order: which step happens before which, and which pairs of steps race.
  *
- * A step happens before a later one when a chain of dependences (dependence.ts) or of steps of one CPU leads from it there. Each step
- * has a clock: of each CPU the last step that happens before it, counted from 1. Two dependent steps of different CPUs race when
- * nothing but their own dependence orders them; which of a step's races must be reversed is told by `reversals`.
+ * A step happens before a later one when a chain of dependences (dependence.ts) or of steps of one CPU leads from it
+ * there. Each step has a clock: of each CPU the last step that happens before it, counted from 1. Two dependent steps
+ * of different CPUs race when nothing but their own dependence orders them; which of a step's races must be reversed is
+ * told by `reversals`.
  *
- * Waiting. The race of an await with the write before it is reversible only when the condition held before that write as
- * well. When it did not, the step that matters is an earlier one: the last write on the word that ended a stretch in which
- * the condition held. That is the rule for locks (acquisition against acquisition, not against release) for any condition on a
- * word. The same is done for a CPU that still waits when an execution ends.
+ * Waiting. The race of an await with the write before it is reversible only when the condition held before that write
+ * as well. When it did not, the step that matters is an earlier one: the last write on the word that ended a stretch in
+ * which the condition held. That is the rule for locks (acquisition against acquisition, not against release) for any
+ * condition on a word. The same is done for a CPU that still waits when an execution ends.
  */
 
 import { type Execution } from '../execution.ts';
@@ -19,7 +20,9 @@ import { PlainRaceError, PlainWords } from './plainWords.ts';
 
 /** The order of an execution's steps, for whoever looks at the execution while it stands at its end. */
 export interface StepOrder {
-  /** Whether step `a` happens before step `b` in every execution that differs only in the order of independent steps. */
+  /**
+   * Whether step `a` happens before step `b` in every execution that differs only in the order of independent steps.
+   */
   before(a: number, b: number): boolean;
 }
 
@@ -272,9 +275,9 @@ export class Trace implements StepOrder {
   }
 
   /**
-   * The last write on `word` before which the condition of the await at `at` of the next operations held and after which it did
-   * not, when that write does not happen before the await (whose clock so far is at `base`) and is not the newest; -1:
-   * none.
+   * The last write on `word` before which the condition of the await at `at` of the next operations held and after
+   * which it did not, when that write does not happen before the await (whose clock so far is at `base`) and is not the
+   * newest; -1: none.
    */
   #heldBefore(word: number, at: number, second: boolean, base: number): number {
     const { next, stepAfter, stepBefore, stepCpu } = this.#execution;
@@ -300,7 +303,10 @@ export class Trace implements StepOrder {
     return waiting & ~this.#alike.unspawned(this.#lastOfCpu, execution.finished);
   }
 
-  /** Finds out before which steps a CPU of `waiting` could have gone on (`reversals`), and its clock as if it did, after the last step. */
+  /**
+   * Finds out before which steps a CPU of `waiting` could have gone on (`reversals`), and its clock as if it did, after
+   * the last step.
+   */
   examineWaiting(cpu: number): void {
     const { depth, next } = this.#execution;
     const base = depth * this.#cpus;

@@ -1,10 +1,11 @@
 /**
  * The baton: shared words that let one CPU's thread at a time go on, in a given order.
  *
- * Each CPU has a word of its own, on a cache line of its own, with the number of the newest step that it may take. Who has taken step
- * n stores n + 1 in the word of the CPU whose step that is. A waiter looks at its word SPINS times, so that a hand-over
- * costs little when every CPU has a core, and then parks for a millisecond at most, so that more CPUs than cores go on as well; the giver notifies
- * only a CPU that has said that it parks. Says-then-looks against stores-then-looks: one of the two sees the other.
+ * Each CPU has a word of its own, on a cache line of its own, with the number of the newest step that it may take. Who
+ * has taken step n stores n + 1 in the word of the CPU whose step that is. A waiter looks at its word SPINS times, so
+ * that a hand-over costs little when every CPU has a core, and then parks for a millisecond at most, so that more CPUs
+ * than cores go on as well; the giver notifies only a CPU that has said that it parks. Says-then-looks against
+ * stores-then-looks: one of the two sees the other.
  */
 
 /** Looks before a waiter parks: some 20 microseconds. */

@@ -1,6 +1,7 @@
 /**
- * A schedule as threads follow it: shared words that say of each step whose it is, which operation on which word is expected there,
- * and what it gave the explorer. Made by running the schedule in the explorer first, so that every step is checked against it.
+ * A schedule as threads follow it: shared words that say of each step whose it is, which operation on which word is
+ * expected there, and what it gave the explorer. Made by running the schedule in the explorer first, so that every step
+ * is checked against it.
  */
 
 import { type Execution } from '../execution.ts';

@@ -1,11 +1,12 @@
 /**
- * Replays a schedule on real threads: a worker for each CPU, a SharedArrayBuffer as memory, Atomics as word operations, and a
- * baton (baton.ts) that makes the CPUs take their steps in the schedule's order. The functions are the scenario's and the kernel's as
- * compiled, with the same constants and the same patch as in the explorer; only the word operations are calls of another kind.
+ * Replays a schedule on real threads: a worker for each CPU, a SharedArrayBuffer as memory, Atomics as word operations,
+ * and a baton (baton.ts) that makes the CPUs take their steps in the schedule's order. The functions are the scenario's
+ * and the kernel's as compiled, with the same constants and the same patch as in the explorer; only the word operations
+ * are calls of another kind.
  *
- * What is checked: each step begins with the operation, the word and the value that the explorer saw there, and gives the same result; no
- * wait ends early; when the schedule is at its end, oracles, waiters and the final check say what went wrong, as in the
- * explorer; and the memory is the explorer's, word for word (`differences`).
+ * What is checked: each step begins with the operation, the word and the value that the explorer saw there, and gives
+ * the same result; no wait ends early; when the schedule is at its end, oracles, waiters and the final check say what
+ * went wrong, as in the explorer; and the memory is the explorer's, word for word (`differences`).
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -60,8 +61,8 @@ const latest = (times: readonly bigint[]): bigint =>
   times.reduce((one, other) => (one > other ? one : other));
 
 /**
- * Replays `schedule` of the scenario on as many threads as it has CPUs. Throws DepartureError when the explorer or the threads cannot
- * follow it, ThreadReplayError when a thread dies or the time is up, and what openScenario throws.
+ * Replays `schedule` of the scenario on as many threads as it has CPUs. Throws DepartureError when the explorer or the
+ * threads cannot follow it, ThreadReplayError when a thread dies or the time is up, and what openScenario throws.
  */
 export async function replayOnThreads(
   request: ScenarioRequest,

@@ -1,13 +1,13 @@
 /**
- * One CPU of a replay, on the thread that calls: a host for a program linked plain, which carries out each word operation with
- * Atomics on the shared memory when the baton comes.
+ * One CPU of a replay, on the thread that calls: a host for a program linked plain, which carries out each word
+ * operation with Atomics on the shared memory when the baton comes.
  *
- * A step is what it is in the explorer: an operation and the plain code up to the next one. The baton is handed on at that next
- * operation, so that plain code of two CPUs never runs at the same time; or, with `overlap`, right after the operation, as
- * on a real machine, which makes no difference as long as plain words are not shared without order.
+ * A step is what it is in the explorer: an operation and the plain code up to the next one. The baton is handed on at
+ * that next operation, so that plain code of two CPUs never runs at the same time; or, with `overlap`, right after the
+ * operation, as on a real machine, which makes no difference as long as plain words are not shared without order.
  *
- * Module-level variables of a scenario, which its set-up fills in, exist once in the explorer and once in each thread here. So each
- * thread does the set-up itself, in memory of its own, and compares.
+ * Module-level variables of a scenario, which its set-up fills in, exist once in the explorer and once in each thread
+ * here. So each thread does the set-up itself, in memory of its own, and compares.
  */
 
 import { satisfies } from '../../kernel/abi.ts';

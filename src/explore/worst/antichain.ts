@@ -1,9 +1,10 @@
 /**
  * A largest set of elements of a finite partial order no two of which are ordered.
  *
- * By Dilworth's theorem it has as many elements as the fewest chains that cover the order, which a largest matching of the bipartite
- * graph "u on the left, t on the right, an edge where u < t" gives; the set itself from Kőnig's theorem (Fulkerson, Note on Dilworth's
- * decomposition theorem for partially ordered sets, 1956). Time: number of elements times number of ordered pairs.
+ * By Dilworth's theorem it has as many elements as the fewest chains that cover the order, which a largest matching of
+ * the bipartite graph "u on the left, t on the right, an edge where u < t" gives; the set itself from Kőnig's theorem
+ * (Fulkerson, Note on Dilworth's decomposition theorem for partially ordered sets, 1956). Time: number of elements
+ * times number of ordered pairs.
  */
 
 /** Indices of a largest antichain of 0 to `count` - 1, ascending; `less` is transitive and irreflexive. */
@@ -28,7 +29,8 @@ export function largestAntichain(count: number, less: (u: number, t: number) => 
     return false;
   };
   for (let u = 0; u < count; u++) match(u, new Uint8Array(count));
-  // What alternating paths from the unmatched on the left reach; a smallest cover is the rest of the left with what they reach on the right.
+  // What alternating paths from the unmatched on the left reach; a smallest cover is the rest of the left with what
+  // they reach on the right.
   const reachedLeft = new Uint8Array(count);
   const reachedRight = new Uint8Array(count);
   const ready: number[] = [];

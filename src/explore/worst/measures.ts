@@ -1,12 +1,12 @@
 /**
- * Measures of an execution, each with its greatest value over all orders of the same steps that keep the order of dependent ones, that
- * is, over all executions of the same class (Mazurkiewicz trace). So a search that sees one execution of each class knows the greatest
- * value over all schedules.
+ * Measures of an execution, each with its greatest value over all orders of the same steps that keep the order of
+ * dependent ones, that is, over all executions of the same class (Mazurkiewicz trace). So a search that sees one
+ * execution of each class knows the greatest value over all schedules.
  *
- * Each follows from one fact: when step `early` does not come after step `late` by any chain of dependences, there is an order in which
- * only what happens before `early` precedes it and only what happens after `late` follows it, and everything else lies between. An
- * extreme is such a cut: the steps of `early` with all that happens before them come first, those of `late` with all that
- * happens after them last.
+ * Each follows from one fact: when step `early` does not come after step `late` by any chain of dependences, there is
+ * an order in which only what happens before `early` precedes it and only what happens after `late` follows it, and
+ * everything else lies between. An extreme is such a cut: the steps of `early` with all that happens before them come
+ * first, those of `late` with all that happens after them last.
  */
 
 import { type Execution } from '../execution.ts';
@@ -71,8 +71,8 @@ const retireToFree: Measure = {
 };
 
 /**
- * Tables are held back at once in some order unless one of them is freed before another is retired in every order; that is a partial
- * order of the tables, and the largest set is a largest antichain of it.
+ * Tables are held back at once in some order unless one of them is freed before another is retired in every order; that
+ * is a partial order of the tables, and the largest set is a largest antichain of it.
  */
 const held: Measure = {
   name: 'held',
@@ -114,8 +114,9 @@ const retries: Measure = {
 };
 
 /**
- * Modules that touch words of retired tables without being readers: table.ts looks at a table that it is about to free; the hardware walker
- * of access.ts may come back through its paging-structure cache until the flush, which holds the freeing back as the grace period does.
+ * Modules that touch words of retired tables without being readers: table.ts looks at a table that it is about to free;
+ * the hardware walker of access.ts may come back through its paging-structure cache until the flush, which holds the
+ * freeing back as the grace period does.
  */
 const NO_READERS = new Set(['table', 'access']);
 
@@ -132,11 +133,11 @@ function touches(execution: Execution, step: number, table: number): boolean {
 }
 
 /**
- * rcutorture's pipe count, exact (Linux kernel/rcu/rcutorture.c, rcu_torture_pipe_update): 0 when a retired table is never touched, 1 when
- * one is, and 1 more for each grace period that can lie between the retirement and the access, having started after the one and ended before
- * the other. One that was under way at the retirement does not count: it need not wait for readers that came after its
- * start. A reader that can reach the table began before the retirement, so every grace period that starts later waits for it, and 1
- * is the most that RCU allows.
+ * rcutorture's pipe count, exact (Linux kernel/rcu/rcutorture.c, rcu_torture_pipe_update): 0 when a retired table is
+ * never touched, 1 when one is, and 1 more for each grace period that can lie between the retirement and the access,
+ * having started after the one and ended before the other. One that was under way at the retirement does not count: it
+ * need not wait for readers that came after its start. A reader that can reach the table began before the retirement,
+ * so every grace period that starts later waits for it, and 1 is the most that RCU allows.
  */
 const age: Measure = {
   name: 'age',

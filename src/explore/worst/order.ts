@@ -1,7 +1,7 @@
 /**
- * The order of an execution's steps, computed from the steps themselves: for executions that come without one, as those sampled do.
- * A step happens before a later one of its own CPU, and before a later one that touches the same word unless both only read it
- * (dependence.ts, without commuting operations).
+ * The order of an execution's steps, computed from the steps themselves: for executions that come without one, as those
+ * sampled do. A step happens before a later one of its own CPU, and before a later one that touches the same word
+ * unless both only read it (dependence.ts, without commuting operations).
  */
 
 import { NONE, READS, WRITES, secondAddress } from '../strategies/dependence.ts';

@@ -1,10 +1,11 @@
 /**
- * Worst-case search: the greatest value of a measure (measures.ts) over all schedules, a schedule that shows it, and how the
- * values are distributed over the classes of executions.
+ * Worst-case search: the greatest value of a measure (measures.ts) over all schedules, a schedule that shows it, and
+ * how the values are distributed over the classes of executions.
  *
- * With `dpor`, run to its end, the value is exact: the search sees one execution of each class, and the measure the greatest value of all
- * in the class. With a strategy that samples it is a lower bound: still the greatest of each class that a sample falls into, of which
- * there are many to a sample. Executions that fail are not measured; like everywhere, the search stops at the first unless `goOn`.
+ * With `dpor`, run to its end, the value is exact: the search sees one execution of each class, and the measure the
+ * greatest value of all in the class. With a strategy that samples it is a lower bound: still the greatest of each
+ * class that a sample falls into, of which there are many to a sample. Executions that fail are not measured; like
+ * everywhere, the search stops at the first unless `goOn`.
  */
 
 import { exploreDpor, type DporOptions } from '../strategies/dpor.ts';
@@ -52,7 +53,10 @@ export interface WorstResult {
   from: number;
   to: number;
   subject: Extreme['subject'];
-  /** For each value the number of executions measured (with `dpor`: of classes) whose greatest it is, by ascending value. */
+  /**
+   * For each value the number of executions measured (with `dpor`: of classes) whose greatest it is, by ascending
+   * value.
+   */
   distribution: readonly (readonly [value: number, executions: number])[];
   /** The search's, or a violation when the measure has a limit and it is exceeded. */
   verdict: Verdict;
@@ -67,7 +71,10 @@ interface Linearisation {
   to: number;
 }
 
-/** The order that shows an extreme: what is early first, what is late last, and each part in the order in which it was executed. */
+/**
+ * The order that shows an extreme: what is early first, what is late last, and each part in the order in which it was
+ * executed.
+ */
 function linearise(
   execution: Execution,
   order: StepOrder,

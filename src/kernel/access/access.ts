@@ -1,18 +1,23 @@
 /**
- * The MMU: an access of a program, through this CPU's TLB and paging-structure cache, and the hardware walker behind them.
+ * The MMU: an access of a program, through this CPU's TLB and paging-structure cache, and the hardware walker behind
+ * them.
  *
- * Guarantee, and what the oracles check: a translation that is used is one that no completed flush had to remove, and its frame is still the
- * one that was cached.
+ * Guarantee, and what the oracles check: a translation that is used is one that no completed flush had to remove, and
+ * its frame is still the one that was cached.
  *
  *  1. TLB hit with sufficient rights: done. A write through an entry that is not dirty yet goes to the walker.
- *  2. Walker: from the lowest upper entry that the paging-structure cache has, or from the PGD down; no lock, no RCU: the walker is hardware, and only a flush stops it. It polls no
- *     interrupts, so a flush that waits for this CPU waits for the walk.
- *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read again.
- *     A huge PMD is such an entry, too; the TLB gets the part for the page, as hardware may break a large translation into small ones.
- *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU forget what it has cached for the
- *     page, upper entries included: the tables may be others by now, whose flush is still to come.
+ *  2. Walker: from the lowest upper entry that the paging-structure cache has, or from the PGD down; no lock, no RCU:
+ *     the walker is hardware, and only a flush stops it. It polls no interrupts, so a flush that waits for this CPU
+ *     waits for the walk.
+ *  3. It sets accessed, and dirty for a write, by compare-and-exchange on the entry it read; a changed entry is read
+ *     again. A huge PMD is such an entry, too; the TLB gets the part for the page, as hardware may break a large
+ *     translation into small ones.
+ *  4. No entry, or insufficient rights: page fault (fault.ts), then the access starts over. The fault makes this CPU
+ *     forget what it has cached for the page, upper entries included: the tables may be others by now, whose flush is
+ *     still to come.
  *
- * Source: Intel SDM 3A, 4.7 to 4.10 (4.10.4.1: page faults invalidate); Linux Documentation/mm/ (walks by hardware obey no lock).
+ * Source: Intel SDM 3A, 4.7 to 4.10 (4.10.4.1: page faults invalidate); Linux Documentation/mm/ (walks by hardware obey
+ * no lock).
  */
 
 import { folioReferenced, frameGeneration } from '../alloc/folio.ts';
@@ -111,7 +116,8 @@ function cachedUpper(vpn: Vpn, shift: u32): u32 {
 }
 
 /**
- * The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names none and is not huge.
+ * The upper entry at `address`, that of `vpn` at the level of `shift`, which is cached if it names a table; 0: it names
+ * none and is not huge.
  */
 function readUpper(address: TableEntry, vpn: Vpn, shift: u32): Entry {
   const value = load(address);
@@ -129,8 +135,8 @@ function readUpper(address: TableEntry, vpn: Vpn, shift: u32): Entry {
 const HUGE: u32 = 1;
 
 /**
- * Address of the entry that maps `vpn`, in a PTE table, or of a PMD entry, with HUGE; upper entries are taken from as far down as the
- * paging-structure cache goes. 0: there is none.
+ * Address of the entry that maps `vpn`, in a PTE table, or of a PMD entry, with HUGE; upper entries are taken from as
+ * far down as the paging-structure cache goes. 0: there is none.
  */
 function walkUpper(mm: Mm, vpn: Vpn): u32 {
   const cached = cachedUpper(vpn, PMD_SHIFT);
@@ -150,7 +156,8 @@ function walkUpper(mm: Mm, vpn: Vpn): u32 {
 }
 
 /**
- * Walks to the entry of `vpn`, sets accessed and dirty, and fills the TLB. Returns whether the access may go on; false: page fault.
+ * Walks to the entry of `vpn`, sets accessed and dirty, and fills the TLB. Returns whether the access may go on; false:
+ * page fault.
  */
 export function hardwareWalk(mm: Mm, vpn: Vpn, write: u32): boolean {
   const found = walkUpper(mm, vpn);
@@ -189,8 +196,8 @@ export function hardwareWalk(mm: Mm, vpn: Vpn, write: u32): boolean {
 }
 
 /**
- * One access of a program to page `vpn` of `mm`; `write` 0 or 1. Returns 0, EFAULT (no mapping, or no right), ENOMEM, or 7 (SIGBUS: beyond the end of
- * an object).
+ * One access of a program to page `vpn` of `mm`; `write` 0 or 1. Returns 0, EFAULT (no mapping, or no right), ENOMEM,
+ * or 7 (SIGBUS: beyond the end of an object).
  */
 export function access(mm: Mm, vpn: Vpn, write: u32): u32 {
   count(COUNTER_ACCESSES);
@@ -208,7 +215,8 @@ export function access(mm: Mm, vpn: Vpn, write: u32): u32 {
       return 0;
     }
     if (faults > 1) condResched();
-    // The fault may have been handled on another CPU's behalf, or this CPU may have been idle in it: translations can have gone.
+    // The fault may have been handled on another CPU's behalf, or this CPU may have been idle in it: translations can
+    // have gone.
     switchMm(mm);
   }
   return 0;

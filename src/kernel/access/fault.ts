@@ -1,22 +1,25 @@
 /**
  * Page faults: from an address to a mapped page.
  *
- * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables meanwhile; either
- * way the access is tried again. No fault installs an entry into a table that its PMD does not name.
+ * Guarantee: on return of 0 the entry was suitable at some moment since the call, or another CPU changed the tables
+ * meanwhile; either way the access is tried again. No fault installs an entry into a table that its PMD does not name.
  *
- *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for read. With `fault`
- *     speculative a fault is tried without any of them first (speculative.ts).
- *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD may be hugeFault.ts's.
- *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection (faultWrite.ts). A marker is as
- *     good as none, but what is mapped in its place is write-protected for the userfaultfd. Where one is to be told the fault ends, and
- *     waits without its locks (uffdFault.ts).
- *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then* (pteOffsetMapLock); if the entry
- *     is no longer what step 2 saw, somebody else was faster: drop the page, done.
+ *  1. Find and lock the VMA: on the VMA lock (axis `fault` vma-lock), else, or when that lock is busy, on mmap_lock for
+ *     read. With `fault` speculative a fault is tried without any of them first (speculative.ts).
+ *  2. Allocate upper tables, then look at the PMD and the entry, without a lock (`handleMmFault`). A none or huge PMD
+ *     may be hugeFault.ts's.
+ *  3. none entry: anonymous memory (here), file (faultFile.ts); not present: swap-in; present: write protection
+ *     (faultWrite.ts). A marker is as good as none, but what is mapped in its place is write-protected for the
+ *     userfaultfd. Where one is to be told the fault ends, and waits without its locks (uffdFault.ts).
+ *  4. Prepare the page with no spinlock held; take the PTE lock of the table that the PMD names *then*
+ *     (pteOffsetMapLock); if the entry is no longer what step 2 saw, somebody else was faster: drop the page, done.
  *
- * Reclaim of an empty table between 2 and 4 makes pteOffsetMapLock meet another table, or none: then the fault is tried again, which allocates one.
+ * Reclaim of an empty table between 2 and 4 makes pteOffsetMapLock meet another table, or none: then the fault is tried
+ * again, which allocates one.
  *
  * Lock order: mmap_lock or VMA lock, PTE lock, allocator locks (none is taken under the PTE lock but by swapFree).
- * Source: Linux mm/memory.c (handle_mm_fault, handle_pte_fault, do_anonymous_page, do_swap_page), mm/mmap_lock.c, arch/x86/mm/fault.c.
+ * Source: Linux mm/memory.c (handle_mm_fault, handle_pte_fault, do_anonymous_page, do_swap_page), mm/mmap_lock.c,
+ * arch/x86/mm/fault.c.
  */
 
 import {
@@ -163,7 +166,9 @@ function faultAnonymous(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32, orig: 
   return 0;
 }
 
-/** Result of a fault in `mm` whose locks are dropped; waits first if it has to (migration_entry_wait, handle_userfault). */
+/**
+ * Result of a fault in `mm` whose locks are dropped; waits first if it has to (migration_entry_wait, handle_userfault).
+ */
 function settled(mm: Mm, result: u32): u32 {
   if (result === FAULT_USERFAULT) return userfaultWait(mm);
   if (result !== FAULT_WAITS) return result;
@@ -175,7 +180,8 @@ function settled(mm: Mm, result: u32): u32 {
 function faultSwap(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry, write: u32): u32 {
   if (entryMigrating(entry)) return faultWaits(entryNumber(entry));
   if ((entry & ENTRY_KIND) !== ENTRY_SWAP) return 0;
-  // Dirty, since the slot's content is nowhere else once it is given up: MADV_FREE by one of two that share the page must not lose it.
+  // Dirty, since the slot's content is nowhere else once it is given up: MADV_FREE by one of two that share the page
+  // must not lose it.
   const frame = frameAlloc(0, F_ANON | F_EXCLUSIVE | F_DIRTY);
   if (frame === 0) return ENOMEM;
   const pte = pteOffsetMapLock(pmd, vpn);
@@ -203,7 +209,10 @@ function faultSwap(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry, write: u3
   return 0;
 }
 
-/** Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write protection. */
+/**
+ * Step 3 for a present entry: accessed and dirty bits when the rights suffice (another CPU was faster), else write
+ * protection.
+ */
 function faultPresent(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry, write: u32): u32 {
   if (write !== 0 && (entry & PTE_WRITE) === 0) return faultWrite(mm, vma, pmd, vpn, entry);
   return 0;
@@ -259,8 +268,9 @@ function faultInTables(mm: Mm, vma: Vma, vpn: Vpn, write: u32): u32 {
 }
 
 /**
- * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and permits the access.
- * Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, FAULT_USERFAULT, or FAULT_NEEDS_MMAP_LOCK, the lock still held in every case.
+ * Steps 2 to 4 for one page of `vma`. Precondition: the lock that `locked` (ON_) names; the VMA contains `vpn` and
+ * permits the access. Returns 0, ENOMEM, SIGBUS, FAULT_WAITS, FAULT_USERFAULT, or FAULT_NEEDS_MMAP_LOCK, the lock still
+ * held in every case.
  */
 export function handleMmFault(mm: Mm, vma: Vma, vpn: Vpn, write: u32, locked: u32): u32 {
   // Before the walk, since the locks of rmap come before those of page tables.
@@ -295,8 +305,8 @@ function faultOnMmapLock(mm: Mm, vpn: Vpn, write: u32): u32 {
 }
 
 /**
- * A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, SIGBUS, or EINTR: the run ended while a userfaultfd's monitor
- * was waited for. No lock held on entry or return.
+ * A page fault of user code at `vpn`. Returns 0 (try the access again), EFAULT, ENOMEM, SIGBUS, or EINTR: the run ended
+ * while a userfaultfd's monitor was waited for. No lock held on entry or return.
  */
 export function userFault(mm: Mm, vpn: Vpn, write: u32): u32 {
   count(COUNTER_FAULTS);

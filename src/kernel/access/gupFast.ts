@@ -1,18 +1,21 @@
 /**
  * GUP-fast: pinning the page behind an address without any lock.
  *
- * Guarantee: a frame that is returned was mapped at `vpn` with sufficient rights at the moment of the second look, and stays allocated until `gupPut`.
+ * Guarantee: a frame that is returned was mapped at `vpn` with sufficient rights at the moment of the second look, and
+ * stays allocated until `gupPut`.
  *
  *  1. Interrupts off: a table that is freed by interrupt (semi-RCU), or by RCU, is not freed before step 6.
- *  2. Read the tables down to the entry, unless fork is write-protecting the address space. 3. Rights sufficient? 4. Take a reference unless the count
- *     is zero, and make it a pin.
- *  5. Read PMD *and* entry again; on a change drop the reference: a mutator clears first and looks at references afterwards, so one of the two sees
- *     the other. 6. Interrupts on. Whatever fails: the slow path, a fault and a reference under the PTE lock.
+ *  2. Read the tables down to the entry, unless fork is write-protecting the address space. 3. Rights sufficient? 4.
+ *     Take a reference unless the count is zero, and make it a pin.
+ *  5. Read PMD *and* entry again; on a change drop the reference: a mutator clears first and looks at references
+ *     afterwards, so one of the two sees the other. 6. Interrupts on. Whatever fails: the slow path, a fault and a
+ *     reference under the PTE lock.
  *
  * A huge PMD is the entry itself: there is one word to look at again.
  *
- * An anonymous page that several entries share since a fork is not pinned, not for reading either: step 5 looks whether the page is exclusive, and
- * whether fork has begun meanwhile; the slow path copies the page first, out of a huge PMD that it splits.
+ * An anonymous page that several entries share since a fork is not pinned, not for reading either: step 5 looks whether
+ * the page is exclusive, and whether fork has begun meanwhile; the slow path copies the page first, out of a huge PMD
+ * that it splits.
  *
  * Source: Linux mm/gup.c (gup_fast, gup_fast_pte_range, gup_fast_pmd_leaf, faultin_page).
  */
@@ -66,7 +69,9 @@ function pinnable(entry: Entry, write: u32): boolean {
   return entryPresent(entry) && (entry & rights) === rights && (entry & PTE_SPECIAL) === 0;
 }
 
-/** Whether the page is an anonymous one that others share: they would part from whoever pinned it at the first write. */
+/**
+ * Whether the page is an anonymous one that others share: they would part from whoever pinned it at the first write.
+ */
 function mustUnshare(entry: Entry): boolean {
   const page = entryNumber(entry);
   return (folioFlags(page) & F_ANON) !== 0 && !pageExclusive(page);
@@ -134,7 +139,10 @@ function pinHugeLocked(pmd: Pmd, vpn: Vpn, write: u32): Frame {
   return entryNumber(entry);
 }
 
-/** Pins the page at `vpn` under its PTE lock, mmap_lock held for read. Returns the frame, or 0; a shared one is copied first, once. */
+/**
+ * Pins the page at `vpn` under its PTE lock, mmap_lock held for read. Returns the frame, or 0; a shared one is copied
+ * first, once.
+ */
 function pinLocked(mm: Mm, vma: Vma, vpn: Vpn, write: u32, unshare: boolean): Frame {
   const pmd = pmdFind(mm, vpn);
   let frame: Frame = 0;
@@ -177,7 +185,10 @@ function pinSlowly(mm: Mm, vpn: Vpn, write: u32): Frame {
   return frame;
 }
 
-/** Pins the page at `vpn` without faulting or taking a lock (get_user_pages_fast_only). Returns its frame; 0: the slow path is needed. */
+/**
+ * Pins the page at `vpn` without faulting or taking a lock (get_user_pages_fast_only). Returns its frame; 0: the slow
+ * path is needed.
+ */
 export function gupFastOnly(mm: Mm, vpn: Vpn, write: u32): Frame {
   irqDisable();
   const frame = pinLockless(mm, vpn, write);
@@ -186,7 +197,10 @@ export function gupFastOnly(mm: Mm, vpn: Vpn, write: u32): Frame {
   return frame;
 }
 
-/** Pins the page at `vpn` for reading or writing. Returns its frame; 0: not mapped, no right, no memory, or the zero page. */
+/**
+ * Pins the page at `vpn` for reading or writing. Returns its frame; 0: not mapped, no right, no memory, or the zero
+ * page.
+ */
 export function gupFast(mm: Mm, vpn: Vpn, write: u32): Frame {
   const frame = gupFastOnly(mm, vpn, write);
   return frame !== 0 ? frame : pinSlowly(mm, vpn, write);

@@ -1,4 +1,6 @@
-/** Loops around single calls, for measurements: crossing from JavaScript into the kernel costs more than the calls do. */
+/**
+ * Loops around single calls, for measurements: crossing from JavaScript into the kernel costs more than the calls do.
+ */
 
 import { spinLock, spinUnlock } from '../lock/lock.ts';
 import {
@@ -62,8 +64,8 @@ export function measureSynchronizeRcu(times: u32): void {
 }
 
 /**
- * Queues `times` callbacks, passing through a quiescent state after every `every`th (a power of two), and returns when all have
- * been invoked. The heads, `headCount` of them, are used in turn; when all are pending it waits.
+ * Queues `times` callbacks, passing through a quiescent state after every `every`th (a power of two), and returns when
+ * all have been invoked. The heads, `headCount` of them, are used in turn; when all are pending it waits.
  */
 export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u32): void {
   const own = thisCpu();
@@ -80,7 +82,8 @@ export function measureCallRcu(heads: u32, headCount: u32, every: u32, times: u3
 
 /**
  * Walks to `count` pages of `mm` as a lockless reader does, a section for each, without looking at interrupts: to page
- * `base + (order & mask)`, where `order` begins at `from` and goes on by WALK_STEP. Returns the sum of the frame numbers.
+ * `base + (order & mask)`, where `order` begins at `from` and goes on by WALK_STEP. Returns the sum of the frame
+ * numbers.
  */
 export function measureWalk(mm: Mm, base: Vpn, mask: u32, from: u32, count: u32): u32 {
   let order = from;

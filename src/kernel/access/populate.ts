@@ -1,8 +1,8 @@
 /**
  * Faulting a range in before it is used: MAP_POPULATE and MADV_POPULATE_READ, _WRITE.
  *
- * Works page by page under mmap_lock for read, from the lowest address up; pages before a failure stay. Source: Linux mm/gup.c
- * (__mm_populate, populate_vma_page_range, faultin_page_range), mm/madvise.c (madvise_populate).
+ * Works page by page under mmap_lock for read, from the lowest address up; pages before a failure stay. Source: Linux
+ * mm/gup.c (__mm_populate, populate_vma_page_range, faultin_page_range), mm/madvise.c (madvise_populate).
  */
 
 import { F_DIRTY, folioHead, folioOf } from '../alloc/folio.ts';
@@ -44,8 +44,8 @@ function entrySuffices(entry: Entry, write: u32): boolean {
 }
 
 /**
- * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on: MADV_FREE does not discard it
- * any more.
+ * Whether the entry of `vpn` suffices already. A page that suffices for writing counts as written from here on:
+ * MADV_FREE does not discard it any more.
  */
 function suffices(mm: Mm, vpn: Vpn, write: u32): boolean {
   walkBegin(mm);
@@ -65,7 +65,10 @@ function suffices(mm: Mm, vpn: Vpn, write: u32): boolean {
   return enough;
 }
 
-/** Waits for a userfaultfd's monitor without mmap_lock, held for read: what was found under it is no longer known. Returns 0 or EINTR. */
+/**
+ * Waits for a userfaultfd's monitor without mmap_lock, held for read: what was found under it is no longer known.
+ * Returns 0 or EINTR.
+ */
 function waitUnlocked(mm: Mm): u32 {
   mmapReadUnlock(mm);
   const result = userfaultWait(mm);
@@ -73,7 +76,10 @@ function waitUnlocked(mm: Mm): u32 {
   return result;
 }
 
-/** Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0, ENOMEM, SIGBUS or FAULT_USERFAULT. */
+/**
+ * Faults one page in until its entry suffices. mmap_lock held for read, also while it waits for a folio. Returns 0,
+ * ENOMEM, SIGBUS or FAULT_USERFAULT.
+ */
 function populatePage(mm: Mm, vma: Vma, vpn: Vpn, write: u32): u32 {
   let result: u32 = 0;
   while (result === 0 && !suffices(mm, vpn, write)) {
@@ -87,8 +93,8 @@ function populatePage(mm: Mm, vma: Vma, vpn: Vpn, write: u32): u32 {
 }
 
 /**
- * MADV_POPULATE_READ (`write` 0) or _WRITE over [start, end). No lock held on entry or return. Returns 0; ENOMEM: a page is not mapped, or no
- * memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object;
+ * MADV_POPULATE_READ (`write` 0) or _WRITE over [start, end). No lock held on entry or return. Returns 0; ENOMEM: a
+ * page is not mapped, or no memory; EINVAL: the VMA does not permit it; EFAULT: beyond the end of an object;
  * EINTR: the run ended while a userfaultfd's monitor was waited for.
  */
 export function populateRange(mm: Mm, start: Vpn, end: Vpn, write: u32): u32 {
@@ -109,7 +115,10 @@ export function populateRange(mm: Mm, start: Vpn, end: Vpn, write: u32): u32 {
   return result;
 }
 
-/** MAP_POPULATE over [start, end): skips what is not mapped or not accessible, stops silently where a page cannot be had. No lock held. */
+/**
+ * MAP_POPULATE over [start, end): skips what is not mapped or not accessible, stops silently where a page cannot be
+ * had. No lock held.
+ */
 export function populateMapped(mm: Mm, start: Vpn, end: Vpn): void {
   mmapReadLock(mm);
   let result: u32 = 0;

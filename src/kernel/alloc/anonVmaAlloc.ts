@@ -1,13 +1,15 @@
 /**
  * Memory of anon_vmas and anon_vma_chains, and an anon_vma's life by its references.
  *
- * Guarantee: an anon_vma lives while AV_REF is not 0. Its memory is an anon_vma's for ever, so AV_REF and AV_ROOT of one that was freed
- * meanwhile can still be read: `anonVmaTryGet` fails, or gets another anon_vma, which its caller finds out afterwards.
+ * Guarantee: an anon_vma lives while AV_REF is not 0. Its memory is an anon_vma's for ever, so AV_REF and AV_ROOT of
+ * one that was freed meanwhile can still be read: `anonVmaTryGet` fails, or gets another anon_vma, which its caller
+ * finds out afterwards.
  *
- * References: one for the VMAs in its list (dropped when the last leaves), one for each other anon_vma with this root, one for each holder.
+ * References: one for the VMAs in its list (dropped when the last leaves), one for each other anon_vma with this root,
+ * one for each holder.
  *
- * Lock order: G_ANON_LOCK is innermost. Source: Linux mm/rmap.c (anon_vma_alloc, __put_anon_vma, anon_vma_chain_alloc), which uses
- * SLAB_TYPESAFE_BY_RCU to the same end.
+ * Lock order: G_ANON_LOCK is innermost. Source: Linux mm/rmap.c (anon_vma_alloc, __put_anon_vma, anon_vma_chain_alloc),
+ * which uses SLAB_TYPESAFE_BY_RCU to the same end.
  */
 
 import { LC_VMAS, spinLock, spinUnlock } from '../lock/lock.ts';
@@ -39,7 +41,10 @@ import {
 } from '../word/layout.ts';
 import { add, compareExchange, load, peek, poke, store, sub } from '../word/word.ts';
 
-/** A new anon_vma, its own root and parent, with one reference and no VMA. Returns its address, 0 when there is none left. */
+/**
+ * A new anon_vma, its own root and parent, with one reference and no VMA. Returns its address, 0 when there is none
+ * left.
+ */
 export function anonVmaAlloc(): AnonVma {
   if (injectNth()) return 0;
   spinLock(G_ANON_LOCK, LC_VMAS);
@@ -81,7 +86,10 @@ export function anonVmaGet(anon: AnonVma): void {
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, anon, old, 1);
 }
 
-/** Takes a reference unless there is none left; whether it did. The anon_vma may be another one by now: the caller checks that. */
+/**
+ * Takes a reference unless there is none left; whether it did. The anon_vma may be another one by now: the caller
+ * checks that.
+ */
 export function anonVmaTryGet(anon: AnonVma): boolean {
   let seen = load(anon + AV_REF);
   while (seen !== 0) {
@@ -92,7 +100,9 @@ export function anonVmaTryGet(anon: AnonVma): boolean {
   return false;
 }
 
-/** Drops a reference. The last one frees the anon_vma and drops its reference on the root. Not under the root's rwsem. */
+/**
+ * Drops a reference. The last one frees the anon_vma and drops its reference on the root. Not under the root's rwsem.
+ */
 export function anonVmaPut(anon: AnonVma): void {
   const old = sub(anon + AV_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, anon, old, 2);

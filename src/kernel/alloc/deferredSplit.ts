@@ -1,22 +1,25 @@
 /**
- * The deferred-split queue: anonymous folios of several pages some of which are not mapped any more, and could be free if the folio were
- * split (splitFolio.ts).
+ * The deferred-split queue: anonymous folios of several pages some of which are not mapped any more, and could be free
+ * if the folio were split (splitFolio.ts).
  *
- * Guarantee: a folio on the queue is allocated; it is on it once; F_PARTIALLY_MAPPED says that somebody has put it there since it was
- * allocated, and it stays until the folio is split or freed.
+ * Guarantee: a folio on the queue is allocated; it is on it once; F_PARTIALLY_MAPPED says that somebody has put it
+ * there since it was allocated, and it stays until the folio is split or freed.
  *
- *  - Queued by the removal of map counts that leaves some page without a mapping while another has one (mapcount.ts). The entries
- *    that are being removed still hold their references, so the folio is not being freed.
- *  - Taken off by whoever frees it (frame.ts): nobody else can add it then, so one look without the lock tells whether it is there.
- *  - A pass over the queue (splitFolio.ts) isolates a folio by taking a reference: it stays marked, so that it is not queued a second time,
- *    but is in no list. A folio whose references are gone already is dropped from the list instead; whoever frees it looks for it in vain.
+ *  - Queued by the removal of map counts that leaves some page without a mapping while another has one (mapcount.ts).
+ *    The entries that are being removed still hold their references, so the folio is not being freed.
+ *  - Taken off by whoever frees it (frame.ts): nobody else can add it then, so one look without the lock tells whether
+ *    it is there.
+ *  - A pass over the queue (splitFolio.ts) isolates a folio by taking a reference: it stays marked, so that it is not
+ *    queued a second time, but is in no list. A folio whose references are gone already is dropped from the list
+ *    instead; whoever frees it looks for it in vain.
  *
  *     LARGE_DEFERRED    list           reference of the queue
  *     NOT_QUEUED        none           none
  *     QUEUED            the queue      none
  *     ISOLATED          none           the pass's
  *
- * All three change under G_DEFERRED_LOCK alone. Lock order: G_DEFERRED_LOCK may be taken under PTE locks; nothing is taken under it.
+ * All three change under G_DEFERRED_LOCK alone. Lock order: G_DEFERRED_LOCK may be taken under PTE locks; nothing is
+ * taken under it.
  * Source: Linux 6.18 mm/huge_memory.c (deferred_split_folio, __folio_unqueue_deferred_split, deferred_split_scan).
  */
 
@@ -59,7 +62,10 @@ export function deferredUnlock(): void {
   spinUnlock(G_DEFERRED_LOCK, LC_DEFERRED_SPLIT);
 }
 
-/** Appends a folio that is in no list. Lock held. No pair: without the lock the length and the state are hints (unqueueDeferredSplit looks again). */
+/**
+ * Appends a folio that is in no list. Lock held. No pair: without the lock the length and the state are hints
+ * (unqueueDeferredSplit looks again).
+ */
 function append(head: Head): void {
   const folio = folioOf(head);
   const last = peek(G_DEFERRED_TAIL);
@@ -89,8 +95,10 @@ function unlink(head: Head, next: Head): void {
   count(COUNTER_DEFERRED_REMOVED);
 }
 
-/** Takes a folio off the queue, if it is on it, for good: it is about to be split or freed. Lock held. No pair: nobody maps it, so
- * nobody queues it meanwhile. */
+/**
+ * Takes a folio off the queue, if it is on it, for good: it is about to be split or freed. Lock held. No pair: nobody
+ * maps it, so nobody queues it meanwhile.
+ */
 export function deferredForget(head: Head): void {
   const folio = folioOf(head);
   if (load(folio + LARGE_DEFERRED) === QUEUED) unlink(head, NOT_QUEUED);
@@ -99,20 +107,24 @@ export function deferredForget(head: Head): void {
 }
 
 /**
- * Queues the folio whose first frame is `head` to be split, unless it has been already. Precondition: it is anonymous, of more than one page,
- * and referenced by the caller.
+ * Queues the folio whose first frame is `head` to be split, unless it has been already. Precondition: it is anonymous,
+ * of more than one page, and referenced by the caller.
  */
 export function deferredSplitFolio(head: Head): void {
   const folio = folioOf(head);
   if ((load(folio + F_FLAGS) & F_PARTIALLY_MAPPED) !== 0) return;
   deferredLock();
-  // Another removal may have been faster. While the folio is isolated, whoever isolated it puts it back. Pairs with the look above, of other removals.
+  // Another removal may have been faster. While the folio is isolated, whoever isolated it puts it back. Pairs with the
+  // look above, of other removals.
   or(folio + F_FLAGS, F_PARTIALLY_MAPPED);
   if (load(folio + LARGE_DEFERRED) === NOT_QUEUED) append(head);
   deferredUnlock();
 }
 
-/** Takes a folio that is being freed off the queue. Precondition: its last reference is gone, so nobody queues or isolates it any more. */
+/**
+ * Takes a folio that is being freed off the queue. Precondition: its last reference is gone, so nobody queues or
+ * isolates it any more.
+ */
 export function unqueueDeferredSplit(head: Head): void {
   const folio = folioOf(head);
   const state = load(folio + LARGE_DEFERRED);
@@ -124,13 +136,17 @@ export function unqueueDeferredSplit(head: Head): void {
   deferredUnlock();
 }
 
-/** Isolates the oldest folio of the queue that still has references. Returns its first frame, with a reference for the caller; 0: none. */
+/**
+ * Isolates the oldest folio of the queue that still has references. Returns its first frame, with a reference for the
+ * caller; 0: none.
+ */
 export function deferredIsolate(): Head {
   deferredLock();
   let head = peek(G_DEFERRED_HEAD);
   let isolated: u32 = 0;
   while (head !== 0 && isolated === 0) {
-    // Queued, so allocated, so no tail of another folio: its frame is the head whatever becomes of it while the lock is held.
+    // Queued, so allocated, so no tail of another folio: its frame is the head whatever becomes of it while the lock is
+    // held.
     if (tryGetHead(head)) {
       unlink(head, ISOLATED);
       isolated = head;
@@ -143,7 +159,10 @@ export function deferredIsolate(): Head {
   return isolated;
 }
 
-/** Puts an isolated folio that was not split back at the end of the queue. The caller still has the reference of deferredIsolate. */
+/**
+ * Puts an isolated folio that was not split back at the end of the queue. The caller still has the reference of
+ * deferredIsolate.
+ */
 export function deferredPutBack(head: Head): void {
   deferredLock();
   append(head);

@@ -1,13 +1,14 @@
 /**
  * Descriptors of data frames: heads and tails, flags, and references. Where frames come from and go to is in frame.ts.
  *
- * Guarantee: a reference keeps a folio from being freed, moved and split; taking one from nowhere (`tryGetHead`) fails once the count is zero, and
- * zero is final until the frame is handed out again with another generation.
+ * Guarantee: a reference keeps a folio from being freed, moved and split; taking one from nowhere (`tryGetHead`) fails
+ * once the count is zero, and zero is final until the frame is handed out again with another generation.
  *
- * F_FLAGS and F_REF are shared words, changed by atomics. F_HEAD is written before a folio is published and, at a split, after all references but the
- * splitter's are gone. F_GEN is odd while the frame is allocated.
+ * F_FLAGS and F_REF are shared words, changed by atomics. F_HEAD is written before a folio is published and, at a
+ * split, after all references but the splitter's are gone. F_GEN is odd while the frame is allocated.
  *
- * Source: Linux include/linux/mm_types.h (struct folio), include/linux/page_ref.h (folio_try_get), mm/rmap.c (PageAnonExclusive).
+ * Source: Linux include/linux/mm_types.h (struct folio), include/linux/page_ref.h (folio_try_get), mm/rmap.c
+ * (PageAnonExclusive).
  */
 
 import { violation } from '../observe/report.ts';
@@ -31,9 +32,15 @@ export const F_TAIL: u32 = 0x8000;
 /** The folio lock, and somebody waits for it (sleepLock.ts). */
 export const F_LOCKED: u32 = 0x10000;
 export const F_WAITERS: u32 = 0x20000;
-/** An anonymous page that only one entry maps, which may be written to and pinned (PageAnonExclusive). Set and cleared under that entry's PTE lock. */
+/**
+ * An anonymous page that only one entry maps, which may be written to and pinned (PageAnonExclusive). Set and cleared
+ * under that entry's PTE lock.
+ */
 export const F_EXCLUSIVE: u32 = 0x40000;
-/** Pages of the folio have lost their last mapping while others had one: it is, or has been, queued to be split (deferredSplit.ts). */
+/**
+ * Pages of the folio have lost their last mapping while others had one: it is, or has been, queued to be split
+ * (deferredSplit.ts).
+ */
 export const F_PARTIALLY_MAPPED: u32 = 0x100000;
 /** The zero page: mapped by special entries, never counted, never freed. */
 export const ZERO_FRAME: u32 = 1;
@@ -45,8 +52,8 @@ export function folioOf(frame: Frame): Folio {
 }
 
 /**
- * The first frame of the folio that `frame` belongs to. Precondition: the folio is referenced, or mapped where a held lock keeps it
- * mapped; so nobody splits it.
+ * The first frame of the folio that `frame` belongs to. Precondition: the folio is referenced, or mapped where a held
+ * lock keeps it mapped; so nobody splits it.
  */
 export function folioHead(frame: Frame): Head {
   const head = peek(folioOf(frame) + F_HEAD);
@@ -64,9 +71,9 @@ export function folioFlags(frame: Frame): u32 {
 }
 
 /**
- * As folioHead, for a page that a migration entry stands for, which holds no reference: whoever splits the folio meanwhile takes F_HEAD away,
- * after the page's own flags are written. Precondition: the lock of that entry's table for what is done with the head, since its folio
- * outlives the entry.
+ * As folioHead, for a page that a migration entry stands for, which holds no reference: whoever splits the folio
+ * meanwhile takes F_HEAD away, after the page's own flags are written. Precondition: the lock of that entry's table for
+ * what is done with the head, since its folio outlives the entry.
  */
 export function migratingHead(frame: Frame): Head {
   const head = load(folioOf(frame) + F_HEAD);
@@ -92,8 +99,9 @@ export function folioGetMany(frame: Frame, n: u32): void {
 }
 
 /**
- * Takes a reference on a folio's head unless its count is zero; whether it did. Pairs with the subtraction of putHead (frame.ts), which then is not the
- * last, and with the store of a new folio's first reference (prepareFrames): this CPU sees its head, flags and generation.
+ * Takes a reference on a folio's head unless its count is zero; whether it did. Pairs with the subtraction of putHead
+ * (frame.ts), which then is not the last, and with the store of a new folio's first reference (prepareFrames): this CPU
+ * sees its head, flags and generation.
  */
 export function tryGetHead(head: Head): boolean {
   const word = folioOf(head) + F_REF;
@@ -106,7 +114,10 @@ export function tryGetHead(head: Head): boolean {
   return false;
 }
 
-/** Whether the folio of `frame` has a reference, for checks by hardware walkers, which hold none: nothing keeps the frame in its folio. */
+/**
+ * Whether the folio of `frame` has a reference, for checks by hardware walkers, which hold none: nothing keeps the
+ * frame in its folio.
+ */
 export function folioReferenced(frame: Frame): boolean {
   const head = load(folioOf(frame) + F_HEAD);
   return load(folioOf(head !== NO_FRAME ? head : frame) + F_REF) !== 0;

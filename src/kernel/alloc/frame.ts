@@ -1,25 +1,28 @@
 /**
- * Data frames: a buddy allocator of orders 0 to FRAME_ORDER_MAX, with a list of single frames per CPU. Frames have descriptors
- * and no bytes; the generation is the stamp by which an access through a stale translation is noticed.
+ * Data frames: a buddy allocator of orders 0 to FRAME_ORDER_MAX, with a list of single frames per CPU. Frames have
+ * descriptors and no bytes; the generation is the stamp by which an access through a stale translation is noticed.
  *
- * Guarantee: a frame handed out belongs to nobody else, has one reference, no mapping, and an odd generation until it is freed.
+ * Guarantee: a frame handed out belongs to nobody else, has one reference, no mapping, and an odd generation until it
+ * is freed.
  *
- * What is allocated at once is one folio: its first frame, the head, has the references, the flags and the order, the owner and
- * the index of all of them. The other frames, tails, have no references, and count only who maps them; words of theirs that a single
- * frame needs for itself hold the folio's other counts (mapcount.ts, deferredSplit.ts). Every frame of a folio of several names the head in
- * F_HEAD, a frame alone has 0 there. It stays the same for as long as the folio has a reference: splitting takes all of them away first.
+ * What is allocated at once is one folio: its first frame, the head, has the references, the flags and the order, the
+ * owner and the index of all of them. The other frames, tails, have no references, and count only who maps them; words
+ * of theirs that a single frame needs for itself hold the folio's other counts (mapcount.ts, deferredSplit.ts). Every
+ * frame of a folio of several names the head in F_HEAD, a frame alone has 0 there. It stays the same for as long as the
+ * folio has a reference: splitting takes all of them away first.
  *
- *  - A free block of order k is named by its first frame, which carries F_BUDDY, the order, and links in the list of its order
- *    (F_NEXT, F_OWNER).
+ *  - A free block of order k is named by its first frame, which carries F_BUDDY, the order, and links in the list of
+ *    its order (F_NEXT, F_OWNER).
  *  - Allocation takes the smallest block that is large enough and gives the halves it does not need back.
  *  - Freeing merges a block with its buddy (number xor size) for as long as that one is free and of the same order.
  *  - Frames at and above G_FRAME_BUMP have never been used; they are taken a block of the greatest order at a time.
  *
- * The smallest folio of several frames that anything but tests asks for has four: the descriptors of three hold its counts.
+ * The smallest folio of several frames that anything but tests asks for has four: the descriptors of three hold its
+ * counts.
  *
- * A reference on the folio is held by each entry that maps one of its frames, by the page cache, by a gather that has yet to flush, and by
- * whoever pinned it (GUP). Lock order: G_FRAME_LOCK is innermost. Source: Knuth, TAOCP 1, section 2.5; Linux mm/page_alloc.c
- * (__rmqueue_smallest, __free_one_page, prep_compound_page,
+ * A reference on the folio is held by each entry that maps one of its frames, by the page cache, by a gather that has
+ * yet to flush, and by whoever pinned it (GUP). Lock order: G_FRAME_LOCK is innermost. Source: Knuth, TAOCP 1, section
+ * 2.5; Linux mm/page_alloc.c (__rmqueue_smallest, __free_one_page, prep_compound_page,
  * the per-CPU page lists), mm/gup.c (try_get_folio).
  */
 
@@ -70,7 +73,10 @@ function areaOf(order: u32): u32 {
   return G_FRAME_AREAS + (order << 3);
 }
 
-/** Puts a block on the list of its order. G_FRAME_LOCK held. No pair: F_BUDDY is set, cleared and looked for (giveBlock) under it. */
+/**
+ * Puts a block on the list of its order. G_FRAME_LOCK held. No pair: F_BUDDY is set, cleared and looked for (giveBlock)
+ * under it.
+ */
 function pushBlock(frame: Frame, order: u32): void {
   const folio = folioOf(frame);
   const area = areaOf(order);
@@ -165,7 +171,10 @@ export function drainFrameCache(keep: u32): void {
   poke(cpu + C_PCP_COUNT, left);
 }
 
-/** Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. Published by the head's reference (prepareFrames). */
+/**
+ * Makes `frame` a tail of a folio with `flags`, and clears what its folio counts in it. Published by the head's
+ * reference (prepareFrames).
+ */
 function prepareTail(frame: Frame, flags: u32): void {
   const folio = folioOf(frame);
   store(folio + F_FLAGS, F_TAIL | (flags & F_EXCLUSIVE));
@@ -175,8 +184,9 @@ function prepareTail(frame: Frame, flags: u32): void {
 }
 
 /**
- * Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. The store of that reference, last of
- * all, publishes the others to whoever has a frame's number from before (folioTryGet) and takes a reference by it: pairs with tryGetHead.
+ * Makes the frames of a block that was just taken one folio: one reference on the first, odd generations, `flags`. The
+ * store of that reference, last of all, publishes the others to whoever has a frame's number from before (folioTryGet)
+ * and takes a reference by it: pairs with tryGetHead.
  */
 function prepareFrames(frame: Frame, order: u32, flags: u32): void {
   const pages: u32 = 1 << order;
@@ -200,8 +210,8 @@ function prepareFrames(frame: Frame, order: u32, flags: u32): void {
 }
 
 /**
- * Allocates 2^order frames as one folio with `flags` (F_). Returns the first, with one reference; 0 when there are none, or an
- * injected failure asks for one.
+ * Allocates 2^order frames as one folio with `flags` (F_). Returns the first, with one reference; 0 when there are
+ * none, or an injected failure asks for one.
  */
 export function frameAlloc(order: u32, flags: u32): Head {
   if (injectNth() || injectFailure(H_INJECT_FRAME)) return 0;
@@ -223,8 +233,11 @@ export function frameAlloc(order: u32, flags: u32): Head {
   return frame;
 }
 
-/** A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. No pair: its count is zero, so nobody gets a
- * reference by a number from before (folioTryGet); the generation is looked at by checks (access.ts). */
+/**
+ * A frame of a folio with `flags` that is about to be free: nobody may map it. It belongs to no folio any more. No
+ * pair: its count is zero, so nobody gets a reference by a number from before (folioTryGet); the generation is looked
+ * at by checks (access.ts).
+ */
 function retireFrame(frame: Frame, flags: u32): void {
   const folio = folioOf(frame);
   const generation = load(folio + F_GEN);
@@ -246,7 +259,9 @@ function retireTail(frame: Frame, flags: u32): void {
   store(folio + F_FLAGS, 0);
 }
 
-/** Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. No pair, as in retireFrame. */
+/**
+ * Frees the folio whose first frame is `frame`. Precondition: its last reference is gone. No pair, as in retireFrame.
+ */
 function frameFree(frame: Head): void {
   const head = folioOf(frame);
   const flags = load(head + F_FLAGS);
@@ -272,9 +287,10 @@ function frameFree(frame: Head): void {
 }
 
 /**
- * Takes a reference on the folio of `frame` unless the count is zero; whether it did. Pairs with folioPut: whoever brings the count to
- * zero owns the folio alone. Nothing keeps `frame` in its folio before the reference does: if it is in another one afterwards, the reference is
- * given back and the new head tried. The frame may belong to somebody else by now: the caller checks that afterwards.
+ * Takes a reference on the folio of `frame` unless the count is zero; whether it did. Pairs with folioPut: whoever
+ * brings the count to zero owns the folio alone. Nothing keeps `frame` in its folio before the reference does: if it is
+ * in another one afterwards, the reference is given back and the new head tried. The frame may belong to somebody else
+ * by now: the caller checks that afterwards.
  */
 export function folioTryGet(frame: Frame): boolean {
   const word = folioOf(frame) + F_HEAD;
@@ -291,8 +307,8 @@ export function folioTryGet(frame: Frame): boolean {
 }
 
 /**
- * Drops `n` references on a folio's head. Pairs with the same of other CPUs: whoever drops the last sees all that they did with theirs; and with
- * tryGetHead, which takes none once the count is zero.
+ * Drops `n` references on a folio's head. Pairs with the same of other CPUs: whoever drops the last sees all that they
+ * did with theirs; and with tryGetHead, which takes none once the count is zero.
  */
 function putHead(head: Head, n: u32): void {
   const old = sub(folioOf(head) + F_REF, n);

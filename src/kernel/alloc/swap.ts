@@ -1,9 +1,10 @@
 /**
  * Simulated swap: slots without bytes, so that non-present entries are real.
  *
- * Guarantee: a slot is free, or its count equals the entries that name it (several after fork), and one while it is being given out. There is
- * no cache between swap and the page tables: each entry that is faulted in gets a page of its own. Lock order: G_SWAP_LOCK is innermost; it may be taken
- * under a PTE lock. Source: Linux mm/swapfile.c (get_swap_pages, swap_duplicate, swap_free).
+ * Guarantee: a slot is free, or its count equals the entries that name it (several after fork), and one while it is
+ * being given out. There is no cache between swap and the page tables: each entry that is faulted in gets a page of its
+ * own. Lock order: G_SWAP_LOCK is innermost; it may be taken under a PTE lock. Source: Linux mm/swapfile.c
+ * (get_swap_pages, swap_duplicate, swap_free).
  */
 
 import { LC_SWAP, spinLock, spinUnlock } from '../lock/lock.ts';
@@ -50,8 +51,8 @@ export function swapDup(slot: SwapSlot): void {
 }
 
 /**
- * Gives up one entry's claim to a slot; the last one frees it. Precondition: the caller took the entry out of a page table, or never put it
- * in.
+ * Gives up one entry's claim to a slot; the last one frees it. Precondition: the caller took the entry out of a page
+ * table, or never put it in.
  */
 export function swapFree(slot: SwapSlot): void {
   const old = sub(slotOf(slot) + SWAP_REF, 1);

@@ -3,17 +3,20 @@
  *
  * Guarantee: a table handed out holds only zeroes, belongs to nobody else, and has an odd generation until it is freed.
  *
- *  1. allocate: from this CPU's list, refilled from the global list or from numbers never used; zero it; generation odd;
+ *  1. allocate: from this CPU's list, refilled from the global list or from numbers never used; zero it; generation
+ *     odd;
  *  2. publish: the caller stores an upper entry that names it, under the lock of that entry (walk.ts);
  *  3. detach: the caller clears that entry and calls `tableDetach` (state DETACHED) under the same locks;
  *  4. free: after the grace period or interrupt that the freeing mode asks for; poison it; generation even.
  *
- * Descriptors and their locks outlive the tables: a late locker or reader meets a changed generation, never other memory.
- * Batch pages of gathers are tables too (LEVEL_BATCH), as Linux takes both from the page allocator.
+ * Descriptors and their locks outlive the tables: a late locker or reader meets a changed generation, never other
+ * memory. Batch pages of gathers are tables too (LEVEL_BATCH), as Linux takes both from the page allocator.
  *
- * A PTE table may be set aside between 2 and 3, with no upper entry naming it: deposited with a huge PMD (hugeDeposit.ts).
+ * A PTE table may be set aside between 2 and 3, with no upper entry naming it: deposited with a huge PMD
+ * (hugeDeposit.ts).
  *
- * Lock order: G_TABLE_LOCK is innermost. Source: Linux include/linux/mm.h (pagetable_alloc, pagetable_free), mm/pgtable-generic.c.
+ * Lock order: G_TABLE_LOCK is innermost. Source: Linux include/linux/mm.h (pagetable_alloc, pagetable_free),
+ * mm/pgtable-generic.c.
  */
 
 import { checkTableFree } from '../word/hooks.ts';
@@ -101,7 +104,9 @@ export function ptdescOfEntry(entryAddress: TableEntry): Ptdesc {
   return ptdescOf(tableOfEntry(entryAddress));
 }
 
-/** Moves up to TABLE_CACHE_BATCH tables from the global list, then from numbers never used, to this CPU's empty list. */
+/**
+ * Moves up to TABLE_CACHE_BATCH tables from the global list, then from numbers never used, to this CPU's empty list.
+ */
 function refillTableCache(cpu: CpuArea): void {
   spinLock(G_TABLE_LOCK, LC_TABLES);
   let head: TableNumber = peek(G_TABLE_FREE);
@@ -169,9 +174,9 @@ function checkFreeTable(table: TableNumber, generation: u32): void {
 }
 
 /**
- * Allocates a zeroed table of `level` for the mm at address `mm` (0 for batch pages) that is to map `first` and what follows,
- * named by the upper entry at `upper`. Returns its number, 0 when there is none or an injected failure asks for one.
- * What is written here is published by the store of the upper entry (step 2); a batch page stays its gather's.
+ * Allocates a zeroed table of `level` for the mm at address `mm` (0 for batch pages) that is to map `first` and what
+ * follows, named by the upper entry at `upper`. Returns its number, 0 when there is none or an injected failure asks
+ * for one. What is written here is published by the store of the upper entry (step 2); a batch page stays its gather's.
  */
 export function tableAlloc(level: u32, mm: Mm, first: Vpn, upper: Upper): TableNumber {
   if (injectNth()) return 0;
@@ -203,9 +208,11 @@ export function tableAlloc(level: u32, mm: Mm, first: Vpn, upper: Upper): TableN
 }
 
 /**
- * Marks a table that no upper entry names any more; a PMD table has no deposited tables left. Precondition: the caller cleared the entry, under the locks that its
- * freeing path asks for; nobody can install an entry afterwards without a `lost-entry`.
- * No pair: what lets walkers see that the table goes is the store that cleared the entry; checks, audits and the freeing CPU look at the state.
+ * Marks a table that no upper entry names any more; a PMD table has no deposited tables left. Precondition: the caller
+ * cleared the entry, under the locks that its freeing path asks for; nobody can install an entry afterwards without a
+ * `lost-entry`.
+ * No pair: what lets walkers see that the table goes is the store that cleared the entry; checks, audits and the
+ * freeing CPU look at the state.
  */
 export function tableDetach(table: TableNumber): void {
   const desc = ptdescOf(table);
@@ -219,7 +226,10 @@ export function tableDetach(table: TableNumber): void {
   tableEvent(EVENT_TABLE_DETACH, table);
 }
 
-/** Writes an event of `kind` about a table whose state this CPU has just changed, and nobody else can change before it is free. */
+/**
+ * Writes an event of `kind` about a table whose state this CPU has just changed, and nobody else can change before it
+ * is free.
+ */
 function tableEvent(kind: u32, table: TableNumber): void {
   const desc = ptdescOf(table);
   event(kind, ((peek(desc + PT_STATE) >>> 8) << 24) | table, peek(desc + PT_FIRST));
@@ -246,9 +256,10 @@ function checkTableAtFree(table: TableNumber, state: u32): void {
 }
 
 /**
- * Frees a table to this CPU's list. Precondition: detached (or never published, or a batch page), and every walker that could
- * have read its number has left.
- * No pair: nobody else knows the table, and the next to have it is this CPU, or takes it from the global list under G_TABLE_LOCK.
+ * Frees a table to this CPU's list. Precondition: detached (or never published, or a batch page), and every walker that
+ * could have read its number has left.
+ * No pair: nobody else knows the table, and the next to have it is this CPU, or takes it from the global list under
+ * G_TABLE_LOCK.
  */
 export function tableFree(table: TableNumber): void {
   const desc = ptdescOf(table);

@@ -1,8 +1,8 @@
 /**
  * The memory of VMAs: a free list and a mark up to which they were ever used.
  *
- * Guarantee: a VMA that left its list is handed out again only after a grace period: a reader that met it in an RCU section may still lock it and
- * look at it again (vmaLock.ts).
+ * Guarantee: a VMA that left its list is handed out again only after a grace period: a reader that met it in an RCU
+ * section may still lock it and look at it again (vmaLock.ts).
  *
  * Lock order: G_VMA_LOCK is a leaf. Source: Linux mm/vma_init.c (vm_area_alloc, vm_area_free; SLAB_TYPESAFE_BY_RCU).
  */
@@ -25,7 +25,10 @@ import {
 } from '../word/layout.ts';
 import { load, peek, poke, store } from '../word/word.ts';
 
-/** Takes a VMA from the allocator; its words are undefined but for VMA_GEN. Returns its address, 0 when there is none left. */
+/**
+ * Takes a VMA from the allocator; its words are undefined but for VMA_GEN. Returns its address, 0 when there is none
+ * left.
+ */
 export function vmaAlloc(): Vma {
   if (injectNth()) return 0;
   spinLock(G_VMA_LOCK, LC_VMAS);

@@ -1,8 +1,9 @@
 /**
  * brk: the heap, one growing and shrinking anonymous mapping between MM_BRK_START and MM_BRK.
  *
- * A new address space has no heap: the first call sets both and maps nothing (what brk(0) answers a program that has just started).
- * Shrinking unmaps, with mmap_lock downgraded as in munmap; growing fails with ENOMEM when a mapping is in the way.
+ * A new address space has no heap: the first call sets both and maps nothing (what brk(0) answers a program that has
+ * just started). Shrinking unmaps, with mmap_lock downgraded as in munmap; growing fails with ENOMEM when a mapping is
+ * in the way.
  * Source: Linux 6.18 mm/mmap.c (brk), mm/vma.c (do_brk_flags).
  */
 

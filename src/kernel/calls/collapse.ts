@@ -1,22 +1,24 @@
 /**
  * Collapse of anonymous memory: the pages of one PTE table become one folio, and the table's PMD entry huge.
  *
- * Guarantee: either the span is mapped by a huge PMD with every page that was mapped in it, or nothing has changed. A page that somebody has
- * pinned is never copied away from under the pin.
+ * Guarantee: either the span is mapped by a huge PMD with every page that was mapped in it, or nothing has changed. A
+ * page that somebody has pinned is never copied away from under the pin.
  *
  *  1. mmap_lock for read: look whether the span is worth it (collapseScan.ts); then no lock: allocate the folio.
  *  2. mmap_lock for read again: swap in what is swapped out. The VMA may have changed: `revalidate` after every lock.
- *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span. The anon_vma's lock for write, to the end: a walk of the rmap
- *     that did not find the table would leave a migration entry in it for ever.
+ *  3. mmap_lock and the VMA's lock for write: no fault, no zap, no madvise in the span. The anon_vma's lock for write,
+ *     to the end: a walk of the rmap that did not find the table would leave a migration entry in it for ever.
  *  4. PMD lock: clear the PMD, flush, upper entries included. So the MMU is out of the table, and nobody new comes in.
- *  5. Interrupt every CPU (tlb_remove_table_sync_one): GUP-fast, which holds no lock, runs with interrupts off. One that read the PMD before
- *     step 4 has taken its reference by now, or sees the PMD changed and lets go. The table is kept, so no grace period would do instead.
- *  6. PTE lock: every page must have no references but those of its entries (`lookAtAll`); one that has more, or is not what it has to be, ends it: PMD
- *     lock, the old PMD value back.
+ *  5. Interrupt every CPU (tlb_remove_table_sync_one): GUP-fast, which holds no lock, runs with interrupts off. One
+ *     that read the PMD before step 4 has taken its reference by now, or sees the PMD changed and lets go. The table is
+ *     kept, so no grace period would do instead.
+ *  6. PTE lock: every page must have no references but those of its entries (`lookAtAll`); one that has more, or is not
+ *     what it has to be, ends it: PMD lock, the old PMD value back.
  *  7. Copy (pages have no bytes here); clear the entries, count them off, drop their references.
  *  8. PMD lock: deposit the table, which is empty now; store the huge entry.
  *
- * A reader under RCU alone may be in the table all the time: it sees entries, then an empty table that is deposited (hugeDeposit.ts).
+ * A reader under RCU alone may be in the table all the time: it sees entries, then an empty table that is deposited
+ * (hugeDeposit.ts).
  *
  * Lock order: mmap_lock, VMA lock, anon_vma lock; PMD lock or PTE lock, one after the other.
  * Source: Linux mm/khugepaged.c (collapse_huge_page, __collapse_huge_page_isolate, __collapse_huge_page_copy).
@@ -133,7 +135,10 @@ function swapIn(mm: Mm, vma: Vma, first: Vpn): u32 {
   return SCAN_SUCCEED;
 }
 
-/** Step 7: clears the entries from `pte` on, which `lookAtAll` found fit. PTE lock held; the folios' references are dropped, too. */
+/**
+ * Step 7: clears the entries from `pte` on, which `lookAtAll` found fit. PTE lock held; the folios' references are
+ * dropped, too.
+ */
 function takePages(mm: Mm, pte: Pte): void {
   let pages: u32 = 0;
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
@@ -149,10 +154,14 @@ function takePages(mm: Mm, pte: Pte): void {
   rssSub(mm, RSS_ANON, pages);
 }
 
-/** Steps 4 to 8, for the table that the PMD entry at `pmd` names. mmap_lock and the VMA's lock held for write. Takes `head` over on success. */
+/**
+ * Steps 4 to 8, for the table that the PMD entry at `pmd` names. mmap_lock and the VMA's lock held for write. Takes
+ * `head` over on success.
+ */
 function replaceTable(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn, head: Head, by: u32): u32 {
   pmdLock(pmd);
-  // As a visit: where tables are counted, one that is empty when it is put back is freed by its end, and by nobody's before.
+  // As a visit: where tables are counted, one that is empty when it is put back is freed by its end, and by nobody's
+  // before.
   if (!entryNamesTable(load(pmd)) || !tableGet(load(pmd))) {
     pmdUnlock(pmd);
     return SCAN_PMD_NONE;
@@ -168,7 +177,8 @@ function replaceTable(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn, head: Head, by: u3
   const lock = ptdescOf(table) + PT_LOCK;
   const pte = tableAddress(table);
   spinLock(lock, LC_PTE);
-  // Not before: a speculative fault that looked at the PMD earlier, under this lock, may install until here, and is seen by what follows.
+  // Not before: a speculative fault that looked at the PMD earlier, under this lock, may install until here, and is
+  // seen by what follows.
   tableSetAside(table);
   const result = lookAtAll(pte, by, 0, vma);
   if (result === SCAN_SUCCEED) takePages(mm, pte);
@@ -217,7 +227,8 @@ function collapseInto(mm: Mm, first: Vpn, head: Head, by: u32): u32 {
 }
 
 /**
- * Steps 2 to 8 for the span at `first` of `mm`, which `scanSpan` found worth it, on behalf of `by` (BY_). Precondition: no lock held. Returns a SCAN_ result.
+ * Steps 2 to 8 for the span at `first` of `mm`, which `scanSpan` found worth it, on behalf of `by` (BY_). Precondition:
+ * no lock held. Returns a SCAN_ result.
  */
 export function collapseHugePage(mm: Mm, first: Vpn, by: u32): u32 {
   const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
@@ -229,8 +240,8 @@ export function collapseHugePage(mm: Mm, first: Vpn, by: u32): u32 {
 }
 
 /**
- * Collapses the span at `first` of `vma`, of anonymous memory, for MADV_COLLAPSE. Precondition: mmap_lock held for read; the VMA has been found fit
- * (`collapsibleVma`). Returns a SCAN_ result; mmap_lock has been *released*.
+ * Collapses the span at `first` of `vma`, of anonymous memory, for MADV_COLLAPSE. Precondition: mmap_lock held for
+ * read; the VMA has been found fit (`collapsibleVma`). Returns a SCAN_ result; mmap_lock has been *released*.
  */
 export function collapseAnon(mm: Mm, vma: Vma, first: Vpn): u32 {
   const result = scanSpan(mm, vma, first, BY_MADVISE);

@@ -1,21 +1,24 @@
 /**
- * Collapse of files and of anonymous shared memory: the pages of a span of the object become one folio in the page cache, and the span is mapped by a huge
- * PMD where it was asked for.
+ * Collapse of files and of anonymous shared memory: the pages of a span of the object become one folio in the page
+ * cache, and the span is mapped by a huge PMD where it was asked for.
  *
- * Guarantee: whoever looks a page of the span up finds it at every moment, in one frame; if the collapse fails, in the one that it was in.
+ * Guarantee: whoever looks a page of the span up finds it at every moment, in one frame; if the collapse fails, in the
+ * one that it was in.
  *
- *  1. A folio of the span's size, locked, enters the cache. Pages of the span that are in the cache are found before it (filemap.ts).
- *  2. Page by page, those that are there: lock it; take its entries out (tryToUnmap); if nobody else has it, take it out of the cache. Whoever
- *     looks it up from here on finds the new folio, and waits for its lock.
- *  3. Failure (a page is pinned, locked, dirty and of a file): the pages taken out go back, the folio leaves; those who wait look again.
+ *  1. A folio of the span's size, locked, enters the cache. Pages of the span that are in the cache are found before it
+ *     (filemap.ts).
+ *  2. Page by page, those that are there: lock it; take its entries out (tryToUnmap); if nobody else has it, take it
+ *     out of the cache. Whoever looks it up from here on finds the new folio, and waits for its lock.
+ *  3. Failure (a page is pinned, locked, dirty and of a file): the pages taken out go back, the folio leaves; those who
+ *     wait look again.
  *  4. Otherwise retract the tables (retract.ts), unlock the folio, drop the pages.
- *  5. `collapsePteMapped`: PTEs that map the folio in one address space are cleared, and their table; for MADV_COLLAPSE a huge PMD maps it then,
- *     for khugepaged the next fault's does.
+ *  5. `collapsePteMapped`: PTEs that map the folio in one address space are cleared, and their table; for MADV_COLLAPSE
+ *     a huge PMD maps it then, for khugepaged the next fault's does.
  *
  * Pages taken out are linked by F_NEXT, which the cache's buckets do not need meanwhile.
  *
- * Lock order: mmap_lock; folio locks, a second one by trylock; i_mmap; PMD lock; PTE lock. Source: Linux mm/khugepaged.c (hpage_collapse_scan_file,
- * collapse_file, collapse_pte_mapped_thp), mm/memory.c (do_set_pmd).
+ * Lock order: mmap_lock; folio locks, a second one by trylock; i_mmap; PMD lock; PTE lock. Source: Linux
+ * mm/khugepaged.c (hpage_collapse_scan_file, collapse_file, collapse_pte_mapped_thp), mm/memory.c (do_set_pmd).
  */
 
 import {
@@ -98,7 +101,10 @@ import { retractPageTables, takeTableOut } from './retract.ts';
 /** INODE_STATE of anonymous shared memory. */
 const SHMEM: u32 = 2;
 
-/** Step 2 for a locked page of the span. Returns SCAN_SUCCEED: it is out of the cache, with two references for the caller; or why it stays. */
+/**
+ * Step 2 for a locked page of the span. Returns SCAN_SUCCEED: it is out of the cache, with two references for the
+ * caller; or why it stays.
+ */
 function takePage(inode: Inode, index: PageIndex, frame: Head): u32 {
   if (!filemapHolds(frame, inode, index)) return SCAN_TRUNCATED;
   const flags = folioFlags(frame);
@@ -107,7 +113,10 @@ function takePage(inode: Inode, index: PageIndex, frame: Head): u32 {
   return filemapTakeAlone(frame) ? SCAN_SUCCEED : SCAN_PAGE_COUNT;
 }
 
-/** Step 2 for page `index`, which the folio `head` is to replace. Returns SCAN_SUCCEED, the page, if there was one, in the list C_COLLAPSE; or why not. */
+/**
+ * Step 2 for page `index`, which the folio `head` is to replace. Returns SCAN_SUCCEED, the page, if there was one, in
+ * the list C_COLLAPSE; or why not.
+ */
 function collapsePage(inode: Inode, index: PageIndex, head: Head): u32 {
   const frame = filemapGetSmall(inode, index);
   if (frame === 0) return SCAN_SUCCEED;
@@ -168,7 +177,10 @@ function sizeAllows(inode: Inode, index: PageIndex): boolean {
   return pages >= PMD_PAGES && index <= pages - PMD_PAGES;
 }
 
-/** What the cache has for the span: SCAN_SUCCEED, SCAN_PTE_MAPPED_HUGEPAGE: it is one folio already, or why it cannot be. */
+/**
+ * What the cache has for the span: SCAN_SUCCEED, SCAN_PTE_MAPPED_HUGEPAGE: it is one folio already, or why it cannot
+ * be.
+ */
 function scanCache(inode: Inode, index: PageIndex): u32 {
   if (!sizeAllows(inode, index)) return SCAN_FAIL;
   const frame = filemapGet(inode, index);
@@ -182,7 +194,8 @@ function scanCache(inode: Inode, index: PageIndex): u32 {
 }
 
 /**
- * Whether the span of `inode` from `index` on, with the pages that are in the cache now, is worth a folio to khugepaged: SCAN_SUCCEED,
+ * Whether the span of `inode` from `index` on, with the pages that are in the cache now, is worth a folio to
+ * khugepaged: SCAN_SUCCEED,
  * SCAN_PTE_MAPPED_HUGEPAGE: it is one already, or why not. Precondition: a reference to the inode.
  */
 export function scanFile(inode: Inode, index: PageIndex): u32 {
@@ -203,8 +216,8 @@ export function scanFile(inode: Inode, index: PageIndex): u32 {
 }
 
 /**
- * Collapses the span of `inode` from `index` on. Precondition: a reference to the inode; no lock held, no RCU section. Returns SCAN_PTE_MAPPED_HUGEPAGE when it is one
- * folio now, or a SCAN_ reason.
+ * Collapses the span of `inode` from `index` on. Precondition: a reference to the inode; no lock held, no RCU section.
+ * Returns SCAN_PTE_MAPPED_HUGEPAGE when it is one folio now, or a SCAN_ reason.
  */
 export function collapseFile(inode: Inode, index: PageIndex): u32 {
   let result = scanCache(inode, index);
@@ -230,7 +243,9 @@ function mapsOnly(pte: Pte, head: Head): boolean {
   return true;
 }
 
-/** Clears the entries from `pte` on, which map pages of `head`, and counts them off. PTE lock held. Returns how many. */
+/**
+ * Clears the entries from `pte` on, which map pages of `head`, and counts them off. PTE lock held. Returns how many.
+ */
 function clearMapped(mm: Mm, pte: Pte): u32 {
   let pages: u32 = 0;
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
@@ -245,7 +260,10 @@ function clearMapped(mm: Mm, pte: Pte): u32 {
   return pages;
 }
 
-/** Takes the table that the PMD entry at `pmd` names out, if it maps only `head`, which is locked. Returns the table, 0: it maps something else. */
+/**
+ * Takes the table that the PMD entry at `pmd` names out, if it maps only `head`, which is locked. Returns the table, 0:
+ * it maps something else.
+ */
 function emptyTable(mm: Mm, pmd: Pmd, first: Vpn, head: Head): TableNumber {
   let table: TableNumber = 0;
   let pages: u32 = 0;
@@ -265,7 +283,10 @@ function emptyTable(mm: Mm, pmd: Pmd, first: Vpn, head: Head): TableNumber {
   return table;
 }
 
-/** As emptyTable where tables are freed by their counts (pte-refcount): clears the entries, and the table goes. Returns whether it did. */
+/**
+ * As emptyTable where tables are freed by their counts (pte-refcount): clears the entries, and the table goes. Returns
+ * whether it did.
+ */
 function emptyCounted(mm: Mm, pmd: Pmd, first: Vpn, head: Head): boolean {
   const pte = pteOffsetMapLock(pmd, first);
   if (pte === 0) return true;
@@ -305,7 +326,8 @@ function mapFolio(mm: Mm, vma: Vma, first: Vpn, head: Head, install: boolean): u
 }
 
 /**
- * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD; without `install`: clears its PTEs and their table, the next fault maps it.
+ * Step 5: maps the folio of the span at `first` of `mm` by a huge PMD; without `install`: clears its PTEs and their
+ * table, the next fault maps it.
  * Precondition: mmap_lock held for read, no spinlock. Returns SCAN_SUCCEED, SCAN_PMD_MAPPED, or a SCAN_ reason.
  */
 export function collapsePteMapped(mm: Mm, first: Vpn, install: boolean): u32 {

@@ -1,19 +1,22 @@
 /**
- * What a collapse wants of a span of anonymous memory: the look at its PMD and at the entries of its table, first under the PTE lock alone, to see whether
- * it is worth it, and a second time in the middle of the collapse, when nobody can change them any more (collapse.ts).
+ * What a collapse wants of a span of anonymous memory: the look at its PMD and at the entries of its table, first under
+ * the PTE lock alone, to see whether it is worth it, and a second time in the middle of the collapse, when nobody can
+ * change them any more (collapse.ts).
  *
- * Guarantee: SCAN_SUCCEED says that, while the lock was held, every entry was none, the zero page, a page of anonymous memory that only entries
- * refer to, or, as far as `swapped` allows, in swap. After the lock has been dropped it says nothing.
+ * Guarantee: SCAN_SUCCEED says that, while the lock was held, every entry was none, the zero page, a page of anonymous
+ * memory that only entries refer to, or, as far as `swapped` allows, in swap. After the lock has been dropped it says
+ * nothing.
  *
- * MADV_COLLAPSE takes every span that can be collapsed. khugepaged has limits beside, so that it does not make memory of what nobody uses (config words,
- * entries of a span, as in /sys/kernel/mm/transparent_hugepage/khugepaged/):
+ * MADV_COLLAPSE takes every span that can be collapsed. khugepaged has limits beside, so that it does not make memory
+ * of what nobody uses (config words, entries of a span, as in /sys/kernel/mm/transparent_hugepage/khugepaged/):
  *
  *     max_ptes_none      none, or the zero page: become memory
  *     max_ptes_swap      swapped out: have to be read
  *     max_ptes_shared    pages that other entries map as well: are copied, and stay where they are
  *     some page accessed since it was looked at last; with entries in swap, half of them
  *
- * Lock order: PTE lock. Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, find_pmd_or_thp_or_none, __collapse_huge_page_isolate).
+ * Lock order: PTE lock. Source: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, find_pmd_or_thp_or_none,
+ * __collapse_huge_page_isolate).
  */
 
 import { F_ANON, folioFlags, folioHead, folioOf } from '../alloc/folio.ts';
@@ -74,7 +77,10 @@ export const SCAN_FAIL: u32 = 20;
 export const BY_MADVISE: u32 = 0;
 export const BY_KHUGEPAGED: u32 = 1;
 
-/** What the PMD entry at `pmd` (0: there is none) is to a collapse: SCAN_SUCCEED when it names a table, SCAN_PMD_MAPPED, _NONE or _NULL. */
+/**
+ * What the PMD entry at `pmd` (0: there is none) is to a collapse: SCAN_SUCCEED when it names a table, SCAN_PMD_MAPPED,
+ * _NONE or _NULL.
+ */
 export function pmdForCollapse(pmd: Pmd): u32 {
   if (pmd === 0) return SCAN_PMD_NULL;
   const value = load(pmd);
@@ -89,8 +95,8 @@ function pinned(frame: Frame): boolean {
 }
 
 /**
- * Looks at one entry of the span that is to be collapsed. PTE lock held. Returns SCAN_SUCCEED for a page of anonymous memory, SCAN_EXCEED_NONE_PTE for
- * none or the zero page, SCAN_EXCEED_SWAP_PTE for a swap entry, else why not.
+ * Looks at one entry of the span that is to be collapsed. PTE lock held. Returns SCAN_SUCCEED for a page of anonymous
+ * memory, SCAN_EXCEED_NONE_PTE for none or the zero page, SCAN_EXCEED_SWAP_PTE for a swap entry, else why not.
  */
 function lookAt(entry: Entry): u32 {
   if (entry === 0) return SCAN_EXCEED_NONE_PTE;
@@ -102,8 +108,8 @@ function lookAt(entry: Entry): u32 {
 }
 
 /**
- * Looks at all entries from `pte` on, the PTE lock held, in `vma`, on behalf of `by` (BY_); `swapped`: entries that may be swapped out. Returns
- * SCAN_SUCCEED, or why the span is not to be collapsed.
+ * Looks at all entries from `pte` on, the PTE lock held, in `vma`, on behalf of `by` (BY_); `swapped`: entries that may
+ * be swapped out. Returns SCAN_SUCCEED, or why the span is not to be collapsed.
  */
 export function lookAtAll(pte: Pte, by: u32, swapped: u32, vma: Vma): u32 {
   // A userfaultfd is to be told when a page comes where none is.
@@ -149,7 +155,10 @@ function scanPmd(vma: Vma, pmd: Pmd, first: Vpn, by: u32): u32 {
   return result;
 }
 
-/** Whether the span at `first` of `vma`, of anonymous memory, is to be collapsed on behalf of `by` (BY_): SCAN_SUCCEED, or why not. mmap_lock held. */
+/**
+ * Whether the span at `first` of `vma`, of anonymous memory, is to be collapsed on behalf of `by` (BY_): SCAN_SUCCEED,
+ * or why not. mmap_lock held.
+ */
 export function scanSpan(mm: Mm, vma: Vma, first: Vpn, by: u32): u32 {
   walkBegin(mm);
   const result = scanPmd(vma, pmdFind(mm, first), first, by);

@@ -1,27 +1,35 @@
 /**
- * fork: a new address space with the same mappings, which shares the pages of private memory until one side writes to them.
+ * fork: a new address space with the same mappings, which shares the pages of private memory until one side writes to
+ * them.
  *
- * Guarantee: after `forkMm` parent and child read the same; a write of either goes to a page that only it maps. No CPU has a translation of the
- * parent left that permits writing to a shared page. Pages that are pinned stay the parent's: the child gets copies.
+ * Guarantee: after `forkMm` parent and child read the same; a write of either goes to a page that only it maps. No CPU
+ * has a translation of the parent left that permits writing to a shared page. Pages that are pinned stay the parent's:
+ * the child gets copies.
  *
  *  1. mmap_lock of the parent for write, then of the child, which nobody else has.
- *  2. Each VMA: write-lock it, which keeps faults out; copy it; the copy enters the lists of the anon_vmas that the source is in, gets one of its own
- *     (anonVmaFork), and enters its inode's list, behind the source each time.
- *  3. Its page tables, unless faults can make them again (`vmaNeedsCopy`). Table by table under both PTE locks, the child's first:
- *       anonymous page   one more entry, reference, and mapping; no longer exclusive; write-protected on both sides. Pinned: a copy for the child
- *       page of a file   one more entry; write-protected on both sides in private mappings, clean in the child in shared ones
+ *  2. Each VMA: write-lock it, which keeps faults out; copy it; the copy enters the lists of the anon_vmas that the
+ *     source is in, gets one of its own (anonVmaFork), and enters its inode's list, behind the source each time.
+ *  3. Its page tables, unless faults can make them again (`vmaNeedsCopy`). Table by table under both PTE locks, the
+ *     child's first:
+ *       anonymous page   one more entry, reference, and mapping; no longer exclusive; write-protected on both sides.
+ *                        Pinned: a copy for the child
+ *       page of a file   one more entry; write-protected on both sides in private mappings, clean in the child in
+ *                        shared ones
  *       swap entry       one more count of its slot
- *       migration entry  the same entry, for reading only on both sides; the rmap walk that ends the migration comes to the child after the parent
+ *       migration entry  the same entry, for reading only on both sides; the rmap walk that ends the migration comes to
+ *                        the child after the parent
  *       uffd-wp          dropped: the child is not registered
  *       huge PMD         shared as a whole (hugeFork.ts)
  *     Upper tables that the parent has come first, and are there then even if there is nothing below them.
  *  4. Flush the parent's translations, release both locks.
  *
- * Against GUP-fast: MM_WRITE_PROTECT_SEQ is odd while 3 is under way. GUP-fast pins, then reads it: either it sees the sequence move and gives the pin
- * up, or its pin came before the look for pins here.
+ * Against GUP-fast: MM_WRITE_PROTECT_SEQ is odd while 3 is under way. GUP-fast pins, then reads it: either it sees the
+ * sequence move and gives the pin up, or its pin came before the look for pins here.
  *
- * Lock order: mmap_lock, VMA lock, i_mmap and anon_vma; walk of the parent's tables, then of the child's; PTE lock of the child, of the parent.
- * Source: Linux 6.18 mm/mmap.c (dup_mmap), mm/memory.c (copy_page_range, copy_pte_range, copy_present_ptes, copy_nonpresent_pte, vma_needs_copy).
+ * Lock order: mmap_lock, VMA lock, i_mmap and anon_vma; walk of the parent's tables, then of the child's; PTE lock of
+ * the child, of the parent.
+ * Source: Linux 6.18 mm/mmap.c (dup_mmap), mm/memory.c (copy_page_range, copy_pte_range, copy_present_ptes,
+ * copy_nonpresent_pte, vma_needs_copy).
  */
 
 import {
@@ -109,7 +117,10 @@ import {
 import { thisCpu } from '../word/percpu.ts';
 import { and, load, peek, poke, store } from '../word/word.ts';
 
-/** Results of copying the entries of one PTE table: all done; a page that is pinned needs a frame; the source's table has gone meanwhile. */
+/**
+ * Results of copying the entries of one PTE table: all done; a page that is pinned needs a frame; the source's table
+ * has gone meanwhile.
+ */
 const COPIED: u32 = 0;
 const NEEDS_FRAME: u32 = 1;
 const TABLE_GONE: u32 = 2;
@@ -176,8 +187,8 @@ function copyPinned(child: Mm, copy: Vma, to: Pte, vpn: Vpn): void {
 }
 
 /**
- * Step 3 for [start, end), which one PMD entry covers on both sides; entries that the child has already are skipped. Returns COPIED, NEEDS_FRAME or
- * TABLE_GONE; nothing is held then.
+ * Step 3 for [start, end), which one PMD entry covers on both sides; entries that the child has already are skipped.
+ * Returns COPIED, NEEDS_FRAME or TABLE_GONE; nothing is held then.
  */
 function copyPteRange(child: Mm, copy: Vma, toPmd: Pmd, fromPmd: Pmd, start: Vpn, end: Vpn): u32 {
   const cow = (load(copy + VMA_FLAGS) & VM_SHARED) === 0;
@@ -209,7 +220,10 @@ function copyPteRange(child: Mm, copy: Vma, toPmd: Pmd, fromPmd: Pmd, start: Vpn
   return result;
 }
 
-/** Step 3 for [start, end), which one PMD entry covers, within one walk of both. Returns COPIED, NEEDS_FRAME, TABLE_GONE or ENOMEM. */
+/**
+ * Step 3 for [start, end), which one PMD entry covers, within one walk of both. Returns COPIED, NEEDS_FRAME, TABLE_GONE
+ * or ENOMEM.
+ */
 function copySpan(child: Mm, mm: Mm, copy: Vma, start: Vpn, end: Vpn): u32 {
   if (pudFind(mm, start) === 0) return COPIED;
   if (pudAlloc(child, start) === 0) return ENOMEM;
@@ -226,7 +240,10 @@ function copySpan(child: Mm, mm: Mm, copy: Vma, start: Vpn, end: Vpn): u32 {
   return copyPteRange(child, copy, toPmd, fromPmd, start, end);
 }
 
-/** Pages from `vpn` on under an entry of the lowest level at which the parent has a table, to the entry's end, at most `end`. */
+/**
+ * Pages from `vpn` on under an entry of the lowest level at which the parent has a table, to the entry's end, at most
+ * `end`.
+ */
 function spanOf(mm: Mm, vpn: Vpn, end: Vpn): u32 {
   if (pudFind(mm, vpn) === 0) return spanEnd(vpn, PGD_PAGES, end);
   return spanEnd(vpn, pmdFind(mm, vpn) === 0 ? PUD_PAGES : PMD_PAGES, end);
@@ -290,7 +307,10 @@ function copyVmas(child: Mm, mm: Mm): u32 {
   return result;
 }
 
-/** Copies the address space `mm`. Returns the new one, its one user the caller; 0: no memory, and what was shared is exclusive again at the next write. */
+/**
+ * Copies the address space `mm`. Returns the new one, its one user the caller; 0: no memory, and what was shared is
+ * exclusive again at the next write.
+ */
 export function forkMm(mm: Mm): Mm {
   const child = mmCreate();
   if (child === 0) return 0;

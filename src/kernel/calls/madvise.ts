@@ -1,19 +1,23 @@
 /**
  * madvise: dontneed, free, cold, pageout, collapse, hugepage, nohugepage, populate_read, populate_write.
  *
- * The advice is applied to every VMA of the range from left to right; holes are skipped and answered with ENOMEM at the end; an error from a
- * VMA stops the walk and wins.
+ * The advice is applied to every VMA of the range from left to right; holes are skipped and answered with ENOMEM at the
+ * end; an error from a VMA stops the walk and wins.
  *
- *  dontneed       zap, with the reclaim of empty PTE tables; on the VMA lock when one VMA covers the range, else on mmap_lock for read
- *  free           clean and age the pages; they may be discarded until written again; swap entries are dropped. Anonymous memory only
+ *  dontneed       zap, with the reclaim of empty PTE tables; on the VMA lock when one VMA covers the range, else on
+ *                 mmap_lock for read
+ *  free           clean and age the pages; they may be discarded until written again; swap entries are dropped.
+ *                 Anonymous memory only
  *  cold           clear accessed bits
  *  pageout        pageout.ts
  *  collapse       madviseCollapse.ts
- *  hugepage, nohugepage   set VM_HUGEPAGE or VM_NOHUGEPAGE, which splits and merges VMAs as rights do; on mmap_lock for write
+ *  hugepage, nohugepage   set VM_HUGEPAGE or VM_NOHUGEPAGE, which splits and merges VMAs as rights do; on mmap_lock for
+ *                         write
  *  populate_*     populate.ts
  *
- * Lock order: mmap_lock, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas, madvise_dontneed_single_vma,
- * madvise_free_pte_range, madvise_cold_or_pageout_pte_range, madvise_update_vma, try_vma_read_lock).
+ * Lock order: mmap_lock, or the VMA lock; PTE lock. Source: Linux mm/madvise.c (madvise_walk_vmas,
+ * madvise_dontneed_single_vma, madvise_free_pte_range, madvise_cold_or_pageout_pte_range, madvise_update_vma,
+ * try_vma_read_lock).
  */
 
 import { populateRange } from '../access/populate.ts';
@@ -101,7 +105,8 @@ function freeEntryLazily(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, entry: Entr
   const frame = entryNumber(entry);
   if ((folioFlags(frame) & F_ANON) === 0) return;
   const folio = folioOf(folioHead(frame));
-  // Whether others wrote to it only their entries tell; once the folio does, it stays dirty for them. A large one is here with all its entries (ageEntries).
+  // Whether others wrote to it only their entries tell; once the folio does, it stays dirty for them. A large one is
+  // here with all its entries (ageEntries).
   const dirty = (load(folio + F_FLAGS) & F_DIRTY) !== 0;
   if (dirty && !folioLarge(frame) && folioMapCount(frame) !== 1) return;
   // Atomic: a write through a cached translation after this sets dirty again, once the flush has made its walker look.
@@ -118,7 +123,10 @@ function coolEntry(gather: Gather, pte: Pte, vpn: Vpn, entry: Entry): void {
   gatherNoteRange(gather, vpn, vpn + 1);
 }
 
-/** Applies free or cold to a huge PMD entry that [start, end) covers; one of which it covers a part is split, and dealt with as a table's. */
+/**
+ * Applies free or cold to a huge PMD entry that [start, end) covers; one of which it covers a part is split, and dealt
+ * with as a table's.
+ */
 function ageHuge(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, end: Vpn, advice: u32): void {
   if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
   else if (advice === MADV_FREE) freeHugePmdLazily(gather, pmd, start);
@@ -131,7 +139,10 @@ function ageEntry(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, entry: Entry, advi
   else coolEntry(gather, pte, vpn, entry);
 }
 
-/** Applies free or cold to the entries of [start, end), all in one table; large folios of which it maps a part only are left alone. PTE lock held. */
+/**
+ * Applies free or cold to the entries of [start, end), all in one table; large folios of which it maps a part only are
+ * left alone. PTE lock held.
+ */
 function ageEntries(gather: Gather, mm: Mm, pte: Pte, start: Vpn, end: Vpn, advice: u32): void {
   let vpn = start;
   while (vpn !== end) {
@@ -168,7 +179,10 @@ function ageRange(mm: Mm, start: Vpn, end: Vpn, advice: u32): void {
   gatherFinish(gather);
 }
 
-/** MADV_HUGEPAGE or MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for a split, or too many. */
+/**
+ * MADV_HUGEPAGE or MADV_NOHUGEPAGE on [start, end) of `vma`, mmap_lock held for write. Returns 0 or EAGAIN: no VMA for
+ * a split, or too many.
+ */
 function adviseHugePages(vma: Vma, start: Vpn, end: Vpn, advice: u32): u32 {
   const old = load(vma + VMA_FLAGS);
   const asked: u32 = advice === MADV_HUGEPAGE ? VM_HUGEPAGE : VM_NOHUGEPAGE;
@@ -221,8 +235,9 @@ function vmaLockSuffices(advice: u32): boolean {
 }
 
 /**
- * madvise on [start, start + pages). Precondition: page-aligned, no wrap; no lock held. Returns 0, ENOMEM (a hole; everything mapped was
- * advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), EAGAIN (nohugepage: too many VMAs), or what populateRange returns.
+ * madvise on [start, start + pages). Precondition: page-aligned, no wrap; no lock held. Returns 0, ENOMEM (a hole;
+ * everything mapped was advised all the same), EINVAL (the advice is unknown, or does not fit a VMA), EAGAIN
+ * (nohugepage: too many VMAs), or what populateRange returns.
  */
 export function doMadvise(mm: Mm, start: Vpn, pages: u32, advice: u32): u32 {
   if (pages === 0) return 0;

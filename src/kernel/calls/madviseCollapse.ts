@@ -1,9 +1,11 @@
 /**
  * madvise(MADV_COLLAPSE): makes every whole span of a range huge, now.
  *
- * The axis `thp` does not matter; only MADV_NOHUGEPAGE forbids it. Spans are collapsed from left to right; one that cannot be for a reason of its
- * own (a page that is pinned, say) is passed over, any other reason ends the call (`passedOver`). 0 if every span is huge at the end, or there is none (but
- * EINVAL for a range strictly inside of one); else the last reason as an error: ENOMEM no folio, EBUSY too many entries are none, EAGAIN it may work later, EINVAL it will not.
+ * The axis `thp` does not matter; only MADV_NOHUGEPAGE forbids it. Spans are collapsed from left to right; one that
+ * cannot be for a reason of its own (a page that is pinned, say) is passed over, any other reason ends the call
+ * (`passedOver`). 0 if every span is huge at the end, or there is none (but EINVAL for a range strictly inside of one);
+ * else the last reason as an error: ENOMEM no folio, EBUSY too many entries are none, EAGAIN it may work later, EINVAL
+ * it will not.
  *
  * Each collapse drops mmap_lock, so nothing found before it is used after it.
  *
@@ -84,8 +86,8 @@ function collapseSpan(mm: Mm, vma: Vma, first: Vpn): u32 {
 }
 
 /**
- * MADV_COLLAPSE on [start, end) of `vma`. Precondition: mmap_lock held for read, no spinlock. mmap_lock is held on return, but has been dropped: `vma`
- * may be gone. Results above.
+ * MADV_COLLAPSE on [start, end) of `vma`. Precondition: mmap_lock held for read, no spinlock. mmap_lock is held on
+ * return, but has been dropped: `vma` may be gone. Results above.
  */
 export function madviseCollapse(mm: Mm, vma: Vma, start: Vpn, end: Vpn): u32 {
   if (!eligible(vma)) return EINVAL;

@@ -1,9 +1,9 @@
 /**
  * mmap at a fixed place, the one-page mappings that recorded programs need, and the limits both obey.
  *
- * Protocol: mmap_lock for write; the range must be free (EEXIST), or with MMAP_REPLACE is unmapped first, pages, tables and all;
- * the new range merges into a neighbour or becomes a VMA; mmap_lock is released; then MMAP_POPULATE faults the range in, on its
- * own, so others may already change what was mapped.
+ * Protocol: mmap_lock for write; the range must be free (EEXIST), or with MMAP_REPLACE is unmapped first, pages, tables
+ * and all; the new range merges into a neighbour or becomes a VMA; mmap_lock is released; then MMAP_POPULATE faults the
+ * range in, on its own, so others may already change what was mapped.
  *
  * Lock order: mmap_lock, VMA write locks.
  * Source: Linux 6.18 mm/mmap.c (do_mmap), mm/vma.c (__mmap_region), mm/gup.c (__mm_populate).
@@ -34,8 +34,8 @@ import { MM_MAP_COUNT } from '../word/layout.ts';
 import { peek } from '../word/word.ts';
 
 /**
- * Maps `pages` pages at `start` with `prot` (VM_READ, VM_WRITE, VM_EXEC) and `flags` (MMAP_). `inode` 0: anonymous, and then
- * MMAP_SHARED makes an inode of that size; otherwise the caller keeps its reference and the VMA gets one.
+ * Maps `pages` pages at `start` with `prot` (VM_READ, VM_WRITE, VM_EXEC) and `flags` (MMAP_). `inode` 0: anonymous, and
+ * then MMAP_SHARED makes an inode of that size; otherwise the caller keeps its reference and the VMA gets one.
  * Returns 0, EINVAL (no pages), ENOMEM (beyond the address space, no VMA or inode left, too many mappings) or EEXIST.
  * What MMAP_POPULATE could not fault in is not an error.
  */
@@ -91,8 +91,9 @@ function mapFixed(
 }
 
 /**
- * For a fault of a recorded program where the recording shows no mapping: maps the one page `vpn`, private, anonymous, readable,
- * writable and executable, merged with neighbours that were made like this. Returns 0, also when a mapping is there by now, or ENOMEM.
+ * For a fault of a recorded program where the recording shows no mapping: maps the one page `vpn`, private, anonymous,
+ * readable, writable and executable, merged with neighbours that were made like this. Returns 0, also when a mapping is
+ * there by now, or ENOMEM.
  */
 export function mapImplicit(mm: Mm, vpn: Vpn): u32 {
   if (vpn >= TASK_END) return ENOMEM;

@@ -2,16 +2,18 @@
  * mremap: shrink, grow, move and duplicate mappings.
  *
  * Protocol. mmap_lock for write throughout, but for a shrink in place, which downgrades it as munmap does.
- *  - To a fixed place, same length: every piece of a VMA in the range moves on its own, from left to right; gaps between them
- *    keep their size. An error ends the series; pieces moved so far stay moved.
- *  - To a fixed place, other length: one VMA. What is at the destination is unmapped first, then what a shrink cuts off.
- *  - A move: a VMA for the destination (merged with neighbours there where possible), tables moved (moveTables.ts), source unmapped,
- *    which frees tables that stayed behind. If a table cannot be allocated, what was moved goes back and the destination goes.
+ *  - To a fixed place, same length: every piece of a VMA in the range moves on its own, from left to right; gaps
+ *    between them keep their size. An error ends the series; pieces moved so far stay moved.
+ *  - To a fixed place, other length: one VMA. What is at the destination is unmapped first, then what a shrink cuts
+ *    off.
+ *  - A move: a VMA for the destination (merged with neighbours there where possible), tables moved (moveTables.ts),
+ *    source unmapped, which frees tables that stayed behind. If a table cannot be allocated, what was moved goes back
+ *    and the destination goes.
  *  - Old length 0 duplicates a shared mapping: nothing is moved, nothing unmapped.
  *
  * Lock order: mmap_lock, VMA write locks; page-table locks in moveTables.ts and munmap.ts.
- * Source: Linux 6.18 mm/mremap.c (do_mremap, remap_move, check_prep_vma, mremap_to, mremap_at, move_vma, copy_vma_and_data),
- * mm/vma.c (copy_vma).
+ * Source: Linux 6.18 mm/mremap.c (do_mremap, remap_move, check_prep_vma, mremap_to, mremap_at, move_vma,
+ * copy_vma_and_data), mm/vma.c (copy_vma).
  */
 
 import { inodeGet } from '../rmap/inode.ts';
@@ -44,11 +46,11 @@ import {
 import { load, peek, store } from '../word/word.ts';
 
 /**
- * Gives [old, old + oldPages) the length `newPages`, at `new_` with MREMAP_FIXED in `flags`. Without it: in place when it shrinks or
- * keeps its length, when `new_` is `old`, or without MREMAP_MAYMOVE; else it moves to `new_`, which the caller chose as a kernel would.
- * Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap, MREMAP_FIXED without MREMAP_MAYMOVE, a private
- * mapping to duplicate); EFAULT (no mapping, or it ends before the range does); ENOMEM (no room to grow, no VMA or table
- * left, too many mappings).
+ * Gives [old, old + oldPages) the length `newPages`, at `new_` with MREMAP_FIXED in `flags`. Without it: in place when
+ * it shrinks or keeps its length, when `new_` is `old`, or without MREMAP_MAYMOVE; else it moves to `new_`, which the
+ * caller chose as a kernel would. Returns 0; EINVAL (no new length, beyond the address space, the ranges overlap,
+ * MREMAP_FIXED without MREMAP_MAYMOVE, a private mapping to duplicate); EFAULT (no mapping, or it ends before the range
+ * does); ENOMEM (no room to grow, no VMA or table left, too many mappings).
  */
 export function doMremap(
   mm: Mm,
@@ -123,7 +125,10 @@ function growInPlace(mm: Mm, vma: Vma, old: Vpn, oldPages: u32, newPages: u32): 
   return vmaMergeNew(mm, end, end + delta, flags, inode, pgoff, anon, 0) === 0 ? ENOMEM : 0;
 }
 
-/** Moves every piece of a VMA in [old, old + pages) (remap_move). Memory that a userfaultfd watches moves only if it is the only piece. */
+/**
+ * Moves every piece of a VMA in [old, old + pages) (remap_move). Memory that a userfaultfd watches moves only if it is
+ * the only piece.
+ */
 function moveSeries(mm: Mm, old: Vpn, pages: u32, new_: Vpn): u32 {
   const end = old + pages;
   let vma = vmaLookup(mm, old);
@@ -179,7 +184,8 @@ function moveVma(mm: Mm, vma: Vma, old: Vpn, oldPages: u32, new_: Vpn, newPages:
   if (inode !== 0) inodeGet(inode);
   const copy = vmaMap(mm, new_, new_ + newPages, load(vma + VMA_FLAGS), inode, pgoff, vma);
   if (copy === 0) return ENOMEM;
-  // A walk of the rmap comes to a new VMA after its source; one that it merged with may stand before it, or be the source itself.
+  // A walk of the rmap comes to a new VMA after its source; one that it merged with may stand before it, or be the
+  // source itself.
   const merged = load(copy + VMA_START) !== new_ || load(copy + VMA_END) !== new_ + newPages;
   const source = vmaLookup(mm, old);
   const moved = movePageTables(mm, source, copy, old, new_, oldPages, merged);

@@ -1,18 +1,20 @@
 /**
- * Paging out: pages leave memory for simulated swap, for the page cache, or, after MADV_FREE, for nowhere; and madvise(MADV_PAGEOUT), which asks for
- * it.
+ * Paging out: pages leave memory for simulated swap, for the page cache, or, after MADV_FREE, for nowhere; and
+ * madvise(MADV_PAGEOUT), which asks for it.
  *
- * Guarantee: an anonymous page is given up only while nothing but its entries and this function has it; its translations are flushed before
- * the frame is freed; its content is not lost: each entry becomes a swap entry, or none where the content is in the cache or was declared unneeded.
- * Shared memory that was written to stays in the cache, unmapped.
+ * Guarantee: an anonymous page is given up only while nothing but its entries and this function has it; its
+ * translations are flushed before the frame is freed; its content is not lost: each entry becomes a swap entry, or none
+ * where the content is in the cache or was declared unneeded. Shared memory that was written to stays in the cache,
+ * unmapped.
  *
  *  1. Isolate (MADV_PAGEOUT): under the PTE lock take a reference on up to PAGEOUT_BATCH pages that are mapped once.
- *  2. With the lock dropped, one by one (`shrinkFolio`): lock the folio if nobody else has; take a swap slot; take the page out of every address space
- *     through the rmap (`tryToUnmap`); from the page cache, too, if its content can be had again and nobody uses it.
+ *  2. With the lock dropped, one by one (`shrinkFolio`): lock the folio if nobody else has; take a swap slot; take the
+ *     page out of every address space through the rmap (`tryToUnmap`); from the page cache, too, if its content can be
+ *     had again and nobody uses it.
  *  3. Drop the references. The last one frees the frame.
  *
- * Lock order: mmap_lock for read, perhaps; the folio lock, by trying; see rmap.ts; G_SWAP_LOCK. Source: Linux mm/madvise.c
- * (madvise_cold_or_pageout_pte_range), mm/vmscan.c (reclaim_folio_list, shrink_folio_list).
+ * Lock order: mmap_lock for read, perhaps; the folio lock, by trying; see rmap.ts; G_SWAP_LOCK. Source: Linux
+ * mm/madvise.c (madvise_cold_or_pageout_pte_range), mm/vmscan.c (reclaim_folio_list, shrink_folio_list).
  */
 
 import {
@@ -62,8 +64,8 @@ function isolatable(entry: Entry): boolean {
 }
 
 /**
- * Step 1: isolates pages of [start, end), at most PAGEOUT_BATCH. Returns how many; the words of C_PAGEOUT hold the frames, C_PAGEOUT_NEXT the page after the
- * last that was looked at.
+ * Step 1: isolates pages of [start, end), at most PAGEOUT_BATCH. Returns how many; the words of C_PAGEOUT hold the
+ * frames, C_PAGEOUT_NEXT the page after the last that was looked at.
  */
 function isolate(pmd: Pmd, start: Vpn, end: Vpn): u32 {
   const pte = pteOffsetMapLock(pmd, start);
@@ -86,8 +88,8 @@ function isolate(pmd: Pmd, start: Vpn, end: Vpn): u32 {
 }
 
 /**
- * Steps 2 and 3 for one page: takes it out of every address space and gives it up. Precondition: the caller's reference, which it keeps; no lock but mmap_lock.
- * Returns whether nothing maps it any more.
+ * Steps 2 and 3 for one page: takes it out of every address space and gives it up. Precondition: the caller's
+ * reference, which it keeps; no lock but mmap_lock. Returns whether nothing maps it any more.
  */
 export function shrinkFolio(frame: Head): boolean {
   if (!folioTrylock(frame)) return false;
@@ -115,7 +117,10 @@ function shrinkIsolated(isolated: u32): void {
   }
 }
 
-/** Step 1 for pages of [start, end), which one PMD entry covers. Returns how many; 0: its table has gone, or none is left. */
+/**
+ * Step 1 for pages of [start, end), which one PMD entry covers. Returns how many; 0: its table has gone, or none is
+ * left.
+ */
 function isolateSpan(mm: Mm, start: Vpn, end: Vpn): u32 {
   walkBegin(mm);
   const pmd = pmdFind(mm, start);
@@ -140,8 +145,8 @@ export function pageoutRange(mm: Mm, start: Vpn, end: Vpn): void {
 }
 
 /**
- * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would, split off its folio if that has several. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays
- * somewhere. No lock held.
+ * Gives the page at `vpn` up, from all address spaces that map it, as memory pressure would, split off its folio if
+ * that has several. Returns 0, EFAULT: nothing is mapped there, or EAGAIN: it stays somewhere. No lock held.
  */
 export function reclaimPage(mm: Mm, vpn: Vpn): u32 {
   const frame = isolateSingle(mm, vpn);

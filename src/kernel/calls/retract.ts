@@ -1,19 +1,22 @@
 /**
- * Retraction of page tables: after the pages of a span of an object have been replaced by one folio (collapseFile.ts), the PTE tables that mapped them, in
- * whatever address space, are empty and in the way of huge PMDs. They are found through i_mmap and freed.
+ * Retraction of page tables: after the pages of a span of an object have been replaced by one folio (collapseFile.ts),
+ * the PTE tables that mapped them, in whatever address space, are empty and in the way of huge PMDs. They are found
+ * through i_mmap and freed.
  *
- * Guarantee: a table is freed only when it is empty and no entry can be installed into it: its pages were unmapped, and the new folio is locked, so that
- * faults in the span wait (`retractPageTables` has that as its precondition).
+ * Guarantee: a table is freed only when it is empty and no entry can be installed into it: its pages were unmapped, and
+ * the new folio is locked, so that faults in the span wait (`retractPageTables` has that as its precondition).
  *
  *  1. i_mmap for read: the VMAs stay, and with them upper tables. Nothing else is held: mmap_lock belongs to others.
  *  2. A VMA with an anon_vma is passed over: its table may have pages of its own.
- *  3. PMD lock; look at the *state* of the PMD entry again: reclaim of empty tables, which looks at no rmap lock, may have freed the table that was
- *     there, and somebody may have made another. A different table is as good: it is as empty. So the PMD need not be the same, it must name a table.
- *  4. PTE lock of the table that it names *now*; look for an anon_vma again. Of what is not watched, markers may be left: they go.
+ *  3. PMD lock; look at the *state* of the PMD entry again: reclaim of empty tables, which looks at no rmap lock, may
+ *     have freed the table that was there, and somebody may have made another. A different table is as good: it is as
+ *     empty. So the PMD need not be the same, it must name a table.
+ *  4. PTE lock of the table that it names *now*; look for an anon_vma again. Of what is not watched, markers may be
+ *     left: they go.
  *  5. Clear the PMD, flush, upper entries included; free the table by RCU.
  *
- * Lock order: folio lock; i_mmap; PMD lock; PTE lock. Source: Linux 6.18 mm/khugepaged.c (retract_page_tables); "mm: khugepaged: recheck pmd state in
- * retract_page_tables()", 2024.
+ * Lock order: folio lock; i_mmap; PMD lock; PTE lock. Source: Linux 6.18 mm/khugepaged.c (retract_page_tables); "mm:
+ * khugepaged: recheck pmd state in retract_page_tables()", 2024.
  */
 
 import { flushTlbRange } from '../cpu/flush.ts';
@@ -43,7 +46,10 @@ function mayHaveOwnEntries(vma: Vma): boolean {
   return load(vma + VMA_ANON) !== 0 || (load(vma + VMA_FLAGS) & VM_UFFD_WP) !== 0;
 }
 
-/** First page of `vma` that maps the span of the object that starts at `index`, if the VMA maps all of it, aligned; else all ones. */
+/**
+ * First page of `vma` that maps the span of the object that starts at `index`, if the VMA maps all of it, aligned; else
+ * all ones.
+ */
 function spanIn(vma: Vma, index: PageIndex): Vpn {
   const pgoff = load(vma + VMA_PGOFF);
   const start = load(vma + VMA_START);
@@ -55,7 +61,8 @@ function spanIn(vma: Vma, index: PageIndex): Vpn {
 }
 
 /**
- * Clears the PMD entry at `pmd`, of the span at `first`, and its table's place with it. PMD and PTE lock held, the table is empty. Returns the table.
+ * Clears the PMD entry at `pmd`, of the span at `first`, and its table's place with it. PMD and PTE lock held, the
+ * table is empty. Returns the table.
  */
 export function takeTableOut(mm: Mm, pmd: Pmd, first: Vpn): TableNumber {
   const upper = exchange(pmd, 0);
@@ -65,8 +72,8 @@ export function takeTableOut(mm: Mm, pmd: Pmd, first: Vpn): TableNumber {
 }
 
 /**
- * Clears markers that nobody watches: where a range is registered anew without write protection, those of before stay until somebody comes across them
- * (pte_marker_clear). PTE lock held.
+ * Clears markers that nobody watches: where a range is registered anew without write protection, those of before stay
+ * until somebody comes across them (pte_marker_clear). PTE lock held.
  */
 function forgetMarkers(pte: Pte): void {
   for (let i: u32 = 0; i < PMD_PAGES; i += 1) {
@@ -93,7 +100,10 @@ function retractTable(vma: Vma, mm: Mm, pmd: Pmd, first: Vpn): u32 {
   return table;
 }
 
-/** What step 5 leaves to do where tables are freed by their counts: only markers can be left in the table, which goes with them. */
+/**
+ * What step 5 leaves to do where tables are freed by their counts: only markers can be left in the table, which goes
+ * with them.
+ */
 function emptyCountedTable(vma: Vma, pmd: Pmd, first: Vpn): void {
   if (!entryNamesTable(load(pmd))) return;
   const pte = pteOffsetMapLock(pmd, first);
@@ -121,7 +131,10 @@ function retractFrom(vma: Vma, index: PageIndex): void {
   gatherFinish(gather);
 }
 
-/** Retracts the tables that map the span of `inode` from `index` on; of protocol pte-refcount's, which went as they became empty, those with markers. Precondition: the folio there is locked and nothing maps the span. */
+/**
+ * Retracts the tables that map the span of `inode` from `index` on; of protocol pte-refcount's, which went as they
+ * became empty, those with markers. Precondition: the folio there is locked and nothing maps the span.
+ */
 export function retractPageTables(inode: Inode, index: PageIndex): void {
   iMmapLockRead(inode);
   for (let vma = iMmapFirst(inode); vma !== 0; vma = iMmapNext(vma)) retractFrom(vma, index);

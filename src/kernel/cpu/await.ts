@@ -1,8 +1,10 @@
 /**
- * The kernel's two waits on a word. Every wait ends here: there is no other loop that looks at a word until somebody else changes it.
+ * The kernel's two waits on a word. Every wait ends here: there is no other loop that looks at a word until somebody
+ * else changes it.
  *
- * Guarantee: the condition held at one look since the call. A waiter polls interrupts between looks when it has them enabled, parks after its
- * spins, and gives up, by ending its CPU, when the run is aborted or the wait has lasted longer than the machine's limit (`pollWhileWaiting`).
+ * Guarantee: the condition held at one look since the call. A waiter polls interrupts between looks when it has them
+ * enabled, parks after its spins, and gives up, by ending its CPU, when the run is aborted or the wait has lasted
+ * longer than the machine's limit (`pollWhileWaiting`).
  *
  * To the explorer each is one step, blocked until it can be taken: it does not look into this file.
  */
@@ -13,9 +15,9 @@ import { clockNs, compareExchange, load, parkOn } from '../word/word.ts';
 import { pollWhileWaiting } from './irq.ts';
 
 /**
- * Waits until the word at `address`, masked by `mask`, satisfies `condition` (AWAIT_ codes) against `operand`, and returns
- * the unmasked value that did. Spins `spins` times, then parks on the word between looks, so that a writer that does not notify is
- * seen all the same.
+ * Waits until the word at `address`, masked by `mask`, satisfies `condition` (AWAIT_ codes) against `operand`, and
+ * returns the unmasked value that did. Spins `spins` times, then parks on the word between looks, so that a writer that
+ * does not notify is seen all the same.
  */
 export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
   let value = load(address);
@@ -32,8 +34,9 @@ export function awaitWord(address: u32, mask: u32, condition: u32, operand: u32,
 }
 
 /**
- * Waits until the word at `address` is 0 and stores `value` there. For short waits: polls interrupts only between looks, parks nowhere else.
- * Pairs with the store of 0 by whoever has the word: this CPU sees all that was written before it.
+ * Waits until the word at `address` is 0 and stores `value` there. For short waits: polls interrupts only between
+ * looks, parks nowhere else. Pairs with the store of 0 by whoever has the word: this CPU sees all that was written
+ * before it.
  */
 export function takeWord(address: u32, value: u32): void {
   while (compareExchange(address, 0, value) !== 0)

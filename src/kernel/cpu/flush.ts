@@ -1,7 +1,8 @@
 /**
  * Flushes of TLBs and the switch of address spaces: the sender's side of the protocol that tlb.ts states.
  *
- * Guarantee: as tlb.ts. The request's words (C_FLUSH_...) are this CPU's own, and constant until every target has acknowledged.
+ * Guarantee: as tlb.ts. The request's words (C_FLUSH_...) are this CPU's own, and constant until every target has
+ * acknowledged.
  *
  * Source: Linux arch/x86/mm/tlb.c (flush_tlb_mm_range, switch_mm_irqs_off).
  */
@@ -33,7 +34,8 @@ export function switchMm(mm: Mm): void {
   if (old === mm) return;
   const bit: u32 = (1 << cpuId()) >>> 0;
   if (mm !== 0) {
-    // Pairs with flushTlbRange, which reads the mask after it has moved the generation on: it sees the bit, or this CPU the generation.
+    // Pairs with flushTlbRange, which reads the mask after it has moved the generation on: it sees the bit, or this CPU
+    // the generation.
     or(mm + MM_CPUMASK, bit);
     poke(cpu + C_TLB_GEN, load(mm + MM_TLB_GEN));
   }
@@ -44,8 +46,9 @@ export function switchMm(mm: Mm): void {
 }
 
 /**
- * Invalidates translations of [start, end) of `mm` on every CPU, with `freedTables` upper entries as well. Precondition: the page-table
- * entries are cleared or changed already; interrupts are enabled. Locks may be held: a CPU that spins on one answers interrupts.
+ * Invalidates translations of [start, end) of `mm` on every CPU, with `freedTables` upper entries as well.
+ * Precondition: the page-table entries are cleared or changed already; interrupts are enabled. Locks may be held: a CPU
+ * that spins on one answers interrupts.
  */
 export function flushTlbRange(mm: Mm, start: Vpn, end: Vpn, freedTables: boolean): void {
   const cpu = thisCpu();

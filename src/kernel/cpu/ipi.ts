@@ -1,11 +1,11 @@
 /**
  * Waiting for interrupts to be handled: step 3 of the protocol that irq.ts states.
  *
- * Guarantee: on return the target has handled everything that was sent to it up to the sequence, or is in an extended quiescent state and will before
- * it uses a translation or walks a table again.
+ * Guarantee: on return the target has handled everything that was sent to it up to the sequence, or is in an extended
+ * quiescent state and will before it uses a translation or walks a table again.
  *
- * Interrupts enabled: two CPUs that waited for each other with interrupts off would do so for ever. Source: Linux kernel/smp.c
- * (smp_call_function_many_cond, csd_lock_wait).
+ * Interrupts enabled: two CPUs that waited for each other with interrupts off would do so for ever. Source: Linux
+ * kernel/smp.c (smp_call_function_many_cond, csd_lock_wait).
  */
 
 import { contentionMeasured, MEASURED_INTERRUPT, measureDuration } from '../observe/contention.ts';
@@ -27,7 +27,9 @@ import { clockNs, load, peek } from '../word/word.ts';
 import { sendInterrupt } from './irq.ts';
 import { waitFor } from './wait.ts';
 
-/** Waits until the CPU has handled the interrupt, or until it need not: see the top of this file. Interrupts enabled. */
+/**
+ * Waits until the CPU has handled the interrupt, or until it need not: see the top of this file. Interrupts enabled.
+ */
 export function waitInterrupt(cpu: Cpu, sequence: u32): void {
   const target = cpuArea(cpu);
   if (CHECK >= 1 && peek(thisCpu() + C_IRQ_DEPTH) !== 0)
@@ -41,9 +43,9 @@ export function waitInterrupt(cpu: Cpu, sequence: u32): void {
 }
 
 /**
- * Interrupts every other CPU that is not idle and waits until all have handled it. With IPI_SYNC: on return, every stretch
- * of code with interrupts disabled that was under way at the call has ended. An idle CPU is skipped: it is in no such
- * stretch, and one that it begins later comes after whatever the caller did before the call.
+ * Interrupts every other CPU that is not idle and waits until all have handled it. With IPI_SYNC: on return, every
+ * stretch of code with interrupts disabled that was under way at the call has ended. An idle CPU is skipped: it is in
+ * no such stretch, and one that it begins later comes after whatever the caller did before the call.
  */
 export function interruptAll(kinds: u32): void {
   const cpus = peek(H_CPUS);

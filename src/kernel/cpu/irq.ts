@@ -1,24 +1,26 @@
 /**
- * Interrupts between CPUs. They are polled: one that is sent to a CPU is handled at its next poll with interrupts enabled.
- * Polls stand in every wait, between steps of long walks, and between operations; none stands between `irqDisable` and
- * `irqEnable`, which is what GUP-fast relies on.
+ * Interrupts between CPUs. They are polled: one that is sent to a CPU is handled at its next poll with interrupts
+ * enabled. Polls stand in every wait, between steps of long walks, and between operations; none stands between
+ * `irqDisable` and `irqEnable`, which is what GUP-fast relies on.
  *
  * Sending, in this order:
  *   1. the request's own words (flush range, C_IPI_TLB_FROM), then or the kinds into C_IPI_KINDS of the target;
  *   2. sequence = ++C_IPI_REQ of the target;
- *   3. to wait: until C_IPI_ACK of the target reaches that sequence, unless the target is in an extended quiescent state.
+ *   3. to wait: until C_IPI_ACK of the target reaches that sequence, unless the target is in an extended quiescent
+ *      state.
  * Handling:
  *   1. r = C_IPI_REQ; 2. take C_IPI_KINDS and C_IPI_TLB_FROM, leaving 0; 3. handle; 4. C_IPI_ACK = r.
- * Whatever was asked for with a sequence up to r had its kinds stored before r was read, so step 2 or an earlier one took
- * it. A request taken early, before its sender's step 2, is handled once and acknowledged by a later, empty round.
+ * Whatever was asked for with a sequence up to r had its kinds stored before r was read, so step 2 or an earlier one
+ * took it. A request taken early, before its sender's step 2, is handled once and acknowledged by a later, empty round.
  *
- * A CPU in an extended quiescent state (C_RCU_QS = 0) is not waited for. Entering, it stores 0 and then polls; the sender
- * stores its request and then reads C_RCU_QS. By sequential consistency one of the two sees the other: either the sender
- * finds 0 and does not wait, or the CPU's poll finds the request and acknowledges. Leaving, it stores a number and then
- * polls, before anything else: a sender that found 0 read it before that store, so its request precedes that poll.
- * Hence every request that is not waited for is handled before the CPU uses a translation or walks a table again. By
- * then its sender may have gone on to another flush and overwritten the range, so an idle CPU does not look at it: until that
- * poll is over, its TLB is lazy, ignores requests, and catches up as a whole when it leaves that state (tlb.ts).
+ * A CPU in an extended quiescent state (C_RCU_QS = 0) is not waited for. Entering, it stores 0 and then polls; the
+ * sender stores its request and then reads C_RCU_QS. By sequential consistency one of the two sees the other: either
+ * the sender finds 0 and does not wait, or the CPU's poll finds the request and acknowledges. Leaving, it stores a
+ * number and then polls, before anything else: a sender that found 0 read it before that store, so its request precedes
+ * that poll. Hence every request that is not waited for is handled before the CPU uses a translation or walks a table
+ * again. By then its sender may have gone on to another flush and overwritten the range, so an idle CPU does not look
+ * at it: until that poll is over, its TLB is lazy, ignores requests, and catches up as a whole when it leaves that
+ * state (tlb.ts).
  *
  * Source: Linux kernel/smp.c (smp_call_function_many_cond), arch/x86/mm/tlb.c (flush_tlb_multi).
  */
@@ -125,7 +127,8 @@ export function irqEnable(): void {
 export function sendInterrupt(cpu: Cpu, kinds: u32): u32 {
   const target = cpuArea(cpu);
   count(COUNTER_INTERRUPTS_SENT);
-  // Pairs with the exchange in handleInterrupts. Before the sequence: whoever reads that finds the kinds, unless they are taken already.
+  // Pairs with the exchange in handleInterrupts. Before the sequence: whoever reads that finds the kinds, unless they
+  // are taken already.
   or(target + C_IPI_KINDS, kinds);
   const sequence = (add(target + C_IPI_REQ, 1) + 1) >>> 0; // pairs with the load in handleInterrupts
   if (PARKING !== 0 && load(target + C_RCU_QS) !== 0) {
@@ -152,16 +155,18 @@ export function needResched(): boolean {
 }
 
 /**
- * Called between two looks of every wait: ends the CPU when the run is aborted or when the wait, begun at `startNs`, has
- * lasted longer than H_STALL_NS (0: for ever), and polls interrupts. A wait for a userfaultfd's monitor ends with the run instead. The violation names the word awaited, what it
- * holds, or, when the word belongs to a CPU, that CPU and its operation.
+ * Called between two looks of every wait: ends the CPU when the run is aborted or when the wait, begun at `startNs`,
+ * has lasted longer than H_STALL_NS (0: for ever), and polls interrupts. A wait for a userfaultfd's monitor ends with
+ * the run instead. The violation names the word awaited, what it holds, or, when the word belongs to a CPU, that CPU
+ * and its operation.
  */
 export function pollWhileWaiting(address: u32, startNs: u32): void {
   const stop = load(H_STOP);
   if (stop === STOP_ABORT) endCpu(HOST_ABORTED, address);
   pollInterrupts();
   if (address === thisCpu() + C_UFFD_WAIT) {
-    // For a monitor (uffdFault.ts): as long as it takes, but not beyond the end of the run. No pair: the waiter is this CPU.
+    // For a monitor (uffdFault.ts): as long as it takes, but not beyond the end of the run. No pair: the waiter is this
+    // CPU.
     if (stop !== STOP_NO) store(address, 0);
     return;
   }

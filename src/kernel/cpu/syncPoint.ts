@@ -1,8 +1,10 @@
 /**
- * Synchronisation points: where another CPU's step in between would matter, a run may ask for a delay or for an interrupt of some other CPU.
+ * Synchronisation points: where another CPU's step in between would matter, a run may ask for a delay or for an
+ * interrupt of some other CPU.
  *
- * Only with checks, and only as often as the run's configuration says (H_INJECT_DELAY, H_INJECT_STORM); the draws come from the CPU's own generator
- * (inject.ts). The explorer has another version, which chooses. No lock is needed that the caller has not got, none is taken.
+ * Only with checks, and only as often as the run's configuration says (H_INJECT_DELAY, H_INJECT_STORM); the draws come
+ * from the CPU's own generator (inject.ts). The explorer has another version, which chooses. No lock is needed that the
+ * caller has not got, none is taken.
  */
 
 import { random } from '../observe/inject.ts';

@@ -1,25 +1,27 @@
 /**
  * The software TLB and paging-structure cache of each CPU, and their invalidation.
  *
- * Guarantee: when `flushTlbRange` returns, no CPU uses a translation of the range that was cached before the call; with `freedTables`
- * no CPU uses a cached upper entry either. Translations of an mm are cached only by CPUs in its MM_CPUMASK.
+ * Guarantee: when `flushTlbRange` returns, no CPU uses a translation of the range that was cached before the call; with
+ * `freedTables` no CPU uses a cached upper entry either. Translations of an mm are cached only by CPUs in its
+ * MM_CPUMASK.
  *
- *  Flush: 1. MM_TLB_GEN of the mm + 1; 2. write the request into this CPU's area, invalidate locally; 3. read MM_CPUMASK, interrupt each
- *  other CPU in it; 4. wait for every acknowledgement.
- *  Handler: if the request is the next generation and the newest, invalidate its range; else everything. Either way this CPU's
- *  generation becomes the newest read.
- *  Idle: an idle CPU is not waited for (irq.ts) and ignores requests; on leaving it invalidates everything if the generation has moved. Its hardware
- *    does not walk meanwhile: it is as if no address space were loaded, and the translations kept by a PCID. (A CPU that stays in its address
- *    space while lazy could cache entries of freed tables; Linux therefore interrupts lazy CPUs, too, when tables are freed.)
+ *  Flush: 1. MM_TLB_GEN of the mm + 1; 2. write the request into this CPU's area, invalidate locally; 3. read
+ *  MM_CPUMASK, interrupt each other CPU in it; 4. wait for every acknowledgement.
+ *  Handler: if the request is the next generation and the newest, invalidate its range; else everything. Either way
+ *  this CPU's generation becomes the newest read.
+ *  Idle: an idle CPU is not waited for (irq.ts) and ignores requests; on leaving it invalidates everything if the
+ *    generation has moved. Its hardware does not walk meanwhile: it is as if no address space were loaded, and the
+ *    translations kept by a PCID. (A CPU that stays in its address space while lazy could cache entries of freed
+ *    tables; Linux therefore interrupts lazy CPUs, too, when tables are freed.)
  *  Switch of mm: mask bit of the new mm, then its generation, then the local invalidation, then the old mm's bit goes.
  *
- * The mask and the generation: a flusher moves the generation on before it reads the mask; a CPU sets its bit before it reads the generation.
- * In the one order of all atomics, either the flusher sees the bit, or the CPU sees the generation, and fills its empty TLB from entries
- * that were cleared before.
+ * The mask and the generation: a flusher moves the generation on before it reads the mask; a CPU sets its bit before it
+ * reads the generation. In the one order of all atomics, either the flusher sees the bit, or the CPU sees the
+ * generation, and fills its empty TLB from entries that were cleared before.
  *
- * Requests are plain words: they are constant while their sender waits, and a target reads them only after an atomic of the sender's
- * (irq.ts). Source: Linux arch/x86/mm/tlb.c (flush_tlb_func, switch_mm_irqs_off, tlb_is_not_lazy); Intel SDM 3A, 4.10 (caching
- * translation information).
+ * Requests are plain words: they are constant while their sender waits, and a target reads them only after an atomic of
+ * the sender's (irq.ts). Source: Linux arch/x86/mm/tlb.c (flush_tlb_func, switch_mm_irqs_off, tlb_is_not_lazy); Intel
+ * SDM 3A, 4.10 (caching translation information).
  */
 
 import { count, COUNTER_TLB_FULL_FLUSHES } from '../observe/stats.ts';
@@ -58,8 +60,8 @@ export const TLB_STAMP: u32 = 8;
 export const TLB_EPOCH: u32 = 12;
 
 /**
- * Words of a paging-structure-cache entry, of which each level (PMD_SHIFT, PUD_SHIFT, PGD_SHIFT) has its own: vpn >>> shift, the upper entry
- * (0: invalid), the generation of the table that it names, the epoch.
+ * Words of a paging-structure-cache entry, of which each level (PMD_SHIFT, PUD_SHIFT, PGD_SHIFT) has its own: vpn >>>
+ * shift, the upper entry (0: invalid), the generation of the table that it names, the epoch.
  */
 export const PSC_TAG: u32 = 0;
 export const PSC_ENTRY: u32 = 4;
@@ -71,7 +73,10 @@ export function tlbSlot(vpn: Vpn): u32 {
   return thisCpu() + C_TLB + ((vpn & ((1 << TLB_BITS) - 1)) << 4);
 }
 
-/** Address of the paging-structure-cache entry in which the upper entry for `vpn` at the level of `shift` is cached, if at all. */
+/**
+ * Address of the paging-structure-cache entry in which the upper entry for `vpn` at the level of `shift` is cached, if
+ * at all.
+ */
 export function pscSlot(vpn: Vpn, shift: u32): u32 {
   const level = thisCpu() + C_PSC + (shift / TABLE_BITS - 1) * PSC_BYTES;
   return level + (((vpn >>> shift) & ((1 << PSC_BITS) - 1)) << 4);

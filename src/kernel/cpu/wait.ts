@@ -2,9 +2,10 @@
  * Waiting in two phases: look at a word for a while, then say so and park.
  *
  * The waker stores the word, then reads the waiters' count and notifies only when there are some (`wake`). The waiter
- * raises the count, then looks at the word once more inside `awaitWord`. Both orders are sequentially consistent: either
- * the waiter's look finds the new value or the waker's read finds the waiter. Between look and park the word's value is
- * compared again by the park itself. So a wake-up is never lost, and a waker pays for it only when somebody is parked.
+ * raises the count, then looks at the word once more inside `awaitWord`. Both orders are sequentially consistent:
+ * either the waiter's look finds the new value or the waker's read finds the waiter. Between look and park the word's
+ * value is compared again by the park itself. So a wake-up is never lost, and a waker pays for it only when somebody is
+ * parked.
  */
 
 import { satisfies } from '../word/condition.ts';
@@ -66,7 +67,8 @@ export function waitLasts(): void {
 export function awaitNamed(address: u32, mask: u32, condition: u32, operand: u32, spins: u32): u32 {
   if (PARKING === 0) return awaitWord(address, mask, condition, operand, spins);
   const name = thisCpu() + C_WAITING_FOR;
-  // Pairs with sendInterrupt, which reads the name after its request: it sees the name and wakes this CPU, or a poll before the park sees the request.
+  // Pairs with sendInterrupt, which reads the name after its request: it sees the name and wakes this CPU, or a poll
+  // before the park sees the request.
   store(name, address);
   const value = awaitWord(address, mask, condition, operand, spins);
   store(name, 0); // no pair: whoever still sees the name notifies for nothing

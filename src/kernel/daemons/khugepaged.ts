@@ -1,22 +1,26 @@
 /**
- * khugepaged's own scan: spans that faults mapped page by page become huge in the background, without anybody asking for each.
+ * khugepaged's own scan: spans that faults mapped page by page become huge in the background, without anybody asking
+ * for each.
  *
- * Guarantee: as collapse.ts and collapseFile.ts: a span is either huge with all that was in it, or as it was. One pass looks at H_PAGES_TO_SCAN pages
- * at most, and holds no address space, lock or RCU section at its end. A span is looked at again each time that its address space's turn comes.
+ * Guarantee: as collapse.ts and collapseFile.ts: a span is either huge with all that was in it, or as it was. One pass
+ * looks at H_PAGES_TO_SCAN pages at most, and holds no address space, lock or RCU section at its end. A span is looked
+ * at again each time that its address space's turn comes.
  *
  *  A pass (one at a time) goes on where the last one ended, (mm, page) (khugepagedSlots.ts), and for each mm:
- *    1. mmap_lock for read, by trying: a busy address space is passed over. An mm whose address space has ended has no VMA: so this is all that its end
- *       and a pass that is late need of each other, beside that the mm is held.
+ *    1. mmap_lock for read, by trying: a busy address space is passed over. An mm whose address space has ended has no
+ *       VMA: so this is all that its end and a pass that is late need of each other, beside that the mm is held.
  *    2. each span of each VMA in which huge pages are allowed:
- *         anonymous memory   scanSpan looks at the table under its lock; when it is worth it, drop mmap_lock, and collapseHugePage
- *         an object          hold the inode, drop mmap_lock; scanFile looks at its pages in the cache; when it is worth it, collapseFile makes them one
- *                            folio and retracts tables; when they are one already, mmap_lock for read again, and collapsePteMapped clears what maps it by
- *                            PTEs here, so that the next fault maps it by a huge PMD
+ *         anonymous memory   scanSpan looks at the table under its lock; when it is worth it, drop mmap_lock, and
+ *                            collapseHugePage
+ *         an object          hold the inode, drop mmap_lock; scanFile looks at its pages in the cache; when it is worth
+ *                            it, collapseFile makes them one folio and retracts tables; when they are one already,
+ *                            mmap_lock for read again, and collapsePteMapped clears what maps it by PTEs here, so that
+ *                            the next fault maps it by a huge PMD
  *       What drops mmap_lock ends the look at the mm: the VMA may be gone. The pass begins at 1 with the next span.
  *  The pass ends when its pages are used up, after the last address space of the list, or when no folio is to be had.
  *
- * Lock order: mmap_lock; then collapse.ts, collapseFile.ts. Source: Linux 6.18 mm/khugepaged.c (khugepaged_do_scan, khugepaged_scan_mm_slot,
- * hpage_collapse_scan_file).
+ * Lock order: mmap_lock; then collapse.ts, collapseFile.ts. Source: Linux 6.18 mm/khugepaged.c (khugepaged_do_scan,
+ * khugepaged_scan_mm_slot, hpage_collapse_scan_file).
  */
 
 import { collapseHugePage, objectAligned } from '../calls/collapse.ts';
@@ -120,8 +124,8 @@ function firstSpan(vma: Vma, at: Vpn): Vpn {
 }
 
 /**
- * Steps 1 and 2 for `mm` from page `at` on, until `most` pages are used up, or mmap_lock has been dropped. Returns how many were used, 1 at least;
- * G_KHUGEPAGED_NEXT says where to go on.
+ * Steps 1 and 2 for `mm` from page `at` on, until `most` pages are used up, or mmap_lock has been dropped. Returns how
+ * many were used, 1 at least; G_KHUGEPAGED_NEXT says where to go on.
  */
 function scanMm(mm: Mm, at: Vpn, most: u32): u32 {
   poke(G_KHUGEPAGED_NEXT, THROUGH);
@@ -172,7 +176,10 @@ export function khugepagedDue(): boolean {
   return (daemonClock() - load(G_KHUGEPAGED_ENDED)) >>> 0 >= peek(H_SCAN_SLEEP_NS);
 }
 
-/** One pass. Returns how many spans it made huge; 0 also while another CPU's pass is under way. No lock held, no RCU section. */
+/**
+ * One pass. Returns how many spans it made huge; 0 also while another CPU's pass is under way. No lock held, no RCU
+ * section.
+ */
 export function khugepagedPass(): u32 {
   if (!slotsThere() || compareExchange(G_KHUGEPAGED_OWNER, 0, cpuId() + 1) !== 0) return 0;
   count(COUNTER_KHUGEPAGED_PASSES);

@@ -1,19 +1,20 @@
 /**
  * Faults on file mappings and on anonymous shared memory, through the page cache.
  *
- *  read of any mapping     the cached page, write-protected; of shared memory writable at once if the VMA is. First, what is cached around
- *                          it is mapped, too, which may be all there is to do
+ *  read of any mapping     the cached page, write-protected; of shared memory writable at once if the VMA is. First,
+ *                          what is cached around it is mapped, too, which may be all there is to do
  *  write, private          a new anonymous page, copied from the cached one
  *  write, shared           the cached page, writable and dirty
  *
- * An access beyond the object's end is a SIGBUS; upper tables that were allocated on the way stay. The PTE table is not allocated, unless a read
- * has mapped cached pages around it.
+ * An access beyond the object's end is a SIGBUS; upper tables that were allocated on the way stay. The PTE table is not
+ * allocated, unless a read has mapped cached pages around it.
  *
- * A page is mapped, or copied from, with its folio locked, and only if it is in the cache and within the object then: truncation makes the object smaller
- * first, and afterwards locks each page, unmaps it, and drops it. The lock is only tried; a fault that does not get it waits with no lock held.
+ * A page is mapped, or copied from, with its folio locked, and only if it is in the cache and within the object then:
+ * truncation makes the object smaller first, and afterwards locks each page, unmaps it, and drops it. The lock is only
+ * tried; a fault that does not get it waits with no lock held.
  *
- * Guarantee and locks: as fault.ts, steps 3 and 4. Source: Linux mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault,
- * finish_fault), mm/filemap.c (filemap_map_pages).
+ * Guarantee and locks: as fault.ts, steps 3 and 4. Source: Linux mm/memory.c (do_read_fault, do_fault_around,
+ * do_cow_fault, do_shared_fault, finish_fault), mm/filemap.c (filemap_map_pages).
  */
 
 import {
@@ -61,8 +62,8 @@ import { setFilePmd } from './hugeFile.ts';
 import { faultWaits, mapAnonFrame } from './newEntry.ts';
 
 /**
- * Maps the cached page `frame`, whose reference the entry takes over; `wp`: write-protected for a userfaultfd. Shared memory that one watches
- * for writes is not writable before the first.
+ * Maps the cached page `frame`, whose reference the entry takes over; `wp`: write-protected for a userfaultfd. Shared
+ * memory that one watches for writes is not writable before the first.
  */
 export function mapCachedFrame(
   mm: Mm,
@@ -88,7 +89,10 @@ export function mapCachedFrame(
   setPte(pte, entryMake(frame, bits));
 }
 
-/** Maps `frame`, with the reference that it comes with, at `vpn` unless something is there. The PMD entry may name no table: then nothing is. */
+/**
+ * Maps `frame`, with the reference that it comes with, at `vpn` unless something is there. The PMD entry may name no
+ * table: then nothing is.
+ */
 function mapIfNone(mm: Mm, pmd: Pmd, vpn: Vpn, frame: Frame, flags: u32): void {
   const pte = pteOffsetMapLock(pmd, vpn);
   const none = pte !== 0 && load(pte) === 0;
@@ -97,7 +101,10 @@ function mapIfNone(mm: Mm, pmd: Pmd, vpn: Vpn, frame: Frame, flags: u32): void {
   if (!none) folioPut(frame);
 }
 
-/** The cached page `index` of `inode`, locked and with a reference, if nobody else has it locked and it is within the object; else 0. */
+/**
+ * The cached page `index` of `inode`, locked and with a reference, if nobody else has it locked and it is within the
+ * object; else 0.
+ */
 function tryLockCached(inode: Inode, index: PageIndex): Frame {
   const frame = filemapGet(inode, index);
   if (frame === 0) return 0;
@@ -110,7 +117,8 @@ function tryLockCached(inode: Inode, index: PageIndex): Frame {
 }
 
 /**
- * Maps cached pages of the aligned group around `vpn`, within the VMA and the PTE table, for reading. Returns 0, 1: `vpn` was among them, or
+ * Maps cached pages of the aligned group around `vpn`, within the VMA and the PTE table, for reading. Returns 0, 1:
+ * `vpn` was among them, or
  * ENOMEM: no table.
  */
 function faultAround(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn): u32 {
@@ -147,8 +155,9 @@ function faultAround(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn): u32 {
 }
 
 /**
- * The page `index` of `inode`, its folio locked, with a reference for the caller. Returns its frame; or 0, and then C_FAULT_RESULT is what the fault returns:
- * SIGBUS beyond the end, ENOMEM, FAULT_WAITS for the folio's lock, 0 when the page left the cache meanwhile.
+ * The page `index` of `inode`, its folio locked, with a reference for the caller. Returns its frame; or 0, and then
+ * C_FAULT_RESULT is what the fault returns: SIGBUS beyond the end, ENOMEM, FAULT_WAITS for the folio's lock, 0 when the
+ * page left the cache meanwhile.
  */
 function lockCachedPage(inode: Inode, index: PageIndex): Frame {
   const result = thisCpu() + C_FAULT_RESULT;
@@ -163,7 +172,8 @@ function lockCachedPage(inode: Inode, index: PageIndex): Frame {
     return 0;
   }
   const there = filemapHolds(frame, inode, index);
-  // Truncation makes the size smaller first, then drops each page under its lock: who adds one afterwards takes it out again here.
+  // Truncation makes the size smaller first, then drops each page under its lock: who adds one afterwards takes it out
+  // again here.
   const beyond = index >= load(inode + INODE_PAGES);
   if (there && !beyond) return frame;
   if (there && !folioLarge(frame)) filemapRemove(frame as Head);
@@ -173,7 +183,10 @@ function lockCachedPage(inode: Inode, index: PageIndex): Frame {
   return 0;
 }
 
-/** Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in the cache. */
+/**
+ * Whether the page, which is not mapped, is one that a userfaultfd is to be told of: it watches, and the page is not in
+ * the cache.
+ */
 function missingForUserfault(inode: Inode, index: PageIndex, flags: u32): boolean {
   if ((flags & VM_UFFD_MISSING) === 0 || index >= load(inode + INODE_PAGES)) return false;
   const frame = filemapGet(inode, index);
@@ -181,7 +194,10 @@ function missingForUserfault(inode: Inode, index: PageIndex, flags: u32): boolea
   return frame === 0;
 }
 
-/** Maps `frame`, the cached page itself or a copy of it, at `vpn` unless the entry is not `orig` any more. Takes over its reference. Returns 0 or ENOMEM. */
+/**
+ * Maps `frame`, the cached page itself or a copy of it, at `vpn` unless the entry is not `orig` any more. Takes over
+ * its reference. Returns 0 or ENOMEM.
+ */
 function finishFault(
   mm: Mm,
   vma: Vma,
@@ -209,8 +225,9 @@ function finishFault(
 }
 
 /**
- * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is write-protected for the
- * userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and results as for handleMmFault.
+ * A fault on `orig`, a none entry or a marker, of a mapping with an inode. What is mapped in a marker's place is
+ * write-protected for the userfaultfd, and nothing is mapped around where one watches for writes. Preconditions and
+ * results as for handleMmFault.
  */
 export function faultFile(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32, orig: Entry): u32 {
   const flags = load(vma + VMA_FLAGS);

@@ -2,18 +2,21 @@
  * Write faults on present, write-protected entries.
  *
  *  shared mapping     make the entry writable: there is nothing to copy
- *  anonymous page     the same if it is exclusive to this entry (F_EXCLUSIVE), however many pins there are: a copy would part the pins from what the
- *                     program sees. So is one that fork shared when its only reference is this entry's again
+ *  anonymous page     the same if it is exclusive to this entry (F_EXCLUSIVE), however many pins there are: a copy
+ *                     would part the pins from what the program sees. So is one that fork shared when its only
+ *                     reference is this entry's again
  *  anything else      copy: a new anonymous page in the entry's place
  *
  * Before that: an entry that is write-protected for a userfaultfd is for its monitor to decide on.
  *
- * Copying: 1. with a reference on the old page, no spinlock held, allocate the new one; 2. PTE lock, the entry must be unchanged (it is not none,
- * so an equal entry shows that its table is still linked); 3. clear the entry, flush its translation everywhere, then store the new one, so
- * that no CPU reads the old page after another wrote the new one; 4. drop the old mapping.
+ * Copying: 1. with a reference on the old page, no spinlock held, allocate the new one; 2. PTE lock, the entry must be
+ * unchanged (it is not none, so an equal entry shows that its table is still linked); 3. clear the entry, flush its
+ * translation everywhere, then store the new one, so that no CPU reads the old page after another wrote the new one; 4.
+ * drop the old mapping.
  *
  * The flush waits for interrupts with the PTE lock held: CPUs that spin on that lock answer them.
- * Lock order: mmap_lock or VMA lock, PTE lock. Source: Linux mm/memory.c (do_wp_page, wp_page_copy, wp_can_reuse_anon_folio).
+ * Lock order: mmap_lock or VMA lock, PTE lock. Source: Linux mm/memory.c (do_wp_page, wp_page_copy,
+ * wp_can_reuse_anon_folio).
  */
 
 import {
@@ -50,8 +53,9 @@ import { load, or, store } from '../word/word.ts';
 import { mapAnonFrame } from './newEntry.ts';
 
 /**
- * Whether an anonymous folio, a single page or mapped by a huge PMD, that was shared belongs to this entry alone by now: its only reference is the entry's. The folio lock keeps walks of the
- * rmap away while the page gets the VMA's own anon_vma: whoever else has those it was in no longer maps it (wp_can_reuse_anon_folio).
+ * Whether an anonymous folio, a single page or mapped by a huge PMD, that was shared belongs to this entry alone by
+ * now: its only reference is the entry's. The folio lock keeps walks of the rmap away while the page gets the VMA's own
+ * anon_vma: whoever else has those it was in no longer maps it (wp_can_reuse_anon_folio).
  */
 export function canReuseAnon(vma: Vma, head: Head): boolean {
   const folio = folioOf(head);
@@ -82,15 +86,18 @@ export function reusePage(flags: u32, pte: Pte, entry: Entry): void {
   or(pte, PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
 }
 
-/** Step 1 of copying: a reference on the page of `entry`, the PTE lock held. Returns the frame, 0 for the zero page, which needs none. */
+/**
+ * Step 1 of copying: a reference on the page of `entry`, the PTE lock held. Returns the frame, 0 for the zero page,
+ * which needs none.
+ */
 export function pinForCopy(entry: Entry): Frame {
   const old = entryNumber(entry);
   return (entry & PTE_SPECIAL) === 0 && folioTryGet(old) ? old : 0;
 }
 
 /**
- * Steps 3 and 4 of copying, the PTE lock held, the entry unchanged. `rights`: PTE_WRITE, or 0 for a copy that is only read. Takes over the
- * reference on `fresh`; drops the lock, ends the mapping.
+ * Steps 3 and 4 of copying, the PTE lock held, the entry unchanged. `rights`: PTE_WRITE, or 0 for a copy that is only
+ * read. Takes over the reference on `fresh`; drops the lock, ends the mapping.
  */
 export function replaceLocked(
   mm: Mm,
@@ -138,8 +145,8 @@ function replacePage(
 }
 
 /**
- * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for handleMmFault; the VMA
- * permits writing.
+ * A write fault on `entry`, read from the table that the PMD at `pmd` names. Preconditions and results as for
+ * handleMmFault; the VMA permits writing.
  */
 export function faultWrite(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry): u32 {
   const flags = load(vma + VMA_FLAGS);
@@ -161,7 +168,10 @@ export function faultWrite(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry): 
   return copyPage(mm, vma, pmd, pte, vpn, entry, PTE_WRITE);
 }
 
-/** Copying, from step 1 on: `pte` is mapped and locked and holds `entry`; it is neither on return. Results as for faultWrite. */
+/**
+ * Copying, from step 1 on: `pte` is mapped and locked and holds `entry`; it is neither on return. Results as for
+ * faultWrite.
+ */
 function copyPage(mm: Mm, vma: Vma, pmd: Pmd, pte: Pte, vpn: Vpn, entry: Entry, rights: u32): u32 {
   const old = pinForCopy(entry);
   pteUnmapUnlock(pte);
@@ -175,8 +185,9 @@ function copyPage(mm: Mm, vma: Vma, pmd: Pmd, pte: Pte, vpn: Vpn, entry: Entry, 
 }
 
 /**
- * Gives `entry`, which maps an anonymous page that others share, a page of its own without the right to write, for somebody who wants to pin it
- * (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read, a walk of the tables. Returns 0, also when the entry is another one by now, or ENOMEM.
+ * Gives `entry`, which maps an anonymous page that others share, a page of its own without the right to write, for
+ * somebody who wants to pin it (FAULT_FLAG_UNSHARE). Precondition: mmap_lock for read, a walk of the tables. Returns 0,
+ * also when the entry is another one by now, or ENOMEM.
  */
 export function faultUnshare(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, entry: Entry): u32 {
   const pte = pteOffsetMapLock(pmd, vpn);

@@ -4,18 +4,22 @@
  *  none, anonymous memory    write: a folio of PMD_PAGES pages; read: the huge zero page, as Linux with use_zero_page,
  *                            or such a folio where the machine has no zero page. Each with a table deposited. For
  *                            either the VMA gets its anon_vma first
- *  write, huge zero page     a folio in its place; when there is none, the entry is split and the fault goes on with one page
- *  write, anonymous folio    the entry becomes writable if the folio is its alone; else it is split and the fault goes on with one page (hugeFork.ts)
+ *  write, huge zero page     a folio in its place; when there is none, the entry is split and the fault goes on with
+ *                            one page
+ *  write, anonymous folio    the entry becomes writable if the folio is its alone; else it is split and the fault goes
+ *                            on with one page (hugeFork.ts)
  *
- * Fallback (HUGE_FALLBACK): the span does not lie in the VMA, huge pages are not enabled there, or there is no folio: the fault goes on with
- * PTEs. No table to deposit is ENOMEM, as for any table.
+ * Fallback (HUGE_FALLBACK): the span does not lie in the VMA, huge pages are not enabled there, or there is no folio:
+ * the fault goes on with PTEs. No table to deposit is ENOMEM, as for any table.
  *
- * Enabled (option `thp`): `always`; `madvise`: where MADV_HUGEPAGE was given; `never`. MADV_NOHUGEPAGE forbids. MADV_COLLAPSE asks for neither.
+ * Enabled (option `thp`): `always`; `madvise`: where MADV_HUGEPAGE was given; `never`. MADV_NOHUGEPAGE forbids.
+ * MADV_COLLAPSE asks for neither.
  *
- * Protocol: prepare folio and table with no spinlock; PMD lock; the entry must be what it was; deposit, count, store. The store publishes the
- * mapping; it pairs with the loads of lockless walkers.
- * Lock order: mmap_lock or VMA lock; PMD lock. Source: Linux mm/huge_memory.c (do_huge_pmd_anonymous_page, set_huge_zero_folio,
- * do_huge_pmd_wp_page, do_huge_zero_wp_pmd, thp_vma_allowable_orders), mm/memory.c (__handle_mm_fault, create_huge_pmd, wp_huge_pmd).
+ * Protocol: prepare folio and table with no spinlock; PMD lock; the entry must be what it was; deposit, count, store.
+ * The store publishes the mapping; it pairs with the loads of lockless walkers.
+ * Lock order: mmap_lock or VMA lock; PMD lock. Source: Linux mm/huge_memory.c (do_huge_pmd_anonymous_page,
+ * set_huge_zero_folio, do_huge_pmd_wp_page, do_huge_zero_wp_pmd, thp_vma_allowable_orders), mm/memory.c
+ * (__handle_mm_fault, create_huge_pmd, wp_huge_pmd).
  */
 
 import { F_ANON, F_DIRTY, F_EXCLUSIVE, folioOf, ZERO_FRAME } from '../alloc/folio.ts';
@@ -78,7 +82,10 @@ export function spanSuitable(vma: Vma, first: Vpn): boolean {
   return first >= load(vma + VMA_START) && end > first && end - first >= PMD_PAGES;
 }
 
-/** Whether faults and khugepaged make huge pages in a VMA with `flags`; `forced`: MADV_COLLAPSE, which only MADV_NOHUGEPAGE stops. */
+/**
+ * Whether faults and khugepaged make huge pages in a VMA with `flags`; `forced`: MADV_COLLAPSE, which only
+ * MADV_NOHUGEPAGE stops.
+ */
 export function hugeAllowed(flags: u32, forced: boolean): boolean {
   if (PMD_SHIFT > FRAME_ORDER_MAX || (flags & VM_NOHUGEPAGE) !== 0) return false;
   if (forced) return true;
@@ -93,7 +100,10 @@ export function hugeAnonEntry(flags: u32, head: Head): Entry {
   return entryMake(head, entryFlags(flags) | writable | PTE_DIRTY | PTE_HUGE);
 }
 
-/** Makes a folio that nobody else has the anonymous memory of `vma`, which has an anon_vma, in the span at `first`, mapped once and counted. */
+/**
+ * Makes a folio that nobody else has the anonymous memory of `vma`, which has an anon_vma, in the span at `first`,
+ * mapped once and counted.
+ */
 export function mapAnonHuge(mm: Mm, vma: Vma, first: Vpn, head: Head): void {
   const folio = folioOf(head);
   // Atomic: whoever still has the frame's number from before may look at its owner.
@@ -104,8 +114,8 @@ export function mapAnonHuge(mm: Mm, vma: Vma, first: Vpn, head: Head): void {
 }
 
 /**
- * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON, HUGE_FALLBACK, or
- * what handleUserfault does. The VMA is locked.
+ * A fault at `vpn` of anonymous memory whose PMD, at `pmd`, was none. Returns 0, ENOMEM, HUGE_NEEDS_ANON,
+ * HUGE_FALLBACK, or what handleUserfault does. The VMA is locked.
  */
 export function faultHuge(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32): u32 {
   const flags = load(vma + VMA_FLAGS);
@@ -149,7 +159,9 @@ export function faultHuge(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, write: u32): u32
   return 0;
 }
 
-/** A write to the huge zero page: replaces it by a folio, or splits it when there is none. Results as for faultOnHuge. */
+/**
+ * A write to the huge zero page: replaces it by a folio, or splits it when there is none. Results as for faultOnHuge.
+ */
 function writeHugeZero(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn): u32 {
   const head = frameAlloc(PMD_SHIFT, F_ANON | F_EXCLUSIVE);
   if (!pmdTransHugeLock(pmd)) {
@@ -173,8 +185,8 @@ function writeHugeZero(mm: Mm, vma: Vma, pmd: Pmd, first: Vpn): u32 {
 }
 
 /**
- * A fault at `vpn` on the huge PMD value `seen`, read from `pmd`. The VMA is locked and, for a write, has an anon_vma. Returns 0 (try the access
- * again), or HUGE_FALLBACK: the entry has been split.
+ * A fault at `vpn` on the huge PMD value `seen`, read from `pmd`. The VMA is locked and, for a write, has an anon_vma.
+ * Returns 0 (try the access again), or HUGE_FALLBACK: the entry has been split.
  */
 export function faultOnHuge(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, seen: Entry, write: u32): u32 {
   const first = hugeFirst(vpn);

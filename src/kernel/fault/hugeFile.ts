@@ -1,8 +1,10 @@
 /**
- * Huge PMDs of files and of anonymous shared memory: mapping a cached folio of PMD_PAGES pages as a whole, where the VMA permits it.
+ * Huge PMDs of files and of anonymous shared memory: mapping a cached folio of PMD_PAGES pages as a whole, where the
+ * VMA permits it.
  *
- * A private mapping has it for reading; a write splits the entry, which for a file's means that it is cleared (hugePmd.ts), and copies one page. A shared one has
- * the rights of the VMA, as single pages have (faultFile.ts). No table is deposited.
+ * A private mapping has it for reading; a write splits the entry, which for a file's means that it is cleared
+ * (hugePmd.ts), and copies one page. A shared one has the rights of the VMA, as single pages have (faultFile.ts). No
+ * table is deposited.
  *
  * Lock order: folio lock; PMD lock. Source: Linux mm/memory.c (do_set_pmd), mm/filemap.c (filemap_map_pmd).
  */
@@ -20,8 +22,8 @@ import { load, or, store } from '../word/word.ts';
 import { spanSuitable } from './hugeFault.ts';
 
 /**
- * Maps the cached folio `head` at the PMD entry at `pmd`, that of `vpn`, with a reference of its own, if it is none and the folio fits. Precondition: the folio is
- * locked and in the cache, the VMA locked. Returns whether it is mapped.
+ * Maps the cached folio `head` at the PMD entry at `pmd`, that of `vpn`, with a reference of its own, if it is none and
+ * the folio fits. Precondition: the folio is locked and in the cache, the VMA locked. Returns whether it is mapped.
  */
 export function setFilePmd(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, head: Head, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);

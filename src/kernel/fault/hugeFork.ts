@@ -1,20 +1,23 @@
 /**
  * Huge PMDs and fork: parent and child share the folio by a huge PMD each, until one of them writes to it.
  *
- * Guarantee: the huge PMD of an anonymous folio is writable only while the folio is exclusive to it: F_EXCLUSIVE of its first frame, which speaks for all
- * pages as long as a huge PMD maps them; a split hands it on to each page (hugePmd.ts).
+ * Guarantee: the huge PMD of an anonymous folio is writable only while the folio is exclusive to it: F_EXCLUSIVE of its
+ * first frame, which speaks for all pages as long as a huge PMD maps them; a split hands it on to each page
+ * (hugePmd.ts).
  *
- *  copy    1. a table to deposit for the child, no spinlock held; 2. both PMD locks, the child's first; the entry must still be huge; 3. pinned: the child
- *          needs copies of pages, so the entry is split and the caller goes on with its table; 4. one more reference and huge mapping, not exclusive any
- *          more; the table is deposited; 5. write-protected on both sides. The huge zero page likewise, with nothing to count. A file's entry is
- *          left out: the child's faults bring it back.
- *  reuse   a write to a folio whose only reference is this entry's again makes it exclusive, as `canReuseAnon` does a page; any other splits the entry,
- *          so that one page is copied.
+ *  copy    1. a table to deposit for the child, no spinlock held; 2. both PMD locks, the child's first; the entry must
+ *          still be huge; 3. pinned: the child needs copies of pages, so the entry is split and the caller goes on with
+ *          its table; 4. one more reference and huge mapping, not exclusive any more; the table is deposited; 5.
+ *          write-protected on both sides. The huge zero page likewise, with nothing to count. A file's entry is left
+ *          out: the child's faults bring it back.
+ *  reuse   a write to a folio whose only reference is this entry's again makes it exclusive, as `canReuseAnon` does a
+ *          page; any other splits the entry, so that one page is copied.
  *
- * Against GUP-fast: as for pages (fork.ts): MM_WRITE_PROTECT_SEQ moves before 3, and GUP-fast looks at it after it pinned.
+ * Against GUP-fast: as for pages (fork.ts): MM_WRITE_PROTECT_SEQ moves before 3, and GUP-fast looks at it after it
+ * pinned.
  *
- * Lock order: mmap_lock, VMA lock; PMD lock of the child, of the parent. Source: Linux 6.18 mm/huge_memory.c (copy_huge_pmd, do_huge_pmd_wp_page),
- * include/linux/rmap.h (folio_try_dup_anon_rmap_pmd).
+ * Lock order: mmap_lock, VMA lock; PMD lock of the child, of the parent. Source: Linux 6.18 mm/huge_memory.c
+ * (copy_huge_pmd, do_huge_pmd_wp_page), include/linux/rmap.h (folio_try_dup_anon_rmap_pmd).
  */
 
 import {
@@ -47,11 +50,16 @@ import { F_FLAGS, PT_LOCK, VMA_INODE } from '../word/layout.ts';
 import { and, load, or, peek, store } from '../word/word.ts';
 import { canReuseAnon } from './faultWrite.ts';
 
-/** Results of `copyHugePmd`, beside ENOMEM: the child has what it needs; the entry names a table, or is none, by now. */
+/**
+ * Results of `copyHugePmd`, beside ENOMEM: the child has what it needs; the entry names a table, or is none, by now.
+ */
 export const HUGE_SHARED: u32 = 0x500;
 export const HUGE_SPLIT: u32 = 0x501;
 
-/** Steps 3 to 5 for the entry `seen` at `fromPmd`, both locks held. Returns whether the child has it, and `table`; otherwise it has been split. */
+/**
+ * Steps 3 to 5 for the entry `seen` at `fromPmd`, both locks held. Returns whether the child has it, and `table`;
+ * otherwise it has been split.
+ */
 function shareLocked(
   child: Mm,
   mm: Mm,
@@ -81,8 +89,8 @@ function shareLocked(
 }
 
 /**
- * Copies the huge entry at `fromPmd`, that of `vpn`, to the child's at `toPmd`, which is none, for the child's VMA `copy`. Precondition: that of
- * `copyPageRange`, no spinlock. Returns HUGE_SHARED, HUGE_SPLIT or ENOMEM.
+ * Copies the huge entry at `fromPmd`, that of `vpn`, to the child's at `toPmd`, which is none, for the child's VMA
+ * `copy`. Precondition: that of `copyPageRange`, no spinlock. Returns HUGE_SHARED, HUGE_SPLIT or ENOMEM.
  */
 export function copyHugePmd(child: Mm, mm: Mm, copy: Vma, toPmd: Pmd, fromPmd: Pmd, vpn: Vpn): u32 {
   if (peek(copy + VMA_INODE) !== 0) return HUGE_SHARED;
@@ -100,7 +108,10 @@ export function copyHugePmd(child: Mm, mm: Mm, copy: Vma, toPmd: Pmd, fromPmd: P
   return HUGE_SPLIT;
 }
 
-/** Whether a write to the anonymous folio that `entry`, a huge PMD of `vma`, maps needs no copy; it is exclusive then. PMD lock held. */
+/**
+ * Whether a write to the anonymous folio that `entry`, a huge PMD of `vma`, maps needs no copy; it is exclusive then.
+ * PMD lock held.
+ */
 export function mayReuseHuge(vma: Vma, entry: Entry): boolean {
   const head = entryNumber(entry);
   if ((folioFlags(head) & F_ANON) === 0) return false;

@@ -1,14 +1,16 @@
 /**
  * Large folios on anonymous faults that allocate (multi-size THP, option `mthp`): which order a fault allocates.
  *
- * Guarantee: the folio's pages, mapped in address order, lie within the VMA and within one PTE table, around the page that faulted,
- * at a multiple of their number; no entry of that range was anything but none when it was looked at. The range is looked at again under the
- * PTE lock before anything is installed (fault.ts).
+ * Guarantee: the folio's pages, mapped in address order, lie within the VMA and within one PTE table, around the page
+ * that faulted, at a multiple of their number; no entry of that range was anything but none when it was looked at. The
+ * range is looked at again under the PTE lock before anything is installed (fault.ts).
  *
- *  1. Orders enabled (H_MTHP), none where madvise forbids huge pages. 2. Of those, the ones whose range fits the VMA. 3. The greatest whose entries
- *  are all none, read without the lock. 4. Allocate, falling back to the next smaller enabled order, at last to a single page.
+ *  1. Orders enabled (H_MTHP), none where madvise forbids huge pages. 2. Of those, the ones whose range fits the VMA.
+ *  3. The greatest whose entries are all none, read without the lock. 4. Allocate, falling back to the next smaller
+ *     enabled order, at last to a single page.
  *
- * Order 9, a whole table, is mapped by PTEs here as the others are; Linux leaves it to huge PMDs, which come before this.
+ * Order 9, a whole table, is mapped by PTEs here as the others are; Linux leaves it to huge PMDs, which come before
+ * this.
  * Source: Linux 6.18 mm/memory.c (alloc_anon_folio, pte_range_none), include/linux/huge_mm.h (thp_vma_suitable_order).
  */
 
@@ -75,8 +77,9 @@ function greatestNone(pmd: Pmd, vpn: Vpn, orders: u32): u32 {
 }
 
 /**
- * Allocates the folio for an anonymous fault at `vpn`, with `flags` beside F_ANON: steps 1 to 4. Returns its first frame, with one
- * reference; 0: no memory. Precondition: the VMA is locked and has an anon_vma; the PMD entry at `pmd` has named a table.
+ * Allocates the folio for an anonymous fault at `vpn`, with `flags` beside F_ANON: steps 1 to 4. Returns its first
+ * frame, with one reference; 0: no memory. Precondition: the VMA is locked and has an anon_vma; the PMD entry at `pmd`
+ * has named a table.
  */
 export function allocAnonFolio(vma: Vma, pmd: Pmd, vpn: Vpn, flags: u32): Head {
   const orders = suitableOrders(vma, vpn);

@@ -1,11 +1,12 @@
 /**
- * What every fault does that is about to map a page, whatever its kind: the VMA's anon_vma, the counts of a new anonymous folio, and the answer of
- * one that has to wait for a folio's lock.
+ * What every fault does that is about to map a page, whatever its kind: the VMA's anon_vma, the counts of a new
+ * anonymous folio, and the answer of one that has to wait for a folio's lock.
  *
- * Guarantee: an anonymous page is mapped only into a VMA that has an anon_vma, so that the rmap finds it from the moment its entry stands.
+ * Guarantee: an anonymous page is mapped only into a VMA that has an anon_vma, so that the rmap finds it from the
+ * moment its entry stands.
  *
- * Lock order: mmap_lock or VMA lock; mapAnonFolio under the PTE or PMD lock. Source: Linux mm/memory.c (vmf_anon_prepare), mm/rmap.c
- * (folio_add_new_anon_rmap).
+ * Lock order: mmap_lock or VMA lock; mapAnonFolio under the PTE or PMD lock. Source: Linux mm/memory.c
+ * (vmf_anon_prepare), mm/rmap.c (folio_add_new_anon_rmap).
  */
 
 import { folioGetMany, folioOf, migratingHead } from '../alloc/folio.ts';
@@ -21,8 +22,8 @@ import { runNoZeroPage } from '../word/run.ts';
 import { load, poke, store } from '../word/word.ts';
 
 /**
- * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only the VMA lock is held
- * and mmap_lock, which looking at neighbours needs, is busy.
+ * Gives the VMA an anon_vma before an anonymous page is mapped. Returns 0, ENOMEM, or FAULT_NEEDS_MMAP_LOCK when only
+ * the VMA lock is held and mmap_lock, which looking at neighbours needs, is busy.
  */
 export function anonPrepareForFault(mm: Mm, vma: Vma, locked: u32): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
@@ -41,10 +42,14 @@ export function faultAllocates(write: u32): boolean {
   return write !== 0 || runNoZeroPage();
 }
 
-/** Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn` on, each mapped once and counted. */
+/**
+ * Makes a folio of 2^order frames that nobody else has the anonymous pages of `vma`, which has an anon_vma, from `vpn`
+ * on, each mapped once and counted.
+ */
 export function mapAnonFolio(mm: Mm, vma: Vma, vpn: Vpn, head: Head, order: u32): void {
   const folio = folioOf(head);
-  // Published by the store of the entry; atomic, since whoever still has the frame's number from before may look at its owner.
+  // Published by the store of the entry; atomic, since whoever still has the frame's number from before may look at its
+  // owner.
   store(folio + F_OWNER, load(vma + VMA_ANON));
   store(folio + F_INDEX, linearPageIndex(vma, vpn));
   if (order !== 0) folioGetMany(head, (1 << order) - 1);

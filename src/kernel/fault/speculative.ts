@@ -1,26 +1,35 @@
 /**
- * Speculative page faults (axis `fault` speculative): a fault on anonymous memory that takes neither mmap_lock nor the VMA's lock.
+ * Speculative page faults (axis `fault` speculative): a fault on anonymous memory that takes neither mmap_lock nor the
+ * VMA's lock.
  *
- * Guarantee: a fault that commits did so at a moment at which no writer held mmap_lock, the VMA was the one that was copied, and the entry was
- * in a table that its PMD named. Whatever it cannot show it leaves to the ordinary fault, which also gives all errors.
+ * Guarantee: a fault that commits did so at a moment at which no writer held mmap_lock, the VMA was the one that was
+ * copied, and the entry was in a table that its PMD named. Whatever it cannot show it leaves to the ordinary fault,
+ * which also gives all errors.
  *
- * MM_SEQ is odd while a writer holds mmap_lock: it moves on when the lock is taken for write, and again, before it is let go of or downgraded.
+ * MM_SEQ is odd while a writer holds mmap_lock: it moves on when the lock is taken for write, and again, before it is
+ * let go of or downgraded.
  *
- *  1. Read the sequence; odd: fall back, nobody spins. Find the VMA under RCU, copy it, look at the sequence again: the copy is of one moment.
- *  2. Walk under RCU. A missing table, a PMD that names none, a swap entry: fall back. No table is allocated: one installed after munmap has
- *     freed the tables of the range would be reachable for ever.
- *  3. With nothing held, prepare what the fault needs: a page, or for a read of nothing the zero page where there is one.
- *  4. Commit (`mapLockSpeculatively`). RCU section; the sequence: the tables that the walk meets are those of the VMA; walk again; PTE lock by
- *     trylock only, since its holder may be waiting for this CPU's interrupt, or be one of a stream; the sequence, which from here on holds, as
- *     a writer that comes later changes no entry before it gets this lock; the PMD; the entry. Then install.
+ *  1. Read the sequence; odd: fall back, nobody spins. Find the VMA under RCU, copy it, look at the sequence again: the
+ *     copy is of one moment.
+ *  2. Walk under RCU. A missing table, a PMD that names none, a swap entry: fall back. No table is allocated: one
+ *     installed after munmap has freed the tables of the range would be reachable for ever.
+ *  3. With nothing held, prepare what the fault needs: a page, or for a read of nothing the zero page where there is
+ *     one.
+ *  4. Commit (`mapLockSpeculatively`). RCU section; the sequence: the tables that the walk meets are those of the VMA;
+ *     walk again; PTE lock by trylock only, since its holder may be waiting for this CPU's interrupt, or be one of a
+ *     stream; the sequence, which from here on holds, as a writer that comes later changes no entry before it gets this
+ *     lock; the PMD; the entry. Then install.
  *
- * The look at the PMD after the lock answers what the series was asked: how could it be protected against page-table reclaim? Reclaim of
- * empty tables happens under mmap_lock for *read*, so the sequence says nothing of it, and the entry, none in both tables, does not either.
- * Walking again in step 4 serves protocols that free upper tables under mmap_lock for read, too.
+ * The look at the PMD after the lock answers what the series was asked: how could it be protected against page-table
+ * reclaim? Reclaim of empty tables happens under mmap_lock for *read*, so the sequence says nothing of it, and the
+ * entry, none in both tables, does not either. Walking again in step 4 serves protocols that free upper tables under
+ * mmap_lock for read, too.
  *
- * What follows after the PTE lock is as in fault.ts and faultWrite.ts: the zero page, a new page, reuse of an anonymous page, a copy.
- * Lock order: PTE lock, taken with no other lock held. Source: Lespinasse, "Speculative page faults (anon vmas only)", April 2021, patches 5
- * to 29 (do_mmu_notifier-free do_user_addr_fault, mmap_seq_read_check, pte_map_lock, do_anonymous_page, wp_page_copy).
+ * What follows after the PTE lock is as in fault.ts and faultWrite.ts: the zero page, a new page, reuse of an anonymous
+ * page, a copy.
+ * Lock order: PTE lock, taken with no other lock held. Source: Lespinasse, "Speculative page faults (anon vmas only)",
+ * April 2021, patches 5 to 29 (do_mmu_notifier-free do_user_addr_fault, mmap_seq_read_check, pte_map_lock,
+ * do_anonymous_page, wp_page_copy).
  */
 
 import { F_ANON, F_EXCLUSIVE, ZERO_FRAME } from '../alloc/folio.ts';
@@ -89,7 +98,10 @@ function abort(reason: u32): boolean {
   return false;
 }
 
-/** Copies of `vma` what a fault looks at into this CPU's area; gives the copy's address, which serves as a VMA's. Inside an RCU section. */
+/**
+ * Copies of `vma` what a fault looks at into this CPU's area; gives the copy's address, which serves as a VMA's. Inside
+ * an RCU section.
+ */
 function copyVma(vma: Vma): Vma {
   const copy = thisCpu() + C_SPEC_VMA;
   poke(copy + VMA_START, load(vma + VMA_START));
@@ -101,7 +113,10 @@ function copyVma(vma: Vma): Vma {
   return copy;
 }
 
-/** Whether faults of this VMA may be speculative: anonymous memory whose user wants to hear of nothing, the access within its rights. */
+/**
+ * Whether faults of this VMA may be speculative: anonymous memory whose user wants to hear of nothing, the access
+ * within its rights.
+ */
 function speculable(vma: Vma, write: u32): boolean {
   const flags = load(vma + VMA_FLAGS);
   if (load(vma + VMA_INODE) !== 0 || (flags & (VM_UFFD_MISSING | VM_UFFD_WP)) !== 0) return false;
@@ -109,8 +124,8 @@ function speculable(vma: Vma, write: u32): boolean {
 }
 
 /**
- * Step 4: the address of the entry of `vpn`, its table mapped, locked and named by its PMD, no writer since `seq`; the entry may be another than
- * before. 0, with nothing held: the attempt ends.
+ * Step 4: the address of the entry of `vpn`, its table mapped, locked and named by its PMD, no writer since `seq`; the
+ * entry may be another than before. 0, with nothing held: the attempt ends.
  */
 function mapLockSpeculatively(mm: Mm, vpn: Vpn, seq: u32): Pte {
   rcuReadLock();
@@ -175,7 +190,10 @@ function speculateAnonymous(mm: Mm, vma: Vma, vpn: Vpn, write: u32, seq: u32): b
   return true;
 }
 
-/** Steps 3 and 4 for a write to the present, write-protected page of `entry`; a copy takes step 4 twice, first for a reference on the old page. */
+/**
+ * Steps 3 and 4 for a write to the present, write-protected page of `entry`; a copy takes step 4 twice, first for a
+ * reference on the old page.
+ */
 function speculateWrite(mm: Mm, vma: Vma, vpn: Vpn, entry: Entry, seq: u32): boolean {
   let pte = mapLockSame(mm, vpn, seq, entry);
   if (pte === 0) return false;
@@ -227,8 +245,8 @@ function speculate(mm: Mm, vma: Vma, vpn: Vpn, write: u32, seq: u32): boolean {
 }
 
 /**
- * A page fault at `vpn`, tried speculatively. No lock held on entry or return. Returns whether it was handled: then the access is to be tried
- * again; otherwise nothing has been done, and the ordinary fault follows.
+ * A page fault at `vpn`, tried speculatively. No lock held on entry or return. Returns whether it was handled: then the
+ * access is to be tried again; otherwise nothing has been done, and the ordinary fault follows.
  */
 export function faultSpeculatively(mm: Mm, vpn: Vpn, write: u32): boolean {
   count(COUNTER_SPECULATIVE_ATTEMPTS);

@@ -1,22 +1,26 @@
 /**
- * Deposited page tables: each huge PMD of anonymous memory keeps an empty PTE table in reserve, so that splitting it never needs memory.
+ * Deposited page tables: each huge PMD of anonymous memory keeps an empty PTE table in reserve, so that splitting it
+ * never needs memory.
  *
- * Guarantee: a PMD table's list has as many tables as the PMD table has huge entries of anonymous memory or of the huge zero page; each is
- * empty, named by no upper entry, and counted in the mm's tables since it was deposited (Linux: mm_inc_nr_ptes at the deposit).
+ * Guarantee: a PMD table's list has as many tables as the PMD table has huge entries of anonymous memory or of the huge
+ * zero page; each is empty, named by no upper entry, and counted in the mm's tables since it was deposited (Linux:
+ * mm_inc_nr_ptes at the deposit).
  *
- *  1. deposit: the caller is about to store a huge entry into the PMD table and holds its lock. The table is new, or was the PTE table that
- *     collapse has emptied (collapse.ts).
- *  2. withdraw: under the same lock, by a split, which makes it the entry's PTE table; or by a zap, which frees it (`freeDeposited`).
+ *  1. deposit: the caller is about to store a huge entry into the PMD table and holds its lock. The table is new, or
+ *     was the PTE table that collapse has emptied (collapse.ts).
+ *  2. withdraw: under the same lock, by a split, which makes it the entry's PTE table; or by a zap, which frees it
+ *     (`freeDeposited`).
  *
- * The list's head is PT_NEXT of the PMD table, its links PT_NEXT of the tables: which of them is withdrawn does not matter. Moving a PMD
- * table (mremap) moves its list along; moving a huge entry to another PMD table moves one table of the list.
+ * The list's head is PT_NEXT of the PMD table, its links PT_NEXT of the tables: which of them is withdrawn does not
+ * matter. Moving a PMD table (mremap) moves its list along; moving a huge entry to another PMD table moves one table of
+ * the list.
  *
- * A walker that relies on RCU alone may still be in a table that collapse deposited: nothing but a grace period ends its walk. So
- * `freeDeposited` goes through the gather. (In Linux every walker but GUP-fast holds a lock that collapse takes for write, and the interrupt
- * sent by collapse ends GUP-fast; zap_deposited_table frees at once.)
+ * A walker that relies on RCU alone may still be in a table that collapse deposited: nothing but a grace period ends
+ * its walk. So `freeDeposited` goes through the gather. (In Linux every walker but GUP-fast holds a lock that collapse
+ * takes for write, and the interrupt sent by collapse ends GUP-fast; zap_deposited_table frees at once.)
  *
- * Lock order: the PMD lock is held. Source: Linux mm/pgtable-generic.c (pgtable_trans_huge_deposit, pgtable_trans_huge_withdraw),
- * mm/huge_memory.c (zap_deposited_table).
+ * Lock order: the PMD lock is held. Source: Linux mm/pgtable-generic.c (pgtable_trans_huge_deposit,
+ * pgtable_trans_huge_withdraw), mm/huge_memory.c (zap_deposited_table).
  */
 
 import {

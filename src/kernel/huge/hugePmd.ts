@@ -1,27 +1,32 @@
 /**
- * Huge PMDs: entries of PMD tables that map PMD_PAGES pages at once, and what is done to a whole one or to a part of it.
+ * Huge PMDs: entries of PMD tables that map PMD_PAGES pages at once, and what is done to a whole one or to a part of
+ * it.
  *
- *     anonymous memory   a folio of that size, one reference and one entire map count; a deposited table (hugeDeposit.ts)
+ *     anonymous memory   a folio of that size, one reference and one entire map count; a deposited table
+ *                        (hugeDeposit.ts)
  *     huge zero page     ZERO_FRAME with PTE_SPECIAL, for every page of the span; nothing is counted; a deposited table
  *     file, shared       the cached folio (hugeFile.ts); no deposited table, since a fault can always make one
  *
- * Guarantee: a huge entry is installed into an entry that was none, changed and cleared under the PMD lock only; the MMU alone sets accessed
- * and dirty without it. Whoever reads one without the lock looks again under it (`pmdTransHugeLock`).
+ * Guarantee: a huge entry is installed into an entry that was none, changed and cleared under the PMD lock only; the
+ * MMU alone sets accessed and dirty without it. Whoever reads one without the lock looks again under it
+ * (`pmdTransHugeLock`).
  *
  *  zap      clear; note the range; count off; the deposited table and the folio go to the gather.
- *  split    1. take the rights away (`pmdInvalidate`) and flush, so that nobody sets accessed or dirty any more, and no CPU has a translation of
- *           the whole beside those of the parts; 2. fill the deposited table with one entry a page; 3. move the counts from the entire mapping
- *           to the pages, references first, so that the folio never looks unmapped in part; each page is exclusive if the folio was; 4. store the
- *           table over the huge entry.
- *           An entry without PTE_USER is still huge: a fault that meets it waits for the PMD lock. A file's entry is cleared instead.
+ *  split    1. take the rights away (`pmdInvalidate`) and flush, so that nobody sets accessed or dirty any more, and no
+ *           CPU has a translation of the whole beside those of the parts; 2. fill the deposited table with one entry a
+ *           page; 3. move the counts from the entire mapping to the pages, references first, so that the folio never
+ *           looks unmapped in part; each page is exclusive if the folio was; 4. store the table over the huge entry.
+ *           An entry without PTE_USER is still huge: a fault that meets it waits for the PMD lock. A file's entry is
+ *           cleared instead.
  *  protect  as an entry of a PTE table, if the whole span is covered; else split first.
  *  move     clear, store at the destination, deposit along, flush, under both PMD locks.
  *
- * A part of a huge PMD can be unmapped, protected, moved or given to another VMA only after a split (`splitAtBoundary` for VMAs' bounds).
+ * A part of a huge PMD can be unmapped, protected, moved or given to another VMA only after a split (`splitAtBoundary`
+ * for VMAs' bounds).
  *
- * Lock order: any one of mmap_lock, VMA lock, rmap lock; PMD lock. The flush of a split waits for interrupts with the PMD lock held: who spins on
- * it answers them. Source: Linux mm/huge_memory.c (zap_huge_pmd, __split_huge_pmd_locked, change_huge_pmd, move_huge_pmd, madvise_free_huge_pmd,
- * vma_adjust_trans_huge), mm/memory.c (zap_pmd_range).
+ * Lock order: any one of mmap_lock, VMA lock, rmap lock; PMD lock. The flush of a split waits for interrupts with the
+ * PMD lock held: who spins on it answers them. Source: Linux mm/huge_memory.c (zap_huge_pmd, __split_huge_pmd_locked,
+ * change_huge_pmd, move_huge_pmd, madvise_free_huge_pmd, vma_adjust_trans_huge), mm/memory.c (zap_pmd_range).
  */
 
 import { F_ANON, F_DIRTY, F_EXCLUSIVE, F_LAZYFREE, folioGetMany, folioOf } from '../alloc/folio.ts';
@@ -54,7 +59,10 @@ import { F_FLAGS, PT_LOCK, tableAddress, VMA_END, VMA_MM, VMA_START } from '../w
 import { and, exchange, load, or, store } from '../word/word.ts';
 import { deposit, freeDeposited, tableResume, withdraw } from './hugeDeposit.ts';
 
-/** Takes the PMD lock if the entry at `pmd` is huge, and looks again under it. Returns whether it is, and so whether the lock is held. */
+/**
+ * Takes the PMD lock if the entry at `pmd` is huge, and looks again under it. Returns whether it is, and so whether the
+ * lock is held.
+ */
 export function pmdTransHugeLock(pmd: Pmd): boolean {
   if (!entryHuge(load(pmd))) return false;
   pmdLock(pmd);
@@ -69,7 +77,10 @@ function hasDeposit(value: Entry): boolean {
   return (load(folioOf(entryNumber(value)) + F_FLAGS) & F_ANON) !== 0;
 }
 
-/** Counts a huge mapping off that was cleared from a page table of `mm` with the value `old`; the reference stays. PMD lock held. */
+/**
+ * Counts a huge mapping off that was cleared from a page table of `mm` with the value `old`; the reference stays. PMD
+ * lock held.
+ */
 function countOff(mm: Mm, old: Entry): void {
   if ((old & PTE_SPECIAL) !== 0) return;
   const head = entryNumber(old);
@@ -86,7 +97,8 @@ const HUGE_ZAPPED: u32 = 1;
 export const HUGE_ZAPPED_FULL: u32 = 2;
 
 /**
- * Zaps the huge entry at `pmd`, whose span starts at `first`, into the gather. Returns HUGE_NONE when it is not huge any more, HUGE_ZAPPED, or
+ * Zaps the huge entry at `pmd`, whose span starts at `first`, into the gather. Returns HUGE_NONE when it is not huge
+ * any more, HUGE_ZAPPED, or
  * HUGE_ZAPPED_FULL: the gather must be flushed now. No spinlock held.
  */
 export function zapHugePmd(gather: Gather, mm: Mm, pmd: Pmd, first: Vpn): u32 {
@@ -105,8 +117,8 @@ export function zapHugePmd(gather: Gather, mm: Mm, pmd: Pmd, first: Vpn): u32 {
 }
 
 /**
- * Takes rights from the huge entry at `pmd` and flushes: on return the MMU uses it no more and its marks are final. Returns it as it was,
- * with those marks. PMD lock held.
+ * Takes rights from the huge entry at `pmd` and flushes: on return the MMU uses it no more and its marks are final.
+ * Returns it as it was, with those marks. PMD lock held.
  */
 export function pmdInvalidate(mm: Mm, pmd: Pmd, first: Vpn): Entry {
   const rights = load(pmd) & (PTE_USER | PTE_WRITE);
@@ -124,7 +136,10 @@ function clearFileHugePmd(mm: Mm, pmd: Pmd, first: Vpn): void {
   folioPut(entryNumber(old));
 }
 
-/** Makes each page of the folio `head` exclusive if the first is, otherwise none (see hugeFork.ts). The lock of a huge PMD that maps it is held. */
+/**
+ * Makes each page of the folio `head` exclusive if the first is, otherwise none (see hugeFork.ts). The lock of a huge
+ * PMD that maps it is held.
+ */
 function shareExclusive(head: Head): void {
   const exclusive = load(folioOf(head) + F_FLAGS) & F_EXCLUSIVE;
   for (let i: u32 = 1; i < PMD_PAGES; i += 1) {
@@ -161,7 +176,10 @@ export function splitHugePmdLocked(mm: Mm, pmd: Pmd, first: Vpn): void {
   store(pmd, entryMake(table, UPPER_FLAGS));
 }
 
-/** Splits the entry at `pmd`, which maps `vpn`, if it is huge. Precondition: mmap_lock, the VMA's lock or an rmap lock; no spinlock. */
+/**
+ * Splits the entry at `pmd`, which maps `vpn`, if it is huge. Precondition: mmap_lock, the VMA's lock or an rmap lock;
+ * no spinlock.
+ */
 export function splitHugePmd(mm: Mm, pmd: Pmd, vpn: Vpn): void {
   if (!pmdTransHugeLock(pmd)) return;
   splitHugePmdLocked(mm, pmd, hugeFirst(vpn));
@@ -169,7 +187,8 @@ export function splitHugePmd(mm: Mm, pmd: Pmd, vpn: Vpn): void {
 }
 
 /**
- * Splits the huge PMD of `vma` that `vpn`, a bound to be, lies strictly inside of. Precondition: the VMA is write-locked and has its old bounds.
+ * Splits the huge PMD of `vma` that `vpn`, a bound to be, lies strictly inside of. Precondition: the VMA is
+ * write-locked and has its old bounds.
  */
 export function splitAtBoundary(vma: Vma, vpn: Vpn): void {
   const first = hugeFirst(vpn);
@@ -182,7 +201,10 @@ export function splitAtBoundary(vma: Vma, vpn: Vpn): void {
   walkEnd(mm);
 }
 
-/** Moves the huge entry at `oldPmd` to `newPmd`, which is none. Returns 1, or 0: it is not huge any more, or the destination has a table. */
+/**
+ * Moves the huge entry at `oldPmd` to `newPmd`, which is none. Returns 1, or 0: it is not huge any more, or the
+ * destination has a table.
+ */
 export function moveHugePmd(mm: Mm, oldPmd: Pmd, old: Vpn, newPmd: Pmd): u32 {
   if (load(newPmd) !== 0) return 0;
   if (!pmdTransHugeLock(oldPmd)) return 0;
@@ -200,7 +222,10 @@ export function moveHugePmd(mm: Mm, oldPmd: Pmd, old: Vpn, newPmd: Pmd): u32 {
   return 1;
 }
 
-/** MADV_FREE of the whole span, at `first`, of the entry at `pmd`, if it is huge. A folio that others map, too, is not theirs to give up. */
+/**
+ * MADV_FREE of the whole span, at `first`, of the entry at `pmd`, if it is huge. A folio that others map, too, is not
+ * theirs to give up.
+ */
 export function freeHugePmdLazily(gather: Gather, pmd: Pmd, first: Vpn): void {
   if (!pmdTransHugeLock(pmd)) return;
   const entry = load(pmd);

@@ -1,20 +1,24 @@
 /**
  * The address spaces that khugepaged scans: a list, and the place in it where the next pass goes on.
  *
- * Guarantee: an address space is in the list once, from the first time that a huge page is allowed in it until it ends; while it is, or a pass is in it, the
- * mm is held (MM_COUNT): nobody makes another address space of it. A pass may be in an mm whose address space ends meanwhile, or has ended: it finds no
- * VMA under mmap_lock then.
+ * Guarantee: an address space is in the list once, from the first time that a huge page is allowed in it until it ends;
+ * while it is, or a pass is in it, the mm is held (MM_COUNT): nobody makes another address space of it. A pass may be
+ * in an mm whose address space ends meanwhile, or has ended: it finds no VMA under mmap_lock then.
  *
  *  khugepagedEnter   by a fault that a huge page could answer, MADV_HUGEPAGE, and fork
  *  slotBegin         by a pass: the mm whose turn it is becomes the one that the pass is in (G_KHUGEPAGED_BUSY)
- *  slotEnd           by the pass: it is in no mm any more; the turn goes on. The mm leaves the list if its address space has ended
- *  khugepagedExit    by the last user's mmPut, before anything is unmapped: takes the mm out of the list, unless a pass is in it: that does so, then.
- *                    The end of the address space waits for the pass by mmap_lock alone
+ *  slotEnd           by the pass: it is in no mm any more; the turn goes on. The mm leaves the list if its address
+ *                    space has ended
+ *  khugepagedExit    by the last user's mmPut, before anything is unmapped: takes the mm out of the list, unless a pass
+ *                    is in it: that does so, then. The end of the address space waits for the pass by mmap_lock alone
  *
- * Either slotEnd sees that the users are gone, or khugepagedExit that no pass is in the mm: the users go before the lock is taken.
+ * Either slotEnd sees that the users are gone, or khugepagedExit that no pass is in the mm: the users go before the
+ * lock is taken.
  *
- * Lock order: G_KHUGEPAGED_LOCK is taken under anything but its like; nothing is taken under it. What it covers is in layout.ts.
- * Source: Linux 6.18 mm/khugepaged.c (__khugepaged_enter, __khugepaged_exit, khugepaged_scan_mm_slot, collect_mm_slot), include/linux/khugepaged.h.
+ * Lock order: G_KHUGEPAGED_LOCK is taken under anything but its like; nothing is taken under it. What it covers is in
+ * layout.ts.
+ * Source: Linux 6.18 mm/khugepaged.c (__khugepaged_enter, __khugepaged_exit, khugepaged_scan_mm_slot, collect_mm_slot),
+ * include/linux/khugepaged.h.
  */
 
 import { spinLock, spinUnlock } from '../lock/lock.ts';
@@ -101,7 +105,10 @@ export function slotsThere(): boolean {
   return load(G_KHUGEPAGED_FIRST) !== 0;
 }
 
-/** The mm whose turn it is, which the pass is in from here on; 0: there is none. Precondition: the caller's pass is the one under way. */
+/**
+ * The mm whose turn it is, which the pass is in from here on; 0: there is none. Precondition: the caller's pass is the
+ * one under way.
+ */
 export function slotBegin(): Mm {
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
   if (CHECK >= 1 && peek(G_KHUGEPAGED_BUSY) !== 0)
@@ -122,7 +129,10 @@ export function slotAt(): Vpn {
   return peek(G_KHUGEPAGED_AT);
 }
 
-/** The pass leaves slotBegin's mm, at page `at`; `done`: it is through with it. Returns whether it was the last one of the list. */
+/**
+ * The pass leaves slotBegin's mm, at page `at`; `done`: it is through with it. Returns whether it was the last one of
+ * the list.
+ */
 export function slotEnd(mm: Mm, at: u32, done: boolean): boolean {
   spinLock(G_KHUGEPAGED_LOCK, LC_KHUGEPAGED);
   poke(G_KHUGEPAGED_BUSY, 0);

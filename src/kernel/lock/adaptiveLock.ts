@@ -2,14 +2,15 @@
  * The adaptive lock: what every lock is that is not of a page table, and those, too, unless the run chose another kind.
  *
  * LOCK_WORD = 0, or the owner's number + 1, and bit 31 when somebody may be parked:
- *   Lock: compare-and-exchange 0 to the owner. Failing that, look LOCK_SPINS times, trying when it is free. Failing that, set
- *   bit 31 in whatever the owner left there and park until the word changes; take a free lock with bit 31 set, since others
- *   may be parked too.
+ *   Lock: compare-and-exchange 0 to the owner. Failing that, look LOCK_SPINS times, trying when it is free. Failing
+ *   that, set bit 31 in whatever the owner left there and park until the word changes; take a free lock with bit 31
+ *   set, since others may be parked too.
  *   Unlock: exchange with 0; if bit 31 was set, wake one.
  *
- * Guarantee: no wake-up is lost. A waiter parks only on a value with bit 31 set, the park compares the word again, and every holder
- * that may have parked waiters behind it has bit 31 in the word, either because a waiter put it there or because it
- * had itself been one. A running CPU may overtake a parked one, which is what keeps threads that outnumber the cores going.
+ * Guarantee: no wake-up is lost. A waiter parks only on a value with bit 31 set, the park compares the word again, and
+ * every holder that may have parked waiters behind it has bit 31 in the word, either because a waiter put it there or
+ * because it had itself been one. A running CPU may overtake a parked one, which is what keeps threads that outnumber
+ * the cores going.
  *
  * Source: Drepper, Futexes Are Tricky, section 6 (mutex3); Linux kernel/locking/mutex.c for spinning first.
  */

@@ -1,6 +1,7 @@
 /**
- * The hooks of lock kinds: what a page-table lock of the run's kind does. This file declares them; a file of kinds/ exports functions with these
- * names and types, and the foundry (src/foundry/plug.ts) puts them in their place in every build. What stands here is the base, adaptive.
+ * The hooks of lock kinds: what a page-table lock of the run's kind does. This file declares them; a file of kinds/
+ * exports functions with these names and types, and the foundry (src/foundry/plug.ts) puts them in their place in every
+ * build. What stands here is the base, adaptive.
  *
  *     hook           called                                                under
  *     kindTrylock    to take the lock if it is free                        any locks
@@ -8,8 +9,9 @@
  *     kindUnlock     by the holder                                         the lock
  *     kindOwner      by reports, and with checks by everybody              nothing
  *
- * A lock is LOCK_BYTES of zeros when free and never used: LOCK_WORD, LOCK_AUX and LOCK_OWNER are the kind's. Taking and releasing are sequentially
- * consistent atomics on one word, so that a holder sees what the one before did. A wait is one of cpu/wait.ts, in which interrupts are polled.
+ * A lock is LOCK_BYTES of zeros when free and never used: LOCK_WORD, LOCK_AUX and LOCK_OWNER are the kind's. Taking and
+ * releasing are sequentially consistent atomics on one word, so that a holder sees what the one before did. A wait is
+ * one of cpu/wait.ts, in which interrupts are polled.
  */
 
 import { adaptiveLock, adaptiveOwner, adaptiveTrylock, adaptiveUnlock } from './adaptiveLock.ts';

@@ -1,6 +1,6 @@
 /**
- * Spinlocks. Mutual exclusion, and everything done under the lock by one holder is seen by the next: taking and releasing
- * are sequentially consistent atomics on the same word.
+ * Spinlocks. Mutual exclusion, and everything done under the lock by one holder is seen by the next: taking and
+ * releasing are sequentially consistent atomics on the same word.
  *
  * Page-table locks (LC_PTE, LC_PMD, LC_PAGE_TABLE) are of the kind that the run chose (kindHooks.ts); all others are
  * adaptive (adaptiveLock.ts). A lock is LOCK_BYTES of zeros when free, whatever its kind, until it is first used.
@@ -131,8 +131,9 @@ function release(lock: u32, cls: u32): void {
 }
 
 /**
- * This CPU is about to wait. Measured, the wait is timed from here on, and whom it waits for is noted; otherwise only from the moment when a
- * few looks have not been enough (`waitLasts`): handing a lock over takes less time than looking at the clock.
+ * This CPU is about to wait. Measured, the wait is timed from here on, and whom it waits for is noted; otherwise only
+ * from the moment when a few looks have not been enough (`waitLasts`): handing a lock over takes less time than looking
+ * at the clock.
  */
 function waitBegins(lock: u32, cls: u32): void {
   const cpu = thisCpu();

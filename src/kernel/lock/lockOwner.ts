@@ -1,9 +1,10 @@
 /**
- * Who holds a lock whose own words do not say it (ticket, MCS): the word LOCK_OWNER, the holder's number + 1, 0 for nobody.
+ * Who holds a lock whose own words do not say it (ticket, MCS): the word LOCK_OWNER, the holder's number + 1, 0 for
+ * nobody.
  *
- * Only the holder writes it. With checks others look at it while CPUs run, so it is stored atomically; without, only reports do, when a CPU has
- * died, and a plain store does: a sequentially consistent one costs about as much as the rest of taking the lock, twice, on the line
- * that the next holder waits for.
+ * Only the holder writes it. With checks others look at it while CPUs run, so it is stored atomically; without, only
+ * reports do, when a CPU has died, and a plain store does: a sequentially consistent one costs about as much as the
+ * rest of taking the lock, twice, on the line that the next holder waits for.
  */
 
 import { CHECK } from '../word/check.ts';

@@ -1,19 +1,25 @@
 /**
- * What is remembered of each wait for a lock when contention is measured (LOCK_STAT_CONTENTION): who waited for whom, doing what, for
- * which lock, at which addresses, how long. Waits come here by the log (waitLog.ts), when the operation that had them is over. Off, nothing here is reached: only a contended
- * acquisition and the end of an operation look whether it is on.
+ * What is remembered of each wait for a lock when contention is measured (LOCK_STAT_CONTENTION): who waited for whom,
+ * doing what, for which lock, at which addresses, how long. Waits come here by the log (waitLog.ts), when the operation
+ * that had them is over. Off, nothing here is reached: only a contended acquisition and the end of an operation look
+ * whether it is on.
  *
- * All of it is in the CPU's own measuring region, which nobody else writes; reports add the regions up. Memory is bounded:
- *   - Who waited for whom: a cell for each holder that the waiter saw when it began to wait: a CPU, the readers of a reader-writer lock, or
- *     nobody, when the lock was free again by then or does not say whose it is.
- *   - Points: waits by the operation of the waiter and of the holder, for each class (lock_stat's contention points are call sites).
- *   - Worst locks: a table of INSTANCE_SETS sets of INSTANCE_WAYS. A lock that finds its set full takes the place of the one with the least
- *     total and begins with that total, kept as its error: a lock's true total is between total - error and total, and one that was waited for
- *     longer than any in its set is never missing (Metwally et al. 2005, Space-Saving, per set).
- *   - Heat: for each level of locks HEAT_COLUMNS cells over an aligned block of pages. An address outside doubles the block, pairs of cells
- *     becoming one, until it is inside; so blocks of two CPUs are of one binary tree and reports bring them to the coarser.
+ * All of it is in the CPU's own measuring region, which nobody else writes; reports add the regions up. Memory is
+ * bounded:
+ *   - Who waited for whom: a cell for each holder that the waiter saw when it began to wait: a CPU, the readers of a
+ *     reader-writer lock, or nobody, when the lock was free again by then or does not say whose it is.
+ *   - Points: waits by the operation of the waiter and of the holder, for each class (lock_stat's contention points are
+ *     call sites).
+ *   - Worst locks: a table of INSTANCE_SETS sets of INSTANCE_WAYS. A lock that finds its set full takes the place of
+ *     the one with the least total and begins with that total, kept as its error: a lock's true total is between total
+ *     - error and total, and one that was waited for longer than any in its set is never missing (Metwally et al. 2005,
+ *       Space-Saving, per set).
+ *   - Heat: for each level of locks HEAT_COLUMNS cells over an aligned block of pages. An address outside doubles the
+ *     block, pairs of cells becoming one, until it is inside; so blocks of two CPUs are of one binary tree and reports
+ *     bring them to the coarser.
  *
- * A lock is named with the first page that it protected at the time, since tables and VMAs are freed and used again under other names.
+ * A lock is named with the first page that it protected at the time, since tables and VMAs are freed and used again
+ * under other names.
  * Source: Linux kernel/locking/lockdep.c (lock_contended, lock_acquired), Documentation/locking/lockstat.rst.
  */
 
@@ -59,7 +65,9 @@ export const HOLDER_NOBODY: u32 = 0;
 export const HOLDER_READERS: u32 = 33;
 export const HOLDERS: u32 = 34;
 
-/** Histograms of a region by number: grace periods, synchronizeRcu, waits for interrupts; then waits of each lock class. */
+/**
+ * Histograms of a region by number: grace periods, synchronizeRcu, waits for interrupts; then waits of each lock class.
+ */
 export const MEASURED_GRACE_PERIOD: u32 = 0;
 export const MEASURED_SYNCHRONIZE: u32 = 1;
 export const MEASURED_INTERRUPT: u32 = 2;

@@ -1,11 +1,13 @@
 /**
- * Log-linear histograms of durations: HISTOGRAM_WORDS words of a CPU's own region that nobody else writes, added up by reports.
+ * Log-linear histograms of durations: HISTOGRAM_WORDS words of a CPU's own region that nobody else writes, added up by
+ * reports.
  *
- * Guarantee: each u32 has one bucket, and a bucket that begins at b is at most max(1, b / 16) wide. So whoever takes a bucket's upper
- * end for the values in it is above each of them by less than a sixteenth, 6.25 %, of the value; below 32 the bucket is the value.
+ * Guarantee: each u32 has one bucket, and a bucket that begins at b is at most max(1, b / 16) wide. So whoever takes a
+ * bucket's upper end for the values in it is above each of them by less than a sixteenth, 6.25 %, of the value; below
+ * 32 the bucket is the value.
  *
- * A value below 16 is its own bucket's number. Any other, of highest set bit k, is in one of 16 buckets of equal width for that k: its
- * number is (k - 3) * 16 and the four bits below the highest.
+ * A value below 16 is its own bucket's number. Any other, of highest set bit k, is in one of 16 buckets of equal width
+ * for that k: its number is (k - 3) * 16 and the four bits below the highest.
  *
  * Source: Tene, HdrHistogram (linear sub-buckets of each power of two).
  */

@@ -1,9 +1,9 @@
 /**
- * Injected trouble: failing allocations, delays and interrupts at synchronisation points, and the death of a CPU inside a
- * critical section. Each CPU draws from a generator of its own, so that one CPU's run depends on its seed alone.
+ * Injected trouble: failing allocations, delays and interrupts at synchronisation points, and the death of a CPU inside
+ * a critical section. Each CPU draws from a generator of its own, so that one CPU's run depends on its seed alone.
  *
- * A synchronisation point stands where another CPU's step in between would matter: after an entry was read and before it
- * is used, between two locks, before a publication. None of this exists in a kernel built with CHECK 0, except the
+ * A synchronisation point stands where another CPU's step in between would matter: after an entry was read and before
+ * it is used, between two locks, before a publication. None of this exists in a kernel built with CHECK 0, except the
  * failing allocations, which cost one load each.
  */
 
@@ -42,8 +42,8 @@ export function injectFailure(rate: u32): boolean {
 }
 
 /**
- * Whether this allocation of a table, batch page, frame, VMA, inode or swap slot is the one that H_INJECT_NTH asks to fail: each
- * CPU counts its own from 1 on, in C_ALLOCATIONS. Only with checks.
+ * Whether this allocation of a table, batch page, frame, VMA, inode or swap slot is the one that H_INJECT_NTH asks to
+ * fail: each CPU counts its own from 1 on, in C_ALLOCATIONS. Only with checks.
  */
 export function injectNth(): boolean {
   if (CHECK >= 1) {

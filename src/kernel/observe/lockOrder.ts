@@ -1,11 +1,12 @@
 /**
- * The lock-order oracle (full checks): each CPU keeps a stack of the locks it holds and complains when one is taken against
- * the order, taken twice, or released by a CPU that does not hold it.
+ * The lock-order oracle (full checks): each CPU keeps a stack of the locks it holds and complains when one is taken
+ * against the order, taken twice, or released by a CPU that does not hold it.
  *
  * Order, outermost first; classes of one rank are never held together, except nested on purpose (`spinLockNested`):
  *
- *     {inode lock, mmap_lock} < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem < page_table_lock < PMD lock < PTE lock < mms
- *       < {page cache, swap} < {tables, frames, VMAs, deferred split, candidates, userfaultfd queue, khugepaged} < {callback list, a reader-writer lock's queue}
+ *     {inode lock, mmap_lock} < VMA lock, read < folio lock < VMA lock, write < i_mmap < anon_vma < page-table rwsem <
+ *       page_table_lock < PMD lock < PTE lock < mms < {page cache, swap} < {tables, frames, VMAs, deferred split,
+ *       candidates, userfaultfd queue, khugepaged} < {callback list, a reader-writer lock's queue}
  *
  * A trylock cannot deadlock, so it may go against the order; what it took then counts as held.
  *
@@ -74,8 +75,8 @@ export function lockRank(cls: u32): u32 {
 }
 
 /**
- * Before a lock is taken (for a trylock: after): complains if this CPU already holds it, or, unless it was a trylock, holds
- * one that must come later; then notes it as held.
+ * Before a lock is taken (for a trylock: after): complains if this CPU already holds it, or, unless it was a trylock,
+ * holds one that must come later; then notes it as held.
  */
 export function heldPush(lock: u32, cls: u32, how: u32): void {
   const cpu = thisCpu();

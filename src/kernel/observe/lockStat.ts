@@ -1,19 +1,22 @@
 /**
- * The columns of Linux's lock_stat, per lock class and CPU: words of the CPU's own area that nobody else writes, added up
- * by reports. Times are nanoseconds; a total is two words, low then high, because 2^32 ns pass in 4.3 s.
+ * The columns of Linux's lock_stat, per lock class and CPU: words of the CPU's own area that nobody else writes, added
+ * up by reports. Times are nanoseconds; a total is two words, low then high, because 2^32 ns pass in 4.3 s.
  *
- * Acquisitions, contentions and waiting times are always kept. A spinlock that is handed over within a few looks (LOCK_SPINS, about a microsecond)
- * counts as a wait of 0 ns then: two looks at the clock take longer than handing a lock over, and the second one would be under the lock. Once
- * contention is measured or events are recorded every wait is timed from its beginning. The rest is kept when H_LOCK_STAT asks for it:
- *   LOCK_STAT_CONTENTION  bounces, what contention.ts remembers, and how long one acquisition of a class in about HOLD_EVERY is held: the
- *                         first, then at distances drawn at random from 1 to 2 * HOLD_EVERY - 1, so that a loop that takes its locks in turn hides none.
+ * Acquisitions, contentions and waiting times are always kept. A spinlock that is handed over within a few looks
+ * (LOCK_SPINS, about a microsecond) counts as a wait of 0 ns then: two looks at the clock take longer than handing a
+ * lock over, and the second one would be under the lock. Once contention is measured or events are recorded every wait
+ * is timed from its beginning. The rest is kept when H_LOCK_STAT asks for it:
+ *   LOCK_STAT_CONTENTION  bounces, what contention.ts remembers, and how long one acquisition of a class in about
+ *                         HOLD_EVERY is held: the first, then at distances drawn at random from 1 to 2 * HOLD_EVERY -
+ *                         1, so that a loop that takes its locks in turn hides none.
  *   LOCK_STAT_HOLDS       bounces, and how long each acquisition is held, which costs two looks at the clock each.
  * LS_HOLDS counts the holds that were timed: times of all acquisitions are those of the timed ones, scaled.
  *
- * A bounce is an acquisition by another CPU than the last one; the lock remembers that one in a word that its holder writes. It looks at it and writes it just before it
- * releases the lock, which needs the cache line anyway; any sooner the line may have to come back from a CPU that waits, while the lock is held. The word of
- * a reader-writer lock is written by readers at once: each of its values is a CPU that had the lock, and whoever reads an older one
- * counts a bounce too many or too few.
+ * A bounce is an acquisition by another CPU than the last one; the lock remembers that one in a word that its holder
+ * writes. It looks at it and writes it just before it releases the lock, which needs the cache line anyway; any sooner
+ * the line may have to come back from a CPU that waits, while the lock is held. The word of a reader-writer lock is
+ * written by readers at once: each of its values is a CPU that had the lock, and whoever reads an older one counts a
+ * bounce too many or too few.
  *
  * Source: Linux Documentation/locking/lockstat.rst, kernel/locking/lockdep.c (lock_acquired, lock_release_holdtime).
  */
@@ -58,7 +61,8 @@ function column(cls: u32): u32 {
 }
 
 /**
- * This CPU has just taken the lock at `lock`: counts that and, if asked for, times the hold. The lock is named by its address until `lockReleases`.
+ * This CPU has just taken the lock at `lock`: counts that and, if asked for, times the hold. The lock is named by its
+ * address until `lockReleases`.
  * @inline
  */
 export function lockAcquired(lock: u32, cls: u32): void {
@@ -68,7 +72,10 @@ export function lockAcquired(lock: u32, cls: u32): void {
   if (runLockStat() !== 0 && acquired === peek(at + LS_NEXT_HOLD)) holdBegins(lock, cls);
 }
 
-/** The same for a lock whose hold ends with another one's, and is not timed: its release is not told. `last` as for lockReleases. */
+/**
+ * The same for a lock whose hold ends with another one's, and is not timed: its release is not told. `last` as for
+ * lockReleases.
+ */
 export function lockPassed(cls: u32, last: u32): void {
   const at = column(cls);
   poke(at + LS_ACQUIRED, peek(at + LS_ACQUIRED) + 1);
@@ -76,7 +83,8 @@ export function lockPassed(cls: u32, last: u32): void {
 }
 
 /**
- * This CPU is about to release that lock, or to hold it in another mode. The lock remembers its last holder in the word at `last`.
+ * This CPU is about to release that lock, or to hold it in another mode. The lock remembers its last holder in the word
+ * at `last`.
  * @inline
  */
 export function lockReleases(lock: u32, cls: u32, last: u32): void {

@@ -1,4 +1,7 @@
-/** The operation under way on this CPU: named for reports from its beginning to its end, at which waits of it are counted. */
+/**
+ * The operation under way on this CPU: named for reports from its beginning to its end, at which waits of it are
+ * counted.
+ */
 
 import { C_OP, C_OP_A, C_OP_B } from '../word/layout.ts';
 import { thisCpu } from '../word/percpu.ts';

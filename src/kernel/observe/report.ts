@@ -1,6 +1,7 @@
 /**
- * What a CPU tells about itself: codes of the operation under way (operation.ts), the violations it saw, and its ring of recent events. Everything
- * goes into its own area; the main thread reads it while CPUs run, so a report may be one step behind but never torn.
+ * What a CPU tells about itself: codes of the operation under way (operation.ts), the violations it saw, and its ring
+ * of recent events. Everything goes into its own area; the main thread reads it while CPUs run, so a report may be one
+ * step behind but never torn.
  */
 
 import { STOP_NO, STOP_SOON } from '../word/config.ts';
@@ -22,7 +23,9 @@ import { cpuId, thisCpu } from '../word/percpu.ts';
 import { runEvents } from '../word/run.ts';
 import { add, clockNs, compareExchange, peek, poke, store } from '../word/word.ts';
 
-/** What a CPU is doing (C_OP), where the kernel itself says so; the calls that the machine makes have their codes there. */
+/**
+ * What a CPU is doing (C_OP), where the kernel itself says so; the calls that the machine makes have their codes there.
+ */
 export const OP_NONE: u32 = 0;
 export const OP_SCAN: u32 = 24;
 export const OP_KHUGEPAGED: u32 = 25;
@@ -41,7 +44,8 @@ export const EVENT_CALLBACKS: u32 = 9; // how many were invoked; 0
 export const EVENT_INTERRUPT: u32 = 10; // interrupts handled: IPI_ kinds; bit per CPU that asked for a flush
 export const EVENT_FLUSH: u32 = 11; // TLB flush of this CPU's: first page; page after the last
 export const EVENT_VIOLATION: u32 = 12; // ORACLE_; the first of its words
-export const EVENT_ARGUMENTS: u32 = 13; // of the operation just begun: two more of its arguments; once more for the next two
+// of the operation just begun: two more of its arguments; once more for the next two
+export const EVENT_ARGUMENTS: u32 = 13;
 
 /** Whether this machine has rings, so that it is worth while to tell more (`operationArguments`). */
 export function eventsRecorded(): boolean {

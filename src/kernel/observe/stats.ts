@@ -1,6 +1,6 @@
 /**
- * Event counters of each CPU: words of its own area that nobody else writes, summed by whoever reports. They wrap modulo
- * 2^32; a report that samples often enough takes differences.
+ * Event counters of each CPU: words of its own area that nobody else writes, summed by whoever reports. They wrap
+ * modulo 2^32; a report that samples often enough takes differences.
  */
 
 import { C_COUNTERS } from '../word/layout.ts';
@@ -80,7 +80,10 @@ export const COUNTER_SPECULATIVE_ABORTS_MEMORY: u32 = 71;
 /** Faults that a userfaultfd was told of: on missing pages, and on those that it write-protected. */
 export const COUNTER_USERFAULTS_MISSING: u32 = 72;
 export const COUNTER_USERFAULTS_WP: u32 = 73;
-/** Pages that UFFDIO_COPY and _ZEROPAGE brought, and that UFFDIO_MOVE moved; its attempts that met a change and began again. */
+/**
+ * Pages that UFFDIO_COPY and _ZEROPAGE brought, and that UFFDIO_MOVE moved; its attempts that met a change and began
+ * again.
+ */
 export const COUNTER_USERFAULT_FILLED: u32 = 74;
 export const COUNTER_USERFAULT_MOVED: u32 = 75;
 export const COUNTER_USERFAULT_MOVE_RETRIES: u32 = 76;
@@ -94,7 +97,10 @@ export const COUNTER_ITERATIONS: u32 = 98;
 /** PTE tables freed that were looked for, and upper tables (emptiness.ts). */
 export const COUNTER_TABLES_RECLAIMED_FOUND: u32 = 100;
 export const COUNTER_UPPER_TABLES_RECLAIMED: u32 = 101;
-/** Candidates for asynchronous reclaim (candidates.ts), what came of them, and tables freed for nothing (wastedFrees.ts). */
+/**
+ * Candidates for asynchronous reclaim (candidates.ts), what came of them, and tables freed for nothing
+ * (wastedFrees.ts).
+ */
 export const COUNTER_CANDIDATES_NOTED: u32 = 86;
 export const COUNTER_CANDIDATES_LOST: u32 = 87;
 export const COUNTER_CANDIDATES_SCANNED: u32 = 88;
@@ -107,7 +113,10 @@ export const COUNTER_TABLES_WASTED: u32 = 94;
 /** PTE tables freed by a count that became zero, and visitors that met such a count. */
 export const COUNTER_TABLES_FREED_BY_COUNT: u32 = 84;
 export const COUNTER_COUNT_ZERO_MET: u32 = 85;
-/** Passes of khugepaged; times that it was through with all address spaces; address spaces passed over because mmap_lock was not free. */
+/**
+ * Passes of khugepaged; times that it was through with all address spaces; address spaces passed over because mmap_lock
+ * was not free.
+ */
 export const COUNTER_KHUGEPAGED_PASSES: u32 = 102;
 export const COUNTER_KHUGEPAGED_FULL_SCANS: u32 = 103;
 export const COUNTER_KHUGEPAGED_LOCKED: u32 = 104;

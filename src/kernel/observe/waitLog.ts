@@ -1,10 +1,11 @@
 /**
- * The log of a CPU's waits for locks since its operation began, when contention is measured. A wait ends under the lock, where each
- * nanosecond of ours is one of the next waiter's; so there only what may be different later is written down, and
- * it is counted (contention.ts) when the operation has ended and no lock is held. A log that is full is counted then and there.
+ * The log of a CPU's waits for locks since its operation began, when contention is measured. A wait ends under the
+ * lock, where each nanosecond of ours is one of the next waiter's; so there only what may be different later is written
+ * down, and it is counted (contention.ts) when the operation has ended and no lock is held. A log that is full is
+ * counted then and there.
  *
- * The log is in the CPU's own measuring region, which nobody else writes: how many records it has, then the records (W_). Reports do not
- * read it: they are as many waits behind as are logged, none while the CPU is idle.
+ * The log is in the CPU's own measuring region, which nobody else writes: how many records it has, then the records
+ * (W_). Reports do not read it: they are as many waits behind as are logged, none while the CPU is idle.
  */
 
 import {
@@ -53,8 +54,8 @@ import { countWait } from './lockStat.ts';
 import { event, EVENT_LOCK_WAITED } from './report.ts';
 
 /**
- * This CPU has just got the lock at `lock` of class `cls` after a wait of `ns`, at the beginning of which it saw `holder` (HOLDER_, or a CPU's
- * number + 1). The lock's last holder stands at `last` still.
+ * This CPU has just got the lock at `lock` of class `cls` after a wait of `ns`, at the beginning of which it saw
+ * `holder` (HOLDER_, or a CPU's number + 1). The lock's last holder stands at `last` still.
  */
 export function lockWaited(lock: u32, cls: u32, last: u32, ns: u32, holder: u32): void {
   countWait(cls, ns, last);
@@ -93,8 +94,8 @@ function logWait(lock: u32, cls: u32, ns: u32, holder: u32): void {
 }
 
 /**
- * What the lock protects, as far as its class has that: the pages of a table or a VMA, the address space; and the page that stands for the wait. The
- * words of a VMA may be changing: then either value is one that they had.
+ * What the lock protects, as far as its class has that: the pages of a table or a VMA, the address space; and the page
+ * that stands for the wait. The words of a VMA may be changing: then either value is one that they had.
  */
 function logRange(wait: u32, lock: u32, cls: u32): void {
   let first: u32 = 0;

@@ -1,5 +1,6 @@
 /**
- * Reclaim protocol `none`: empty tables stay where they are until munmap or exit takes all that they map, as in Linux before 6.14.
+ * Reclaim protocol `none`: empty tables stay where they are until munmap or exit takes all that they map, as in Linux
+ * before 6.14.
  *
  * Guarantee: whoever holds mmap_lock or the VMA's lock finds every table that it has found before. It exports no hook.
  */

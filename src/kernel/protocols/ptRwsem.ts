@@ -1,27 +1,33 @@
 /**
- * Reclaim protocol `pt-rwsem`: a second reader-writer lock per address space protects the shape of its page tables, which mmap_lock is
- * relieved of. Who has it for writing may free empty tables of every level.
+ * Reclaim protocol `pt-rwsem`: a second reader-writer lock per address space protects the shape of its page tables,
+ * which mmap_lock is relieved of. Who has it for writing may free empty tables of every level.
  *
- * Guarantee: between walkBegin and walkEnd no table of the address space goes, of any level; what pmdFind and pmdAlloc gave stays. A table
- * is removed only when all its entries are none.
+ * Guarantee: between walkBegin and walkEnd no table of the address space goes, of any level; what pmdFind and pmdAlloc
+ * gave stays. A table is removed only when all its entries are none.
  *
- *  Walk: every operation that walks tables down (fault, zap, madvise, mprotect, mremap, pageout, GUP's slow path, rmap walks) holds the lock for reading: two
- *    atomics per operation, not per table. mmap_lock or a VMA's lock still say what is mapped there.
+ *  Walk: every operation that walks tables down (fault, zap, madvise, mprotect, mremap, pageout, GUP's slow path, rmap
+ *    walks) holds the lock for reading: two atomics per operation, not per table. mmap_lock or a VMA's lock still say
+ *    what is mapped there.
  *  Reclaim, when madvise(MADV_DONTNEED) has dropped its locks:
- *   1. Lock for reading: look for an empty table (emptiness.ts: by scan or by count). None: done. Drop the lock; what was seen may change.
- *   2. Lock for writing: from there on, SPANS PMD entries at most: detach the PTE table if it is empty *now*; with the last PMD entry of a PMD table, that
- *      table if it is empty, then its PUD table. No mmap_lock: nobody can be in a walk, and the VMAs do not matter to an empty table.
+ *   1. Lock for reading: look for an empty table (emptiness.ts: by scan or by count). None: done. Drop the lock; what
+ *      was seen may change.
+ *   2. Lock for writing: from there on, SPANS PMD entries at most: detach the PTE table if it is empty *now*; with the
+ *      last PMD entry of a PMD table, that table if it is empty, then its PUD table. No mmap_lock: nobody can be in a
+ *      walk, and the VMAs do not matter to an empty table.
  *   3. Drop the lock, flush (paging-structure caches, too), free by RCU; go on at 1 behind what was done.
- *  munmap, exit, and mremap's moves of whole tables take tables out as well, and hold the lock for writing while they do.
+ *  munmap, exit, and mremap's moves of whole tables take tables out as well, and hold the lock for writing while they
+ *  do.
  *
- * The lock does not keep out: GUP-fast, lockless walks, the hardware. RCU and flushes protect those (gather.ts), upper tables like PTE tables. Nor
- * speculative faults, which commit under the PTE lock; so PTE tables are detached under PMD and PTE lock, whose holder looks at the PMD again.
+ * The lock does not keep out: GUP-fast, lockless walks, the hardware. RCU and flushes protect those (gather.ts), upper
+ * tables like PTE tables. Nor speculative faults, which commit under the PTE lock; so PTE tables are detached under PMD
+ * and PTE lock, whose holder looks at the PMD again.
  *
- * Oracle (full checks): who finds or allocates an upper entry, or maps a PTE table, without this lock, outside of RCU sections and with interrupts enabled, is
- * a `lock-order` violation (`checkWalk`).
+ * Oracle (full checks): who finds or allocates an upper entry, or maps a PTE table, without this lock, outside of RCU
+ * sections and with interrupts enabled, is a `lock-order` violation (`checkWalk`).
  *
- * Lock order: anon_vma, this lock, page_table_lock, PMD lock, PTE lock. Cost: two atomics per walk operation on one cache line per address space; a
- * removal stops all walks of the address space. Cannot free: tables that became empty otherwise than by MADV_DONTNEED, until one covers them.
+ * Lock order: anon_vma, this lock, page_table_lock, PMD lock, PTE lock. Cost: two atomics per walk operation on one
+ * cache line per address space; a removal stops all walks of the address space. Cannot free: tables that became empty
+ * otherwise than by MADV_DONTNEED, until one covers them.
  *
  * Source: Gunthorpe in the thread of "Free user PTE page table pages" (2021).
  */
@@ -95,8 +101,8 @@ export function walkEnd(mm: Mm): void {
 }
 
 /**
- * As walkBegin, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child through i_mmap and takes its lock for
- * writing, but nobody waits for a parent's lock with a child's held.
+ * As walkBegin, of a child of the address space in whose walk this CPU is (fork). Retraction of tables finds the child
+ * through i_mmap and takes its lock for writing, but nobody waits for a parent's lock with a child's held.
  */
 export function walkBeginSecond(mm: Mm): void {
   rwsemReadLockNested(mm + MM_PT_LOCK, LC_PT_READ);

@@ -1,34 +1,47 @@
 /**
  * Reclaim protocol `pte-refcount`: a PTE table counts what it is needed for, and whoever drops the last count frees it.
  *
- * Guarantee: a table that a visitor maps stays linked until the visitor has left, unless the whole range is being unmapped or collapsed; a linked
- * table whose count is zero has no entry, never gets one again, is unlinked exactly once, and is freed after a flush of its range and a grace period.
+ * Guarantee: a table that a visitor maps stays linked until the visitor has left, unless the whole range is being
+ * unmapped or collapsed; a linked table whose count is zero has no entry, never gets one again, is unlinked exactly
+ * once, and is freed after a flush of its range and a grace period.
  *
- * PT_COUNT of a linked table = its non-none entries + visitors: mappings (pteMap.ts), and the CPU that installed it until its walk ends.
- * PT_UPPER is the way back to the PMD entry. GUP-fast and the hardware count nothing: the grace period and the flush are for them.
+ * PT_COUNT of a linked table = its non-none entries + visitors: mappings (pteMap.ts), and the CPU that installed it
+ * until its walk ends. PT_UPPER is the way back to the PMD entry. GUP-fast and the hardware count nothing: the grace
+ * period and the flush are for them.
  *
- *  get     in an RCU section, one read of the PMD: none and huge are no table. Else one more, unless the count is zero: then the table is on its way
- *          out. A reader takes that for none, which it is; a locker waits until the PMD entry changes (pteOffsetMapRwNolock) and looks again.
- *  entry   one more when an entry goes from none to anything, under the PTE lock. Entries cleared are gathered under the PTE lock.
+ *  get     in an RCU section, one read of the PMD: none and huge are no table. Else one more, unless the count is zero:
+ *          then the table is on its way out. A reader takes that for none, which it is; a locker waits until the PMD
+ *          entry changes (pteOffsetMapRwNolock) and looks again.
+ *  entry   one more when an entry goes from none to anything, under the PTE lock. Entries cleared are gathered under
+ *          the PTE lock.
  *  put     with the PTE lock dropped, one atomic for the visit and the entries that it cleared.
- *  zero    the PMD lock that PT_UPPER leads to, and PT_UPPER again, as mremap may have moved the table; clear the PMD entry, if it still
- *          names the table. Zero is final for as long as a table is linked: nobody looks at the entries. Then, with no lock held: into the gather of the zap under way; without one, flush the range and hand the table to RCU by its own head.
- *  unmap   munmap and exit, which nobody but lockless readers can meet, do not ask for the count. Whoever clears the PMD entry, under the PMD lock,
- *          frees the table: the last put of a reader, or the CPU whose put it is that has not come to the PMD lock yet, finds it unlinked and is done.
- *  deposit A collapse unlinks a table as a visitor, clears its entries and deposits it, perhaps with readers inside, whose puts then find it unlinked. A
- *          split fills and links it again: a reader whose put made the count zero while the table was deposited, and which comes to the PMD lock now, would
- *          take it away with its entries. Hence one second look, at the count, under the PMD lock. (The series needed none: all its visitors held locks.)
+ *  zero    the PMD lock that PT_UPPER leads to, and PT_UPPER again, as mremap may have moved the table; clear the PMD
+ *          entry, if it still names the table. Zero is final for as long as a table is linked: nobody looks at the
+ *          entries. Then, with no lock held: into the gather of the zap under way; without one, flush the range and
+ *          hand the table to RCU by its own head.
+ *  unmap   munmap and exit, which nobody but lockless readers can meet, do not ask for the count. Whoever clears the
+ *          PMD entry, under the PMD lock, frees the table: the last put of a reader, or the CPU whose put it is that
+ *          has not come to the PMD lock yet, finds it unlinked and is done.
+ *  deposit A collapse unlinks a table as a visitor, clears its entries and deposits it, perhaps with readers inside,
+ *          whose puts then find it unlinked. A split fills and links it again: a reader whose put made the count zero
+ *          while the table was deposited, and which comes to the PMD lock now, would take it away with its entries.
+ *          Hence one second look, at the count, under the PMD lock. (The series needed none: all its visitors held
+ *          locks.)
  *
- * Why the RCU section: the get touches a descriptor found through the PMD entry, the put at zero one whose table munmap may have unlinked: neither
- * is another table's meanwhile. A locker waits inside its section, too: else the table could come back at the same place, and the PMD never seem to change.
+ * Why the RCU section: the get touches a descriptor found through the PMD entry, the put at zero one whose table munmap
+ * may have unlinked: neither is another table's meanwhile. A locker waits inside its section, too: else the table could
+ * come back at the same place, and the PMD never seem to change.
  *
- * A put may flush, which waits for interrupts, and takes the PMD lock: no spinlock is held at pteUnmap. A zap, which has a gather, flushes later.
+ * A put may flush, which waits for interrupts, and takes the PMD lock: no spinlock is held at pteUnmap. A zap, which
+ * has a gather, flushes later.
  *
  * Lock order: mmap_lock, VMA lock or RCU section; PMD lock. A get under the PMD lock is not allowed to meet zero.
  * Cost: two atomics a map, one an installed entry; the PMD lock and, without a gather, a flush for each table freed.
- * Not freed: upper tables; tables that hold the zero page, swap entries or markers. A table that empties and is filled again at once is freed for nothing.
+ * Not freed: upper tables; tables that hold the zero page, swap entries or markers. A table that empties and is filled
+ * again at once is freed for nothing.
  *
- * Source: "Free user PTE page table pages" v3, November 2021 (pte_ref.h, pte_ref.c: pte_try_get, pte_put_many, free_pte_table).
+ * Source: "Free user PTE page table pages" v3, November 2021 (pte_ref.h, pte_ref.c: pte_try_get, pte_put_many,
+ * free_pte_table).
  */
 
 import { LEVEL_PTE, ptdescOf, ptdescOfEntry, tableDetach, tableOfEntry } from '../alloc/table.ts';
@@ -64,8 +77,8 @@ export const about = {
 };
 
 /**
- * A visitor's count for the table that the PMD value `value` names. Returns false when the count is zero. Precondition: `value` was read in the RCU
- * section that this CPU is in.
+ * A visitor's count for the table that the PMD value `value` names. Returns false when the count is zero. Precondition:
+ * `value` was read in the RCU section that this CPU is in.
  */
 export function tableGet(value: Entry): boolean {
   const word = ptdescOf(entryNumber(value)) + PT_COUNT;
@@ -90,7 +103,10 @@ function drop(table: TableNumber, n: u32): void {
   if (old === n) freeEmptyTable(table);
 }
 
-/** Takes the lock of the PMD entry that names, or named last, the table of descriptor `desc`. Returns the entry's address. In an RCU section. */
+/**
+ * Takes the lock of the PMD entry that names, or named last, the table of descriptor `desc`. Returns the entry's
+ * address. In an RCU section.
+ */
 function lockUpper(desc: Ptdesc): Pmd {
   let upper = load(desc + PT_UPPER);
   pmdLock(upper);
@@ -135,7 +151,10 @@ export function tableInstalled(table: TableNumber): void {
   poke(thisCpu() + C_INSTALLED, table);
 }
 
-/** Drops the count of the table that this CPU installed last, if it has not yet. No spinlock held; the lock that the table was installed under is. */
+/**
+ * Drops the count of the table that this CPU installed last, if it has not yet. No spinlock held; the lock that the
+ * table was installed under is.
+ */
 export function installsDone(): void {
   const table = peek(thisCpu() + C_INSTALLED);
   if (table === 0) return;
@@ -145,7 +164,9 @@ export function installsDone(): void {
   rcuReadUnlock();
 }
 
-/** Counts an entry that went from none to something. PTE lock held. No pair: this CPU's visit keeps the count from zero. */
+/**
+ * Counts an entry that went from none to something. PTE lock held. No pair: this CPU's visit keeps the count from zero.
+ */
 export function entryInstalled(pte: Pte, value: Entry): void {
   const cpu = thisCpu();
   if (peek(cpu + C_CLEARED) !== 0 && peek(cpu + C_CLEARED_TABLE) === tableOfEntry(pte))
@@ -153,7 +174,9 @@ export function entryInstalled(pte: Pte, value: Entry): void {
   else add(ptdescOfEntry(pte) + PT_COUNT, 1);
 }
 
-/** Gathers `n` entries of one table that went to none, to be dropped with the visit. PTE lock held, the table mapped. */
+/**
+ * Gathers `n` entries of one table that went to none, to be dropped with the visit. PTE lock held, the table mapped.
+ */
 export function entriesCleared(pte: Pte, n: u32): void {
   const cpu = thisCpu();
   const table = tableOfEntry(pte);
@@ -179,7 +202,10 @@ export function tablePut(pte: Pte): void {
   drop(table, n);
 }
 
-/** munmap's clearing of a PMD entry and that of the last put exclude each other by the PMD lock: whoever clears it frees the table. */
+/**
+ * munmap's clearing of a PMD entry and that of the last put exclude each other by the PMD lock: whoever clears it frees
+ * the table.
+ */
 export function unlinksUnderLock(level: u32): boolean {
   return level === LEVEL_PTE;
 }

@@ -3,8 +3,9 @@
  *
  * Guarantee, steps, who relies on what, and lock order: tables/zapDetach.ts, which this protocol does nothing beside.
  *
- * Cost: nothing where no zap covers a whole table; else a trylock of the PMD lock per emptied table, or a scan under both locks. Cannot free: tables
- * that become empty otherwise than by one MADV_DONTNEED of all that they map; upper tables.
+ * Cost: nothing where no zap covers a whole table; else a trylock of the PMD lock per emptied table, or a scan under
+ * both locks. Cannot free: tables that become empty otherwise than by one MADV_DONTNEED of all that they map; upper
+ * tables.
  *
  * Source: Linux 6.14 mm/pt_reclaim.c, mm/memory.c (zap_pte_range).
  */

@@ -1,20 +1,23 @@
 /**
  * Read-copy update. A read-side section costs nothing: a CPU is outside of any section whenever it says so
- * (`rcuQuiescentState`, between operations) and while it is idle. Grace periods: rcuGracePeriod.ts. Callbacks: rcuList.ts.
+ * (`rcuQuiescentState`, between operations) and while it is idle. Grace periods: rcuGracePeriod.ts. Callbacks:
+ * rcuList.ts.
  *
  * Rules: sections nest, do not wait, and are not entered by an idle CPU. A quiescent state is reported outside of
- * sections and spinlocks; mmap_lock and VMA locks may be held. A CPU waits for readers, or becomes idle, under the same rule
- * and with interrupts enabled.
+ * sections and spinlocks; mmap_lock and VMA locks may be held. A CPU waits for readers, or becomes idle, under the same
+ * rule and with interrupts enabled.
  *
- * Idle, the extended quiescent state: C_RCU_QS is 0. A CPU is idle before it starts, between runs, and while it is parked on
- * mmap_lock or waits for a grace period. Entering: leave the callbacks to others, make the TLB lazy, store 0, wake whoever
- * waits for it, poll interrupts. Leaving: store the newest number, poll interrupts, end the TLB's laziness, take the callbacks
- * back. The order of both against senders of interrupts is argued in irq.ts, against grace periods in rcuGracePeriod.ts.
+ * Idle, the extended quiescent state: C_RCU_QS is 0. A CPU is idle before it starts, between runs, and while it is
+ * parked on mmap_lock or waits for a grace period. Entering: leave the callbacks to others, make the TLB lazy, store 0,
+ * wake whoever waits for it, poll interrupts. Leaving: store the newest number, poll interrupts, end the TLB's
+ * laziness, take the callbacks back. The order of both against senders of interrupts is argued in irq.ts, against grace
+ * periods in rcuGracePeriod.ts.
  *
- * Oracle grace-period (full checks): a reader stores the newest grace period's number in C_RCU_SECTION on entry and 0 on exit; a
- * callback carries the number after the newest one. When it is invoked no section may hold an older one. Every section that was
- * under way when the callback was queued holds an older one. A section that does began, or its CPU has read the number and will
- * begin it before it is quiescent or idle, before the callback's grace period started: so no complaint is wrong.
+ * Oracle grace-period (full checks): a reader stores the newest grace period's number in C_RCU_SECTION on entry and 0
+ * on exit; a callback carries the number after the newest one. When it is invoked no section may hold an older one.
+ * Every section that was under way when the callback was queued holds an older one. A section that does began, or its
+ * CPU has read the number and will begin it before it is quiescent or idle, before the callback's grace period started:
+ * so no complaint is wrong.
  *
  * Source: Desnoyers et al. 2012; Linux kernel/rcu/tree.c, include/linux/rcupdate.h (cond_resched_tasks_rcu_qs), kernel/
  * context_tracking.c (ct_idle_enter).
@@ -105,8 +108,8 @@ export function rcuCheckQuiescent(): void {
 }
 
 /**
- * This CPU is outside of any section. Reads two shared words when nothing is to be done; otherwise reports, moves on the grace
- * periods that its own callbacks or those of idle CPUs wait for, and invokes those that are ready.
+ * This CPU is outside of any section. Reads two shared words when nothing is to be done; otherwise reports, moves on
+ * the grace periods that its own callbacks or those of idle CPUs wait for, and invokes those that are ready.
  * @inline
  */
 export function rcuQuiescentState(): void {
@@ -174,7 +177,9 @@ function synchronize(expedite: boolean): void {
   if (CHECK_SECTIONS !== 0 && CHECK >= 2) rcuCheckReaders(stamp, 0);
 }
 
-/** Waits until every callback that was queued on any CPU before the call has been invoked. Rules as for synchronizeRcu. */
+/**
+ * Waits until every callback that was queued on any CPU before the call has been invoked. Rules as for synchronizeRcu.
+ */
 export function rcuBarrier(): void {
   drainAll();
 }

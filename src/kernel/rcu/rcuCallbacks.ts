@@ -1,6 +1,6 @@
 /**
- * What happens to each kind of RCU head when its grace period is over. A kind is a code, not a function's address, so that every
- * execution runs the same words.
+ * What happens to each kind of RCU head when its grace period is over. A kind is a code, not a function's address, so
+ * that every execution runs the same words.
  */
 
 import { freeTableBatch, tableFree } from '../alloc/table.ts';
@@ -9,7 +9,10 @@ import { count, COUNTER_TEST_CALLBACKS } from '../observe/stats.ts';
 import { H_PTDESCS, PT_RCU, PTDESC_SHIFT, RCU_HEAD_BYTES } from '../word/layout.ts';
 import { add, peek } from '../word/word.ts';
 
-/** Codes of RCU_FUNC: free a table by the head in its descriptor, a batch of tables, a VMA; or only count (tests, measurements). */
+/**
+ * Codes of RCU_FUNC: free a table by the head in its descriptor, a batch of tables, a VMA; or only count (tests,
+ * measurements).
+ */
 export const RCU_FREE_TABLE: u32 = 1;
 export const RCU_FREE_BATCH: u32 = 2;
 export const RCU_FREE_VMA: u32 = 3;

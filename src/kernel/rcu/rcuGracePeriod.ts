@@ -1,27 +1,31 @@
 /**
  * Grace periods by quiescent states.
  *
- * Guarantee: when grace period g has ended (G_RCU_COMPLETED reached g), every read-side section that was under way when g
- * started has ended, and what its reader did happens before what is done by whoever sees the end.
+ * Guarantee: when grace period g has ended (G_RCU_COMPLETED reached g), every read-side section that was under way when
+ * g started has ended, and what its reader did happens before what is done by whoever sees the end.
  *
  * Protocol:
- *   Start g: compare-and-exchange G_RCU_GP_SEQ from g - 1 to g, only when G_RCU_COMPLETED is g - 1 as well. Anybody may; one wins.
+ *   Start g: compare-and-exchange G_RCU_GP_SEQ from g - 1 to g, only when G_RCU_COMPLETED is g - 1 as well. Anybody
+ *   may; one wins.
  *   Report: a CPU outside of a section stores the G_RCU_GP_SEQ that it reads into its C_RCU_QS; 0 while it is idle.
  *   End g: whoever has seen, at any time after g started, C_RCU_QS of each CPU once at 0 or at g or past it,
- *   compare-and-exchanges G_RCU_COMPLETED from g - 1 to g. Having passed is for good, so each CPU keeps a cursor of its own.
- * Numbers count modulo 2^32 and skip 0. G_RCU_COMPLETED is G_RCU_GP_SEQ or the one before; so between reading both equal and
- * the exchange of G_RCU_GP_SEQ nothing can end, and no lock is needed.
+ *   compare-and-exchanges G_RCU_COMPLETED from g - 1 to g. Having passed is for good, so each CPU keeps a cursor of its
+ *   own.
+ * Numbers count modulo 2^32 and skip 0. G_RCU_COMPLETED is G_RCU_GP_SEQ or the one before; so between reading both
+ * equal and the exchange of G_RCU_GP_SEQ nothing can end, and no lock is needed.
  *
- * Why it holds (all atomics are sequentially consistent). Take an updater that removes a pointer, then reads G_RCU_GP_SEQ = s
- * and waits for s + 1 (`gpSnapshot`): s itself may have been reported by a reader before the removal, s + 1 cannot have been.
- *   - CPU reports q >= s + 1: it read G_RCU_GP_SEQ after s + 1 started, hence after the removal, and outside of a section. Its
- *     earlier sections ended before that store; its later ones see the removal.
- *   - CPU found at 0: the scan read 0 after s + 1 started. Its earlier sections ended before the store of 0. On leaving idle it
- *     stores C_RCU_QS before its next section; that store comes after the scan's read, so the section sees the removal. The
- *     number it stores may be out of date (s, say): then it is only waited for longer than needed, by s + 2.
+ * Why it holds (all atomics are sequentially consistent). Take an updater that removes a pointer, then reads
+ * G_RCU_GP_SEQ = s and waits for s + 1 (`gpSnapshot`): s itself may have been reported by a reader before the removal,
+ * s + 1 cannot have been.
+ *   - CPU reports q >= s + 1: it read G_RCU_GP_SEQ after s + 1 started, hence after the removal, and outside of a
+ *     section. Its earlier sections ended before that store; its later ones see the removal.
+ *   - CPU found at 0: the scan read 0 after s + 1 started. Its earlier sections ended before the store of 0. On leaving
+ *     idle it stores C_RCU_QS before its next section; that store comes after the scan's read, so the section sees the
+ *     removal. The number it stores may be out of date (s, say): then it is only waited for longer than needed, by s +
+ *     2.
  *
- * Source: Desnoyers et al. 2012, User-Level Implementations of Read-Copy Update, section 5.1 (QSBR); Linux kernel/rcu/rcu.h
- * (rcu_seq_snap), Documentation/RCU/stallwarn.rst.
+ * Source: Desnoyers et al. 2012, User-Level Implementations of Read-Copy Update, section 5.1 (QSBR); Linux
+ * kernel/rcu/rcu.h (rcu_seq_snap), Documentation/RCU/stallwarn.rst.
  */
 
 import { IPI_RESCHED, sendInterrupt } from '../cpu/irq.ts';
@@ -173,8 +177,8 @@ function noteMissing(gp: u32, cpu: Cpu): void {
 }
 
 /**
- * Moves grace periods on as far as possible without waiting; returns whether `target` has ended. This CPU is quiescent and
- * not idle.
+ * Moves grace periods on as far as possible without waiting; returns whether `target` has ended. This CPU is quiescent
+ * and not idle.
  */
 export function gpAdvance(target: u32): boolean {
   let done = load(G_RCU_COMPLETED);
@@ -193,7 +197,8 @@ export function gpAdvance(target: u32): boolean {
 /**
  * Waits until `target` has ended. This CPU is idle. With `expedite`, asks each CPU that is missing to hurry.
  *
- * The wait is for one CPU's C_RCU_QS at a time; its owner wakes us when it stores it (`reportQuiescent`, `rcuIdleEnter`).
+ * The wait is for one CPU's C_RCU_QS at a time; its owner wakes us when it stores it (`reportQuiescent`,
+ * `rcuIdleEnter`).
  */
 export function gpWait(target: u32, expedite: boolean): void {
   let done = load(G_RCU_COMPLETED);

@@ -4,23 +4,24 @@
  *     NEXT   queued, in order; C_RCU_NEXT_GP is the grace period that the newest of them needs
  *     WAIT   older ones, all of which may run when C_RCU_WAIT_GP has ended; 0: none
  *
- * Guarantee: a callback is invoked once, outside of sections and spinlocks, after every section that was under way when it was
- * queued has ended; the callbacks of one list are invoked in the order in which they were queued; C_RCU_INVOKED of a list
- * reaches n when its first n callbacks (modulo 2^32) have returned.
+ * Guarantee: a callback is invoked once, outside of sections and spinlocks, after every section that was under way when
+ * it was queued has ended; the callbacks of one list are invoked in the order in which they were queued; C_RCU_INVOKED
+ * of a list reaches n when its first n callbacks (modulo 2^32) have returned.
  *
- * Protocol. The list's lock covers both pieces. NEXT becomes WAIT as a whole when WAIT is empty. Whoever finds WAIT ready
- * takes it off under the lock, marks the list C_RCU_INVOKING, and invokes with the lock dropped; then stores C_RCU_INVOKED,
- * then clears the mark. Only one CPU invokes from a list at a time, so that C_RCU_INVOKED is a prefix of what was queued even
- * when an adopter works on a list whose owner has come back: without the mark the owner could finish a younger batch
- * first, and rcuBarrier would take its count for the older one's.
+ * Protocol. The list's lock covers both pieces. NEXT becomes WAIT as a whole when WAIT is empty. Whoever finds WAIT
+ * ready takes it off under the lock, marks the list C_RCU_INVOKING, and invokes with the lock dropped; then stores
+ * C_RCU_INVOKED, then clears the mark. Only one CPU invokes from a list at a time, so that C_RCU_INVOKED is a prefix of
+ * what was queued even when an adopter works on a list whose owner has come back: without the mark the owner could
+ * finish a younger batch first, and rcuBarrier would take its count for the older one's.
  *
- * Idle CPUs. A CPU that goes idle with callbacks left counts itself in G_RCU_ORPHANS, which every quiescent state of the
- * others reads; they drive and invoke its list. An adopter that empties the list takes the mark C_RCU_ORPHAN back, under
- * the list's lock, and so does the owner on leaving; whoever exchanges it to 0 lowers the count. When all CPUs are idle
- * nothing is invoked until one of them is not, or calls rcuBarrier.
+ * Idle CPUs. A CPU that goes idle with callbacks left counts itself in G_RCU_ORPHANS, which every quiescent state of
+ * the others reads; they drive and invoke its list. An adopter that empties the list takes the mark C_RCU_ORPHAN back,
+ * under the list's lock, and so does the owner on leaving; whoever exchanges it to 0 lowers the count. When all CPUs
+ * are idle nothing is invoked until one of them is not, or calls rcuBarrier.
  *
- * rcuBarrier invokes whatever is ready itself, on any list: it waits for nobody but grace periods and for an invocation that
- * is under way, which never waits. So two barriers at once, or a barrier and an idle owner, cannot block each other.
+ * rcuBarrier invokes whatever is ready itself, on any list: it waits for nobody but grace periods and for an invocation
+ * that is under way, which never waits. So two barriers at once, or a barrier and an idle owner, cannot block each
+ * other.
  *
  * Lock order: a list's lock is innermost. Source: Linux kernel/rcu/rcu_segcblist.c, kernel/rcu/tree.c (rcu_do_batch,
  * rcu_barrier, rcutree_migrate_callbacks).
@@ -64,8 +65,8 @@ import { rcuInvoke } from './rcuCallbacks.ts';
 import { gpAdvance, gpEnded, gpSnapshot, numberAfter, reportQuiescent } from './rcuGracePeriod.ts';
 
 /**
- * For the grace-period oracle: the least number that a section may hold when what waits from now on has ended. Not by `gpSnapshot`,
- * which the oracle doubts.
+ * For the grace-period oracle: the least number that a section may hold when what waits from now on has ended. Not by
+ * `gpSnapshot`, which the oracle doubts.
  */
 export function rcuStamp(): u32 {
   return numberAfter(load(G_RCU_GP_SEQ));
@@ -82,8 +83,8 @@ export function rcuCheckReaders(stamp: u32, what: u32): void {
 }
 
 /**
- * Queues `head` for `rcuInvoke(head, func)` after a grace period. The caller has unlinked what the head is in, and owns the head
- * from here until it is invoked no more. Any locks may be held; not in a CPU that is idle.
+ * Queues `head` for `rcuInvoke(head, func)` after a grace period. The caller has unlinked what the head is in, and owns
+ * the head from here until it is invoked no more. Any locks may be held; not in a CPU that is idle.
  */
 export function callRcu(head: u32, func: u32): void {
   const list = thisCpu();

@@ -1,16 +1,19 @@
 /**
- * The page cache: which frame holds page `index` of an inode. A hash table of (inode, index); a bucket is a lock and a list of frames.
+ * The page cache: which frame holds page `index` of an inode. A hash table of (inode, index); a bucket is a lock and a
+ * list of frames.
  *
- * Guarantee: an inode's page is in at most one frame. The cache holds one reference on each frame in it; whoever gets a frame from here
- * has one more.
+ * Guarantee: an inode's page is in at most one frame. The cache holds one reference on each frame in it; whoever gets a
+ * frame from here has one more.
  *
- * A huge folio (collapseFile.ts) is in the bucket of its first page. Who looks for a page looks for that alone first. G_CACHE_HUGE_SEQ counts huge folios that
- * have come, so that nobody adds a page that one has.
+ * A huge folio (collapseFile.ts) is in the bucket of its first page. Who looks for a page looks for that alone first.
+ * G_CACHE_HUGE_SEQ counts huge folios that have come, so that nobody adds a page that one has.
  *
- * Neighbouring pages of an inode are in neighbouring buckets. INODE_BUCKETS has a bit for each of 256 groups of neighbouring buckets,
- * set before a page of the inode enters one of them, so that dropping an inode looks at few others.
+ * Neighbouring pages of an inode are in neighbouring buckets. INODE_BUCKETS has a bit for each of 256 groups of
+ * neighbouring buckets, set before a page of the inode enters one of them, so that dropping an inode looks at few
+ * others.
  *
- * A page leaves the cache, or is replaced in it, only while its folio is locked. Lock order: folio lock; a bucket's lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
+ * A page leaves the cache, or is replaced in it, only while its folio is locked. Lock order: folio lock; a bucket's
+ * lock (LC_CACHE) is innermost but for the frame allocator's; never taken under a PTE lock.
  * Source: Linux mm/filemap.c (filemap_get_folio, filemap_add_folio), mm/shmem.c (shmem_fault), mm/truncate.c.
  */
 
@@ -71,7 +74,10 @@ function groupShift(): u32 {
   return shift;
 }
 
-/** Notes that `inode` is about to have a page in `bucket`. Pairs with filemapTruncate, which reads the bits first and the buckets then. */
+/**
+ * Notes that `inode` is about to have a page in `bucket`. Pairs with filemapTruncate, which reads the bits first and
+ * the buckets then.
+ */
 function noteBucket(inode: Inode, bucket: u32): void {
   const group = ((bucket - peek(H_CACHE_BASE)) >>> BUCKET_SHIFT) >>> groupShift();
   const word = inode + INODE_BUCKETS + ((group >>> 5) << 2);
@@ -115,8 +121,11 @@ export function filemapGet(inode: Inode, index: PageIndex): Frame {
   return head === 0 ? 0 : head + (index - first);
 }
 
-/** Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is held.
- * Its release publishes the page to lookups; BUCKET_HEAD pairs with the look without it in dropFromGroup, INODE_NR_CACHED is a sum for the last put. */
+/**
+ * Puts a folio that is in no bucket into that of its place; the cache takes over a reference. The bucket's lock is
+ * held. Its release publishes the page to lookups; BUCKET_HEAD pairs with the look without it in dropFromGroup,
+ * INODE_NR_CACHED is a sum for the last put.
+ */
 function link(bucket: u32, frame: Head, inode: Inode, index: PageIndex): void {
   const folio = folioOf(frame);
   store(folio + F_OWNER, inode);
@@ -140,7 +149,8 @@ export function filemapGetOrAdd(inode: Inode, index: PageIndex): Frame {
     const bucket = bucketOf(inode, index);
     spinLock(bucket, LC_CACHE);
     frame = lookup(bucket, inode, index, 0);
-    // A huge folio that has come since the look above may have the page. One that comes after this finds the page (filemapAddHuge).
+    // A huge folio that has come since the look above may have the page. One that comes after this finds the page
+    // (filemapAddHuge).
     if (frame === 0 && load(G_CACHE_HUGE_SEQ) === seq) {
       link(bucket, fresh, inode, index);
       frame = fresh;
@@ -152,7 +162,9 @@ export function filemapGetOrAdd(inode: Inode, index: PageIndex): Frame {
   return frame;
 }
 
-/** A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: the page is in the cache. */
+/**
+ * A new page of shared memory, with a reference for the caller; 0: no memory; FILEMAP_EXISTS: the page is in the cache.
+ */
 export function filemapAdd(inode: Inode, index: PageIndex): Head {
   let result: u32 = 0;
   while (result === 0) {
@@ -180,8 +192,8 @@ export function filemapAdd(inode: Inode, index: PageIndex): Head {
 }
 
 /**
- * Puts the locked huge folio `head`, which nobody knows, into the cache as the pages of `inode` from `index` on. Those of them that are in the cache are found
- * before it; each is to be taken out (`filemapTakeAlone`), or the folio again.
+ * Puts the locked huge folio `head`, which nobody knows, into the cache as the pages of `inode` from `index` on. Those
+ * of them that are in the cache are found before it; each is to be taken out (`filemapTakeAlone`), or the folio again.
  */
 export function filemapAddHuge(head: Head, inode: Inode, index: PageIndex): void {
   const bucket = bucketOf(inode, index);
@@ -189,11 +201,15 @@ export function filemapAddHuge(head: Head, inode: Inode, index: PageIndex): void
   spinLock(bucket, LC_CACHE);
   link(bucket, head, inode, index);
   spinUnlock(bucket, LC_CACHE);
-  // Pairs with the look in filemapGetOrAdd: a page added without seeing this is in its bucket before its bucket is looked at next.
+  // Pairs with the look in filemapGetOrAdd: a page added without seeing this is in its bucket before its bucket is
+  // looked at next.
   add(G_CACHE_HUGE_SEQ, 1);
 }
 
-/** Takes the locked page `frame` out of the cache if nobody but the cache and the caller has it. Returns whether it did; both references are the caller's then. */
+/**
+ * Takes the locked page `frame` out of the cache if nobody but the cache and the caller has it. Returns whether it did;
+ * both references are the caller's then.
+ */
 export function filemapTakeAlone(frame: Head): boolean {
   const folio = folioOf(frame);
   const bucket = bucketOf(peek(folio + F_OWNER), peek(folio + F_INDEX));
@@ -227,8 +243,9 @@ export function filemapAnyIn(inode: Inode, index: PageIndex, pages: u32): boolea
 }
 
 /**
- * Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. No pair: the list is read under that lock, but for
- * the hint of dropFromGroup; who relies on F_CACHED (filemapHolds) has the folio's lock and a reference, and whoever unlinks has that lock, or the page alone.
+ * Takes `frame` out of its bucket, whose lock is held; the cache's reference passes to the caller. No pair: the list is
+ * read under that lock, but for the hint of dropFromGroup; who relies on F_CACHED (filemapHolds) has the folio's lock
+ * and a reference, and whoever unlinks has that lock, or the page alone.
  */
 function unlink(bucket: u32, frame: Head): void {
   const folio = folioOf(frame);
@@ -241,8 +258,9 @@ function unlink(bucket: u32, frame: Head): void {
 }
 
 /**
- * Drops a page from the cache if nobody but the cache and the caller (one reference) has it, and its content can be had again: that of shared
- * memory only while nobody has written to it. Returns whether it did. The caller's reference stays.
+ * Drops a page from the cache if nobody but the cache and the caller (one reference) has it, and its content can be had
+ * again: that of shared memory only while nobody has written to it. Returns whether it did. The caller's reference
+ * stays.
  */
 export function filemapRemoveUnused(frame: Head): boolean {
   const folio = folioOf(frame);
@@ -275,8 +293,9 @@ export function filemapRemove(frame: Head): void {
 }
 
 /**
- * Puts `fresh`, which nobody else has, in the place of `old`, a locked folio in the cache that nobody else has: the references are the cache's and the
- * caller's. Returns whether it did; not when somebody has looked the page up meanwhile. The caller's references stay (folio_migrate_mapping).
+ * Puts `fresh`, which nobody else has, in the place of `old`, a locked folio in the cache that nobody else has: the
+ * references are the cache's and the caller's. Returns whether it did; not when somebody has looked the page up
+ * meanwhile. The caller's references stay (folio_migrate_mapping).
  */
 export function filemapReplace(old: Head, fresh: Head): boolean {
   const from = folioOf(old);
@@ -303,7 +322,10 @@ export function filemapReplace(old: Head, fresh: Head): boolean {
   return alone;
 }
 
-/** A page of `inode` from index `first` on in one bucket, or a huge folio that has such a page, with a reference, 0: none. */
+/**
+ * A page of `inode` from index `first` on in one bucket, or a huge folio that has such a page, with a reference, 0:
+ * none.
+ */
 function firstInBucket(inode: Inode, bucket: u32, first: PageIndex): Head {
   spinLock(bucket, LC_CACHE);
   let frame = peek(bucket + BUCKET_HEAD);
@@ -319,8 +341,8 @@ function firstInBucket(inode: Inode, bucket: u32, first: PageIndex): Head {
 }
 
 /**
- * Drops the pages of `inode` from index `first` on in one bucket, each under its folio lock: a walk of the rmap that has it keeps the inode until it unlocks.
- * What a fault has mapped before it could see the new size is unmapped.
+ * Drops the pages of `inode` from index `first` on in one bucket, each under its folio lock: a walk of the rmap that
+ * has it keeps the inode until it unlocks. What a fault has mapped before it could see the new size is unmapped.
  */
 function dropFromBucket(inode: Inode, bucket: u32, first: PageIndex): void {
   let victim = firstInBucket(inode, bucket, first);
@@ -345,8 +367,8 @@ function dropFromGroup(inode: Inode, from: PageIndex, end: PageIndex, first: Pag
 }
 
 /**
- * Drops the cached pages of `inode` from index `first` on. Precondition: the object is no larger any more, so that whoever adds such a page afterwards takes
- * it out again: a bucket found empty without its lock is done.
+ * Drops the cached pages of `inode` from index `first` on. Precondition: the object is no larger any more, so that
+ * whoever adds such a page afterwards takes it out again: a bucket found empty without its lock is done.
  */
 export function filemapTruncate(inode: Inode, first: PageIndex): void {
   const shift = groupShift();
@@ -361,7 +383,9 @@ export function filemapTruncate(inode: Inode, first: PageIndex): void {
   }
 }
 
-/** Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more; no pair for the bits. */
+/**
+ * Drops every cached page of `inode`. Precondition: nobody maps or looks the inode up any more; no pair for the bits.
+ */
 export function filemapDropInode(inode: Inode): void {
   filemapTruncate(inode, 0);
   for (let at: u32 = 0; at < INODE_BUCKET_WORDS; at += 1)

@@ -1,8 +1,8 @@
 /**
  * Inodes: what a file mapping or shared anonymous memory maps, a size in pages and a page cache.
  *
- * Guarantee: an inode lives while it has references, one from whoever made it and one from each VMA. Dropping the last one empties its page cache
- * (filemap.ts) and gives the inode back; nobody can find it any more by then.
+ * Guarantee: an inode lives while it has references, one from whoever made it and one from each VMA. Dropping the last
+ * one empties its page cache (filemap.ts) and gives the inode back; nobody can find it any more by then.
  *
  * Lock order: G_MM_LOCK is a leaf, for the free list. Source: Linux fs/inode.c (iget, iput, evict).
  */
@@ -33,8 +33,9 @@ export const INODE_FILE: u32 = 1;
 export const INODE_SHMEM: u32 = 2;
 
 /**
- * A new inode of `pages` pages and `kind` (INODE_FILE, INODE_SHMEM) with one reference, the caller's. Returns its address, 0 when
- * none is left. No pair: only the caller knows it; whoever is told of it by a VMA finds these words published by vmaLink.
+ * A new inode of `pages` pages and `kind` (INODE_FILE, INODE_SHMEM) with one reference, the caller's. Returns its
+ * address, 0 when none is left. No pair: only the caller knows it; whoever is told of it by a VMA finds these words
+ * published by vmaLink.
  */
 export function inodeCreate(pages: u32, kind: u32): Inode {
   if (injectNth()) return 0;
@@ -59,15 +60,19 @@ export function inodeCreate(pages: u32, kind: u32): Inode {
   return inode;
 }
 
-/** Takes a further reference. Precondition: the caller has one, or holds a lock that keeps one. No pair: that keeps the count from zero. */
+/**
+ * Takes a further reference. Precondition: the caller has one, or holds a lock that keeps one. No pair: that keeps the
+ * count from zero.
+ */
 export function inodeGet(inode: Inode): void {
   const old = add(inode + INODE_REF, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, inode, old, 0);
 }
 
 /**
- * Drops a reference; the last one drops the page cache and frees the inode. No lock may be held but mmap_lock. Pairs with itself on other CPUs: the last
- * one sees all that was done with the other references. Freed, the inode is read under G_MM_LOCK alone, but by audits.
+ * Drops a reference; the last one drops the page cache and frees the inode. No lock may be held but mmap_lock. Pairs
+ * with itself on other CPUs: the last one sees all that was done with the other references. Freed, the inode is read
+ * under G_MM_LOCK alone, but by audits.
  */
 export function inodePut(inode: Inode): void {
   const old = sub(inode + INODE_REF, 1);

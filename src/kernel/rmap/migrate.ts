@@ -1,21 +1,25 @@
 /**
  * Migration: moves a page to another frame while programs, and other CPUs, go on using it.
  *
- * Guarantee: whoever accesses the page sees one frame or the other, never a write lost in between: from the moment when nothing maps the old frame
- * until the new one is in all places, accesses wait for the folio lock in their faults. A page that somebody pinned, or that anybody has a further
- * reference of, stays.
+ * Guarantee: whoever accesses the page sees one frame or the other, never a write lost in between: from the moment when
+ * nothing maps the old frame until the new one is in all places, accesses wait for the folio lock in their faults. A
+ * page that somebody pinned, or that anybody has a further reference of, stays.
  *
- *  1. Isolate: a reference on the page, under its PTE lock, or the PMD lock of a huge page. Lock the folio, if nobody else has it.
- *  2. `tryToMigrate`: migration entries in the place of all that map it. 3. Nothing maps it, and the references are the caller's and the page cache's:
- *     what is in it stays as it is, and can be copied. 4. The new frame takes its place: in the page cache, or with its anon_vma.
- *  5. `removeMigrationPtes`: entries of the new frame in the place of migration entries; or, when 2 or 3 failed, of the old one. 6. Unlock, which
- *     wakes faults.
+ *  1. Isolate: a reference on the page, under its PTE lock, or the PMD lock of a huge page. Lock the folio, if nobody
+ *     else has it.
+ *  2. `tryToMigrate`: migration entries in the place of all that map it. 3. Nothing maps it, and the references are the
+ *     caller's and the page cache's: what is in it stays as it is, and can be copied. 4. The new frame takes its place:
+ *     in the page cache, or with its anon_vma.
+ *  5. `removeMigrationPtes`: entries of the new frame in the place of migration entries; or, when 2 or 3 failed, of the
+ *     old one. 6. Unlock, which wakes faults.
  *
- * A page of an anonymous folio of several is split off first (`isolateSingle`), which splits a huge PMD as well; other large folios stay.
+ * A page of an anonymous folio of several is split off first (`isolateSingle`), which splits a huge PMD as well; other
+ * large folios stay.
  *
  * An anonymous page's anon_vma is held from before 2 to after 5: in between no entry keeps it.
  *
- * Lock order: folio lock; see rmap.ts. Source: Linux 6.18 mm/migrate.c (migrate_folio_unmap, migrate_folio_move, folio_migrate_mapping, try_split_folio).
+ * Lock order: folio lock; see rmap.ts. Source: Linux 6.18 mm/migrate.c (migrate_folio_unmap, migrate_folio_move,
+ * folio_migrate_mapping, try_split_folio).
  */
 
 import { anonVmaPut } from '../alloc/anonVmaAlloc.ts';
@@ -74,8 +78,9 @@ function moveFolio(old: Head, fresh: Head): boolean {
 }
 
 /**
- * Moves the page of `old`, of which the caller has a reference, to a frame of its own choice. Returns 0; EAGAIN: it is locked, pinned, used otherwise,
- * mapped by nobody, or part of a larger folio; ENOMEM. No spinlock held, no RCU section.
+ * Moves the page of `old`, of which the caller has a reference, to a frame of its own choice. Returns 0; EAGAIN: it is
+ * locked, pinned, used otherwise, mapped by nobody, or part of a larger folio; ENOMEM. No spinlock held, no RCU
+ * section.
  */
 export function migrateFolio(old: Frame): u32 {
   const flags = folioFlags(old);
@@ -99,7 +104,10 @@ export function migrateFolio(old: Frame): u32 {
   return 0;
 }
 
-/** The frame that `entry` maps a page to, with a reference; 0: it maps none that is counted. The lock of the entry's table is held. */
+/**
+ * The frame that `entry` maps a page to, with a reference; 0: it maps none that is counted. The lock of the entry's
+ * table is held.
+ */
 function isolateMapped(entry: Entry): Frame {
   const frame = entryNumber(entry);
   if (!entryMapsPage(entry, frame)) return 0;
@@ -108,8 +116,8 @@ function isolateMapped(entry: Entry): Frame {
 }
 
 /**
- * The same for the page at `vpn`, whose PMD entry is at `pmd`. The PMD comes first: a huge one may be split by the rmap between the looks, but nothing makes
- * one of a table while mmap_lock is held.
+ * The same for the page at `vpn`, whose PMD entry is at `pmd`. The PMD comes first: a huge one may be split by the rmap
+ * between the looks, but nothing makes one of a table while mmap_lock is held.
  */
 function isolateUnder(pmd: Pmd, vpn: Vpn): Frame {
   let frame: Frame = 0;
@@ -137,8 +145,8 @@ export function isolatePage(mm: Mm, vpn: Vpn): Frame {
 }
 
 /**
- * As isolatePage, but first splits the anonymous folio of several pages that the page is one of: only single pages move, or leave memory. One that cannot
- * be split now is given as it is. No lock held, no RCU section.
+ * As isolatePage, but first splits the anonymous folio of several pages that the page is one of: only single pages
+ * move, or leave memory. One that cannot be split now is given as it is. No lock held, no RCU section.
  */
 export function isolateSingle(mm: Mm, vpn: Vpn): Frame {
   const frame = isolatePage(mm, vpn);
@@ -150,7 +158,10 @@ export function isolateSingle(mm: Mm, vpn: Vpn): Frame {
   return isolatePage(mm, vpn);
 }
 
-/** Moves the page at `vpn` of `mm` (move_pages). Returns 0, EFAULT: nothing is mapped there, EAGAIN or ENOMEM. No lock held. */
+/**
+ * Moves the page at `vpn` of `mm` (move_pages). Returns 0, EFAULT: nothing is mapped there, EAGAIN or ENOMEM. No lock
+ * held.
+ */
 export function migratePage(mm: Mm, vpn: Vpn): u32 {
   const frame = isolateSingle(mm, vpn);
   if (frame === 0) return EFAULT;

@@ -1,23 +1,25 @@
 /**
- * The reverse mapping: from a folio to every entry that maps one of its pages, in all address spaces; taking them out (try_to_unmap), putting
- * migration entries in their places (try_to_migrate), and undoing that.
+ * The reverse mapping: from a folio to every entry that maps one of its pages, in all address spaces; taking them out
+ * (try_to_unmap), putting migration entries in their places (try_to_migrate), and undoing that.
  *
- * Guarantee: `tryToUnmap` and `tryToMigrate` return true only when no entry maps the folio any more and no TLB has a translation of it. False: some
- * entry had to stay (pinned, no swap slot, busy); those done stay done. `removeMigrationPtes` replaces every migration entry of the old
- * frames.
+ * Guarantee: `tryToUnmap` and `tryToMigrate` return true only when no entry maps the folio any more and no TLB has a
+ * translation of it. False: some entry had to stay (pinned, no swap slot, busy); those done stay done.
+ * `removeMigrationPtes` replaces every migration entry of the old frames.
  *
- *  1. The folio is locked, so F_OWNER and its place stay. Anonymous: get the anon_vma while an entry maps the page (`folioGetAnonVma`), then its
- *     root's rwsem for read; of an inode: i_mmap for read.
- *  2. For each VMA of the list that holds pages of the folio, in the list's order; table by table: find the PMD, map and lock the PTE table
- *     (pteOffsetMapLock: the table may be reclaimed meanwhile, then nothing is in it; a huge PMD is split first), look whether the entries are those of the folio.
+ *  1. The folio is locked, so F_OWNER and its place stay. Anonymous: get the anon_vma while an entry maps the page
+ *     (`folioGetAnonVma`), then its root's rwsem for read; of an inode: i_mmap for read.
+ *  2. For each VMA of the list that holds pages of the folio, in the list's order; table by table: find the PMD, map
+ *     and lock the PTE table (pteOffsetMapLock: the table may be reclaimed meanwhile, then nothing is in it; a huge PMD
+ *     is split first), look whether the entries are those of the folio.
  *  3. Change the entries under the PTE lock, and flush before it is dropped.
  *
- * What keeps things alive: a VMA in the list has its tables and its mm (munmap and exit take it out before they free tables). An empty PTE table may
- * go, since reclaim looks neither at anon_vmas nor at i_mmap: RCU and the second look at the PMD are for that.
- * An entry that moves is found: fork and mremap put copies behind their source in the lists, or hold the locks of 1 for write.
+ * What keeps things alive: a VMA in the list has its tables and its mm (munmap and exit take it out before they free
+ * tables). An empty PTE table may go, since reclaim looks neither at anon_vmas nor at i_mmap: RCU and the second look
+ * at the PMD are for that. An entry that moves is found: fork and mremap put copies behind their source in the lists,
+ * or hold the locks of 1 for write.
  *
- * Lock order: folio lock; i_mmap or anon_vma; PTE lock. Source: Linux 6.18 mm/rmap.c (rmap_walk_anon, rmap_walk_file, folio_get_anon_vma,
- * try_to_unmap_one, try_to_migrate_one), mm/page_vma_mapped.c, mm/migrate.c (remove_migration_pte).
+ * Lock order: folio lock; i_mmap or anon_vma; PTE lock. Source: Linux 6.18 mm/rmap.c (rmap_walk_anon, rmap_walk_file,
+ * folio_get_anon_vma, try_to_unmap_one, try_to_migrate_one), mm/page_vma_mapped.c, mm/migrate.c (remove_migration_pte).
  */
 
 import { anonVmaPut, anonVmaTryGet } from '../alloc/anonVmaAlloc.ts';
@@ -53,9 +55,9 @@ const WALK_MIGRATE: u32 = 1;
 const WALK_RESTORE: u32 = 2;
 
 /**
- * The anon_vma of an anonymous folio that is mapped, with a reference for the caller; 0: nothing maps it. Precondition: the folio lock, so that
- * F_OWNER stays, and a reference. Between the looks at the map count the anon_vma may be freed and be another one's: then the second finds none,
- * since an anon_vma outlives the entries of its pages.
+ * The anon_vma of an anonymous folio that is mapped, with a reference for the caller; 0: nothing maps it. Precondition:
+ * the folio lock, so that F_OWNER stays, and a reference. Between the looks at the map count the anon_vma may be freed
+ * and be another one's: then the second finds none, since an anon_vma outlives the entries of its pages.
  */
 export function folioGetAnonVma(head: Head): AnonVma {
   if (!folioMapped(head)) return 0;
@@ -74,7 +76,10 @@ function splitIfMaps(mm: Mm, pmd: Pmd, vpn: Vpn, page: Frame): void {
   if (entryMapsPage(part, page)) splitHugePmd(mm, pmd, vpn);
 }
 
-/** Steps 2 and 3 for the `pages` entries from that of `vpn` on, all in one PTE table, which may map the pages from `page` on. */
+/**
+ * Steps 2 and 3 for the `pages` entries from that of `vpn` on, all in one PTE table, which may map the pages from
+ * `page` on.
+ */
 function walkTable(vma: Vma, vpn: Vpn, page: Frame, pages: u32, what: u32, argument: u32): void {
   const mm = load(vma + VMA_MM);
   walkBegin(mm);
@@ -168,27 +173,30 @@ function walkMapped(head: Head, what: u32, argument: u32): boolean {
 }
 
 /**
- * Takes out the entries that map the folio whose first frame is `head`. Anonymous pages leave entries of the swap slot `slot` (0: they cannot, but for
- * what MADV_FREE gave up), of which the caller holds one count; only folios of one page go to swap. Each entry's reference is dropped.
- * Preconditions: the folio is locked, the caller has one reference; no lock that comes later, no RCU section. Returns whether nothing maps it now.
+ * Takes out the entries that map the folio whose first frame is `head`. Anonymous pages leave entries of the swap slot
+ * `slot` (0: they cannot, but for what MADV_FREE gave up), of which the caller holds one count; only folios of one page
+ * go to swap. Each entry's reference is dropped.
+ * Preconditions: the folio is locked, the caller has one reference; no lock that comes later, no RCU section. Returns
+ * whether nothing maps it now.
  */
 export function tryToUnmap(head: Head, slot: SwapSlot): boolean {
   return walkMapped(head, WALK_UNMAP, slot);
 }
 
 /**
- * Replaces the entries that map the folio by migration entries, on which faults wait until the folio is unlocked; pinned pages keep theirs. Each
- * entry's reference is dropped. Preconditions as for tryToUnmap. Returns whether nothing maps it now; if not, the caller undoes it by
- * `removeMigrationPtes(head, head)`.
+ * Replaces the entries that map the folio by migration entries, on which faults wait until the folio is unlocked;
+ * pinned pages keep theirs. Each entry's reference is dropped. Preconditions as for tryToUnmap. Returns whether nothing
+ * maps it now; if not, the caller undoes it by `removeMigrationPtes(head, head)`.
  */
 export function tryToMigrate(head: Head): boolean {
   return walkMapped(head, WALK_MIGRATE, 0);
 }
 
 /**
- * Replaces the migration entries of the pages from frame `old` on by entries for the pages of the folio whose first frame is `head`, which has the
- * old one's F_OWNER and F_INDEX. Preconditions: both folios (or the one) are locked, so that the entries stay; an anonymous one's anon_vma is
- * the caller's by `folioGetAnonVma` or by an entry's page that is still mapped.
+ * Replaces the migration entries of the pages from frame `old` on by entries for the pages of the folio whose first
+ * frame is `head`, which has the old one's F_OWNER and F_INDEX. Preconditions: both folios (or the one) are locked, so
+ * that the entries stay; an anonymous one's anon_vma is the caller's by `folioGetAnonVma` or by an entry's page that is
+ * still mapped.
  */
 export function removeMigrationPtes(old: Head, head: Head): void {
   checkLocked(head);

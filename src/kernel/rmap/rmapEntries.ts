@@ -1,17 +1,19 @@
 /**
  * What walks of the rmap do with the entries of one PTE table, under its lock (rmap.ts).
  *
- *  unmap    clear, flush; anonymous pages leave a swap entry or, given up by MADV_FREE and not written since, nothing; an entry whose page
- *           somebody else has (a pin, a fault that copies it) is put back
- *  migrate  clear; the page of an anonymous entry that is pinned is put back, any other becomes a migration entry; one flush at the end
+ *  unmap    clear, flush; anonymous pages leave a swap entry or, given up by MADV_FREE and not written since, nothing;
+ *           an entry whose page somebody else has (a pin, a fault that copies it) is put back
+ *  migrate  clear; the page of an anonymous entry that is pinned is put back, any other becomes a migration entry; one
+ *           flush at the end
  *  restore  a migration entry of an old frame becomes an entry of the new one, as writable and exclusive as it was
  *
- * An entry is cleared before references are counted: GUP-fast takes its reference before it looks at the entry again, so one of the two sees
- * the other. Resident pages: a migration entry counts as the page that it stands for.
+ * An entry is cleared before references are counted: GUP-fast takes its reference before it looks at the entry again,
+ * so one of the two sees the other. Resident pages: a migration entry counts as the page that it stands for.
  *
- * Preconditions of all: the folio lock, the PTE lock, a walk of the rmap with VMA `vma` in its list. `pte` is the entry of `vpn`, `page` the page of the
- * folio that may be mapped there, `pages` the number of both.
- * Source: Linux 6.18 mm/rmap.c (try_to_unmap_one, try_to_migrate_one, folio_try_share_anon_rmap_pte), mm/migrate.c (remove_migration_pte).
+ * Preconditions of all: the folio lock, the PTE lock, a walk of the rmap with VMA `vma` in its list. `pte` is the entry
+ * of `vpn`, `page` the page of the folio that may be mapped there, `pages` the number of both.
+ * Source: Linux 6.18 mm/rmap.c (try_to_unmap_one, try_to_migrate_one, folio_try_share_anon_rmap_pte), mm/migrate.c
+ * (remove_migration_pte).
  */
 
 import {
@@ -56,7 +58,10 @@ export function entryMapsPage(entry: Entry, page: Frame): boolean {
   return (entry & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT && entryNumber(entry) === page;
 }
 
-/** What becomes of an anonymous page's entry, which is cleared: 0 (given up), an entry of `slot`, or the entry itself again. */
+/**
+ * What becomes of an anonymous page's entry, which is cleared: 0 (given up), an entry of `slot`, or the entry itself
+ * again.
+ */
 function replacement(page: Frame, entry: Entry, slot: SwapSlot): Entry {
   const folio = folioOf(folioHead(page));
   // Its entries and the walker: whoever else has the page goes on using it.

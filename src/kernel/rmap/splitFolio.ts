@@ -1,21 +1,26 @@
 /**
- * Splitting an anonymous folio of several pages into single pages, in place; and the pass over the deferred-split queue that does so to
- * folios of which some pages are not mapped any more, so that those become free.
+ * Splitting an anonymous folio of several pages into single pages, in place; and the pass over the deferred-split queue
+ * that does so to folios of which some pages are not mapped any more, so that those become free.
  *
- * Guarantee: after a split each page that was mapped is mapped where it was, by a folio of its own, and the others are free, or the caller's (the
- * first). A folio that anybody but its entries and the caller has a reference on is left as it is, and so is one that nothing maps.
+ * Guarantee: after a split each page that was mapped is mapped where it was, by a folio of its own, and the others are
+ * free, or the caller's (the first). A folio that anybody but its entries and the caller has a reference on is left as
+ * it is, and so is one that nothing maps.
  *
- *  1. The folio is locked; get its anon_vma. Do the references agree with the entries and the caller? (A look without locks, to spare the rest.)
- *  2. Migration entries in the places of all that map it (rmap.ts): nobody can get a further reference through an entry, and a GUP-fast that
- *     came before holds one. Faults wait for the folio lock.
- *  3. Freeze: the caller's reference becomes none, if it is the last; under the deferred-split lock, since a pass over the queue takes references
- *     from the list alone. Off the queue. Otherwise: go on at 5 with the folio as it was.
- *  4. Each frame becomes a folio: no head, the flags, owner and place of its own, locked, and only then a reference. With the first look at F_HEAD
- *     of before somebody may still try to get the old head: folioTryGet looks again.
- *  5. Entries in the places of migration entries. 6. Unlock and put all but the first; what nothing maps is freed by that.
+ *  1. The folio is locked; get its anon_vma. Do the references agree with the entries and the caller? (A look without
+ *     locks, to spare the rest.)
+ *  2. Migration entries in the places of all that map it (rmap.ts): nobody can get a further reference through an
+ *     entry, and a GUP-fast that came before holds one. Faults wait for the folio lock.
+ *  3. Freeze: the caller's reference becomes none, if it is the last; under the deferred-split lock, since a pass over
+ *     the queue takes references from the list alone. Off the queue. Otherwise: go on at 5 with the folio as it was.
+ *  4. Each frame becomes a folio: no head, the flags, owner and place of its own, locked, and only then a reference.
+ *     With the first look at F_HEAD of before somebody may still try to get the old head: folioTryGet looks again.
+ *  5. Entries in the places of migration entries. 6. Unlock and put all but the first; what nothing maps is freed by
+ *     that.
  *
- * Lock order: folio lock; anon_vma; PTE lock, deferred-split lock. Precondition: no spinlock, no RCU section, not within a walk (walkBegin).
- * Source: Linux 6.18 mm/huge_memory.c (__folio_split, unmap_folio, remap_page, __split_folio_to_order, deferred_split_scan).
+ * Lock order: folio lock; anon_vma; PTE lock, deferred-split lock. Precondition: no spinlock, no RCU section, not
+ * within a walk (walkBegin).
+ * Source: Linux 6.18 mm/huge_memory.c (__folio_split, unmap_folio, remap_page, __split_folio_to_order,
+ * deferred_split_scan).
  */
 
 import { anonVmaPut } from '../alloc/anonVmaAlloc.ts';
@@ -117,8 +122,9 @@ function splitMapped(head: Head): boolean {
 }
 
 /**
- * Splits the anonymous folio of several pages whose first frame is `head`. Preconditions: see above; it is locked, and the caller has one
- * reference, which is on the first page afterwards; that stays locked. Returns 0; EAGAIN: somebody else has a reference; EBUSY: nothing maps it.
+ * Splits the anonymous folio of several pages whose first frame is `head`. Preconditions: see above; it is locked, and
+ * the caller has one reference, which is on the first page afterwards; that stays locked. Returns 0; EAGAIN: somebody
+ * else has a reference; EBUSY: nothing maps it.
  */
 export function splitFolio(head: Head): u32 {
   const anon = folioGetAnonVma(head);
@@ -129,7 +135,10 @@ export function splitFolio(head: Head): u32 {
   return anon === 0 ? EBUSY : EAGAIN;
 }
 
-/** Splits the folio of `head` unless it is a single page, or somebody else has its lock. The caller has a reference. Whether it did. */
+/**
+ * Splits the folio of `head` unless it is a single page, or somebody else has its lock. The caller has a reference.
+ * Whether it did.
+ */
 export function trySplitFolio(head: Head): boolean {
   if (!folioTrylock(head)) return false;
   // It may have been split before it was locked.
@@ -139,8 +148,9 @@ export function trySplitFolio(head: Head): boolean {
 }
 
 /**
- * One pass over the deferred-split queue: tries the oldest folios, DEFERRED_SPLIT_BATCH at most, once each. Those that cannot be split now go
- * back to the end. Returns how many were split. Any number of CPUs at a time. No lock held, no RCU section.
+ * One pass over the deferred-split queue: tries the oldest folios, DEFERRED_SPLIT_BATCH at most, once each. Those that
+ * cannot be split now go back to the end. Returns how many were split. Any number of CPUs at a time. No lock held, no
+ * RCU section.
  */
 export function deferredSplitPass(): u32 {
   let left = deferredLength();

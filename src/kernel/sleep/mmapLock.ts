@@ -1,9 +1,9 @@
 /**
- * mmap_lock: the reader-writer lock of an address space (rwsem.ts). Whoever holds it for reading sees no VMA come, go or
- * change; whoever holds it for writing is alone, but for what is on VMA locks, and for lockless walkers.
+ * mmap_lock: the reader-writer lock of an address space (rwsem.ts). Whoever holds it for reading sees no VMA come, go
+ * or change; whoever holds it for writing is alone, but for what is on VMA locks, and for lockless walkers.
  *
- * With speculative faults MM_SEQ is odd from when a writer has got the lock until just before it releases or downgrades it.
- * Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
+ * With speculative faults MM_SEQ is odd from when a writer has got the lock until just before it releases or downgrades
+ * it. Releasing or downgrading a write lock first moves MM_LOCK_SEQ on, which ends the VMA write locks taken under it.
  *
  * Lock order: outermost. Never inside a read-side section.
  * Source: Linux include/linux/mmap_lock.h (mmap_write_unlock, mm_lock_seqcount_end).
@@ -68,7 +68,10 @@ export function mmapWriteDowngrade(mm: Mm): void {
   rwsemDowngrade(mm + MM_LOCK, LC_MMAP_READ);
 }
 
-/** Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins while it is odd. */
+/**
+ * Under the write lock, first and last: speculative faults before this one do not commit any more, and none begins
+ * while it is odd.
+ */
 function moveSequence(mm: Mm): void {
   // Pairs with sequenceHolds in speculative.ts.
   if (runFaultPath() === FAULT_SPECULATIVE) store(mm + MM_SEQ, (peek(mm + MM_SEQ) + 1) >>> 0);

@@ -1,26 +1,27 @@
 /**
- * A reader-writer lock, first come, first served among readers and writers. Waiters look for a moment, then park; a parked
- * CPU is idle for RCU. mmap_lock is one, and every other lock that is held across waits.
+ * A reader-writer lock, first come, first served among readers and writers. Waiters look for a moment, then park; a
+ * parked CPU is idle for RCU. mmap_lock is one, and every other lock that is held across waits.
  *
  * State (RWSEM_STATE): bits 0-23 readers, bits 24-30 the writer's number + 1, bit 31 QUEUED: somebody is in the queue.
  *   Read lock: compare-and-exchange readers + 1 while neither a writer nor QUEUED is there. Write lock: from 0.
  *   Otherwise join the queue. Under the queue's lock: append this CPU, set QUEUED, `grant`; then await one's own word.
  *   Unlock: take one's part out of the state. If that left a queue and no holder, `grant` under the queue's lock.
- *   Grant: as long as the state admits the first in the queue, add it to the state, take it off, and store 0 in its word; clear
- *   QUEUED with the last. So a writer gets the lock alone, readers in a row get it together.
+ *   Grant: as long as the state admits the first in the queue, add it to the state, take it off, and store 0 in its
+ *   word; clear QUEUED with the last. So a writer gets the lock alone, readers in a row get it together.
  *
- * While QUEUED is set the state changes only by unlocks, which are atomic subtractions, and by grants, under the queue's lock.
- * No wake-up is lost: an unlock and the setting of QUEUED are atomics on one word. If the unlock comes first, the grant that
- * follows the setting finds the lock free; if it comes second, it finds QUEUED and grants. A waiter that is about to park
- * says so by a compare-and-exchange on its word, which fails when it was granted meanwhile; a grant is an exchange that returns
- * whether the waiter has to be woken, which is done when the queue's lock is released.
- * Nobody overtakes: with QUEUED set new comers queue, so neither side starves. So a reader must not take a lock again that it
- * holds: a writer that came in between would wait for it, and it for the writer.
+ * While QUEUED is set the state changes only by unlocks, which are atomic subtractions, and by grants, under the
+ * queue's lock. No wake-up is lost: an unlock and the setting of QUEUED are atomics on one word. If the unlock comes
+ * first, the grant that follows the setting finds the lock free; if it comes second, it finds QUEUED and grants. A
+ * waiter that is about to park says so by a compare-and-exchange on its word, which fails when it was granted
+ * meanwhile; a grant is an exchange that returns whether the waiter has to be woken, which is done when the queue's
+ * lock is released.
+ * Nobody overtakes: with QUEUED set new comers queue, so neither side starves. So a reader must not take a lock again
+ * that it holds: a writer that came in between would wait for it, and it for the writer.
  *
  * A lock's classes are two numbers in a row, that of readers, `cls`, first.
  *
- * Lock order: by class (lockOrder.ts), never under a spinlock; the queue's lock is innermost. Never inside a read-side section:
- * parking is a quiescent state. Source: Linux kernel/locking/rwsem.c (rwsem_mark_wake).
+ * Lock order: by class (lockOrder.ts), never under a spinlock; the queue's lock is innermost. Never inside a read-side
+ * section: parking is a quiescent state. Source: Linux kernel/locking/rwsem.c (rwsem_mark_wake).
  */
 
 import { pollInterrupts } from '../cpu/irq.ts';
@@ -80,7 +81,9 @@ export function rwsemReadLock(sem: Rwsem, cls: u32): void {
   readLock(sem, cls, HELD_ORDERED);
 }
 
-/** As rwsemReadLock, with another lock of the class held; the caller says why the order of the two is the same for all. */
+/**
+ * As rwsemReadLock, with another lock of the class held; the caller says why the order of the two is the same for all.
+ */
 export function rwsemReadLockNested(sem: Rwsem, cls: u32): void {
   readLock(sem, cls, HELD_NESTED);
 }
@@ -232,8 +235,8 @@ function wakeParked(parked: u32): void {
 }
 
 /**
- * Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. Returns a bit for each
- * of them that has parked, for `wakeParked`.
+ * Under the queue's lock, QUEUED set or the queue empty: lets in from the front whomever the state admits. Returns a
+ * bit for each of them that has parked, for `wakeParked`.
  */
 function grant(sem: Rwsem): u32 {
   let parked: u32 = 0;

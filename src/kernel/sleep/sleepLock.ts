@@ -1,16 +1,18 @@
 /**
- * Locks that are two bits of a word: of a folio's flags (the folio lock), of an inode's lock word. Mutual exclusion; a holder may wait for
- * anything that comes behind the lock in the order. Waiters look for a moment, then park; a parked CPU is idle for RCU.
+ * Locks that are two bits of a word: of a folio's flags (the folio lock), of an inode's lock word. Mutual exclusion; a
+ * holder may wait for anything that comes behind the lock in the order. Waiters look for a moment, then park; a parked
+ * CPU is idle for RCU.
  *
- * Lock: or the bit SLEEP_LOCKED in; it was clear: taken. Else or SLEEP_WAITERS in as long as the lock is held, wait until SLEEP_LOCKED is clear, and
- * try again. Unlock: clear both; wake all if SLEEP_WAITERS was set. No wake-up is lost: the park compares the word, in which the waiter's bit is.
+ * Lock: or the bit SLEEP_LOCKED in; it was clear: taken. Else or SLEEP_WAITERS in as long as the lock is held, wait
+ * until SLEEP_LOCKED is clear, and try again. Unlock: clear both; wake all if SLEEP_WAITERS was set. No wake-up is
+ * lost: the park compares the word, in which the waiter's bit is.
  * Not fair: a folio lock is held for one folio's work.
  *
- * What the folio lock covers: a page's place (in its inode, its anon_vma), its unmapping through the rmap, its migration. Whoever takes it has a
- * reference on the folio, or something else that keeps it.
+ * What the folio lock covers: a page's place (in its inode, its anon_vma), its unmapping through the rmap, its
+ * migration. Whoever takes it has a reference on the folio, or something else that keeps it.
  *
- * Lock order: the inode's lock; mmap_lock; the folio lock; VMA lock; i_mmap. A fault holds a VMA's lock, perhaps, so it only tries; when that
- * fails it drops its locks and waits without taking (`folioWaitUnlocked`).
+ * Lock order: the inode's lock; mmap_lock; the folio lock; VMA lock; i_mmap. A fault holds a VMA's lock, perhaps, so it
+ * only tries; when that fails it drops its locks and waits without taking (`folioWaitUnlocked`).
  * Source: Linux mm/filemap.c (folio_lock, folio_unlock, folio_wait_bit_common, migration_entry_wait_on_locked).
  */
 
@@ -95,14 +97,20 @@ export function folioUnlock(frame: Head): void {
   sleepUnlock(folioOf(frame) + F_FLAGS, LC_FOLIO);
 }
 
-/** Unlocks a folio that its maker locked before anybody knew it (splitFolio.ts): it is not among the locks that the CPU is known to hold. */
+/**
+ * Unlocks a folio that its maker locked before anybody knew it (splitFolio.ts): it is not among the locks that the CPU
+ * is known to hold.
+ */
 export function folioUnlockNew(frame: Head): void {
   const word = folioOf(frame) + F_FLAGS;
   const before = and(word, ~(F_LOCKED | F_WAITERS) >>> 0);
   if ((before & F_WAITERS) !== 0) notify(word, 0x7fffffff);
 }
 
-/** Waits until nobody holds the folio's lock. The caller needs no reference: a frame that is somebody else's by now is waited for as well. */
+/**
+ * Waits until nobody holds the folio's lock. The caller needs no reference: a frame that is somebody else's by now is
+ * waited for as well.
+ */
 export function folioWaitUnlocked(frame: Frame): void {
   rcuCheckQuiescent();
   const word = folioOf(frame) + F_FLAGS;

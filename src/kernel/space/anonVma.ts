@@ -1,24 +1,26 @@
 /**
  * anon_vmas: from an anonymous page to the VMAs that may map it.
  *
- * Guarantee. A page's anon_vma (F_OWNER) lists every VMA in which the page can be mapped: that of the VMA where it was first mapped, those
- * that were split off, moved or copied by fork from it. A VMA's VMA_ANON goes from 0 to a value once, before its first anonymous page
- * is mapped, and never back. While the root's rwsem is held, in any mode, the VMAs in the lists are alive, linked, and their bounds stay.
+ * Guarantee. A page's anon_vma (F_OWNER) lists every VMA in which the page can be mapped: that of the VMA where it was
+ * first mapped, those that were split off, moved or copied by fork from it. A VMA's VMA_ANON goes from 0 to a value
+ * once, before its first anonymous page is mapped, and never back. While the root's rwsem is held, in any mode, the
+ * VMAs in the lists are alive, linked, and their bounds stay.
  *
- * Structure. A chain stands for one VMA in the list of one anon_vma; a VMA's chains are linked from its newest to its oldest. A VMA made by
- * fork is in the lists of all anon_vmas of the VMA that it copies (it maps the pages that those have), and in that of an anon_vma of its own,
- * which its new pages get: so walks of a child's pages need not look at the parent. All anon_vmas of a VMA have the same root.
- * An anon_vma that has no VMA of its own left and at most one child is used again instead (so chains do not grow without limit when each
- * child forks and its parent exits).
+ * Structure. A chain stands for one VMA in the list of one anon_vma; a VMA's chains are linked from its newest to its
+ * oldest. A VMA made by fork is in the lists of all anon_vmas of the VMA that it copies (it maps the pages that those
+ * have), and in that of an anon_vma of its own, which its new pages get: so walks of a child's pages need not look at
+ * the parent. All anon_vmas of a VMA have the same root. An anon_vma that has no VMA of its own left and at most one
+ * child is used again instead (so chains do not grow without limit when each child forks and its parent exits).
  *
- * Order in a list: a VMA that is copied stands before its copies. A walk that looks at parent and child in this order finds an entry that
- * fork or mremap copies meanwhile in one or the other.
+ * Order in a list: a VMA that is copied stands before its copies. A walk that looks at parent and child in this order
+ * finds an entry that fork or mremap copies meanwhile in one or the other.
  *
- * Sharing. A VMA that could have merged with a neighbour but for its rights takes over the neighbour's anon_vma, the next one's
- * before the previous one's, so that it can merge when the rights become equal; not one with several chains.
+ * Sharing. A VMA that could have merged with a neighbour but for its rights takes over the neighbour's anon_vma, the
+ * next one's before the previous one's, so that it can merge when the rights become equal; not one with several chains.
  *
- * Lock order: mmap_lock; the root's rwsem; page_table_lock. Source: Linux 6.18 mm/rmap.c (__anon_vma_prepare, anon_vma_clone, anon_vma_fork,
- * unlink_anon_vmas), mm/vma.c (find_mergeable_anon_vma, reusable_anon_vma, dup_anon_vma).
+ * Lock order: mmap_lock; the root's rwsem; page_table_lock. Source: Linux 6.18 mm/rmap.c (__anon_vma_prepare,
+ * anon_vma_clone, anon_vma_fork, unlink_anon_vmas), mm/vma.c (find_mergeable_anon_vma, reusable_anon_vma,
+ * dup_anon_vma).
  */
 
 import {
@@ -87,8 +89,8 @@ export function vmaIsForkChild(vma: Vma): boolean {
 }
 
 /**
- * Links `vma` into the list of `anon` by `chain`: behind the chain `after` of the same list, or last (0). Root's rwsem for write; and mmap_lock for
- * write, or page_table_lock.
+ * Links `vma` into the list of `anon` by `chain`: behind the chain `after` of the same list, or last (0). Root's rwsem
+ * for write; and mmap_lock for write, or page_table_lock.
  */
 function chainLink(vma: Vma, chain: AnonVmaChain, anon: AnonVma, after: u32): void {
   poke(chain + AVC_VMA, vma);
@@ -150,8 +152,8 @@ function findMergeableAnonVma(mm: Mm, vma: Vma): AnonVma {
 }
 
 /**
- * Gives `vma` an anon_vma if it has none. Precondition: mmap_lock, any mode: two faults may prepare one VMA at once, and page_table_lock lets
- * one win. Returns 0 or ENOMEM.
+ * Gives `vma` an anon_vma if it has none. Precondition: mmap_lock, any mode: two faults may prepare one VMA at once,
+ * and page_table_lock lets one win. Returns 0 or ENOMEM.
  */
 export function anonVmaPrepare(mm: Mm, vma: Vma): u32 {
   if (load(vma + VMA_ANON) !== 0) return 0;
@@ -185,14 +187,18 @@ export function anonVmaPrepare(mm: Mm, vma: Vma): u32 {
   return 0;
 }
 
-/** Whether an anon_vma can be that of a VMA which fork makes: no VMA has it any more, and at most one anon_vma was made from it. */
+/**
+ * Whether an anon_vma can be that of a VMA which fork makes: no VMA has it any more, and at most one anon_vma was made
+ * from it.
+ */
 function reusableByChild(anon: AnonVma): boolean {
   return peek(anon + AV_CHILDREN) < 2 && peek(anon + AV_ACTIVE) === 0;
 }
 
 /**
- * Puts `copy` into every list that `source` is in, behind it. VMA_ANON of the copy is the source's, or, with `child`, one that can be used
- * again, or 0. Precondition: mmap_lock of both for write; `copy` has no chains. Returns 0, or ENOMEM with nothing changed.
+ * Puts `copy` into every list that `source` is in, behind it. VMA_ANON of the copy is the source's, or, with `child`,
+ * one that can be used again, or 0. Precondition: mmap_lock of both for write; `copy` has no chains. Returns 0, or
+ * ENOMEM with nothing changed.
  */
 function cloneChains(copy: Vma, source: Vma, child: boolean): u32 {
   const anon = load(source + VMA_ANON);
@@ -219,14 +225,17 @@ function cloneChains(copy: Vma, source: Vma, child: boolean): u32 {
   return failed ? ENOMEM : 0;
 }
 
-/** `copy`, which has no anon_vma yet, takes over those of `source` (split, move, merge). Precondition and result as for cloneChains. */
+/**
+ * `copy`, which has no anon_vma yet, takes over those of `source` (split, move, merge). Precondition and result as for
+ * cloneChains.
+ */
 export function anonVmaClone(copy: Vma, source: Vma): u32 {
   return cloneChains(copy, source, false);
 }
 
 /**
- * The same for a VMA `child` that fork copies from `parent`, which gets an anon_vma of its own besides. Returns 0, or ENOMEM with nothing
- * changed.
+ * The same for a VMA `child` that fork copies from `parent`, which gets an anon_vma of its own besides. Returns 0, or
+ * ENOMEM with nothing changed.
  */
 export function anonVmaFork(child: Vma, parent: Vma): u32 {
   const parental = load(parent + VMA_ANON);
@@ -255,8 +264,8 @@ export function anonVmaFork(child: Vma, parent: Vma): u32 {
 }
 
 /**
- * Takes `vma` out of every list: no walk finds it any more when this returns. anon_vmas that are left without VMAs are given up. Precondition:
- * mmap_lock, or nobody else can reach the VMA but through the lists.
+ * Takes `vma` out of every list: no walk finds it any more when this returns. anon_vmas that are left without VMAs are
+ * given up. Precondition: mmap_lock, or nobody else can reach the VMA but through the lists.
  */
 export function unlinkAnonVmas(vma: Vma): void {
   const newest = load(vma + VMA_CHAIN);

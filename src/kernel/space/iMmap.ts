@@ -1,14 +1,14 @@
 /**
  * i_mmap: per inode, the VMAs that map it, from a page of the page cache to where it may be mapped.
  *
- * Guarantee: every VMA with an inode that is in its address space's list is in the inode's, from before its first page is mapped until after its
- * last page is zapped, and before its tables are freed. While i_mmap is held, in any mode, the VMAs in the list are alive and their bounds and page
- * offsets stay; upper tables of what they map stay, too.
+ * Guarantee: every VMA with an inode that is in its address space's list is in the inode's, from before its first page
+ * is mapped until after its last page is zapped, and before its tables are freed. While i_mmap is held, in any mode,
+ * the VMAs in the list are alive and their bounds and page offsets stay; upper tables of what they map stay, too.
  *
  * A VMA that is copied (fork, mremap) stands before its copy, for the reason given in anonVma.ts.
  *
- * Lock order: mmap_lock, folio lock; i_mmap; anon_vma. Source: Linux mm/vma.c (vma_link_file, unlink_file_vma), mm/mmap.c (dup_mmap); an interval
- * tree there, a list here, of which walks skip what does not overlap.
+ * Lock order: mmap_lock, folio lock; i_mmap; anon_vma. Source: Linux mm/vma.c (vma_link_file, unlink_file_vma),
+ * mm/mmap.c (dup_mmap); an interval tree there, a list here, of which walks skip what does not overlap.
  */
 
 import { LC_I_MMAP_READ } from '../lock/lock.ts';

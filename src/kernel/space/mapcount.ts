@@ -1,21 +1,25 @@
 /**
  * Map counts: how many entries map each page, and each folio.
  *
- * Guarantee: F_MAP of a page is the number of PTEs that map it. A folio of one page needs no more. A larger one has, in its second
- * frame's descriptor,
+ * Guarantee: F_MAP of a page is the number of PTEs that map it. A folio of one page needs no more. A larger one has, in
+ * its second frame's descriptor,
  *
  *     LARGE_MAPCOUNT    PTEs that map any of its pages, and huge PMDs: zero exactly when nothing maps it
  *     LARGE_ENTIRE_MAPCOUNT   huge PMDs
- *     LARGE_PAGES_MAPPED      pages with a PTE, and ENTIRELY_MAPPED if there is a huge PMD: says whether every page is mapped
+ *     LARGE_PAGES_MAPPED      pages with a PTE, and ENTIRELY_MAPPED if there is a huge PMD: says whether every page is
+ *                             mapped
  *
- * Each count is exact when nobody is in the middle of a change; there is no order between those of one folio. An entry that is counted
- * here holds a reference as well, which its owner drops after the count: the folio outlives the removal.
+ * Each count is exact when nobody is in the middle of a change; there is no order between those of one folio. An entry
+ * that is counted here holds a reference as well, which its owner drops after the count: the folio outlives the
+ * removal.
  *
- * A removal that leaves some page without a mapping, and another with one, queues an anonymous folio to be split (deferredSplit.ts).
+ * A removal that leaves some page without a mapping, and another with one, queues an anonymous folio to be split
+ * (deferredSplit.ts).
  *
- * Precondition of every change: the lock of the table that the entries are in; the pages belong to one folio, which has a reference.
- * Source: Linux 6.18 mm/rmap.c (__folio_add_rmap, __folio_remove_rmap, folio_add_new_anon_rmap), include/linux/mm.h (folio_mapcount,
- * folio_mapped), with CONFIG_PAGE_MAPCOUNT.
+ * Precondition of every change: the lock of the table that the entries are in; the pages belong to one folio, which has
+ * a reference.
+ * Source: Linux 6.18 mm/rmap.c (__folio_add_rmap, __folio_remove_rmap, folio_add_new_anon_rmap), include/linux/mm.h
+ * (folio_mapcount, folio_mapped), with CONFIG_PAGE_MAPCOUNT.
  */
 
 import { deferredSplitFolio } from '../alloc/deferredSplit.ts';

@@ -1,15 +1,16 @@
 /**
  * Address spaces and inodes: creation, references, and the end of an address space (exit_mmap).
  *
- * An address space is born with an empty PGD, mmap_lock free, and one user. When its last user has gone it ends: every VMA is taken out, all
- * pages are zapped and all page tables freed in one gather, the VMAs given back. Who only wants to find it again holds the mm itself; it and its PGD
- * are freed last.
+ * An address space is born with an empty PGD, mmap_lock free, and one user. When its last user has gone it ends: every
+ * VMA is taken out, all pages are zapped and all page tables freed in one gather, the VMAs given back. Who only wants
+ * to find it again holds the mm itself; it and its PGD are freed last.
  *
- * An inode is what a file mapping or shared anonymous memory maps: a size in pages and a page cache. It lives while it has
- * references: one from whoever made it, one from each VMA. Dropping the last one empties its page cache.
+ * An inode is what a file mapping or shared anonymous memory maps: a size in pages and a page cache. It lives while it
+ * has references: one from whoever made it, one from each VMA. Dropping the last one empties its page cache.
  *
  * Lock order: mmap_lock, then G_MM_LOCK (a leaf).
- * Source: Linux kernel/fork.c (mm_init, __mmput, __mmdrop), include/linux/sched/mm.h (mmget_not_zero), mm/mmap.c (exit_mmap).
+ * Source: Linux kernel/fork.c (mm_init, __mmput, __mmdrop), include/linux/sched/mm.h (mmget_not_zero), mm/mmap.c
+ * (exit_mmap).
  */
 
 import { LEVEL_PGD, tableAlloc, tableDetach, tableFree } from '../alloc/table.ts';
@@ -41,8 +42,8 @@ import { add, fillWords, load, peek, poke, store, sub } from '../word/word.ts';
 import { mmBeginPins } from './mmPin.ts';
 
 /**
- * A new, empty address space. Returns its address, 0 when no address space or no table is left. Its words are published by mmBeginPins to whoever kept a
- * name of it, and to everybody else by whoever the caller tells.
+ * A new, empty address space. Returns its address, 0 when no address space or no table is left. Its words are published
+ * by mmBeginPins to whoever kept a name of it, and to everybody else by whoever the caller tells.
  */
 export function mmCreate(): Mm {
   spinLock(G_MM_LOCK, LC_MMS);
@@ -60,7 +61,8 @@ export function mmCreate(): Mm {
   }
   spinUnlock(G_MM_LOCK, LC_MMS);
   if (mm === 0) return 0;
-  // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go on.
+  // A CPU may still have its last translations noted as those of the mm that was here: what tells it to flush must go
+  // on.
   const tlbGen = load(mm + MM_TLB_GEN);
   const cpuMask = load(mm + MM_CPUMASK);
   // Who has kept the name of the address space that was here compares it with MM_PINS at any time.
@@ -85,7 +87,9 @@ export function mmCreate(): Mm {
   return mm;
 }
 
-/** Gives the memory of an address space that nobody holds back. No pair: MM_STATE is read by audits and reports alone. */
+/**
+ * Gives the memory of an address space that nobody holds back. No pair: MM_STATE is read by audits and reports alone.
+ */
 function mmFree(mm: Mm): void {
   spinLock(G_MM_LOCK, LC_MMS);
   store(mm + MM_STATE, 0);
@@ -94,14 +98,19 @@ function mmFree(mm: Mm): void {
   spinUnlock(G_MM_LOCK, LC_MMS);
 }
 
-/** Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as kernel threads do. No pair:
- * the caller is one who uses or holds it, so the count is not zero. */
+/**
+ * Keeps the mm from being another one, not its address space from ending: for those who will ask for it later, as
+ * kernel threads do. No pair: the caller is one who uses or holds it, so the count is not zero.
+ */
 export function mmGrab(mm: Mm): void {
   const old = add(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 2);
 }
 
-/** Undoes `mmGrab`; the last one frees the mm. Pairs with itself on other CPUs: the last one sees all that the others did. */
+/**
+ * Undoes `mmGrab`; the last one frees the mm. Pairs with itself on other CPUs: the last one sees all that the others
+ * did.
+ */
 export function mmDrop(mm: Mm): void {
   const old = sub(mm + MM_COUNT, 1);
   if (CHECK >= 1 && old === 0) violation(ORACLE_ACCOUNTING, mm, old, 3);

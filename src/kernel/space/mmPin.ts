@@ -1,23 +1,26 @@
 /**
- * Pins of an address space, for CPUs that work in it without being its program: daemons, and whoever finds it by a name that it noted earlier.
+ * Pins of an address space, for CPUs that work in it without being its program: daemons, and whoever finds it by a name
+ * that it noted earlier.
  *
- * Guarantee: from mmPin's success to mmUnpin the address space is the one that was named, and its end (mmPut by its last user) has not begun to unmap anything.
- * Its VMAs, tables and locks may change all the while: a pin is no lock.
+ * Guarantee: from mmPin's success to mmUnpin the address space is the one that was named, and its end (mmPut by its
+ * last user) has not begun to unmap anything. Its VMAs, tables and locks may change all the while: a pin is no lock.
  *
- * A name is the mm's address and its generation (`mmGeneration`), which is odd while the address space lives. Both are in one word, MM_PINS: pins in
- * bits 0-7, the generation above, so that the compare-and-exchange that takes a pin checks the name.
+ * A name is the mm's address and its generation (`mmGeneration`), which is odd while the address space lives. Both are
+ * in one word, MM_PINS: pins in bits 0-7, the generation above, so that the compare-and-exchange that takes a pin
+ * checks the name.
  *
  *  mmCreate    makes the generation odd, last of all
- *  mmPut       by its last user, makes it even, first of all: no new pin from here on; then waits, idle, until the pins are gone
+ *  mmPut       by its last user, makes it even, first of all: no new pin from here on; then waits, idle, until the pins
+ *              are gone
  *
- * A user (mmget_not_zero) would do as well, but who gives up the last one ends the address space: a daemon would find itself unmapping it, and the
- * program's own exit would not be over when it returns.
+ * A user (mmget_not_zero) would do as well, but who gives up the last one ends the address space: a daemon would find
+ * itself unmapping it, and the program's own exit would not be over when it returns.
  *
  * A generation wraps after 2^23 lives of one address space; a name kept that long would be mistaken.
  *
- * Lock order: nothing may be held by who waits (mmPut); a pin may be taken under anything and is held across locks. Whoever has a pin waits
- * for nobody that could be in mmPut. Source: Linux include/linux/sched/mm.h (mmget_not_zero), mm/khugepaged.c (__khugepaged_exit waits for
- * the scan by taking mmap_lock).
+ * Lock order: nothing may be held by who waits (mmPut); a pin may be taken under anything and is held across locks.
+ * Whoever has a pin waits for nobody that could be in mmPut. Source: Linux include/linux/sched/mm.h (mmget_not_zero),
+ * mm/khugepaged.c (__khugepaged_exit waits for the scan by taking mmap_lock).
  */
 
 import { awaitNamed } from '../cpu/wait.ts';

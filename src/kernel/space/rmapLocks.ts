@@ -1,10 +1,12 @@
 /**
- * The two locks that keep walks of the rmap away from a VMA: i_mmap of its inode and the rwsem of its anon_vma's root, both for write.
+ * The two locks that keep walks of the rmap away from a VMA: i_mmap of its inode and the rwsem of its anon_vma's root,
+ * both for write.
  *
- * Taken to change the VMA's bounds or page offset (vmaMerge.ts), and to move its tables or entries to where a walk may have looked already
- * (moveTables.ts). Precondition: mmap_lock for write, so that VMA_ANON stays.
+ * Taken to change the VMA's bounds or page offset (vmaMerge.ts), and to move its tables or entries to where a walk may
+ * have looked already (moveTables.ts). Precondition: mmap_lock for write, so that VMA_ANON stays.
  *
- * Lock order: mmap_lock, VMA lock; i_mmap; anon_vma. Source: Linux mm/vma.c (vma_prepare, vma_complete), mm/mremap.c (take_rmap_locks).
+ * Lock order: mmap_lock, VMA lock; i_mmap; anon_vma. Source: Linux mm/vma.c (vma_prepare, vma_complete), mm/mremap.c
+ * (take_rmap_locks).
  */
 
 import { VMA_ANON, VMA_INODE } from '../word/layout.ts';

@@ -1,6 +1,6 @@
 /**
- * Resident pages of an address space, by kind. Each CPU counts on a line of its own, so that a fault writes nothing shared; a total
- * is the sum over CPUs modulo 2^32, exact when no CPU is between a page-table change and its count.
+ * Resident pages of an address space, by kind. Each CPU counts on a line of its own, so that a fault writes nothing
+ * shared; a total is the sum over CPUs modulo 2^32, exact when no CPU is between a page-table change and its count.
  *
  * Source: Linux mm/memory.c (add_mm_rss_vec), include/linux/mm.h (mm_counter).
  */

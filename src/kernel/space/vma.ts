@@ -1,21 +1,25 @@
 /**
  * VMAs: their memory, and the skip list that orders the VMAs of an address space.
  *
- * Guarantee. Under mmap_lock, in either mode, `findVma` and its relatives are exact. In an RCU section without the lock they
- * are a guess: while a writer is between two of its steps a reader may miss a mapping that exists, and may be handed a VMA
- * that is just leaving the list or changing its bounds. What it is handed is always VMA memory of this section (never
- * reused memory), so it can lock it and look again: `lockVmaUnderRcu` (vmaLock.ts) does both.
+ * Guarantee. Under mmap_lock, in either mode, `findVma` and its relatives are exact. In an RCU section without the lock
+ * they are a guess: while a writer is between two of its steps a reader may miss a mapping that exists, and may be
+ * handed a VMA that is just leaving the list or changing its bounds. What it is handed is always VMA memory of this
+ * section (never reused memory), so it can lock it and look again: `lockVmaUnderRcu` (vmaLock.ts) does both.
  *
- * Structure. A skip list [Pugh 1990] of VMA_LEVELS levels over non-overlapping ranges, ordered by address; a VMA is on the next
- * higher level with probability 1/4, drawn from MM_LEVEL_SEED, so that a run is repeatable. The head is MM_VMA_HEAD; both it
- * and a VMA's VMA_NEXT are arrays of links, one for each level, and a search only keeps the address of such an array.
+ * Structure. A skip list [Pugh 1990] of VMA_LEVELS levels over non-overlapping ranges, ordered by address; a VMA is on
+ * the next higher level with probability 1/4, drawn from MM_LEVEL_SEED, so that a run is repeatable. The head is
+ * MM_VMA_HEAD; both it and a VMA's VMA_NEXT are arrays of links, one for each level, and a search only keeps the
+ * address of such an array.
  *
  * Protocol of a writer (mmap_lock for write):
- *  - insertion fills the new VMA's links before it publishes the VMA, lowest level first: a reader that meets it can go on;
- *  - removal takes links out from the highest level down and leaves the removed VMA's own links alone: a reader standing
- *    on it finds its way back to the list, since whatever those links name cannot be freed before the reader leaves;
- *  - bounds change in place and never cross a neighbour: VMAs that a range passes to leave the list before the range grows, and
- *    a VMA gives up a range before the one that receives it enters the list. So ranges in the list never overlap.
+ *  - insertion fills the new VMA's links before it publishes the VMA, lowest level first: a reader that meets it can go
+ *    on;
+ *  - removal takes links out from the highest level down and leaves the removed VMA's own links alone: a reader
+ *    standing on it finds its way back to the list, since whatever those links name cannot be freed before the reader
+ *    leaves;
+ *  - bounds change in place and never cross a neighbour: VMAs that a range passes to leave the list before the range
+ *    grows, and a VMA gives up a range before the one that receives it enters the list. So ranges in the list never
+ *    overlap.
  *  - removed VMAs go back to the allocator through RCU.
  *
  * Lock order: mmap_lock, then G_VMA_LOCK (a leaf).
@@ -63,8 +67,8 @@ export function vmaFree(vma: Vma): void {
 }
 
 /**
- * A new, detached VMA of `mm` over [start, end), in no rmap list. Precondition: mmap_lock for write; the caller has a reference to
- * `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
+ * A new, detached VMA of `mm` over [start, end), in no rmap list. Precondition: mmap_lock for write; the caller has a
+ * reference to `inode`, which passes to the VMA. Returns its address, 0 when there is none left.
  * Its words are published by vmaLink: no reader knows the memory from before, as a grace period has passed (vmaFree).
  */
 export function vmaNew(
@@ -216,8 +220,8 @@ export function vmaUnlink(mm: Mm, vma: Vma): void {
 }
 
 /**
- * Audit of the list of `mm`; the caller keeps writers away. Returns the number of faults found: a VMA that is empty, of another
- * mm, free, or not after its predecessor; a level that is not a sublist of the one below; a wrong MM_MAP_COUNT.
+ * Audit of the list of `mm`; the caller keeps writers away. Returns the number of faults found: a VMA that is empty, of
+ * another mm, free, or not after its predecessor; a level that is not a sublist of the one below; a wrong MM_MAP_COUNT.
  */
 export function vmaAudit(mm: Mm): u32 {
   let faults: u32 = 0;

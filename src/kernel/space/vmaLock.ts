@@ -1,17 +1,19 @@
 /**
  * Per-VMA locks: a page fault or a madvise that concerns one VMA locks only that VMA, without touching mmap_lock.
  *
- * Guarantee. While a CPU holds a VMA's read lock, the VMA stays attached to its mm, and its bounds and flags do not change; a
- * writer of the same VMA waits. Nothing is promised about other VMAs.
+ * Guarantee. While a CPU holds a VMA's read lock, the VMA stays attached to its mm, and its bounds and flags do not
+ * change; a writer of the same VMA waits. Nothing is promised about other VMAs.
  *
- * Words. VMA_REF: 0 detached, 1 attached, one more for each reader, VMA_WRITER while a writer waits for readers to leave.
+ * Words. VMA_REF: 0 detached, 1 attached, one more for each reader, VMA_WRITER while a writer waits for readers to
+ * leave.
  * VMA_LOCK_SEQ: MM_LOCK_SEQ as of the VMA's last write lock. A VMA is write-locked while the two are equal and
- * mmap_lock is held for write; releasing or downgrading mmap_lock moves MM_LOCK_SEQ on, which ends all VMA write locks at once.
+ * mmap_lock is held for write; releasing or downgrading mmap_lock moves MM_LOCK_SEQ on, which ends all VMA write locks
+ * at once.
  *
- * Reader: 1. seq equal: locked, give up. 2. add one to VMA_REF unless it is 0 (detached) or has VMA_WRITER. 3. seq equal now:
- * a writer came and went while mmap_lock is still held; undo, give up. 4. mm and bounds are stable: check them.
- * Writer (mmap_lock for write): 1. add VMA_WRITER, which stops new readers. 2. wait until no reader is left. 3. store the
- * sequence. 4. take VMA_WRITER off: from here on step 1 or 3 of a reader sees the sequence.
+ * Reader: 1. seq equal: locked, give up. 2. add one to VMA_REF unless it is 0 (detached) or has VMA_WRITER. 3. seq
+ * equal now: a writer came and went while mmap_lock is still held; undo, give up. 4. mm and bounds are stable: check
+ * them. Writer (mmap_lock for write): 1. add VMA_WRITER, which stops new readers. 2. wait until no reader is left. 3.
+ * store the sequence. 4. take VMA_WRITER off: from here on step 1 or 3 of a reader sees the sequence.
  *
  * Step 3 of the reader is needed: between its steps 1 and 2 a writer may have gone through all of its own. It sees the
  * sequence then, since the writer stored it before it took VMA_WRITER off, and step 2 succeeded after that.
@@ -82,8 +84,8 @@ function vmaStartRead(mm: Mm, vma: Vma): Vma {
 }
 
 /**
- * The VMA of `mm` that contains `vpn`, locked for reading, or 0: none was found, or it is write-locked; the caller then takes
- * mmap_lock. Takes no sleeping lock and never waits. Release with `vmaReadUnlock`.
+ * The VMA of `mm` that contains `vpn`, locked for reading, or 0: none was found, or it is write-locked; the caller then
+ * takes mmap_lock. Takes no sleeping lock and never waits. Release with `vmaReadUnlock`.
  */
 export function lockVmaUnderRcu(mm: Mm, vpn: Vpn): Vma {
   rcuReadLock();
@@ -172,8 +174,8 @@ export function vmaMarkAttached(vma: Vma): void {
 }
 
 /**
- * Keeps readers out for ever; waits for those between their steps 2 and 3. Precondition: write-locked, out of the list, mmap_lock
- * for write.
+ * Keeps readers out for ever; waits for those between their steps 2 and 3. Precondition: write-locked, out of the list,
+ * mmap_lock for write.
  */
 export function vmaMarkDetached(vma: Vma): void {
   if (CHECK >= 1 && !vmaIsWriteLocked(vma))

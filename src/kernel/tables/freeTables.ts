@@ -1,12 +1,12 @@
 /**
  * Freeing the tables of an unmapped range, every level (munmap, exit).
  *
- * Guarantee: a table is freed when no VMA outside of the range can use any part of its span: the span lies within [floor, ceiling), the end of
- * the VMA before and the start of the VMA after.
+ * Guarantee: a table is freed when no VMA outside of the range can use any part of its span: the span lies within
+ * [floor, ceiling), the end of the VMA before and the start of the VMA after.
  *
- * Precondition: mmap_lock for write (or the VMAs write-locked and detached): no VMA of the range can be found through mm or rmap any more, all entries
- * of the range are zapped. So nobody installs anything here and no table lock is needed; lockless walkers may still be inside, which is why tables go
- * through the gather.
+ * Precondition: mmap_lock for write (or the VMAs write-locked and detached): no VMA of the range can be found through
+ * mm or rmap any more, all entries of the range are zapped. So nobody installs anything here and no table lock is
+ * needed; lockless walkers may still be inside, which is why tables go through the gather.
  *
  * Source: Linux mm/memory.c (free_pgd_range, free_pud_range, free_pmd_range, free_pte_range).
  */
@@ -29,7 +29,8 @@ import {
 } from './offsets.ts';
 
 /**
- * Whether a table whose span of `pages` pages holds `vpn` lies within [floor, ceiling). ceiling 0: the top of the address space.
+ * Whether a table whose span of `pages` pages holds `vpn` lies within [floor, ceiling). ceiling 0: the top of the
+ * address space.
  */
 function spanFree(vpn: Vpn, pages: u32, floor: Vpn, ceiling: Vpn): boolean {
   const first: Vpn = (vpn & ~(pages - 1)) >>> 0;
@@ -40,8 +41,9 @@ function spanFree(vpn: Vpn, pages: u32, floor: Vpn, ceiling: Vpn): boolean {
 }
 
 /**
- * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it names. Returns the table, 0: it
- * names none by now, which only a protocol that unlinks under the lock meets. Precondition: as at the top.
+ * Clears the upper entry at `entry`, whose whole span nobody uses any more, and detaches the table of `level` that it
+ * names. Returns the table, 0: it names none by now, which only a protocol that unlinks under the lock meets.
+ * Precondition: as at the top.
  */
 function tableUnlink(entry: Upper, level: u32): TableNumber {
   const locked = unlinksUnderLock(level);
@@ -58,7 +60,10 @@ function tableUnlink(entry: Upper, level: u32): TableNumber {
   return table;
 }
 
-/** Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps `pages` pages from `first` on. */
+/**
+ * Clears the upper entry at `entry` and hands the table of `level` that it names, if it still does, over; it maps
+ * `pages` pages from `first` on.
+ */
 export function freeEntry(
   gather: Gather,
   mm: Mm,

@@ -1,14 +1,18 @@
 /**
- * The mmu_gather: what a zap or an unmapping has taken out of the page tables and may free only after the TLBs forgot it.
+ * The mmu_gather: what a zap or an unmapping has taken out of the page tables and may free only after the TLBs forgot
+ * it.
  *
- * Guarantee: no table and no frame that was put into a gather is freed before a flush of its range, and no table before the readers
- * that the freeing mode waits for.
+ * Guarantee: no table and no frame that was put into a gather is freed before a flush of its range, and no table before
+ * the readers that the freeing mode waits for.
  *
  *  1. gatherStart: one more gather open in the mm.
- *  2. The caller clears entries and notes them: `gatherNoteRange`, `gatherPage` for each frame, `gatherTable` for each table.
- *  3. Flush (`gatherFlush`, also when the gather is full): TLBs first; then the batch of tables to RCU; then the frames.
- *  4. gatherFinish: if another gather of the mm is open, its clearings may have been skipped over here as "already none" while the TLBs still
- *     hold them, so this one flushes the whole mm, tables included. Then step 3, and one gather less.
+ *  2. The caller clears entries and notes them: `gatherNoteRange`, `gatherPage` for each frame, `gatherTable` for each
+ *     table.
+ *  3. Flush (`gatherFlush`, also when the gather is full): TLBs first; then the batch of tables to RCU; then the
+ *     frames.
+ *  4. gatherFinish: if another gather of the mm is open, its clearings may have been skipped over here as "already
+ *     none" while the TLBs still hold them, so this one flushes the whole mm, tables included. Then step 3, and one
+ *     gather less.
  *
  * Tables are collected in a batch page. How they are freed (axis `free`):
  *
@@ -17,8 +21,9 @@
  *     semi-rcu   callRcu on the batch       interrupt every CPU, wait, free: waits only for walkers with interrupts off
  *     immediate  free at once: wrong on purpose
  *
- * A gather belongs to one CPU; all its words are in that CPU's area. Lock order: none held when flushing, but for a forced flush of the
- * TLBs alone under a PTE lock. Source: Linux mm/mmu_gather.c (__tlb_remove_page_size, tlb_remove_table, tlb_finish_mmu).
+ * A gather belongs to one CPU; all its words are in that CPU's area. Lock order: none held when flushing, but for a
+ * forced flush of the TLBs alone under a PTE lock. Source: Linux mm/mmu_gather.c (__tlb_remove_page_size,
+ * tlb_remove_table, tlb_finish_mmu).
  */
 
 import { folioPut } from '../alloc/frame.ts';
@@ -76,7 +81,10 @@ const GATHER_TABLE_BATCH: u32 = 36;
 const GATHER_MARKERS: u32 = 40;
 const GATHER_FRAMES: u32 = 64;
 
-/** Markers go with all else (the default); they stay; and one takes the place of each page that is write-protected for a userfaultfd. */
+/**
+ * Markers go with all else (the default); they stay; and one takes the place of each page that is write-protected for a
+ * userfaultfd.
+ */
 export const MARKERS_DROP: u32 = 0;
 export const MARKERS_KEEP: u32 = 1;
 export const MARKERS_MAKE: u32 = 2;
@@ -137,8 +145,8 @@ function nextBatch(gather: Gather): boolean {
 }
 
 /**
- * Hands the reference that a cleared entry held on `frame` to the gather. Returns true when the gather is full now: the caller must
- * flush it before it hands over another frame.
+ * Hands the reference that a cleared entry held on `frame` to the gather. Returns true when the gather is full now: the
+ * caller must flush it before it hands over another frame.
  */
 export function gatherPage(gather: Gather, frame: Frame): boolean {
   const batch = peek(gather + GATHER_LAST);
@@ -191,7 +199,10 @@ export function gatherOf(mm: Mm): Gather {
   return peek(gather + GATHER_MM) === mm ? gather : 0;
 }
 
-/** Vpn after a table's range of `pages` from `first` on (`pages` 0: to the top). The sum would wrap for the last table of the address space. */
+/**
+ * Vpn after a table's range of `pages` from `first` on (`pages` 0: to the top). The sum would wrap for the last table
+ * of the address space.
+ */
 function tableEnd(first: Vpn, pages: u32): u32 {
   return pages === 0 || pages > TASK_END - first ? TASK_END : first + pages;
 }
@@ -202,8 +213,8 @@ function freeTableByRcu(table: TableNumber): void {
 }
 
 /**
- * Frees a detached PTE table, which mapped from `first` on, without a gather: flushes its range, and hands it to RCU in every mode but `immediate`. No
- * spinlock held.
+ * Frees a detached PTE table, which mapped from `first` on, without a gather: flushes its range, and hands it to RCU in
+ * every mode but `immediate`. No spinlock held.
  */
 export function freeTableAlone(mm: Mm, table: TableNumber, first: Vpn): void {
   flushTlbRange(mm, first, tableEnd(first, PMD_PAGES), true);
@@ -228,8 +239,8 @@ function freeTableSingly(gather: Gather, table: TableNumber): void {
 }
 
 /**
- * Takes over a detached table that mapped from `first` on `pages` pages (0: to the top). Precondition: no spinlock held, since a failed batch
- * allocation flushes at once.
+ * Takes over a detached table that mapped from `first` on `pages` pages (0: to the top). Precondition: no spinlock
+ * held, since a failed batch allocation flushes at once.
  */
 export function gatherTable(gather: Gather, table: TableNumber, first: Vpn, pages: u32): void {
   gatherNoteRange(gather, first, tableEnd(first, pages));

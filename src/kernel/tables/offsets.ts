@@ -1,15 +1,18 @@
 /**
- * Where the entry of a page stands in each level's table, the PMD lock, and how many tables an address space has: what needs no protocol.
+ * Where the entry of a page stands in each level's table, the PMD lock, and how many tables an address space has: what
+ * needs no protocol.
  *
  *     44-bit address   43     39 38    30 29    21 20    12 11      0
  *                      [ PGD:5  ][ PUD:9 ][ PMD:9 ][ PTE:9 ][ offset ]
  *
- * An entry is passed by its address, as Linux passes `pmd_t *`. Nothing here keeps a table alive: walk.ts and pteMap.ts say what does.
+ * An entry is passed by its address, as Linux passes `pmd_t *`. Nothing here keeps a table alive: walk.ts and pteMap.ts
+ * say what does.
  *
- * MM_TABLES and MM_TABLES_BY_LEVEL are changed by atomics alone: before a table is published, after it was detached. So a reader may see one too
- * many, never one too few; at rest they are exact, and the audit compares.
+ * MM_TABLES and MM_TABLES_BY_LEVEL are changed by atomics alone: before a table is published, after it was detached. So
+ * a reader may see one too many, never one too few; at rest they are exact, and the audit compares.
  *
- * Lock order: PMD lock before PTE lock. Source: Linux include/linux/pgtable.h (pgd_offset and the like), include/linux/mm.h (pmd_lock, mm_inc_nr_ptes).
+ * Lock order: PMD lock before PTE lock. Source: Linux include/linux/pgtable.h (pgd_offset and the like),
+ * include/linux/mm.h (pmd_lock, mm_inc_nr_ptes).
  */
 
 import { LEVEL_PTE, ptdescOfEntry } from '../alloc/table.ts';
@@ -79,7 +82,10 @@ export function pmdOf(mm: Mm, vpn: Vpn): Pmd {
   return entryPresent(pud) ? pmdOffset(pud, vpn) : 0;
 }
 
-/** Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published: the store that publishes it publishes the counts. No pair for the peak. */
+/**
+ * Counts one table of `level` (LEVEL_PTE to LEVEL_PUD) more in `mm`. Before the table is published: the store that
+ * publishes it publishes the counts. No pair for the peak.
+ */
 export function mmIncTables(mm: Mm, level: u32): void {
   count(COUNTER_TABLES_LINKED);
   add(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);
@@ -92,7 +98,9 @@ export function mmIncTables(mm: Mm, level: u32): void {
   }
 }
 
-/** Counts one table of `level` less in `mm`. After it was detached. No pair: nobody relies on the counts but at rest. */
+/**
+ * Counts one table of `level` less in `mm`. After it was detached. No pair: nobody relies on the counts but at rest.
+ */
 export function mmDecTables(mm: Mm, level: u32): void {
   count(COUNTER_TABLES_UNLINKED);
   sub(mm + MM_TABLES_BY_LEVEL + ((level - LEVEL_PTE) << 2), 1);

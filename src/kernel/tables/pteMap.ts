@@ -1,18 +1,21 @@
 /**
  * Mapping a PTE table: how a reader or a locker gets at entries of a table that may be detached at any moment.
  *
- * Guarantee: between a mapping and its unmapping the table is not freed (it may become empty and detached). A mapping *with its lock*
- * is of the table that the PMD entry names, for as long as the lock is held.
+ * Guarantee: between a mapping and its unmapping the table is not freed (it may become empty and detached). A mapping
+ * *with its lock* is of the table that the PMD entry names, for as long as the lock is held.
  *
  *  pteOffsetMap            RCU section; one read of the PMD; the entry's address, or 0 when the PMD names no table.
- *  pteOffsetMapLock        the same; lock of the table that was read; the PMD again: on a change unlock, unmap, and start over.
- *  pteOffsetMapRwNolock    the same as pteOffsetMap, and the PMD value that was read (`mappedPmd`). The caller takes the lock by
- *                          `pteLock` and proves that nothing moved: the entry is the same and not none, or the PMD is the same.
+ *  pteOffsetMapLock        the same; lock of the table that was read; the PMD again: on a change unlock, unmap, and
+ *                          start over.
+ *  pteOffsetMapRwNolock    the same as pteOffsetMap, and the PMD value that was read (`mappedPmd`). The caller takes
+ *                          the lock by `pteLock` and proves that nothing moved: the entry is the same and not none, or
+ *                          the PMD is the same.
  *
- * The RCU section pairs with the grace period between tableDetach and tableFree (gather.ts). With checks, each mapping notes the table's
- * generation, and unmapping compares: a table freed in between is a `table-use-after-free`.
+ * The RCU section pairs with the grace period between tableDetach and tableFree (gather.ts). With checks, each mapping
+ * notes the table's generation, and unmapping compares: a table freed in between is a `table-use-after-free`.
  *
- * Lock order: PMD lock, PTE lock. Source: Linux mm/pgtable-generic.c (___pte_offset_map, pte_offset_map_lock, pte_offset_map_rw_nolock).
+ * Lock order: PMD lock, PTE lock. Source: Linux mm/pgtable-generic.c (___pte_offset_map, pte_offset_map_lock,
+ * pte_offset_map_rw_nolock).
  */
 
 import { LEVEL_PTE, PT_LIVE, ptdescOf, ptdescOfEntry, tableOfEntry } from '../alloc/table.ts';
@@ -92,8 +95,8 @@ function checkUnmap(pte: Pte): void {
 }
 
 /**
- * Asks the protocol for the table that `value`, read from `pmd` in this RCU section, names. Its generation is noted as of that reading, so that a table
- * freed before the protocol has it is noticed, too.
+ * Asks the protocol for the table that `value`, read from `pmd` in this RCU section, names. Its generation is noted as
+ * of that reading, so that a table freed before the protocol has it is noticed, too.
  * @inline
  */
 function getMapped(pmd: Pmd, value: Entry): boolean {
@@ -104,9 +107,9 @@ function getMapped(pmd: Pmd, value: Entry): boolean {
 }
 
 /**
- * Maps the PTE table that the PMD entry at `pmd` names and returns the address of the entry of `vpn`; the caller is then inside an
- * RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or migrating, or when the protocol says that the table,
- * which is empty, is on its way out.
+ * Maps the PTE table that the PMD entry at `pmd` names and returns the address of the entry of `vpn`; the caller is
+ * then inside an RCU section until `pteUnmap`. Returns 0, and leaves the section, when the PMD is none, huge, or
+ * migrating, or when the protocol says that the table, which is empty, is on its way out.
  * @inline
  */
 export function pteOffsetMap(pmd: Pmd, vpn: Vpn): Pte {
@@ -158,13 +161,17 @@ export function pteUnmapUnlock(pte: Pte): void {
   pteUnmap(pte);
 }
 
-/** As pteOffsetMap, but waits for a table on its way out to be gone, so not under the PMD lock; `mappedPmd` then returns the PMD value that was read, until this CPU maps again. */
+/**
+ * As pteOffsetMap, but waits for a table on its way out to be gone, so not under the PMD lock; `mappedPmd` then returns
+ * the PMD value that was read, until this CPU maps again.
+ */
 export function pteOffsetMapRwNolock(pmd: Pmd, vpn: Vpn): Pte {
   if (CHECK >= 2) checkWalkFrom(pmd);
   rcuReadLock();
   let value = load(pmd);
   while (entryNamesTable(value) && !getMapped(pmd, value)) {
-    // Still in the section, so that the table cannot come back here meanwhile: the PMD entry is sure to be seen changed.
+    // Still in the section, so that the table cannot come back here meanwhile: the PMD entry is sure to be seen
+    // changed.
     spinFor(pmd, AWAIT_DIFFERS, value);
     value = load(pmd);
   }
@@ -202,8 +209,8 @@ export function pteUnlock(pte: Pte): void {
 }
 
 /**
- * Stores a non-none entry. Precondition: the PTE lock is held, and the entry is none: the caller has seen it, or cleared it. An entry written
- * into a detached table would be lost with it.
+ * Stores a non-none entry. Precondition: the PTE lock is held, and the entry is none: the caller has seen it, or
+ * cleared it. An entry written into a detached table would be lost with it.
  */
 export function setPte(pte: Pte, entry: Entry): void {
   if (CHECK >= 1 && (load(ptdescOfEntry(pte) + PT_STATE) & 0xff) !== PT_LIVE)
@@ -213,8 +220,8 @@ export function setPte(pte: Pte, entry: Entry): void {
 }
 
 /**
- * Sets a non-none entry to none, atomically with respect to walkers that set accessed and dirty, and returns what it was. Precondition: the
- * PTE lock is held. Pairs with GUP-fast's second look.
+ * Sets a non-none entry to none, atomically with respect to walkers that set accessed and dirty, and returns what it
+ * was. Precondition: the PTE lock is held. Pairs with GUP-fast's second look.
  */
 export function clearPte(pte: Pte): Entry {
   const entry = exchange(pte, 0);

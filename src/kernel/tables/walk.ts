@@ -4,17 +4,20 @@
  *     44-bit address   43     39 38    30 29    21 20    12 11      0
  *                      [ PGD:5  ][ PUD:9 ][ PMD:9 ][ PTE:9 ][ offset ]
  *
- * A virtual page number (vpn) is the address without its offset, one u32. "The PMD entry" is the word in a PMD table that
- * names a PTE table, as Linux says `pmd_t *`; functions here pass such words by address.
+ * A virtual page number (vpn) is the address without its offset, one u32. "The PMD entry" is the word in a PMD table
+ * that names a PTE table, as Linux says `pmd_t *`; functions here pass such words by address.
  *
- * Guarantee: an upper entry goes from none to naming a zeroed table under its lock, exactly once until it is cleared again.
- *  1. allocate the table with no lock held; 2. take the lock of the entry (page_table_lock for PGD and PUD entries, the PMD table's
- *  own lock for PMD entries); 3. if the entry is still none, count the table and store it; else free the table: another CPU won.
- * An entry written into an upper table that was detached meanwhile would be lost with it: what keeps upper tables is the caller's lock.
- * The store publishes the zeroed table; it pairs with the loads of lockless walkers in pteMap.ts, gupFast.ts and access.ts.
+ * Guarantee: an upper entry goes from none to naming a zeroed table under its lock, exactly once until it is cleared
+ * again.
+ *  1. allocate the table with no lock held; 2. take the lock of the entry (page_table_lock for PGD and PUD entries, the
+ *  PMD table's own lock for PMD entries); 3. if the entry is still none, count the table and store it; else free the
+ *  table: another CPU won.
+ * An entry written into an upper table that was detached meanwhile would be lost with it: what keeps upper tables is
+ * the caller's lock. The store publishes the zeroed table; it pairs with the loads of lockless walkers in pteMap.ts,
+ * gupFast.ts and access.ts.
  *
- * Lock order: mmap_lock or VMA lock, page_table_lock, PMD lock, PTE lock. Source: Linux mm/memory.c (__pud_alloc, __pmd_alloc,
- * __pte_alloc, pmd_install).
+ * Lock order: mmap_lock or VMA lock, page_table_lock, PMD lock, PTE lock. Source: Linux mm/memory.c (__pud_alloc,
+ * __pmd_alloc, __pte_alloc, pmd_install).
  */
 
 import {
@@ -37,7 +40,9 @@ import { checkWalk, installsDone, tableInstalled, upperInstalled } from '../word
 import { mmIncTables, pgdOffset, pmdOf, pmdOffset, pudOffset } from './offsets.ts';
 import { noteTableAllocated } from './wastedFrees.ts';
 
-/** Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive. */
+/**
+ * Address of the PUD entry of `vpn`, 0 when there is no PUD table. Precondition: something keeps upper tables alive.
+ */
 export function pudFind(mm: Mm, vpn: Vpn): Pud {
   if (CHECK >= 2) checkWalk(mm);
   const pgd = load(pgdOffset(mm, vpn));
@@ -51,8 +56,8 @@ export function pmdFind(mm: Mm, vpn: Vpn): Pmd {
 }
 
 /**
- * Makes the none entry at `entry` name a new table of `level` (for `first` and what follows), unless another CPU does first.
- * `lock` protects the entry. Returns 1 when the entry names a table on return, 0 when there was no memory.
+ * Makes the none entry at `entry` name a new table of `level` (for `first` and what follows), unless another CPU does
+ * first. `lock` protects the entry. Returns 1 when the entry names a table on return, 0 when there was no memory.
  */
 function installTable(
   mm: Mm,
@@ -103,7 +108,10 @@ export function pmdAlloc(mm: Mm, vpn: Vpn): Pmd {
   return pmdOffset(load(pud), vpn);
 }
 
-/** Installs a PTE table when the PMD entry at `pmd` is none. Returns 1, or 0 when there is no memory. Precondition as for pudAlloc. */
+/**
+ * Installs a PTE table when the PMD entry at `pmd` is none. Returns 1, or 0 when there is no memory. Precondition as
+ * for pudAlloc.
+ */
 export function pteAlloc(mm: Mm, pmd: Pmd, vpn: Vpn): u32 {
   const first: Vpn = ((vpn >>> PMD_SHIFT) << PMD_SHIFT) >>> 0;
   return installTable(mm, pmd, LEVEL_PTE, first, ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);

@@ -1,8 +1,9 @@
 /**
  * Lockless readers of page tables, as page-table dumpers and pagemap have them, and loops over them for measuring.
  *
- * Guarantee: a table is not freed while a walker is in it, when tables are freed by RCU. With interrupts enabled between its steps a walker is not
- * protected by interrupts (freeing mode semi-rcu): that is what makes it different from GUP-fast.
+ * Guarantee: a table is not freed while a walker is in it, when tables are freed by RCU. With interrupts enabled
+ * between its steps a walker is not protected by interrupts (freeing mode semi-rcu): that is what makes it different
+ * from GUP-fast.
  *
  * Source: Linux mm/pagewalk.c (walk_pte_range), mm/pgtable-generic.c.
  */
@@ -20,7 +21,8 @@ import { pgdOffset, pmdOffset, pudOffset } from './offsets.ts';
 import { pteOffsetMap, pteUnmap } from './pteMap.ts';
 
 /**
- * Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU section.
+ * Address of the PMD entry of `vpn`, polling interrupts on the way; 0: an upper table is missing. Inside an RCU
+ * section.
  * @inline
  */
 export function findPmdPolling(mm: Mm, vpn: Vpn): Pmd {
@@ -39,7 +41,9 @@ function hugeEntryAt(pmd: Pmd, vpn: Vpn): Entry {
   return entryHuge(value) ? hugePart(value, vpn & (PMD_PAGES - 1)) : 0;
 }
 
-/** The entry of `vpn`, read under RCU with no lock; of a huge PMD, what a PTE would be; 0: none, or a table is missing. */
+/**
+ * The entry of `vpn`, read under RCU with no lock; of a huge PMD, what a PTE would be; 0: none, or a table is missing.
+ */
 export function walkLockless(mm: Mm, vpn: Vpn): Entry {
   count(COUNTER_WALKS);
   let entry: Entry = 0;
@@ -63,8 +67,8 @@ export function walkLockless(mm: Mm, vpn: Vpn): Entry {
 }
 
 /**
- * A reader that is slow: maps the PTE table of `vpn` and reads its entry `polls` times, polling interrupts in between. Returns how often the
- * entry was present.
+ * A reader that is slow: maps the PTE table of `vpn` and reads its entry `polls` times, polling interrupts in between.
+ * Returns how often the entry was present.
  */
 export function stallReader(mm: Mm, vpn: Vpn, polls: u32): u32 {
   let seen: u32 = 0;

@@ -1,12 +1,14 @@
 /**
- * Tables freed for nothing: a PTE table that was reclaimed, and another one allocated for the same span soon after. A measurement, for every
- * protocol alike; nothing depends on it.
+ * Tables freed for nothing: a PTE table that was reclaimed, and another one allocated for the same span soon after. A
+ * measurement, for every protocol alike; nothing depends on it.
  *
- * H_WASTE_SLOTS entries (0: not measured), each the name of a span that lost its table, and when. Reclaim writes the span's entry, an allocation
- * takes it out; with less than H_WASTE_NS between, the table was freed for nothing. Spans that share an entry overwrite each other, so the count is a
- * lower bound. Two CPUs that write one entry at once may leave the name of one with the time of the other, which miscounts one table.
+ * H_WASTE_SLOTS entries (0: not measured), each the name of a span that lost its table, and when. Reclaim writes the
+ * span's entry, an allocation takes it out; with less than H_WASTE_NS between, the table was freed for nothing. Spans
+ * that share an entry overwrite each other, so the count is a lower bound. Two CPUs that write one entry at once may
+ * leave the name of one with the time of the other, which miscounts one table.
  *
- * Source: the objection to reference-counted tables ("Free user PTE page table pages", 2021): a table that is refilled at once is freed for nothing.
+ * Source: the objection to reference-counted tables ("Free user PTE page table pages", 2021): a table that is refilled
+ * at once is freed for nothing.
  */
 
 import { count, COUNTER_TABLES_WASTED } from '../observe/stats.ts';

@@ -1,20 +1,22 @@
 /**
  * userfaultfd: the handshake, and which ranges it watches.
  *
- * An address space has at most one userfaultfd (Linux: any number, a range belonging to one at most), and what it watches are flags of
- * VMAs: VM_UFFD_MISSING, VM_UFFD_WP. They split and keep apart VMAs as rights do. Anonymous memory and shared memory can be watched, ordinary
- * files cannot.
+ * An address space has at most one userfaultfd (Linux: any number, a range belonging to one at most), and what it
+ * watches are flags of
+ * VMAs: VM_UFFD_MISSING, VM_UFFD_WP. They split and keep apart VMAs as rights do. Anonymous memory and shared memory
+ * can be watched, ordinary files cannot.
  *
- * Guarantee: when `uffdUnregister` or `uffdClose` returns, no CPU waits for a page of what is not watched any more, and no entry there
- * is write-protected for the userfaultfd.
+ * Guarantee: when `uffdUnregister` or `uffdClose` returns, no CPU waits for a page of what is not watched any more, and
+ * no entry there is write-protected for the userfaultfd.
  *
- * Unregistering, VMA by VMA, mmap_lock held for write: 1. write-lock the VMA: a fault on its lock that is about to join the queue has joined it, and no
- * other follows; 2. take PTE_UFFD_WP and the markers away; 3. split or merge, clear the flags; 4. wake who waits for the range. Whoever is woken faults
- * again, and waits for mmap_lock. The order of 1 and 4 matters: woken first, a fault on the VMA lock could join the queue afterwards and wait for ever.
+ * Unregistering, VMA by VMA, mmap_lock held for write: 1. write-lock the VMA: a fault on its lock that is about to join
+ * the queue has joined it, and no other follows; 2. take PTE_UFFD_WP and the markers away; 3. split or merge, clear the
+ * flags; 4. wake who waits for the range. Whoever is woken faults again, and waits for mmap_lock. The order of 1 and 4
+ * matters: woken first, a fault on the VMA lock could join the queue afterwards and wait for ever.
  *
- * Lock order: mmap_lock, VMA write locks; PTE lock; MM_UFFD_LOCK. Source: Linux fs/userfaultfd.c (userfaultfd_api, userfaultfd_register,
- * userfaultfd_unregister, userfaultfd_release), mm/userfaultfd.c (userfaultfd_register_range, userfaultfd_clear_vma), include/linux/userfaultfd_k.h
- * (vma_can_userfault).
+ * Lock order: mmap_lock, VMA write locks; PTE lock; MM_UFFD_LOCK. Source: Linux fs/userfaultfd.c (userfaultfd_api,
+ * userfaultfd_register, userfaultfd_unregister, userfaultfd_release), mm/userfaultfd.c (userfaultfd_register_range,
+ * userfaultfd_clear_vma), include/linux/userfaultfd_k.h (vma_can_userfault).
  */
 
 import { INODE_SHMEM } from '../rmap/inode.ts';
@@ -58,8 +60,8 @@ function canUserfault(vma: Vma): boolean {
 }
 
 /**
- * userfaultfd() and UFFDIO_API: gives `mm` a userfaultfd with `features` (UFFD_FEATURE_). Returns 0, or EINVAL: an unknown feature, or there is
- * one already.
+ * userfaultfd() and UFFDIO_API: gives `mm` a userfaultfd with `features` (UFFD_FEATURE_). Returns 0, or EINVAL: an
+ * unknown feature, or there is one already.
  */
 export function uffdApi(mm: Mm, features: u32): u32 {
   if ((features & ~FEATURES) !== 0) return EINVAL;
@@ -82,7 +84,10 @@ function rangeCanUserfault(mm: Mm, start: Vpn, end: Vpn): boolean {
   return fits;
 }
 
-/** Sets the flags of each VMA's part of [start, end) that lacks one of `flags`. mmap_lock held for write. Returns 0 or ENOMEM; what was done stays. */
+/**
+ * Sets the flags of each VMA's part of [start, end) that lacks one of `flags`. mmap_lock held for write. Returns 0 or
+ * ENOMEM; what was done stays.
+ */
 function registerRange(mm: Mm, start: Vpn, end: Vpn, flags: u32): u32 {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
@@ -101,8 +106,9 @@ function registerRange(mm: Mm, start: Vpn, end: Vpn, flags: u32): u32 {
 }
 
 /**
- * UFFDIO_REGISTER of [start, start + pages) for `mode` (UFFD_REGISTER_). Returns 0; EINVAL: no userfaultfd, no mode or an unknown one, no such range,
- * nothing mapped in it, or something that cannot be watched; ENOMEM: no VMA for a split, or too many.
+ * UFFDIO_REGISTER of [start, start + pages) for `mode` (UFFD_REGISTER_). Returns 0; EINVAL: no userfaultfd, no mode or
+ * an unknown one, no such range, nothing mapped in it, or something that cannot be watched; ENOMEM: no VMA for a split,
+ * or too many.
  */
 export function uffdRegister(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   if (mode === 0 || (mode & ~(UFFD_REGISTER_MISSING | UFFD_REGISTER_WP)) !== 0) return EINVAL;
@@ -118,7 +124,10 @@ export function uffdRegister(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   return error;
 }
 
-/** Steps 1 to 4 for each watched VMA's part of [start, end). mmap_lock held for write. Returns 0 or ENOMEM; what was done stays. */
+/**
+ * Steps 1 to 4 for each watched VMA's part of [start, end). mmap_lock held for write. Returns 0 or ENOMEM; what was
+ * done stays.
+ */
 function unregisterRange(mm: Mm, start: Vpn, end: Vpn): u32 {
   let vma = findVma(mm, start);
   while (vma !== 0 && load(vma + VMA_START) < end) {
@@ -150,7 +159,10 @@ export function uffdUnregister(mm: Mm, start: Vpn, pages: u32): u32 {
   return error;
 }
 
-/** The userfaultfd is closed: nothing is watched any more, and nobody waits. Returns 0, or ENOMEM: no VMA left, some is still watched. */
+/**
+ * The userfaultfd is closed: nothing is watched any more, and nobody waits. Returns 0, or ENOMEM: no VMA left, some is
+ * still watched.
+ */
 export function uffdClose(mm: Mm): u32 {
   mmapWriteLock(mm);
   const error = unregisterRange(mm, 0, TASK_END);

@@ -1,15 +1,17 @@
 /**
  * UFFDIO_COPY and UFFDIO_ZEROPAGE: a monitor brings pages.
  *
- * Guarantee: a page is mapped where the entry was none or a marker, and nowhere else (EEXIST); those who wait for what was brought are woken.
+ * Guarantee: a page is mapped where the entry was none or a marker, and nowhere else (EEXIST); those who wait for what
+ * was brought are woken.
  *
  *  private anonymous   a new page, dirty, writable as the VMA is; or the zero page, where the machine has one
- *  shared memory       a new page of the page cache, zeroed or not, and the entry; a page that is cached already is EEXIST
+ *  shared memory       a new page of the page cache, zeroed or not, and the entry; a page that is cached already is
+ *                      EEXIST
  *
  * With UFFD_COPY_WP the entry is write-protected for the userfaultfd from the start.
  *
- * Page by page: upper tables; the PTE table; the page, with no spinlock held; PTE lock; the entry must still be none; install. A table that was reclaimed
- * before it could be locked is EAGAIN, which is the caller's to try again.
+ * Page by page: upper tables; the PTE table; the page, with no spinlock held; PTE lock; the entry must still be none;
+ * install. A table that was reclaimed before it could be locked is EAGAIN, which is the caller's to try again.
  *
  * Lock: that of the VMA when it suffices (axis `fault` vma-lock), else mmap_lock for read. PTE lock; page-cache bucket.
  * Source: Linux mm/userfaultfd.c (mfill_atomic, mfill_atomic_install_pte, mfill_atomic_pte_zeropage,
@@ -85,7 +87,10 @@ function lockFilledVma(mm: Mm, vpn: Vpn): Vma {
   return 0;
 }
 
-/** Installs a page of anonymous memory at `vpn`: `frame`, whose reference the entry takes over, or the zero page (0). Returns 0, EAGAIN or EEXIST. */
+/**
+ * Installs a page of anonymous memory at `vpn`: `frame`, whose reference the entry takes over, or the zero page (0).
+ * Returns 0, EAGAIN or EEXIST.
+ */
 function installAnonymous(mm: Mm, vma: Vma, pmd: Pmd, vpn: Vpn, frame: Head, wp: boolean): u32 {
   const pte = pteOffsetMapLock(pmd, vpn);
   if (pte === 0) return EAGAIN;
@@ -148,7 +153,10 @@ function fillPage(mm: Mm, vma: Vma, vpn: Vpn, what: u32, wp: boolean): u32 {
   return fillAnonymous(mm, vma, pmd, vpn, what, wp);
 }
 
-/** Fills [start, start + pages) of `vma`, which is locked, up to the first error, which it returns; C_UFFD_DONE says how far it came. */
+/**
+ * Fills [start, start + pages) of `vma`, which is locked, up to the first error, which it returns; C_UFFD_DONE says how
+ * far it came.
+ */
 function fillVma(mm: Mm, vma: Vma, start: Vpn, pages: u32, what: u32, wp: boolean): u32 {
   if (pages > load(vma + VMA_END) - start) return ENOENT;
   const flags = load(vma + VMA_FLAGS);
@@ -194,9 +202,9 @@ function fill(mm: Mm, start: Vpn, pages: u32, what: u32, wp: boolean, wake: bool
 }
 
 /**
- * UFFDIO_COPY to [start, start + pages), `mode` UFFD_COPY_. No lock held. Returns 0; EINVAL: no such range or mode, or write protection of
- * what is not watched for it; ENOENT: not one VMA that is watched; EEXIST: a page is there; EAGAIN: only a part was done (`uffdDone`), or a table
- * has gone; ENOMEM; EFAULT: beyond the end of an object.
+ * UFFDIO_COPY to [start, start + pages), `mode` UFFD_COPY_. No lock held. Returns 0; EINVAL: no such range or mode, or
+ * write protection of what is not watched for it; ENOENT: not one VMA that is watched; EEXIST: a page is there; EAGAIN:
+ * only a part was done (`uffdDone`), or a table has gone; ENOMEM; EFAULT: beyond the end of an object.
  */
 export function uffdCopy(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   poke(thisCpu() + C_UFFD_DONE, 0);

@@ -1,10 +1,11 @@
 /**
- * A monitor: what a program's handler thread does with the messages of its userfaultfd. For CPUs that serve others, and for
- * those that serve themselves while they wait (C_UFFD_MONITOR), so that a machine whose every CPU may fault cannot come to a standstill.
+ * A monitor: what a program's handler thread does with the messages of its userfaultfd. For CPUs that serve others, and
+ * for those that serve themselves while they wait (C_UFFD_MONITOR), so that a machine whose every CPU may fault cannot
+ * come to a standstill.
  *
- * Every message is answered, in this order: read; resolve; on any error wake, so that the access faults again, or ends as it must. A monitor never
- * faults: what it copies from has no bytes. Source: Linux Documentation/admin-guide/mm/userfaultfd.rst; tools/testing/selftests/mm/uffd-common.c
- * (uffd_handle_page_fault).
+ * Every message is answered, in this order: read; resolve; on any error wake, so that the access faults again, or ends
+ * as it must. A monitor never faults: what it copies from has no bytes. Source: Linux
+ * Documentation/admin-guide/mm/userfaultfd.rst; tools/testing/selftests/mm/uffd-common.c (uffd_handle_page_fault).
  */
 
 import { UFFD_FAULT_WP, uffdRead, uffdWake } from '../watch/uffdFault.ts';
@@ -21,8 +22,9 @@ export function uffdMonitor(on: u32): void {
 }
 
 /**
- * Resolves the fault that this CPU read last: a missing page by a copy, every fourth one by the zero page, unless a marker is in the way: to the fault a
- * marker is as good as none, to UFFDIO_ZEROPAGE it is a page, and a monitor that only wakes then is asked again for ever.
+ * Resolves the fault that this CPU read last: a missing page by a copy, every fourth one by the zero page, unless a
+ * marker is in the way: to the fault a marker is as good as none, to UFFDIO_ZEROPAGE it is a page, and a monitor that
+ * only wakes then is asked again for ever.
  */
 function resolve(mm: Mm): void {
   const vpn = peek(thisCpu() + C_UFFD_MESSAGE);

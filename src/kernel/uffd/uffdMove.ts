@@ -1,15 +1,17 @@
 /**
  * UFFDIO_MOVE: pages of anonymous memory change their place without being copied.
  *
- * Guarantee: an entry that leaves the source arrives at the destination, whose entry was none, in a table that its PMD names. A page that is pinned, or
- * that another entry maps as well, does not move.
+ * Guarantee: an entry that leaves the source arrives at the destination, whose entry was none, in a table that its PMD
+ * names. A page that is pinned, or that another entry maps as well, does not move.
  *
  * For each stretch of pages that one PTE table covers on both sides (`moveStretch`):
  *  1. Find or allocate the tables. Map both PTE tables with no lock; remember the destination's PMD.
  *  2. to 6. Move entries (uffdMoveEntries.ts). A page of a larger folio: split the folio, begin again.
- * A huge PMD goes as a whole to a PMD that is none, if all of it is to go (uffdMoveHuge.ts); otherwise it is split first.
+ * A huge PMD goes as a whole to a PMD that is none, if all of it is to go (uffdMoveHuge.ts); otherwise it is split
+ * first.
  *
- * Lock order: mmap_lock for read (Linux: two VMA locks, which it takes in a way that cannot wait in a circle); folio lock, PMD and PTE locks.
+ * Lock order: mmap_lock for read (Linux: two VMA locks, which it takes in a way that cannot wait in a circle); folio
+ * lock, PMD and PTE locks.
  * Source: Linux 6.18 mm/userfaultfd.c (move_pages, move_pages_ptes, move_splits_huge_pmd, validate_move_areas).
  */
 
@@ -67,7 +69,10 @@ function withinTables(dstVpn: Vpn, srcVpn: Vpn, pages: u32): u32 {
   return most;
 }
 
-/** A stretch that begins in a huge PMD: moved if all of it is to go to where nothing is, else split. Returns as moveStretch does. */
+/**
+ * A stretch that begins in a huge PMD: moved if all of it is to go to where nothing is, else split. Returns as
+ * moveStretch does.
+ */
 function moveFromHuge(
   mm: Mm,
   vma: Vma,
@@ -86,7 +91,10 @@ function moveFromHuge(
   return failed(error);
 }
 
-/** Splits the folio that a stretch handed over (MOVE_SPLITS), within no walk. Returns 0, also when somebody else has a reference for a moment, or EBUSY: it is pinned. */
+/**
+ * Splits the folio that a stretch handed over (MOVE_SPLITS), within no walk. Returns 0, also when somebody else has a
+ * reference for a moment, or EBUSY: it is pinned.
+ */
 function splitClaimed(head: Head): u32 {
   const pinned = splitFolio(head) !== 0 && maybePinned(head);
   folioUnlock(head);
@@ -95,8 +103,9 @@ function splitClaimed(head: Head): u32 {
 }
 
 /**
- * Steps 1 to 6 for up to `pages` pages. Returns the pages done, 1 at least, or `failed` of an error: EAGAIN means once more. Either table is mapped as
- * soon as it is there: one that is counted and that nobody visits goes when the walk installs another.
+ * Steps 1 to 6 for up to `pages` pages. Returns the pages done, 1 at least, or `failed` of an error: EAGAIN means once
+ * more. Either table is mapped as soon as it is there: one that is counted and that nobody visits goes when the walk
+ * installs another.
  */
 function moveStretch(mm: Mm, vma: Vma, dstVpn: Vpn, srcVpn: Vpn, pages: u32, holes: boolean): u32 {
   let srcPmd = pmdFind(mm, srcVpn);
@@ -125,7 +134,9 @@ function moveStretch(mm: Mm, vma: Vma, dstVpn: Vpn, srcVpn: Vpn, pages: u32, hol
   return result;
 }
 
-/** Whether pages may go from `src` to `dst`, both VMAs, [.., + pages) within them: 0 or EINVAL (validate_move_areas). */
+/**
+ * Whether pages may go from `src` to `dst`, both VMAs, [.., + pages) within them: 0 or EINVAL (validate_move_areas).
+ */
 function checkAreas(src: Vma, dst: Vma, srcVpn: Vpn, dstVpn: Vpn, pages: u32): u32 {
   const from = load(src + VMA_FLAGS);
   const to = load(dst + VMA_FLAGS);
@@ -137,7 +148,9 @@ function checkAreas(src: Vma, dst: Vma, srcVpn: Vpn, dstVpn: Vpn, pages: u32): u
   return load(src + VMA_INODE) !== 0 || load(dst + VMA_INODE) !== 0 ? EINVAL : 0;
 }
 
-/** Moves what it can, mmap_lock held for read. Returns 0 or the error that ended it; C_UFFD_DONE says how far it came. */
+/**
+ * Moves what it can, mmap_lock held for read. Returns 0 or the error that ended it; C_UFFD_DONE says how far it came.
+ */
 function movePages(mm: Mm, dstVpn: Vpn, srcVpn: Vpn, pages: u32, holes: boolean): u32 {
   const dst = vmaLookup(mm, dstVpn);
   const src = vmaLookup(mm, srcVpn);
@@ -168,9 +181,10 @@ function movePages(mm: Mm, dstVpn: Vpn, srcVpn: Vpn, pages: u32, holes: boolean)
 }
 
 /**
- * UFFDIO_MOVE of the pages [src, src + pages) to `dst`, `mode` UFFD_MOVE_. No lock held. Returns 0; EINVAL: no such range or mode, or VMAs that pages
- * cannot go between (shared, files, other rights, not writable, the destination not watched, not one VMA); ENOENT: no mapping, or a hole in the
- * source; EEXIST: a page at the destination; EBUSY: a page that is pinned, or not this address space's alone; EFAULT: a marker in the source; ENOMEM;
+ * UFFDIO_MOVE of the pages [src, src + pages) to `dst`, `mode` UFFD_MOVE_. No lock held. Returns 0; EINVAL: no such
+ * range or mode, or VMAs that pages cannot go between (shared, files, other rights, not writable, the destination not
+ * watched, not one VMA); ENOENT: no mapping, or a hole in the source; EEXIST: a page at the destination; EBUSY: a page
+ * that is pinned, or not this address space's alone; EFAULT: a marker in the source; ENOMEM;
  * EAGAIN: only a part was done (`uffdDone`).
  */
 export function uffdMove(mm: Mm, dst: Vpn, src: Vpn, pages: u32, mode: u32): u32 {

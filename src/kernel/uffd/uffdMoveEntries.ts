@@ -1,17 +1,21 @@
 /**
  * UFFDIO_MOVE, entry by entry: what is done between two PTE tables that are mapped (steps 2 to 6 of uffdMove.ts).
  *
- *  2. Look: the destination's entry must be none (EEXIST), the source's something (ENOENT, or a hole that is passed over); none only under its lock.
+ *  2. Look: the destination's entry must be none (EEXIST), the source's something (ENOENT, or a hole that is passed
+ *     over); none only under its lock.
  *  3. Take both PTE locks, in order of their addresses, as two moves may go in opposite directions.
- *  4. Look again: both entries *and the destination's PMD* must be as they were, else begin again at 1. The source's entry is not none, so an equal
- *     entry shows that its table is still linked. The destination's is none: only the PMD shows that its table was not reclaimed.
- *  5. Page by page, its folio locked by trying (else begin again when it is free): clear the source's entry, then look whether the page is pinned, as GUP-fast pins first and looks at the entry afterwards: then
- *     put the entry back (EBUSY). Note the page's new place and anon_vma; set the destination's entry, writable, without write protection.
+ *  4. Look again: both entries *and the destination's PMD* must be as they were, else begin again at 1. The source's
+ *     entry is not none, so an equal entry shows that its table is still linked. The destination's is none: only the
+ *     PMD shows that its table was not reclaimed.
+ *  5. Page by page, its folio locked by trying (else begin again when it is free): clear the source's entry, then look
+ *     whether the page is pinned, as GUP-fast pins first and looks at the entry afterwards: then put the entry back
+ *     (EBUSY). Note the page's new place and anon_vma; set the destination's entry, writable, without write protection.
  *     A page of a larger folio cannot go alone: the folio is handed to the caller, locked, to be split (MOVE_SPLITS).
  *  6. Flush the source's range, still under the locks; then nobody writes through the old address.
  *
- * Lock order: PTE locks, the lower address first; the folio lock, by trying. Source: Linux 6.18 mm/userfaultfd.c (move_pages_ptes, move_present_ptes, move_swap_pte,
- * move_zeropage_pte, is_pte_pages_stable, check_ptes_for_batched_move, double_pt_lock).
+ * Lock order: PTE locks, the lower address first; the folio lock, by trying. Source: Linux 6.18 mm/userfaultfd.c
+ * (move_pages_ptes, move_present_ptes, move_swap_pte, move_zeropage_pte, is_pte_pages_stable,
+ * check_ptes_for_batched_move, double_pt_lock).
  */
 
 import {
@@ -49,7 +53,10 @@ import { C_FAULT_FOLIO, F_INDEX, F_OWNER, VMA_ANON, VMA_FLAGS } from '../word/la
 import { thisCpu } from '../word/percpu.ts';
 import { load, poke, store } from '../word/word.ts';
 
-/** Instead of an error: the folio in C_FAULT_FOLIO, which is locked and has a reference of this CPU's, must be split first. */
+/**
+ * Instead of an error: the folio in C_FAULT_FOLIO, which is locked and has a reference of this CPU's, must be split
+ * first.
+ */
 export const MOVE_SPLITS: u32 = 0x202;
 
 /** Step 3. */
@@ -70,7 +77,10 @@ function unlockBoth(a: Pte, b: Pte): void {
   pteUnlock(a);
 }
 
-/** Why the page that `entry` maps cannot move as it is: EBUSY, since it is not anonymous and exclusive to this entry (PageAnonExclusive); MOVE_SPLITS; 0. */
+/**
+ * Why the page that `entry` maps cannot move as it is: EBUSY, since it is not anonymous and exclusive to this entry
+ * (PageAnonExclusive); MOVE_SPLITS; 0.
+ */
 function obstacle(entry: Entry): u32 {
   const page = entryNumber(entry);
   if ((folioFlags(page) & F_ANON) === 0 || !pageExclusive(page)) return EBUSY;
@@ -78,8 +88,8 @@ function obstacle(entry: Entry): u32 {
 }
 
 /**
- * MOVE_SPLITS for the folio of several pages that `page` is one of, or FAULT_WAITS if somebody has its lock: then no reference of ours is in the way of a
- * split that is under way. The lock of a PTE that maps the page is held.
+ * MOVE_SPLITS for the folio of several pages that `page` is one of, or FAULT_WAITS if somebody has its lock: then no
+ * reference of ours is in the way of a split that is under way. The lock of a PTE that maps the page is held.
  */
 function claimLarge(page: Frame): u32 {
   const head = folioHead(page);
@@ -89,7 +99,10 @@ function claimLarge(page: Frame): u32 {
   return MOVE_SPLITS;
 }
 
-/** Notes that the locked folio of `head` begins at `vpn` of `vma` from now on, which has an anon_vma (folio_move_anon_rmap). */
+/**
+ * Notes that the locked folio of `head` begins at `vpn` of `vma` from now on, which has an anon_vma
+ * (folio_move_anon_rmap).
+ */
 export function folioMoveAnonRmap(vma: Vma, head: Head, vpn: Vpn): void {
   const folio = folioOf(head);
   // Atomic: whoever still has the frame's number from before may look at its owner.
@@ -97,7 +110,10 @@ export function folioMoveAnonRmap(vma: Vma, head: Head, vpn: Vpn): void {
   store(folio + F_INDEX, linearPageIndex(vma, vpn));
 }
 
-/** Step 5 for a present page, whose folio is locked: no walk of the rmap looks for it meanwhile. Both PTE locks held. Returns 0 or EBUSY. */
+/**
+ * Step 5 for a present page, whose folio is locked: no walk of the rmap looks for it meanwhile. Both PTE locks held.
+ * Returns 0 or EBUSY.
+ */
 function movePresent(vma: Vma, dst: Pte, src: Pte, dstVpn: Vpn): u32 {
   const entry = clearPte(src);
   const page = entryNumber(entry);
@@ -111,7 +127,10 @@ function movePresent(vma: Vma, dst: Pte, src: Pte, dstVpn: Vpn): u32 {
   return 0;
 }
 
-/** Whether the entry at `src` is what a stretch may go on with: a movable page; and that at `dst` is none. Both PTE locks held. */
+/**
+ * Whether the entry at `src` is what a stretch may go on with: a movable page; and that at `dst` is none. Both PTE
+ * locks held.
+ */
 function goesOn(dst: Pte, src: Pte): boolean {
   const entry = load(src);
   if (load(dst) !== 0 || !entryPresent(entry) || (entry & PTE_SPECIAL) !== 0) return false;
@@ -119,8 +138,8 @@ function goesOn(dst: Pte, src: Pte): boolean {
 }
 
 /**
- * Steps 5 and 6 for up to `pages` present pages, whose folios are locked by trying. Both PTE locks held. Returns how many moved; or, when the first one
- * does not, `failed`: EBUSY, FAULT_WAITS for its folio, or MOVE_SPLITS.
+ * Steps 5 and 6 for up to `pages` present pages, whose folios are locked by trying. Both PTE locks held. Returns how
+ * many moved; or, when the first one does not, `failed`: EBUSY, FAULT_WAITS for its folio, or MOVE_SPLITS.
  */
 function movePresentPages(
   mm: Mm,
@@ -163,8 +182,8 @@ export function failed(error: u32): u32 {
 }
 
 /**
- * The entry at `pte`, mapped; none only if it is so under its lock: whoever migrates a page, or splits its folio, clears the entry for a moment, and a page that is
- * passed over as a hole would stay behind.
+ * The entry at `pte`, mapped; none only if it is so under its lock: whoever migrates a page, or splits its folio,
+ * clears the entry for a moment, and a page that is passed over as a hole would stay behind.
  */
 function settledEntry(pte: Pte): Entry {
   let entry = load(pte);
@@ -176,7 +195,8 @@ function settledEntry(pte: Pte): Entry {
 }
 
 /**
- * Steps 2 to 6, both tables mapped; `dstPmdValue` is what the destination's PMD was then. Returns the pages done, or `failed` of an error: EAGAIN: begin again;
+ * Steps 2 to 6, both tables mapped; `dstPmdValue` is what the destination's PMD was then. Returns the pages done, or
+ * `failed` of an error: EAGAIN: begin again;
  * FAULT_WAITS: when the folio C_FAULT_FOLIO is unlocked; MOVE_SPLITS.
  */
 export function moveMapped(

@@ -1,15 +1,19 @@
 /**
  * UFFDIO_MOVE of a whole huge PMD to a PMD that is none.
  *
- *  1. Take both PMD locks, in order of their addresses. The source must still be huge, the destination none; else begin again.
- *  2. Lock the folio, by trying, so that no walk of the rmap looks for it meanwhile. It must be exclusive to this entry.
- *  3. Clear the source, then look whether the folio is pinned, as GUP-fast pins first and looks at the entry afterwards: then put it back (EBUSY).
+ *  1. Take both PMD locks, in order of their addresses. The source must still be huge, the destination none; else begin
+ *     again.
+ *  2. Lock the folio, by trying, so that no walk of the rmap looks for it meanwhile. It must be exclusive to this
+ *     entry.
+ *  3. Clear the source, then look whether the folio is pinned, as GUP-fast pins first and looks at the entry
+ *     afterwards: then put it back (EBUSY).
  *  4. Note the folio's new place and anon_vma; the deposited table goes along; store the entry at the destination.
  *  5. Flush the source's range, still under the locks.
  * The huge zero page needs none of 2 and 3.
  *
- * Lock order: mmap_lock for read; PMD locks, the lower address first; the folio lock, by trying. The flush waits for interrupts with the PMD locks held: who
- * spins on them answers. Source: Linux 6.18 mm/huge_memory.c (move_pages_huge_pmd).
+ * Lock order: mmap_lock for read; PMD locks, the lower address first; the folio lock, by trying. The flush waits for
+ * interrupts with the PMD locks held: who spins on them answers. Source: Linux 6.18 mm/huge_memory.c
+ * (move_pages_huge_pmd).
  */
 
 import { pageExclusive } from '../alloc/folio.ts';
@@ -75,7 +79,9 @@ function arrive(
   flushTlbRange(mm, srcVpn, srcVpn + PMD_PAGES, false);
 }
 
-/** Steps 2 to 5, both locks held. Returns the pages moved, or `failed` of EAGAIN, EBUSY, or FAULT_WAITS for the folio. */
+/**
+ * Steps 2 to 5, both locks held. Returns the pages moved, or `failed` of EAGAIN, EBUSY, or FAULT_WAITS for the folio.
+ */
 function moveLocked(mm: Mm, vma: Vma, dstPmd: Pmd, srcPmd: Pmd, dstVpn: Vpn, srcVpn: Vpn): u32 {
   const entry = load(srcPmd);
   if (!entryHuge(entry) || load(dstPmd) !== 0) return failed(EAGAIN);
@@ -96,8 +102,9 @@ function moveLocked(mm: Mm, vma: Vma, dstPmd: Pmd, srcPmd: Pmd, dstVpn: Vpn, src
 }
 
 /**
- * Moves the huge entry at `srcPmd`, of the span at `srcVpn`, to `dstPmd`, of that at `dstVpn` in `vma`. mmap_lock is held for read; both VMAs are private and
- * anonymous, `vma` has an anon_vma. Returns the pages moved, or `failed` of EAGAIN: begin again; EBUSY: it is pinned or shared; FAULT_WAITS.
+ * Moves the huge entry at `srcPmd`, of the span at `srcVpn`, to `dstPmd`, of that at `dstVpn` in `vma`. mmap_lock is
+ * held for read; both VMAs are private and anonymous, `vma` has an anon_vma. Returns the pages moved, or `failed` of
+ * EAGAIN: begin again; EBUSY: it is pinned or shared; FAULT_WAITS.
  */
 export function uffdMoveHugePmd(
   mm: Mm,

@@ -1,8 +1,8 @@
 /**
  * userfaultfd: step 3 of a fault that is handed to a monitor (uffdFault.ts): the wait, without locks and idle for RCU.
  *
- * Guarantee: as there. Two CPUs that are monitors of one address space, each waiting for the other, resolve each other's faults (uffdMonitor.ts), which is
- * why this stands above the monitor.
+ * Guarantee: as there. Two CPUs that are monitors of one address space, each waiting for the other, resolve each
+ * other's faults (uffdMonitor.ts), which is why this stands above the monitor.
  *
  * Source: Linux fs/userfaultfd.c (handle_userfault, from the wait on).
  */
@@ -28,8 +28,9 @@ function lookAWhile(word: u32): boolean {
 }
 
 /**
- * Step 3, no lock held. A CPU that is a monitor itself gives the others a while, then resolves what is pending, its own fault included; when
- * another monitor has read its fault already, that one is about to resolve it. Returns 0: woken; or EINTR: the run ends.
+ * Step 3, no lock held. A CPU that is a monitor itself gives the others a while, then resolves what is pending, its own
+ * fault included; when another monitor has read its fault already, that one is about to resolve it. Returns 0: woken;
+ * or EINTR: the run ends.
  */
 export function userfaultWait(mm: Mm): u32 {
   const word = thisCpu() + C_UFFD_WAIT;

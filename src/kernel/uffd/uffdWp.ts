@@ -1,23 +1,25 @@
 /**
  * userfaultfd write protection: PTE_UFFD_WP on entries, and markers where there is none.
  *
- * Guarantee: when UFFDIO_WRITEPROTECT has set the protection of a range, no CPU writes to a page of it without a message; when it has taken it
- * away, none waits for it.
+ * Guarantee: when UFFDIO_WRITEPROTECT has set the protection of a range, no CPU writes to a page of it without a
+ * message; when it has taken it away, none waits for it.
  *
- *  present entry   PTE_UFFD_WP set, PTE_WRITE clear; the flush may follow the PTE lock, as in mprotect: the call has not returned
+ *  present entry   PTE_UFFD_WP set, PTE_WRITE clear; the flush may follow the PTE lock, as in mprotect: the call has
+ *                  not returned
  *  swap entry      PTE_UFFD_WP in it; swap-in hands it on to the entry of the page
- *  none            shared memory: a marker, since the page may be in the cache and be mapped without a fault that could be told; tables are
- *                  allocated for them. Anonymous memory: the same with UFFD_FEATURE_WP_UNPOPULATED, else nothing: a fault there is no write
- *                  to what was protected
+ *  none            shared memory: a marker, since the page may be in the cache and be mapped without a fault that could
+ *                  be told; tables are allocated for them. Anonymous memory: the same with UFFD_FEATURE_WP_UNPOPULATED,
+ *                  else nothing: a fault there is no write to what was protected
  *
- * A marker is an entry: it keeps its table from being reclaimed. A zap of shared memory but for munmap leaves markers, and puts one where it clears
- * a protected page (`uffdInstallMarker`), or the protection would be lost with the table entry while the page lives on. So does pageout.
- * In anonymous memory a zap takes everything: the page is gone.
+ * A marker is an entry: it keeps its table from being reclaimed. A zap of shared memory but for munmap leaves markers,
+ * and puts one where it clears a protected page (`uffdInstallMarker`), or the protection would be lost with the table
+ * entry while the page lives on. So does pageout. In anonymous memory a zap takes everything: the page is gone.
  * mremap takes the protection off on the way, as the new place is not watched (moveTables.ts).
  *
  * Protection is set and taken under mmap_lock for *read*, beside faults: it is the PTE lock that orders them.
- * Lock order: mmap_lock, PTE lock. Source: Linux mm/userfaultfd.c (mwriteprotect_range, uffd_wp_range), mm/mprotect.c (change_pte_range,
- * pgtable_populate_needed), include/linux/mm_inline.h (pte_install_uffd_wp_if_needed), include/linux/userfaultfd_k.h (userfaultfd_wp_use_markers).
+ * Lock order: mmap_lock, PTE lock. Source: Linux mm/userfaultfd.c (mwriteprotect_range, uffd_wp_range), mm/mprotect.c
+ * (change_pte_range, pgtable_populate_needed), include/linux/mm_inline.h (pte_install_uffd_wp_if_needed),
+ * include/linux/userfaultfd_k.h (userfaultfd_wp_use_markers).
  */
 
 import { F_ANON, folioFlags, pageExclusive } from '../alloc/folio.ts';
@@ -75,7 +77,10 @@ function anonExclusive(page: Frame): boolean {
   return (folioFlags(page) & F_ANON) !== 0 && pageExclusive(page);
 }
 
-/** A present entry without the protection, writable at once where a fault would only find that it may be (can_change_pte_writable). */
+/**
+ * A present entry without the protection, writable at once where a fault would only find that it may be
+ * (can_change_pte_writable).
+ */
 function unprotected(flags: u32, entry: Entry): Entry {
   const plain = (entry & ~PTE_UFFD_WP) >>> 0;
   if ((flags & VM_WRITE) === 0 || (plain & PTE_SPECIAL) !== 0) return plain;
@@ -84,7 +89,10 @@ function unprotected(flags: u32, entry: Entry): Entry {
   return mine ? (plain | PTE_WRITE) >>> 0 : plain;
 }
 
-/** Changes a present entry, against walkers that set accessed and dirty. PTE lock held. Returns whether it lost PTE_WRITE. */
+/**
+ * Changes a present entry, against walkers that set accessed and dirty. PTE lock held. Returns whether it lost
+ * PTE_WRITE.
+ */
 function changePresent(pte: Pte, flags: u32, protect: boolean): boolean {
   let entry = load(pte);
   let settled = false;
@@ -114,7 +122,8 @@ function changeEntry(
   } else if (entry === UFFD_MARKER) {
     if (!protect) clearPte(pte);
   } else if ((entry & ENTRY_KIND) === ENTRY_SWAP || entryMigrating(entry)) {
-    // Of a migration entry, as of a present one, the right to write goes; that it had it means that the page is exclusive.
+    // Of a migration entry, as of a present one, the right to write goes; that it had it means that the page is
+    // exclusive.
     if (protect && entryMigrating(entry) && (entry & MIGRATION_WRITE) !== 0) {
       or(pte, MIGRATION_EXCLUSIVE);
       and(pte, ~MIGRATION_WRITE >>> 0);
@@ -124,7 +133,10 @@ function changeEntry(
   }
 }
 
-/** Splits the huge PMD at `pmd` (0: there is no PMD table), if it is one: pages are protected one by one, none of a huge page is. */
+/**
+ * Splits the huge PMD at `pmd` (0: there is no PMD table), if it is one: pages are protected one by one, none of a huge
+ * page is.
+ */
 function splitIfHuge(mm: Mm, pmd: Pmd, vpn: Vpn): void {
   if (pmd !== 0 && entryHuge(load(pmd))) splitHugePmd(mm, pmd, vpn);
 }
@@ -158,7 +170,10 @@ function changeSpan(gather: Gather, mm: Mm, vma: Vma, start: Vpn, end: Vpn, prot
   return 0;
 }
 
-/** Sets (`protect`) or takes away the protection of [start, end) of `vma`; flushes. mmap_lock held. Returns 0, or ENOMEM: no table for markers. */
+/**
+ * Sets (`protect`) or takes away the protection of [start, end) of `vma`; flushes. mmap_lock held. Returns 0, or
+ * ENOMEM: no table for markers.
+ */
 export function uffdWpRange(mm: Mm, vma: Vma, start: Vpn, end: Vpn, protect: boolean): u32 {
   const gather = gatherStart(mm);
   let error: u32 = 0;
@@ -176,8 +191,9 @@ export function uffdWpRange(mm: Mm, vma: Vma, start: Vpn, end: Vpn, protect: boo
 }
 
 /**
- * UFFDIO_WRITEPROTECT of [start, start + pages), `mode` UFFD_WRITEPROTECT_. No lock held. Returns 0; EINVAL: no such range or mode; ENOENT: nothing mapped
- * there, or a VMA that is not watched for writes (what comes before it is done); ENOMEM.
+ * UFFDIO_WRITEPROTECT of [start, start + pages), `mode` UFFD_WRITEPROTECT_. No lock held. Returns 0; EINVAL: no such
+ * range or mode; ENOENT: nothing mapped there, or a VMA that is not watched for writes (what comes before it is done);
+ * ENOMEM.
  */
 export function uffdWriteprotect(mm: Mm, start: Vpn, pages: u32, mode: u32): u32 {
   const known: u32 = UFFD_WRITEPROTECT_WP | UFFD_WRITEPROTECT_DONTWAKE;

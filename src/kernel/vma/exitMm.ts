@@ -1,9 +1,12 @@
 /**
- * The end of an address space: when its last user has gone, every VMA is taken out, all pages are zapped and all tables freed in one gather.
+ * The end of an address space: when its last user has gone, every VMA is taken out, all pages are zapped and all tables
+ * freed in one gather.
  *
- * Guarantee: afterwards the address space has no VMA, no page and no table but its PGD; whoever only holds the mm (mm.ts) finds it empty.
+ * Guarantee: afterwards the address space has no VMA, no page and no table but its PGD; whoever only holds the mm
+ * (mm.ts) finds it empty.
  *
- * Lock order: none held; takes mmap_lock for write. Source: Linux kernel/fork.c (mmput, __mmput), mm/mmap.c (exit_mmap).
+ * Lock order: none held; takes mmap_lock for write. Source: Linux kernel/fork.c (mmput, __mmput), mm/mmap.c
+ * (exit_mmap).
  */
 
 import { switchMm } from '../cpu/flush.ts';
@@ -20,10 +23,10 @@ import { load, peek, sub } from '../word/word.ts';
 import { unmapEverything } from './munmap.ts';
 
 /**
- * One user less; the last one ends the address space: unmaps everything and frees every table but the PGD, while walks of the rmap may still look at it
- * through the VMAs that are not hidden yet. Precondition: no lock is held.
- * Pairs with itself on other CPUs: the last user sees all that they did; and with slotEnd's look at the count under a lock that khugepagedExit takes after
- * this: one of the two takes the mm off khugepaged's list.
+ * One user less; the last one ends the address space: unmaps everything and frees every table but the PGD, while walks
+ * of the rmap may still look at it through the VMAs that are not hidden yet. Precondition: no lock is held.
+ * Pairs with itself on other CPUs: the last user sees all that they did; and with slotEnd's look at the count under a
+ * lock that khugepagedExit takes after this: one of the two takes the mm off khugepaged's list.
  */
 export function mmPut(mm: Mm): void {
   const old = sub(mm + MM_USERS, 1);

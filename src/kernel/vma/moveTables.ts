@@ -1,29 +1,34 @@
 /**
  * Moving what a range maps to another place: entry by entry, by whole PTE tables, by whole PMD tables.
  *
- * Guarantee. When `movePageTables` returns, every entry of the source that was moved is at the destination, and no CPU has a
- * translation, or a cached upper entry, of the source any more; table counts and the frames' reference counts are as before.
+ * Guarantee. When `movePageTables` returns, every entry of the source that was moved is at the destination, and no CPU
+ * has a translation, or a cached upper entry, of the source any more; table counts and the frames' reference counts are
+ * as before.
  *
- * Preconditions: mmap_lock for write; both VMAs write-locked; nothing mapped at the destination. So no fault and no madvise is
- * under way in either range, and a table of the destination stays. The source's PTE tables may still be looked at without
- * locks, hence the usual pteOffsetMapLock with its retry.
+ * Preconditions: mmap_lock for write; both VMAs write-locked; nothing mapped at the destination. So no fault and no
+ * madvise is under way in either range, and a table of the destination stays. The source's PTE tables may still be
+ * looked at without locks, hence the usual pteOffsetMapLock with its retry.
  *
  * Protocol, for each piece that lies within one table on both sides:
- *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the source; the PMD table's own lock
- *    covers the descriptors below;
- *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited table (hugePmd.ts), but one
- *    of which a part moves is split first;
- *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush the source.
- * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush the
- * destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
+ *  - a whole PUD entry's span: under page_table_lock clear the source's PUD entry, set the destination's, flush the
+ *    source; the PMD table's own lock covers the descriptors below;
+ *  - a whole PMD entry's span: the same under the locks of both PMD tables; a huge entry likewise, with its deposited
+ *    table (hugePmd.ts), but one of which a part moves is split first;
+ *  - otherwise both PTE locks (source first; only mremap holds two, and mmap_lock keeps it alone), move entries, flush
+ *    the source.
+ * The flush comes before the locks drop: afterwards others may change or free what the entries name, and would flush
+ * the destination only. A moved table's descriptor (first vpn, upper entry) is rewritten under the same locks.
  *
- * Memory that a userfaultfd watches moves entry by entry: the new place is not watched, so its protection is taken off on the way.
+ * Memory that a userfaultfd watches moves entry by entry: the new place is not watched, so its protection is taken off
+ * on the way.
  *
- * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held for write; entries, too, unless
- * a walk comes to the destination after the source (`needRmapLocks` false): then it finds an entry at one of the two places, or, harmlessly, at both.
+ * Walks of the rmap look at tables without mmap_lock, so that whole tables move with the rmap locks of the source held
+ * for write; entries, too, unless a walk comes to the destination after the source (`needRmapLocks` false): then it
+ * finds an entry at one of the two places, or, harmlessly, at both.
  *
  * Lock order: i_mmap, anon_vma; page_table_lock; PMD lock, second PMD lock; PTE lock, second PTE lock.
- * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr, get_extent).
+ * Source: Linux 6.18 mm/mremap.c (move_page_tables, move_ptes, move_normal_pmd, move_normal_pud, try_realign_addr,
+ * get_extent).
  */
 
 import { ptdescOf, ptdescOfEntry, tableOfEntry } from '../alloc/table.ts';
@@ -73,7 +78,8 @@ import {
 import { load, store } from '../word/word.ts';
 
 /**
- * Pages from `old` and `new_` on that stay within one entry of `size` pages on both sides, `end - old` at most (get_extent).
+ * Pages from `old` and `new_` on that stay within one entry of `size` pages on both sides, `end - old` at most
+ * (get_extent).
  */
 function extentWithin(size: u32, old: Vpn, end: Vpn, new_: Vpn): u32 {
   const mask = size - 1;
@@ -90,8 +96,9 @@ function canAlignDown(mm: Mm, vma: Vma, at: Vpn): boolean {
 }
 
 /**
- * Pages by which source and destination can start earlier, so that the first table moves as a whole: both have the same place
- * within their PMD entry, the range reaches the next boundary, nobody else uses what is before (try_realign_addr).
+ * Pages by which source and destination can start earlier, so that the first table moves as a whole: both have the same
+ * place within their PMD entry, the range reaches the next boundary, nobody else uses what is before
+ * (try_realign_addr).
  */
 function realignBy(mm: Mm, oldVma: Vma, newVma: Vma, old: Vpn, new_: Vpn, pages: u32): u32 {
   const offset = old & (PMD_PAGES - 1);
@@ -179,7 +186,8 @@ function moveNormalPud(mm: Mm, oldPud: Pud, old: Vpn, newPud: Pud, new_: Vpn): u
   store(ptdescOf(table) + PT_FIRST, new_);
   store(ptdescOf(table) + PT_UPPER, newPud);
   const first = tableAddress(table);
-  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry (pteRefcount.ts).
+  // A put that makes a count zero reads a PTE table's first vpn under this lock, having cleared the table's entry
+  // (pteRefcount.ts).
   pmdLock(first);
   for (let index: u32 = 0; index < TABLE_ENTRIES; index += 1) {
     const pmd = load(first + (index << 2));
@@ -198,8 +206,9 @@ function moveNormalPud(mm: Mm, oldPud: Pud, old: Vpn, newPud: Pud, new_: Vpn): u
 }
 
 /**
- * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each; `needRmapLocks`: above. Returns
- * the pages done, holes included: `pages`, or fewer when no memory was left for a table of the destination.
+ * Moves what [old, old + pages) maps to `new_` on. `oldVma` and `newVma`: the VMAs that contain the first page of each;
+ * `needRmapLocks`: above. Returns the pages done, holes included: `pages`, or fewer when no memory was left for a table
+ * of the destination.
  */
 export function movePageTables(
   mm: Mm,

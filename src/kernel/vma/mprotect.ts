@@ -1,10 +1,10 @@
 /**
  * mprotect: gives a range other rights, VMA by VMA, and its entries with them.
  *
- * Protocol: mmap_lock for write. For each VMA of the range, from left to right: nothing if it has the rights already; else the
- * piece joins a neighbour or is split off (vmaMerge.ts), is write-locked, gets its flags; then its entries lose what the new rights
- * do not allow, under the PTE lock, and the range is flushed. Rights that are gained appear at the next fault, but for
- * pages that only this mapping has, which become writable at once.
+ * Protocol: mmap_lock for write. For each VMA of the range, from left to right: nothing if it has the rights already;
+ * else the piece joins a neighbour or is split off (vmaMerge.ts), is write-locked, gets its flags; then its entries
+ * lose what the new rights do not allow, under the PTE lock, and the range is flushed. Rights that are gained appear at
+ * the next fault, but for pages that only this mapping has, which become writable at once.
  * The first hole ends it with ENOMEM; what came before stays changed. A hole at the very start has no effect.
  *
  * The flush may follow the PTE lock: until it is done a CPU may use the old rights, and the call has not returned.
@@ -13,7 +13,8 @@
  * A huge PMD is changed as a whole under the PMD lock, or split first when the range covers a part of it.
  *
  * Lock order: mmap_lock, VMA write lock, PMD lock, PTE lock.
- * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pmd_range, change_pte_range).
+ * Source: Linux 6.18 mm/mprotect.c (do_mprotect_pkey, mprotect_fixup, change_protection, change_pmd_range,
+ * change_pte_range).
  */
 
 import { pageExclusive } from '../alloc/folio.ts';
@@ -57,8 +58,8 @@ import { vmaModifyFlags } from './vmaMerge.ts';
 const RIGHTS: u32 = VM_READ | VM_WRITE | VM_EXEC;
 
 /**
- * Sets the rights of [start, start + pages) to `prot` (VM_READ, VM_WRITE, VM_EXEC; 0: none). Returns 0 (also for no pages) or
- * ENOMEM (a hole, no VMA for a split, too many mappings).
+ * Sets the rights of [start, start + pages) to `prot` (VM_READ, VM_WRITE, VM_EXEC; 0: none). Returns 0 (also for no
+ * pages) or ENOMEM (a hole, no VMA for a split, too many mappings).
  */
 export function doMprotect(mm: Mm, start: Vpn, pages: u32, prot: u32): u32 {
   if (pages === 0) return 0;
@@ -96,7 +97,8 @@ function protectRange(mm: Mm, start: Vpn, end: Vpn, rights: u32): u32 {
 }
 
 /**
- * Gives the entries of [start, end) the rights of `flags`, and flushes if any lost one; for what is gained a TLB walks again.
+ * Gives the entries of [start, end) the rights of `flags`, and flushes if any lost one; for what is gained a TLB walks
+ * again.
  * Precondition: the VMA is write-locked.
  */
 function changeProtection(mm: Mm, start: Vpn, end: Vpn, flags: u32): void {
@@ -137,7 +139,10 @@ function changePmd(mm: Mm, pmd: Pmd, start: Vpn, end: Vpn, flags: u32): u32 {
   return changePteRange(pmd, start, end, flags);
 }
 
-/** Gives the entry at `address`, present or not, the rights of `flags`. Its lock is held. Returns 1 when it lost a right that a TLB may hold. */
+/**
+ * Gives the entry at `address`, present or not, the rights of `flags`. Its lock is held. Returns 1 when it lost a right
+ * that a TLB may hold.
+ */
 function changeEntry(address: TableEntry, flags: u32): u32 {
   let lost: u32 = 0;
   let entry = load(address);
@@ -156,7 +161,10 @@ function changeEntry(address: TableEntry, flags: u32): u32 {
   return lost;
 }
 
-/** The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB may hold. */
+/**
+ * The part of changeProtection within one PTE table, if there is one. Returns 1 when an entry lost a right that a TLB
+ * may hold.
+ */
 function changePteRange(pmd: Pmd, start: Vpn, end: Vpn, flags: u32): u32 {
   const pte = pteOffsetMapLock(pmd, start);
   if (pte === 0) return 0;
@@ -172,7 +180,10 @@ function changePteRange(pmd: Pmd, start: Vpn, end: Vpn, flags: u32): u32 {
   return lost;
 }
 
-/** Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now. PTE lock held. */
+/**
+ * Takes the right to write off a migration entry: when the page is there again, it is as this mapping's rights are now.
+ * PTE lock held.
+ */
 function protectMigrating(pte: Pte, entry: Entry): void {
   if ((entry & MIGRATION_WRITE) === 0) return;
   // The same entry with other flags: no walker reads it, and the count of entries stays.
@@ -189,7 +200,10 @@ function newEntry(entry: Entry, flags: u32): Entry {
   return result;
 }
 
-/** Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry has. */
+/**
+ * Whether a write to the page needs no fault: a shared one that is dirty already, an anonymous one that only this entry
+ * has.
+ */
 function canBeWritable(entry: Entry, flags: u32): boolean {
   if ((entry & PTE_SPECIAL) !== 0) return false;
   if ((flags & VM_SHARED) !== 0) return (entry & PTE_DIRTY) !== 0;

@@ -3,17 +3,18 @@
  *
  * Protocol.
  *  1. mmap_lock for write. Split the VMAs that cross the ends.
- *  2. Write-lock each VMA of the range, take it out of the list, detach it: no fault and no reader of a VMA lock can find or
- *     hold it afterwards.
- *  3. Note floor and ceiling: the end of the mapping before and the start of the one after; tables that reach beyond them are
- *     shared with a neighbour and stay.
- *  4. munmap itself and brk downgrade mmap_lock to read: faults elsewhere go on; who would make a new neighbour has to wait.
- *     mmap over old mappings and mremap stay at write.
- *  5. One gather: zap the pages of each VMA, which walks of the rmap may still find; then hide the VMAs from the rmap, and free the tables of
- *     each run of VMAs that lie at most one PMD apart; flush.
+ *  2. Write-lock each VMA of the range, take it out of the list, detach it: no fault and no reader of a VMA lock can
+ *     find or hold it afterwards.
+ *  3. Note floor and ceiling: the end of the mapping before and the start of the one after; tables that reach beyond
+ *     them are shared with a neighbour and stay.
+ *  4. munmap itself and brk downgrade mmap_lock to read: faults elsewhere go on; who would make a new neighbour has to
+ *     wait. mmap over old mappings and mremap stay at write.
+ *  5. One gather: zap the pages of each VMA, which walks of the rmap may still find; then hide the VMAs from the rmap,
+ *     and free the tables of each run of VMAs that lie at most one PMD apart; flush.
  *  6. Drop inode references, free the VMAs by RCU, release mmap_lock.
  *
- * Lock order: mmap_lock, VMA write locks, i_mmap and anon_vma; zap and table freeing take page-table locks on their own.
+ * Lock order: mmap_lock, VMA write locks, i_mmap and anon_vma; zap and table freeing take page-table locks on their
+ * own.
  * Source: Linux 6.18 mm/vma.c (do_vmi_munmap, vms_gather_munmap_vmas, vms_complete_munmap_vmas, unmap_region),
  * mm/memory.c (unmap_vmas, free_pgtables).
  */
@@ -61,7 +62,9 @@ function splitEnds(mm: Mm, start: Vpn, end: Vpn): u32 {
   return 0;
 }
 
-/** Step 2 for VMAs that start in [start, end). Returns the first one; they are linked by VMA_FREE in order of address. */
+/**
+ * Step 2 for VMAs that start in [start, end). Returns the first one; they are linked by VMA_FREE in order of address.
+ */
 function detachRange(mm: Mm, start: Vpn, end: Vpn): Vma {
   let head: Vma = 0;
   let tail: u32 = 0;
@@ -138,8 +141,8 @@ function removeVmas(head: Vma): void {
 }
 
 /**
- * Unmaps [start, end), with mmap_lock held for write. `unlock`: on success mmap_lock is released, and held for reading only
- * while pages and tables go. Returns 0, or ENOMEM with mmap_lock still held and everything still mapped.
+ * Unmaps [start, end), with mmap_lock held for write. `unlock`: on success mmap_lock is released, and held for reading
+ * only while pages and tables go. Returns 0, or ENOMEM with mmap_lock still held and everything still mapped.
  */
 export function unmapRange(mm: Mm, start: Vpn, end: Vpn, unlock: boolean): u32 {
   const error = splitEnds(mm, start, end);

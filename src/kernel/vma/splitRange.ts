@@ -1,15 +1,16 @@
 /**
- * Splitting the large folios of a range before it is aged or paged out: those of which only a part is in the range, since what is
- * asked for must not befall the rest; or all, since only single pages go to swap.
+ * Splitting the large folios of a range before it is aged or paged out: those of which only a part is in the range,
+ * since what is asked for must not befall the rest; or all, since only single pages go to swap.
  *
- * Guarantee: no content changes; a folio that cannot be split now (somebody has its lock, or a further reference, or another
- * address space maps it) stays, and the caller leaves it alone.
+ * Guarantee: no content changes; a folio that cannot be split now (somebody has its lock, or a further reference, or
+ * another address space maps it) stays, and the caller leaves it alone.
  *
- * Under the PTE lock find the next such folio and take a reference; drop the lock and end the walk; lock the folio if nobody else has; split.
- * Linux does it in the middle of its walk, with the same steps.
+ * Under the PTE lock find the next such folio and take a reference; drop the lock and end the walk; lock the folio if
+ * nobody else has; split. Linux does it in the middle of its walk, with the same steps.
  *
- * Lock order: mmap_lock or VMA lock for read; PTE lock; folio lock, by trying. Source: Linux 6.18 mm/madvise.c (madvise_free_pte_range,
- * madvise_cold_or_pageout_pte_range, madvise_folio_pte_batch), mm/vmscan.c (shrink_folio_list).
+ * Lock order: mmap_lock or VMA lock for read; PTE lock; folio lock, by trying. Source: Linux 6.18 mm/madvise.c
+ * (madvise_free_pte_range, madvise_cold_or_pageout_pte_range, madvise_folio_pte_batch), mm/vmscan.c
+ * (shrink_folio_list).
  */
 
 import { F_ANON, F_ORDER, folioFlags, folioGet, folioHead, folioLarge } from '../alloc/folio.ts';
@@ -35,15 +36,18 @@ export function entryLarge(entry: Entry): boolean {
   return entryPresent(entry) && entryCounted(entry) && folioLarge(entryNumber(entry));
 }
 
-/** Whether the `run` entries of a folio that begin with `entry` are all there are of it, and all that map it. PTE lock held. */
+/**
+ * Whether the `run` entries of a folio that begin with `entry` are all there are of it, and all that map it. PTE lock
+ * held.
+ */
 export function wholeFolio(entry: Entry, run: u32): boolean {
   const frame = entryNumber(entry);
   return run === 1 << (folioFlags(frame) & F_ORDER) && folioMapCount(folioHead(frame)) === run;
 }
 
 /**
- * The first folio from the entry of `start` on, before `end`, that is to be split, with a reference; 0: none. C_SPLIT_NEXT: the page to go on
- * at. `all`: as for splitLargeFolios. Within a walk.
+ * The first folio from the entry of `start` on, before `end`, that is to be split, with a reference; 0: none.
+ * C_SPLIT_NEXT: the page to go on at. `all`: as for splitLargeFolios. Within a walk.
  */
 function isolateLarge(mm: Mm, start: Vpn, end: Vpn, all: boolean): Head {
   poke(thisCpu() + C_SPLIT_NEXT, end);
@@ -81,8 +85,8 @@ function isolateLarge(mm: Mm, start: Vpn, end: Vpn, all: boolean): Head {
 }
 
 /**
- * Splits the large anonymous folios that [start, end) maps parts of, with `all` also those it maps whole, as far as they can be. Precondition:
- * mmap_lock or the VMA's lock; not within a walk; no spinlock.
+ * Splits the large anonymous folios that [start, end) maps parts of, with `all` also those it maps whole, as far as
+ * they can be. Precondition: mmap_lock or the VMA's lock; not within a walk; no spinlock.
  */
 export function splitLargeFolios(mm: Mm, start: Vpn, end: Vpn, all: boolean): void {
   let vpn = start;

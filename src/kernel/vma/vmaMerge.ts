@@ -1,21 +1,22 @@
 /**
  * Splitting and merging VMAs: when two neighbours are one mapping, and how bounds move.
  *
- * Guarantee. Every function leaves the list sorted and without overlap, and a reader that locks a VMA afterwards finds bounds,
- * page offset and flags that belong together: all VMAs concerned are write-locked before anything changes.
+ * Guarantee. Every function leaves the list sorted and without overlap, and a reader that locks a VMA afterwards finds
+ * bounds, page offset and flags that belong together: all VMAs concerned are write-locked before anything changes.
  *
- * Rules. Two adjacent ranges become one VMA when flags are equal, they map the same inode (or none) at page offsets that
- * continue each other, and their anon_vmas are compatible: equal, or one of them has none yet and the other is not a VMA that fork made.
- * When both sides of a range could take it, they must also be compatible with each other; else only the left one does. A VMA that
- * takes over a range with an anon_vma while it has none enters the same lists first.
+ * Rules. Two adjacent ranges become one VMA when flags are equal, they map the same inode (or none) at page offsets
+ * that continue each other, and their anon_vmas are compatible: equal, or one of them has none yet and the other is not
+ * a VMA that fork made. When both sides of a range could take it, they must also be compatible with each other; else
+ * only the left one does. A VMA that takes over a range with an anon_vma while it has none enters the same lists first.
  * Private anonymous memory has the page offset it was made at, so a moved mapping merges only with what moved along.
  *
  * A huge PMD across a new bound is split before the bound moves (hugePmd.ts).
  *
- * Order of changes, for lockless readers (vma.ts): whoever shrinks or leaves goes first, whoever grows or enters comes last.
+ * Order of changes, for lockless readers (vma.ts): whoever shrinks or leaves goes first, whoever grows or enters comes
+ * last.
  *
- * Bounds and page offsets change, and VMAs enter and leave lists, with i_mmap and the anon_vma's rwsem held for write: a walk of the
- * rmap finds each page of the range in one VMA or in both.
+ * Bounds and page offsets change, and VMAs enter and leave lists, with i_mmap and the anon_vma's rwsem held for write:
+ * a walk of the rmap finds each page of the range in one VMA or in both.
  *
  * Lock order: mmap_lock for write is held; VMA write locks, i_mmap and anon_vma are taken here, PMD locks by a split.
  * Source: Linux 6.18 mm/vma.c (is_mergeable_vma, is_mergeable_anon_vma, can_vma_merge_left, can_vma_merge_right,
@@ -57,8 +58,8 @@ function anonCompatible(a: AnonVma, b: AnonVma): boolean {
 }
 
 /**
- * Whether `target` could take in pages of anon_vma `anon` (0: none), those of the VMA `source` (0: no VMA has them): one that fork made
- * maps pages of its parents, whose anon_vmas nobody else is to get (is_mergeable_anon_vma).
+ * Whether `target` could take in pages of anon_vma `anon` (0: none), those of the VMA `source` (0: no VMA has them):
+ * one that fork made maps pages of its parents, whose anon_vmas nobody else is to get (is_mergeable_anon_vma).
  */
 function anonMergeable(target: Vma, anon: AnonVma, source: Vma): boolean {
   const own = load(target + VMA_ANON);
@@ -105,7 +106,10 @@ function dupAnonVma(target: Vma, source: Vma): u32 {
   return anonVmaClone(target, source);
 }
 
-/** Takes a write-locked VMA out of the lists of its mm and of its inode. rmap locks of the VMA that takes over its range held. */
+/**
+ * Takes a write-locked VMA out of the lists of its mm and of its inode. rmap locks of the VMA that takes over its range
+ * held.
+ */
 function leaveLists(mm: Mm, vma: Vma): void {
   vmaUnlink(mm, vma);
   if (load(vma + VMA_INODE) !== 0) iMmapRemove(vma);
@@ -140,9 +144,10 @@ export function vmaInsert(mm: Mm, vma: Vma, after: Vma): void {
 }
 
 /**
- * Extends a neighbour over the free range [start, end) if one is compatible, both into one if both are. `anon`: anon_vma of the pages
- * that will be there (mremap), 0 for a new mapping; `source`: the VMA that they are moved from, or 0. The neighbour has its own reference
- * to the inode. Returns the VMA that now contains the range, write-locked, or 0: none is compatible, or no memory; nothing has changed.
+ * Extends a neighbour over the free range [start, end) if one is compatible, both into one if both are. `anon`:
+ * anon_vma of the pages that will be there (mremap), 0 for a new mapping; `source`: the VMA that they are moved from,
+ * or 0. The neighbour has its own reference to the inode. Returns the VMA that now contains the range, write-locked, or
+ * 0: none is compatible, or no memory; nothing has changed.
  */
 export function vmaMergeNew(
   mm: Mm,
@@ -187,8 +192,9 @@ export function vmaMergeNew(
 }
 
 /**
- * Maps the free range [start, end): merges it into a neighbour or makes a VMA. `source` 0: a new mapping; else the VMA that the range is a copy
- * of, whose anon_vmas it gets. Takes over the caller's reference to `inode`, also on failure. Returns the VMA, write-locked, or 0: no memory for one.
+ * Maps the free range [start, end): merges it into a neighbour or makes a VMA. `source` 0: a new mapping; else the VMA
+ * that the range is a copy of, whose anon_vmas it gets. Takes over the caller's reference to `inode`, also on failure.
+ * Returns the VMA, write-locked, or 0: no memory for one.
  */
 export function vmaMap(
   mm: Mm,
@@ -219,8 +225,8 @@ export function vmaMap(
 }
 
 /**
- * Splits `vma` at `at`, strictly inside it: `vma` keeps what is below. Does not look at the limit of mappings. Returns the
- * new VMA above, write-locked as `vma` is, or 0: no memory for one, nothing has changed.
+ * Splits `vma` at `at`, strictly inside it: `vma` keeps what is below. Does not look at the limit of mappings. Returns
+ * the new VMA above, write-locked as `vma` is, or 0: no memory for one, nothing has changed.
  */
 export function vmaSplit(vma: Vma, at: Vpn): Vma {
   const mm = load(vma + VMA_MM);
@@ -244,9 +250,10 @@ export function vmaSplit(vma: Vma, at: Vpn): Vma {
 }
 
 /**
- * Prepares [start, end) of `vma` for the flags `flags`, which differ from the VMA's: the range joins a neighbour that has them
- * already, or becomes a VMA of its own. Returns the VMA that contains exactly the range, or a neighbour that has taken it in,
- * write-locked; the caller sets its flags. 0: ENOMEM (no VMA left, or too many); splits made so far stay.
+ * Prepares [start, end) of `vma` for the flags `flags`, which differ from the VMA's: the range joins a neighbour that
+ * has them already, or becomes a VMA of its own. Returns the VMA that contains exactly the range, or a neighbour that
+ * has taken it in, write-locked; the caller sets its flags. 0: ENOMEM (no VMA left, or too many); splits made so far
+ * stay.
  */
 export function vmaModifyFlags(vma: Vma, start: Vpn, end: Vpn, flags: u32): Vma {
   const mm = load(vma + VMA_MM);

@@ -1,21 +1,24 @@
 /**
  * userfaultfd: how a fault is handed to a monitor, and how the faulting CPU waits.
  *
- * Guarantee: a CPU that waits for a fault is woken by the first wake-up of its page that follows the moment at which the page was still
- * missing, or write-protected, to its eyes; a wake-up may come for nothing, and the access then faults again. While it waits it holds no lock and is
- * idle for RCU. The end of the run ends the wait (EINTR).
+ * Guarantee: a CPU that waits for a fault is woken by the first wake-up of its page that follows the moment at which
+ * the page was still missing, or write-protected, to its eyes; a wake-up may come for nothing, and the access then
+ * faults again. While it waits it holds no lock and is idle for RCU. The end of the run ends the wait (EINTR).
  *
- *  1. The fault, on mmap_lock or the VMA lock, finds that the monitor is to be told (`handleUserfault`). Under the queue's lock it writes page
- *     and reason into its CPU's area and sets its bit in MM_UFFD_PENDING.
- *  2. Then, still on its lock, it looks at the tables: if the page has come meanwhile nobody is bound to wake it, and it leaves the queue.
+ *  1. The fault, on mmap_lock or the VMA lock, finds that the monitor is to be told (`handleUserfault`). Under the
+ *     queue's lock it writes page and reason into its CPU's area and sets its bit in MM_UFFD_PENDING.
+ *  2. Then, still on its lock, it looks at the tables: if the page has come meanwhile nobody is bound to wake it, and
+ *     it leaves the queue.
  *  3. Otherwise it drops its lock and waits (`userfaultWait`) until C_UFFD_WAIT is 0.
- *  A monitor reads a message (`uffdRead`: the bit moves to MM_UFFD_READ), resolves it (uffdFill.ts, uffdMove.ts, uffdWp.ts), and wakes (`uffdWake`:
- *  every waiting CPU whose page is in the range leaves the queue).
+ *  A monitor reads a message (`uffdRead`: the bit moves to MM_UFFD_READ), resolves it (uffdFill.ts, uffdMove.ts,
+ *  uffdWp.ts), and wakes (`uffdWake`: every waiting CPU whose page is in the range leaves the queue).
  *
- * Step 2 follows step 1: a monitor changes the tables before it looks at the queue. Either the look finds the change, or the monitor finds the CPU.
+ * Step 2 follows step 1: a monitor changes the tables before it looks at the queue. Either the look finds the change,
+ * or the monitor finds the CPU.
  *
  * An address space has at most one userfaultfd, so a CPU's area has room for the one fault that it can be waiting for.
- * Lock order: MM_UFFD_LOCK is innermost. Source: Linux fs/userfaultfd.c (handle_userfault, userfaultfd_must_wait, userfaultfd_ctx_read, __wake_userfault).
+ * Lock order: MM_UFFD_LOCK is innermost. Source: Linux fs/userfaultfd.c (handle_userfault, userfaultfd_must_wait,
+ * userfaultfd_ctx_read, __wake_userfault).
  */
 
 import { spinLock, spinUnlock } from '../lock/lock.ts';
@@ -61,7 +64,10 @@ function mustWait(mm: Mm, vpn: Vpn, reason: u32): boolean {
   return reason === UFFD_FAULT_WP && (entry & PTE_WRITE) === 0;
 }
 
-/** Takes this CPU out of the queue, if it is in it; whether it was: nobody has woken it. No pair: both words are this CPU's or the lock's; uffdRead looks again. */
+/**
+ * Takes this CPU out of the queue, if it is in it; whether it was: nobody has woken it. No pair: both words are this
+ * CPU's or the lock's; uffdRead looks again.
+ */
 export function leaveQueue(mm: Mm): boolean {
   const bit = ownBit();
   spinLock(mm + MM_UFFD_LOCK, LC_UFFD);
@@ -77,9 +83,10 @@ export function leaveQueue(mm: Mm): boolean {
 }
 
 /**
- * Steps 1 and 2 for a fault at `vpn` for `reason` (UFFD_FAULT_). Precondition: the fault's lock, no spinlock. Returns FAULT_USERFAULT: the caller drops
- * its locks and calls `userfaultWait`; 0: the page has come meanwhile; SIGBUS: the monitor asked for signals instead of messages.
- * The bit pairs with uffdWake: a monitor changes the tables and then takes the queue's lock, this CPU looks at the tables after it has released that.
+ * Steps 1 and 2 for a fault at `vpn` for `reason` (UFFD_FAULT_). Precondition: the fault's lock, no spinlock. Returns
+ * FAULT_USERFAULT: the caller drops its locks and calls `userfaultWait`; 0: the page has come meanwhile; SIGBUS: the
+ * monitor asked for signals instead of messages. The bit pairs with uffdWake: a monitor changes the tables and then
+ * takes the queue's lock, this CPU looks at the tables after it has released that.
  */
 export function handleUserfault(mm: Mm, vpn: Vpn, reason: u32): u32 {
   count(reason === UFFD_FAULT_WP ? COUNTER_USERFAULTS_WP : COUNTER_USERFAULTS_MISSING);
@@ -102,8 +109,8 @@ export function userfaultCancel(mm: Mm): void {
 }
 
 /**
- * Reads the fault of some CPU that nobody has read: its page and reason are then in C_UFFD_MESSAGE, and it counts as read. Returns whether there was one.
- * No lock held. No pair: under the queue's lock; who looks without it has a hint.
+ * Reads the fault of some CPU that nobody has read: its page and reason are then in C_UFFD_MESSAGE, and it counts as
+ * read. Returns whether there was one. No lock held. No pair: under the queue's lock; who looks without it has a hint.
  */
 export function uffdRead(mm: Mm): boolean {
   if (load(mm + MM_UFFD_PENDING) === 0) return false;
@@ -139,7 +146,8 @@ export function uffdWake(mm: Mm, start: Vpn, pages: u32): void {
     poke(mm + MM_UFFD_READ, (peek(mm + MM_UFFD_READ) & ~woken) >>> 0);
     rest = woken;
     for (let cpu: Cpu = 0; rest !== 0; cpu += 1) {
-      // Pairs with userfaultWait's await. A CPU that has seen it may use its area again, for a fault of another address space even.
+      // Pairs with userfaultWait's await. A CPU that has seen it may use its area again, for a fault of another address
+      // space even.
       if ((rest & 1) !== 0) exchange(cpuArea(cpu) + C_UFFD_WAIT, 0);
       rest = rest >>> 1;
     }

@@ -1,7 +1,9 @@
 /**
- * What a wait waits for: conditions on the value of a word (AWAIT_ codes), and the order of sequence numbers modulo 2^32.
+ * What a wait waits for: conditions on the value of a word (AWAIT_ codes), and the order of sequence numbers modulo
+ * 2^32.
  *
- * Pure functions: nothing here looks at a word. Two sequence numbers compare rightly while they are less than 2^31 apart.
+ * Pure functions: nothing here looks at a word. Two sequence numbers compare rightly while they are less than 2^31
+ * apart.
  */
 
 import { AWAIT_DIFFERS, AWAIT_EQUALS, AWAIT_REACHES } from './config.ts';

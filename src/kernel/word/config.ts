@@ -3,7 +3,10 @@
  * machines (tests, exploration) are built by replacing the constants of the first group.
  */
 
-/** Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not suffice. */
+/**
+ * Results of a fault beside 0 and error numbers: an access beyond the end of an object; a VMA lock that does not
+ * suffice.
+ */
 export const SIGBUS: u32 = 7;
 export const FAULT_NEEDS_MMAP_LOCK: u32 = 0x100;
 /** Another result: a userfaultfd was told; drop the locks and call `userfaultWait` (uffdFault.ts). */
@@ -66,13 +69,18 @@ export const ZAP_RESCHED_PERIOD: u32 = 32;
 export const PAGEOUT_BATCH: u32 = 32;
 /** Folios that one pass over the deferred-split queue tries to split. */
 export const DEFERRED_SPLIT_BATCH: u32 = 16;
-/** Pages that a read fault on a file or on shared memory maps at most, as far as they are cached (fault_around_bytes). */
+/**
+ * Pages that a read fault on a file or on shared memory maps at most, as far as they are cached (fault_around_bytes).
+ */
 export const FAULT_AROUND_PAGES: u32 = 16;
 /** Mappings that one address space may have (sysctl_max_map_count). */
 export const MAP_COUNT_MAX: u32 = 65530;
 /** Candidates for asynchronous reclaim that one pass looks at, at most. */
 export const SCAN_BATCH: u32 = 32;
-/** Looks at a table that only maps the zero page, each finding pages accessed since the last, after which it is left alone. */
+/**
+ * Looks at a table that only maps the zero page, each finding pages accessed since the last, after which it is left
+ * alone.
+ */
 export const ZERO_CHANCES: u32 = 3;
 /** VMAs that a daemon write-locks to free an upper table, at most; where there are more it gives up. */
 export const UPPER_VMAS_MAX: u32 = 64;
@@ -84,38 +92,39 @@ export const SEQ_START: u32 = 0xffffff00;
 export const CPUS_MAX: u32 = 32;
 
 /**
- * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, a reader-writer lock. None of them
- * is needed for progress: an execution that explores interleavings sets all to 0.
+ * Looks at a word before a waiter parks: at an adaptive lock, an acknowledgement, a quiescent state, a reader-writer
+ * lock. None of them is needed for progress: an execution that explores interleavings sets all to 0.
  */
 export const LOCK_SPINS: u32 = 300;
 /** The same at a lock of the other kinds, whose waiters ought not to park at all: about 0.1 ms. */
 export const QUEUE_SPINS: u32 = 20000;
 /**
- * As long: a waiter that has parked takes some 30 us to wake, in which the next one for it parks as well, and so on, so that CPUs that never wait long for each
- * other end up waiting for the scheduler (bench/README.md). Linux's rwsem spins as long as its owner runs, for the same reason.
+ * As long: a waiter that has parked takes some 30 us to wake, in which the next one for it parks as well, and so on, so
+ * that CPUs that never wait long for each other end up waiting for the scheduler (bench/README.md). Linux's rwsem spins
+ * as long as its owner runs, for the same reason.
  */
 export const IPI_SPINS: u32 = QUEUE_SPINS;
 export const RWSEM_SPINS: u32 = QUEUE_SPINS;
 export const RCU_SPINS: u32 = 1000;
 /**
- * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings, whose awaits
- * need no waker: nothing of it is seen, and every look at who waits would be one more order to try. Adaptive locks then wait as `tas` does, and the
- * innermost ones are taken in one step.
+ * 1: waiters say that they park, and on what, so that wakers know of them. 0: an execution that explores interleavings,
+ * whose awaits need no waker: nothing of it is seen, and every look at who waits would be one more order to try.
+ * Adaptive locks then wait as `tas` does, and the innermost ones are taken in one step.
  */
 export const PARKING: u32 = 1;
 /** 1: grace periods are timed, for the histogram of latencies and the stall detector. 0: where there is no clock. */
 export const TIMED_GRACE_PERIODS: u32 = 1;
 /**
- * 1: collapse interrupts every CPU once it has cleared the PMD (collapse.ts). 0: a machine whose flushes send no interrupts, before Linux 6.1: GUP-fast's
- * second look at the PMD is all there is.
+ * 1: collapse interrupts every CPU once it has cleared the PMD (collapse.ts). 0: a machine whose flushes send no
+ * interrupts, before Linux 6.1: GUP-fast's second look at the PMD is all there is.
  */
 export const COLLAPSE_INTERRUPTS: u32 = 1;
 /** Callbacks invoked between two quiescent states. */
 export const RCU_BATCH: u32 = 16;
 
 /**
- * 1: full checks include the oracle grace-period. It orders every read-side section against every callback; an exploration that sees
- * a grace period's effects by other oracles sets it to 0.
+ * 1: full checks include the oracle grace-period. It orders every read-side section against every callback; an
+ * exploration that sees a grace period's effects by other oracles sets it to 0.
  */
 export const CHECK_SECTIONS: u32 = 1;
 

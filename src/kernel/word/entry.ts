@@ -32,7 +32,10 @@ export const ENTRY_MIGRATION: u32 = 4;
 export const ENTRY_MARKER: u32 = 6;
 /** The marker of a page that is write-protected for a userfaultfd, and is not there. */
 export const UFFD_MARKER: u32 = (1 << 8) | ENTRY_MARKER;
-/** Of a migration entry: the page was writable; it was not, but is exclusive to this entry (F_EXCLUSIVE), as a writable one always is. */
+/**
+ * Of a migration entry: the page was writable; it was not, but is exclusive to this entry (F_EXCLUSIVE), as a writable
+ * one always is.
+ */
 export const MIGRATION_WRITE: u32 = 16;
 export const MIGRATION_EXCLUSIVE: u32 = 32;
 

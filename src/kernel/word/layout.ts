@@ -1,6 +1,6 @@
 /**
- * The shared memory: the only source of every offset. All are byte offsets; every word is 32 bits wide and is never viewed
- * with another width.
+ * The shared memory: the only source of every offset. All are byte offsets; every word is 32 bits wide and is never
+ * viewed with another width.
  *
  *     0x000000  header: configuration, stop word, violations
  *     0x001000  global words: RCU, allocators, each hot word on a cache line of its own
@@ -8,7 +8,8 @@
  *     TABLES    tables, TABLE_BYTES each, number 0 unused; then, at bases that the header records:
  *               ptdescs, folios, VMAs, address spaces, inodes, page-cache buckets, swap slots, event rings
  *
- * Header and global words are here, the rest in layoutCpu.ts, layoutObjects.ts and layoutLocks.ts; everybody imports this file.
+ * Header and global words are here, the rest in layoutCpu.ts, layoutObjects.ts and layoutLocks.ts; everybody imports
+ * this file.
  *
  * Beside each word stands who may write it. "config": written before the CPUs start, constant afterwards, read by peek.
  * "owner": only the CPU whose area it is in, by peek and poke. "owner, read by others": the owner stores atomically.
@@ -45,7 +46,8 @@ export const H_PROTOCOL: u32 = 0x90; // config: the reclaim protocol's code
 export const H_FREE_MODE: u32 = 0x94; // config: FREE_
 export const H_FAULT_PATH: u32 = 0x98; // config: FAULT_
 export const H_LOCK_KIND: u32 = 0x9c; // config: LOCK_
-export const H_LOCK_STAT: u32 = 0xa0; // config: LOCK_STAT_ bits (lockStat.ts): what is measured beside acquisitions and waits
+// config: LOCK_STAT_ bits (lockStat.ts): what is measured beside acquisitions and waits
+export const H_LOCK_STAT: u32 = 0xa0;
 export const H_STALL_NS: u32 = 0xa4; // config: the longest that one wait or grace period may last, at most 4e9
 export const H_BATCH_ENTRIES: u32 = 0xa8; // config: entries used of a batch page, at most GATHER_BATCH_ENTRIES
 export const H_BATCH_COUNT: u32 = 0xac; // config: batch pages per gather
@@ -58,17 +60,23 @@ export const H_INJECT_STORM: u32 = 0xc4; // config: synchronisation points that 
 export const H_INJECT_DEATH_CPU: u32 = 0xc8; // config: cpu + 1 that dies; 0: none
 export const H_INJECT_DEATH_KIND: u32 = 0xcc; // config: HOST_DEATH_ code
 export const H_INJECT_DEATH_AFTER: u32 = 0xd0; // config: lock acquisitions of that CPU before its death
-export const H_INJECT_NTH: u32 = 0xd4; // constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
+// constant while CPUs are in operations: number of the allocation that fails on each CPU; 0: none
+export const H_INJECT_NTH: u32 = 0xd4;
 export const H_ZAP: u32 = 0xd8; // config: ZAP_
-export const H_ASYNC_DELAY_NS: u32 = 0xe0; // config: how long a candidate waits before it is looked at (asyncReclaim.ts)
-export const H_ASYNC_EAGER: u32 = 0xe4; // config: 1: madvise(MADV_DONTNEED) of a whole span detaches its table at once, as `sync` does
+// config: how long a candidate waits before it is looked at (asyncReclaim.ts)
+export const H_ASYNC_DELAY_NS: u32 = 0xe0;
+// config: 1: madvise(MADV_DONTNEED) of a whole span detaches its table at once, as `sync` does
+export const H_ASYNC_EAGER: u32 = 0xe4;
 export const H_CANDIDATE_BASE: u32 = 0x200; // config: base of the CPUs' rings of candidates (candidates.ts)
 export const H_CANDIDATE_SLOTS: u32 = 0x204; // config: entries of each, a power of two; 0: no rings
 export const H_WASTE_BASE: u32 = 0x208; // config: base (wastedFrees.ts)
 export const H_WASTE_SLOTS: u32 = 0x20c; // config: a power of two, or 0
-export const H_WASTE_NS: u32 = 0x210; // config: between a reclaim and an allocation of the same span that count as wasted, less than this
-export const H_DAEMON_CPUS: u32 = 0x214; // config: CPUs, the last ones of H_CPUS, that run daemons and no workload: 0 or 1
-export const H_MAX_PTES_NONE: u32 = 0x218; // config: entries of a span that khugepaged accepts as none (collapseScan.ts)
+// config: between a reclaim and an allocation of the same span that count as wasted, less than this
+export const H_WASTE_NS: u32 = 0x210;
+// config: CPUs, the last ones of H_CPUS, that run daemons and no workload: 0 or 1
+export const H_DAEMON_CPUS: u32 = 0x214;
+// config: entries of a span that khugepaged accepts as none (collapseScan.ts)
+export const H_MAX_PTES_NONE: u32 = 0x218;
 export const H_MAX_PTES_SWAP: u32 = 0x21c; // config: likewise, as swapped out
 export const H_MAX_PTES_SHARED: u32 = 0x220; // config: likewise, as mapped elsewhere as well
 export const H_PAGES_TO_SCAN: u32 = 0x224; // config: pages that one pass of khugepaged looks at
@@ -88,7 +96,8 @@ export const H_DAEMON_STOP: u32 = 0x1c0; // atomic: 1: the daemons' CPU ends its
 
 // ---- global words ----
 const GLOBALS: u32 = 0x1000;
-export const G_RCU_GP_SEQ: u32 = GLOBALS; // atomic, moved by compare-and-exchange: number of the newest grace period started, never 0
+// atomic, moved by compare-and-exchange: number of the newest grace period started, never 0
+export const G_RCU_GP_SEQ: u32 = GLOBALS;
 export const G_RCU_ORPHANS: u32 = GLOBALS + 4; // atomic: idle CPUs whose callbacks wait to be adopted (C_RCU_ORPHAN)
 export const G_RCU_WAITERS: u32 = GLOBALS + 8; // atomic: CPUs parked on some C_RCU_QS
 export const G_RCU_COMPLETED: u32 = GLOBALS + LINE; // atomic, moved by compare-and-exchange: newest grace period ended
@@ -111,12 +120,15 @@ export const G_MM_BUMP: u32 = G_MM_LOCK + LOCK_BYTES; // G_MM_LOCK: address spac
 export const G_MM_FREE: u32 = G_MM_BUMP + 4; // G_MM_LOCK: first free address space, linked by MM_NEXT_FREE
 export const G_INODE_BUMP: u32 = G_MM_BUMP + 8; // G_MM_LOCK: inodes ever handed out
 export const G_INODE_FREE: u32 = G_MM_BUMP + 12; // G_MM_LOCK: first free inode, linked by INODE_NEXT
-export const G_SCAN_OWNER: u32 = GLOBALS + LINE * 14; // atomic: number + 1 of the CPU whose pass over the candidates is under way (asyncReclaim.ts), or 0
+// atomic: number + 1 of the CPU whose pass over the candidates is under way (asyncReclaim.ts), or 0
+export const G_SCAN_OWNER: u32 = GLOBALS + LINE * 14;
 export const G_SCAN_NEXT: u32 = G_SCAN_OWNER + 4; // G_SCAN_OWNER's CPU: ring with which the next pass begins
 export const G_SCAN_MM: u32 = G_SCAN_OWNER + 8; // G_SCAN_OWNER's CPU: mm that its pass has pinned, or 0
 export const G_SCAN_GATHER: u32 = G_SCAN_OWNER + 12; // G_SCAN_OWNER's CPU: gather that its pass has open in it, or 0
-export const G_SCAN_PEAK: u32 = G_SCAN_OWNER + 16; // G_SCAN_OWNER's CPU, read by reports: most candidates that a pass has found waiting
-export const G_CLOCK_NS: u32 = GLOBALS + LINE * 15; // atomic, written by a replay: the recording's time (daemonClock.ts)
+// G_SCAN_OWNER's CPU, read by reports: most candidates that a pass has found waiting
+export const G_SCAN_PEAK: u32 = G_SCAN_OWNER + 16;
+// atomic, written by a replay: the recording's time (daemonClock.ts)
+export const G_CLOCK_NS: u32 = GLOBALS + LINE * 15;
 export const G_CLOCK_RECORDED: u32 = G_CLOCK_NS + 4; // atomic, written by a replay: 1: daemons go by G_CLOCK_NS
 export const G_ANON_LOCK: u32 = GLOBALS + LINE * 18; // a lock: allocators of anon_vmas and of chains
 export const G_ANON_FREE: u32 = G_ANON_LOCK + LOCK_BYTES; // G_ANON_LOCK: first free anon_vma
@@ -124,17 +136,27 @@ export const G_ANON_BUMP: u32 = G_ANON_FREE + 4; // G_ANON_LOCK: first anon_vma 
 export const G_CHAIN_FREE: u32 = G_ANON_FREE + 8; // G_ANON_LOCK
 export const G_CHAIN_BUMP: u32 = G_ANON_FREE + 12; // G_ANON_LOCK
 export const G_DEFERRED_LOCK: u32 = GLOBALS + LINE * 13; // a lock: the deferred-split queue
-export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES; // G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+// G_DEFERRED_LOCK: first frame of the oldest folio, or 0
+export const G_DEFERRED_HEAD: u32 = G_DEFERRED_LOCK + LOCK_BYTES;
 export const G_DEFERRED_TAIL: u32 = G_DEFERRED_HEAD + 4; // G_DEFERRED_LOCK: first frame of the newest
-export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8; // G_DEFERRED_LOCK, stored atomically, read by passes and reports: folios on the queue
-export const G_KHUGEPAGED_LOCK: u32 = GLOBALS + LINE * 20; // a lock: the address spaces that khugepaged scans (khugepagedSlots.ts)
-export const G_KHUGEPAGED_FIRST: u32 = G_KHUGEPAGED_LOCK + LOCK_BYTES; // G_KHUGEPAGED_LOCK, stored atomically, read by passes: mm that entered first, or 0
+// G_DEFERRED_LOCK, stored atomically, read by passes and reports: folios on the queue
+export const G_DEFERRED_LENGTH: u32 = G_DEFERRED_HEAD + 8;
+// a lock: the address spaces that khugepaged scans (khugepagedSlots.ts)
+export const G_KHUGEPAGED_LOCK: u32 = GLOBALS + LINE * 20;
+// G_KHUGEPAGED_LOCK, stored atomically, read by passes: mm that entered first, or 0
+export const G_KHUGEPAGED_FIRST: u32 = G_KHUGEPAGED_LOCK + LOCK_BYTES;
 export const G_KHUGEPAGED_LAST: u32 = G_KHUGEPAGED_FIRST + 4; // G_KHUGEPAGED_LOCK: mm that entered last, or 0
-export const G_KHUGEPAGED_MM: u32 = G_KHUGEPAGED_FIRST + 8; // G_KHUGEPAGED_LOCK: mm whose turn it is, or 0: the first one's
+// G_KHUGEPAGED_LOCK: mm whose turn it is, or 0: the first one's
+export const G_KHUGEPAGED_MM: u32 = G_KHUGEPAGED_FIRST + 8;
 export const G_KHUGEPAGED_AT: u32 = G_KHUGEPAGED_FIRST + 12; // G_KHUGEPAGED_LOCK: page of it at which the scan goes on
 export const G_KHUGEPAGED_BUSY: u32 = G_KHUGEPAGED_FIRST + 16; // G_KHUGEPAGED_LOCK: mm that a pass is in, or 0
-export const G_KHUGEPAGED_OWNER: u32 = GLOBALS + LINE * 21; // atomic: number + 1 of the CPU whose pass is under way, or 0
-export const G_KHUGEPAGED_NEXT: u32 = G_KHUGEPAGED_OWNER + 4; // G_KHUGEPAGED_OWNER's CPU: page at which the scan of the mm that its pass is in goes on
-export const G_KHUGEPAGED_ENDED: u32 = G_KHUGEPAGED_OWNER + 8; // stored atomically by G_KHUGEPAGED_OWNER's CPU: daemonClock at the end of the last pass
-export const G_CACHE_HUGE_SEQ: u32 = GLOBALS + LINE * 16; // atomic: huge folios ever put into the page cache (filemap.ts)
-export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11; // atomic: tables detached and not yet freed (held back by a grace period)
+// atomic: number + 1 of the CPU whose pass is under way, or 0
+export const G_KHUGEPAGED_OWNER: u32 = GLOBALS + LINE * 21;
+// G_KHUGEPAGED_OWNER's CPU: page at which the scan of the mm that its pass is in goes on
+export const G_KHUGEPAGED_NEXT: u32 = G_KHUGEPAGED_OWNER + 4;
+// stored atomically by G_KHUGEPAGED_OWNER's CPU: daemonClock at the end of the last pass
+export const G_KHUGEPAGED_ENDED: u32 = G_KHUGEPAGED_OWNER + 8;
+// atomic: huge folios ever put into the page cache (filemap.ts)
+export const G_CACHE_HUGE_SEQ: u32 = GLOBALS + LINE * 16;
+// atomic: tables detached and not yet freed (held back by a grace period)
+export const G_TABLES_HELD: u32 = GLOBALS + LINE * 11;

@@ -1,6 +1,6 @@
 /**
- * Which CPU runs here. The base address of its area is the only module-level state of the kernel: a worker thread is one
- * CPU for life; the explorer, which runs all CPUs on one thread, switches by `setThisCpu`.
+ * Which CPU runs here. The base address of its area is the only module-level state of the kernel: a worker thread is
+ * one CPU for life; the explorer, which runs all CPUs on one thread, switches by `setThisCpu`.
  */
 
 import { CPU_SHIFT, cpuArea, PERCPU } from './layout.ts';

@@ -1,10 +1,10 @@
 /**
  * What boot fixes for a whole run: constants, each a word of the header that is never written once CPUs run.
  *
- * In JavaScript and in the coroutines each is read where it is asked for, by a plain read. In WebAssembly the foundry makes an imported
- * global of each, and the loader writes the run's values into the code (src/foundry/wasmRun.ts), so that what the run did not choose is
- * not there at all: V8 folds the branches. Hence the form of these functions: `return peek(H_...)`, or whether that
- * word is not 0; a value is below 64.
+ * In JavaScript and in the coroutines each is read where it is asked for, by a plain read. In WebAssembly the foundry
+ * makes an imported global of each, and the loader writes the run's values into the code (src/foundry/wasmRun.ts), so
+ * that what the run did not choose is not there at all: V8 folds the branches. Hence the form of these functions:
+ * `return peek(H_...)`, or whether that word is not 0; a value is below 64.
  */
 
 import {

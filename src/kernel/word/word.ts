@@ -1,6 +1,6 @@
 /**
- * Words of the shared memory, JavaScript execution. The only kernel file that differs between executions: `word.wasm.ts`
- * is its WebAssembly twin with the same contracts.
+ * Words of the shared memory, JavaScript execution. The only kernel file that differs between executions:
+ * `word.wasm.ts` is its WebAssembly twin with the same contracts.
  *
  * Every address is a byte address, a multiple of 4; every value is a u32. All atomics are sequentially consistent, in
  * both executions (ECMAScript's Atomics, WebAssembly's threads proposal), so the kernel's arguments never need a weaker
@@ -44,7 +44,9 @@ export function exchange<A extends Address>(address: A, value: WordAt<A>): WordA
   return Atomics.exchange(words, address >>> 2, value) as WordAt<A>;
 }
 
-/** Atomic compare-and-exchange; returns the old value, equal to `expected` when it stored. `expected` must be unsigned. */
+/**
+ * Atomic compare-and-exchange; returns the old value, equal to `expected` when it stored. `expected` must be unsigned.
+ */
 export function compareExchange<A extends Address>(
   address: A,
   expected: WordAt<A>,
@@ -86,7 +88,10 @@ export function poke<A extends Address>(address: A, value: WordAt<A>): void {
 /** Longest park, in ms: a writer that does not notify is seen after it all the same. */
 const PARK_MS = 0.1;
 
-/** Parks this CPU on the word at `address` while it is `value`, for PARK_MS at most; may return early. Pairs with `notify`. */
+/**
+ * Parks this CPU on the word at `address` while it is `value`, for PARK_MS at most; may return early. Pairs with
+ * `notify`.
+ */
 export function parkOn(address: Address, value: u32): void {
   Atomics.wait(signed, address >>> 2, value | 0, PARK_MS);
 }

@@ -1,17 +1,21 @@
 /**
- * Zapping: taking the entries of a range out of the page tables (munmap, madvise(MADV_DONTNEED)), and the place where an emptied PTE
- * table is noticed.
+ * Zapping: taking the entries of a range out of the page tables (munmap, madvise(MADV_DONTNEED)), and the place where
+ * an emptied PTE table is noticed.
  *
- * Guarantee: every entry that was in the range when the call began is cleared; frames and tables are handed to the gather, which frees them
- * after the flush. With `mayReclaim`, a PTE table whose whole span was zapped and that is empty is detached.
+ * Guarantee: every entry that was in the range when the call began is cleared; frames and tables are handed to the
+ * gather, which frees them after the flush. With `mayReclaim`, a PTE table whose whole span was zapped and that is
+ * empty is detached.
  *
  * Per PMD entry (`zapPteRange`):
  *  1. map and lock the PTE table;
- *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their page and queued in the
- *     gather, one by one or in runs of one folio (zapFolio.ts); others go by kind;
- *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is dropped;
- *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: the reclaim protocol hears of it under the lock (zapEmptied);
- *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer known to be;
+ *  2. walk the entries: runs of none are skipped; present ones are cleared, noted for the flush, unmapped from their
+ *     page and queued in the gather, one by one or in runs of one folio (zapFolio.ts); others go by kind;
+ *  3. stop early when a reschedule is due or the gather is full; a full gather has its TLBs flushed before the lock is
+ *     dropped;
+ *  4. if the lock was held from the first entry to the last and nothing was left in, the table is empty: the reclaim
+ *     protocol hears of it under the lock (zapEmptied);
+ *  5. drop the lock; free a full gather's pages; not finished: go on at 1. What was seen empty before is then no longer
+ *     known to be;
  *  6. the protocol hears that the piece is done (zapDone), and whether step 4 took the table.
  *
  * A huge PMD is cleared as a whole, or split first (hugePmd.ts).
@@ -88,8 +92,8 @@ function zapPresentPte(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn): boolean {
 }
 
 /**
- * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its table ineligible
- * for reclaim. PTE lock held.
+ * Clears one entry that is neither none nor present, by kind. Returns whether it is gone; one that stays makes its
+ * table ineligible for reclaim. PTE lock held.
  */
 function zapNonpresentPte(gather: Gather, mm: Mm, pte: Pte, entry: Entry): boolean {
   if (entry === UFFD_MARKER) {
@@ -98,7 +102,8 @@ function zapNonpresentPte(gather: Gather, mm: Mm, pte: Pte, entry: Entry): boole
     return true;
   }
   if (entryMigrating(entry)) {
-    // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until all are gone.
+    // The page lost its mapping and the mapping's reference when the entry was made; whoever moves it keeps it until
+    // all are gone.
     exchange(pte, 0);
     rssSub(mm, rssKind(entry), 1);
     return true;
@@ -124,8 +129,8 @@ function skipNonePtes(pte: Pte, most: u32): u32 {
 }
 
 /**
- * Zaps entries from `pte`, that of `vpn`, to `end` at most, or until the gather is full or ZAP_RESCHED_PERIOD entries that were not none are
- * done. Returns the pages passed over, with STOPPED_FULL and ENTRY_LEFT. PTE lock held.
+ * Zaps entries from `pte`, that of `vpn`, to `end` at most, or until the gather is full or ZAP_RESCHED_PERIOD entries
+ * that were not none are done. Returns the pages passed over, with STOPPED_FULL and ENTRY_LEFT. PTE lock held.
  */
 function doZapPteRange(gather: Gather, mm: Mm, pte: Pte, vpn: Vpn, end: Vpn): u32 {
   const most: u32 = end - vpn;
@@ -192,7 +197,8 @@ function zapPteRange(
       full = (outcome & STOPPED_FULL) !== 0;
       if ((outcome & ENTRY_LEFT) !== 0) eligible = false;
       pollInterrupts();
-      // A gather that fills with the last entry interrupts the walk all the same: its pages are freed before anything else.
+      // A gather that fills with the last entry interrupts the walk all the same: its pages are freed before anything
+      // else.
       stop = full || (vpn !== end && needResched());
     }
     if (stop) {
@@ -209,7 +215,9 @@ function zapPteRange(
   if (eligible) zapDone(gather, mm, pmd, start, detached);
 }
 
-/** Zaps a huge PMD entry that [start, end) covers, or splits it when that is not all of it: the rest is zapPteRange's. */
+/**
+ * Zaps a huge PMD entry that [start, end) covers, or splits it when that is not all of it: the rest is zapPteRange's.
+ */
 function zapHuge(gather: Gather, mm: Mm, pmd: Pmd, start: Vpn, end: Vpn): void {
   if (end - start !== PMD_PAGES) splitHugePmd(mm, pmd, start);
   else if (zapHugePmd(gather, mm, pmd, start) === HUGE_ZAPPED_FULL) gatherFlush(gather);
@@ -258,8 +266,8 @@ function zapPudRange(
 }
 
 /**
- * Zaps [start, end) of `mm` into `gather`; `mayReclaim`: empty PTE tables may be detached, as the reclaim protocol says. Precondition: mmap_lock
- * or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
+ * Zaps [start, end) of `mm` into `gather`; `mayReclaim`: empty PTE tables may be detached, as the reclaim protocol
+ * says. Precondition: mmap_lock or the lock of the VMAs there, so that upper tables stay; no spinlock, no RCU section.
  */
 export function unmapPageRange(
   gather: Gather,

@@ -1,21 +1,22 @@
 /**
  * Zapping by folios (axis `zap` folio): a run of entries that map neighbouring pages of one folio is taken out at once.
  *
- * Guarantee: as zap.ts for each entry. The folio's map counts change once for each run, so that unmapping a whole folio never makes it
- * look partially mapped; taken out page by page (axis `zap` page) it is put on the deferred-split queue with the first page, and taken
- * off with the last reference.
+ * Guarantee: as zap.ts for each entry. The folio's map counts change once for each run, so that unmapping a whole folio
+ * never makes it look partially mapped; taken out page by page (axis `zap` page) it is put on the deferred-split queue
+ * with the first page, and taken off with the last reference.
  *
- *  1. Count the run: entries present, of consecutive frames of the folio, with equal rights, clamped to the folio's and the range's end.
+ *  1. Count the run: entries present, of consecutive frames of the folio, with equal rights, clamped to the folio's and
+ *     the range's end.
  *  2. Clear each, and queue each page in the gather, until the gather is full.
  *  3. Note the range for the flush; one removal of map counts, of what was cleared and no more.
- *  4. Whoever called advances by exactly that, and, if the gather was full, flushes before the lock drops. The gather holds the cleared entries'
- *     references until then, so the folio outlives step 3.
+ *  4. Whoever called advances by exactly that, and, if the gather was full, flushes before the lock drops. The gather
+ *     holds the cleared entries' references until then, so the folio outlives step 3.
  *
- * All of it under the PTE lock, which keeps everybody but the hardware from the entries. That sets accessed and dirty, which are not
- * compared; the exchange of step 2 takes them along.
+ * All of it under the PTE lock, which keeps everybody but the hardware from the entries. That sets accessed and dirty,
+ * which are not compared; the exchange of step 2 takes them along.
  *
- * Source: Linux 6.18 mm/memory.c (zap_present_folio_ptes, zap_present_ptes), mm/internal.h (folio_pte_batch_flags); "mm: Batch-zap
- * large anonymous folio PTE mappings" (Roberts, 2023) for gathers that fill in the middle.
+ * Source: Linux 6.18 mm/memory.c (zap_present_folio_ptes, zap_present_ptes), mm/internal.h (folio_pte_batch_flags);
+ * "mm: Batch-zap large anonymous folio PTE mappings" (Roberts, 2023) for gathers that fill in the middle.
  */
 
 import { F_ANON, F_DIRTY, F_ORDER, folioFlags, folioHead, folioOf } from '../alloc/folio.ts';
@@ -32,7 +33,10 @@ export const RUN_FULL: u32 = 0x10000;
 /** What may differ between the entries of a run. */
 const NOT_COMPARED: u32 = PTE_ACCESSED | PTE_DIRTY | PTE_WRITE;
 
-/** Entries from `pte` on, `most` at most, that map consecutive pages of one folio as `entry`, the first of them, does. PTE lock held. */
+/**
+ * Entries from `pte` on, `most` at most, that map consecutive pages of one folio as `entry`, the first of them, does.
+ * PTE lock held.
+ */
 export function folioPteBatch(pte: Pte, entry: Entry, most: u32): u32 {
   const frame = entryNumber(entry);
   const head = folioHead(frame);
@@ -48,8 +52,8 @@ export function folioPteBatch(pte: Pte, entry: Entry, most: u32): u32 {
 }
 
 /**
- * Takes out the run that begins with `entry`, a present, counted one at `pte`, of page `vpn`; `most` entries at most. Returns how many it was, with
- * RUN_FULL when the gather has no more room. PTE lock held.
+ * Takes out the run that begins with `entry`, a present, counted one at `pte`, of page `vpn`; `most` entries at most.
+ * Returns how many it was, with RUN_FULL when the gather has no more room. PTE lock held.
  */
 export function zapPresentFolioPtes(
   gather: Gather,

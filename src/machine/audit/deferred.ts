@@ -1,4 +1,6 @@
-/** The deferred-split queue: a list of folios that are in use, each once, and nobody is in the middle of splitting one. */
+/**
+ * The deferred-split queue: a list of folios that are in use, each once, and nobody is in the middle of splitting one.
+ */
 import * as deferred from '../../kernel/abi.ts';
 import * as frame from '../../kernel/abi.ts';
 import * as layout from '../../kernel/abi.ts';

@@ -5,7 +5,9 @@ import * as layout from '../../kernel/abi.ts';
 import { auditDeferredQueue, auditDeferredState } from './deferred.ts';
 import { hex, type Ledger } from './ledger.ts';
 
-/** Follows the free lists, then looks at every frame that is on none. Preconditions: entries and page cache are counted. */
+/**
+ * Follows the free lists, then looks at every frame that is on none. Preconditions: entries and page cache are counted.
+ */
 export function auditFrames(ledger: Ledger): void {
   const bump = ledger.at(layout.G_FRAME_BUMP);
   const limit = ledger.mapCounts.length;
@@ -72,7 +74,9 @@ export function auditFrames(ledger: Ledger): void {
   auditUsedFrames(ledger, free, Math.min(bump, limit), auditDeferredQueue(ledger));
 }
 
-/** The folio of `pages` frames from `head` on: what it is made of, and its map counts. Returns the entries that map it. */
+/**
+ * The folio of `pages` frames from `head` on: what it is made of, and its map counts. Returns the entries that map it.
+ */
 function auditFolio(ledger: Ledger, head: number, pages: number): number {
   let ptes = 0;
   let mapped = 0;

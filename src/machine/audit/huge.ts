@@ -15,8 +15,8 @@ import { hex, type Ledger } from './ledger.ts';
 import { auditRights, increment, type Space } from './pages.ts';
 
 /**
- * Audits the huge PMD entry `word`, at address `at`, of the span that starts at page `first`, in the table that findings call `name`. Returns whether a
- * table is deposited for it.
+ * Audits the huge PMD entry `word`, at address `at`, of the span that starts at page `first`, in the table that
+ * findings call `name`. Returns whether a table is deposited for it.
  */
 export function auditHuge(
   ledger: Ledger,
@@ -80,7 +80,10 @@ export function auditHuge(
   return anon;
 }
 
-/** Audits the tables deposited with PMD table `number`, which findings call `name`: `expected` of them, each empty and reached by nothing else. */
+/**
+ * Audits the tables deposited with PMD table `number`, which findings call `name`: `expected` of them, each empty and
+ * reached by nothing else.
+ */
 export function auditDeposits(
   ledger: Ledger,
   space: Space,

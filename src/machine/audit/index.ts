@@ -3,8 +3,8 @@
  * checks that all of it balances. Written against the layout alone, apart from the kernel's own walking code, so that a
  * mistake there does not hide itself here.
  *
- * Preconditions: no CPU is in an operation; callbacks have been invoked (rcuBarrier). Lists of single CPUs may hold free
- * tables and frames.
+ * Preconditions: no CPU is in an operation; callbacks have been invoked (rcuBarrier). Lists of single CPUs may hold
+ * free tables and frames.
  */
 import * as layout from '../../kernel/abi.ts';
 import { auditCache, auditInodes } from './files.ts';

@@ -1,4 +1,7 @@
-/** khugepaged's list: address spaces that are in use, each once, held by it; no pass is under way; nobody else holds an mm. */
+/**
+ * khugepaged's list: address spaces that are in use, each once, held by it; no pass is under way; nobody else holds an
+ * mm.
+ */
 import * as layout from '../../kernel/abi.ts';
 import type { Ledger } from './ledger.ts';
 

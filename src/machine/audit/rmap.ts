@@ -48,7 +48,10 @@ function inRegion(
   return offset > 0 && offset < ledger.at(count) << shift && offset % (1 << shift) === 0;
 }
 
-/** After all VMAs: every anon_vma that is in use lists the chains found, and its counts agree; free ones and free chains add up. */
+/**
+ * After all VMAs: every anon_vma that is in use lists the chains found, and its counts agree; free ones and free chains
+ * add up.
+ */
 export function auditAnonVmas(ledger: Ledger): void {
   const base = ledger.at(layout.H_ANON_VMA_BASE);
   const used = ledger.at(layout.G_ANON_BUMP);

@@ -1,8 +1,10 @@
 /**
- * The TLB and paging-structure cache of each CPU: what is cached and counts as current must be what the tables say. This sees what
- * the kernel's own checks cannot: a translation that outlives its flush but whose frame or table lives on.
+ * The TLB and paging-structure cache of each CPU: what is cached and counts as current must be what the tables say.
+ * This sees what the kernel's own checks cannot: a translation that outlives its flush but whose frame or table lives
+ * on.
  *
- * A CPU whose generation is behind its address space's is not current: it invalidates everything before it uses any of it.
+ * A CPU whose generation is behind its address space's is not current: it invalidates everything before it uses any of
+ * it.
  */
 import { PGD_SHIFT, PMD_SHIFT, PSC_BITS, PUD_SHIFT, TLB_BITS } from '../../kernel/abi.ts';
 import * as entry from '../../kernel/abi.ts';
@@ -36,7 +38,9 @@ export function auditTranslations(ledger: Ledger): void {
   }
 }
 
-/** Entry of `vpn` in the table that `upper` names, for a level whose entries cover 2^shift pages; 0 when there is none. */
+/**
+ * Entry of `vpn` in the table that `upper` names, for a level whose entries cover 2^shift pages; 0 when there is none.
+ */
 function below(ledger: Ledger, upper: number, vpn: number, shift: number): number {
   if (!entry.entryNamesTable(upper)) return 0;
   const index = (vpn >>> shift) & (2 ** PMD_SHIFT - 1);

@@ -1,9 +1,11 @@
 /**
- * Collapse of anonymous memory against an access of the span, by a CPU that has the page in its TLB and the table in its paging-structure cache. The fault
- * that the access may end in, on the VMA's lock, waits for the collapse, which has it for write.
+ * Collapse of anonymous memory against an access of the span, by a CPU that has the page in its TLB and the table in
+ * its paging-structure cache. The fault that the access may end in, on the VMA's lock, waits for the collapse, which
+ * has it for write.
  *
  * From: Linux mm/khugepaged.c (collapse_huge_page: vma_start_write, pmdp_collapse_flush).
- * Expected: no violation, in particular no translation of the old pages, nor of the table, after the flush. The span is huge at the end.
+ * Expected: no violation, in particular no translation of the old pages, nor of the table, after the flush. The span is
+ * huge at the end.
  */
 
 import {

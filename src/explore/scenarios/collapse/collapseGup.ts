@@ -1,6 +1,7 @@
 /**
- * Collapse of anonymous memory against GUP-fast, which holds no lock: mmap_lock for write does not keep it out. Collapse copies pages away, so
- * it must see every pin, and nobody may pin a page afterwards by way of the table that it has taken out.
+ * Collapse of anonymous memory against GUP-fast, which holds no lock: mmap_lock for write does not keep it out.
+ * Collapse copies pages away, so it must see every pin, and nobody may pin a page afterwards by way of the table that
+ * it has taken out.
  *
  *     collapse                                   GUP-fast
  *     clear the PMD, flush
@@ -8,10 +9,11 @@
  *     look at the references of each page        read the PMD, read the entry, take a reference
  *     clear the entries, drop the pages          look at PMD and entry again
  *
- * Two arguments, and each suffices here, where tables are freed by RCU. The interrupt: a walk that read the PMD before it was cleared has ended, and its
- * reference is there to be seen. The second look at the PMD: a reference that collapse did not see was taken after the PMD had changed. Linux
- * had only the first where a flush sends interrupts, and neither where it does not, until 6.1 ("mm: gup: fix the fast GUP race against THP
- * collapse"); COLLAPSE_INTERRUPTS 0 is such a machine.
+ * Two arguments, and each suffices here, where tables are freed by RCU. The interrupt: a walk that read the PMD before
+ * it was cleared has ended, and its reference is there to be seen. The second look at the PMD: a reference that
+ * collapse did not see was taken after the PMD had changed. Linux had only the first where a flush sends interrupts,
+ * and neither where it does not, until 6.1 ("mm: gup: fix the fast GUP race against THP collapse"); COLLAPSE_INTERRUPTS
+ * 0 is such a machine.
  *
  * From: Linux mm/khugepaged.c (collapse_huge_page), mm/gup.c (gup_fast_pte_range).
  * Expected: no violation. A page that is pinned when both have ended is the one that the program sees.

@@ -1,9 +1,10 @@
 /**
- * A lockless walker in a table that is collapsed, deposited, and freed with the huge page: the walker has no lock that collapse would wait for,
- * and polls interrupts, so neither does collapse's interrupt. What keeps the table is the grace period that zapping a huge page gives its deposited table.
+ * A lockless walker in a table that is collapsed, deposited, and freed with the huge page: the walker has no lock that
+ * collapse would wait for, and polls interrupts, so neither does collapse's interrupt. What keeps the table is the
+ * grace period that zapping a huge page gives its deposited table.
  *
- * From: Linux mm/khugepaged.c (collapse_huge_page), mm/huge_memory.c (zap_deposited_table, which frees at once: there every walker but
- * GUP-fast holds a lock).
+ * From: Linux mm/khugepaged.c (collapse_huge_page), mm/huge_memory.c (zap_deposited_table, which frees at once: there
+ * every walker but GUP-fast holds a lock).
  * Expected: no violation.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Two zaps of one table, of one half each. Neither of them covers the table, and with the last entry the table is gone all the same: what a count can
- * do that looking at one's own range cannot.
+ * Two zaps of one table, of one half each. Neither of them covers the table, and with the last entry the table is gone
+ * all the same: what a count can do that looking at one's own range cannot.
  *
  * From: zap_pte_range in "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; the table is gone.

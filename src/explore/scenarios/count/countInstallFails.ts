@@ -1,6 +1,6 @@
 /**
- * A page fault installs a table and then perhaps finds no page to put into it, so that it takes its count back, while another CPU, under the
- * PTE lock, visits whatever table there is. Whoever leaves an empty table last frees it.
+ * A page fault installs a table and then perhaps finds no page to put into it, so that it takes its count back, while
+ * another CPU, under the PTE lock, visits whatever table there is. Whoever leaves an empty table last frees it.
  *
  * From: the error paths behind pte_alloc_get in "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; no table is left without an entry.

@@ -1,6 +1,6 @@
 /**
- * A page fault installs a table that a zap meets before there is an entry in it. The table begins with its installer's count, so the zap's
- * visit is not the last one, and the fault finds the table where it put it.
+ * A page fault installs a table that a zap meets before there is an entry in it. The table begins with its installer's
+ * count, so the zap's visit is not the last one, and the fault finds the table where it put it.
  *
  * From: pte_alloc_get and zap_pte_range in "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; a fault that comes back has mapped its page, which may have been zapped since.

@@ -1,6 +1,7 @@
 /**
- * mremap moves a table's entries one by one into two new tables, under a lockless reader of the old one. The entries' counts move along; each new
- * table begins with a count of its installer's, who is done with the first when it installs the second, and with that at the end.
+ * mremap moves a table's entries one by one into two new tables, under a lockless reader of the old one. The entries'
+ * counts move along; each new table begins with a count of its installer's, who is done with the first when it installs
+ * the second, and with that at the end.
  *
  * From: move_ptes in Linux mm/mremap.c; "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; each page at its new place, the old table gone.

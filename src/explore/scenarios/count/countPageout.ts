@@ -1,7 +1,7 @@
 /**
- * Paging out drops the last page of a table, which the program declared unneeded, while a lockless reader is on its way to it and
- * a hardware walker has the table cached. No zap is under way: whoever ends its visit last flushes the range, upper entries included, and
- * hands the table to RCU by itself.
+ * Paging out drops the last page of a table, which the program declared unneeded, while a lockless reader is on its way
+ * to it and a hardware walker has the table cached. No zap is under way: whoever ends its visit last flushes the range,
+ * upper entries included, and hands the table to RCU by itself.
  *
  * From: try_to_unmap_one and free_pte_table in "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; the table is gone, and from every cache.

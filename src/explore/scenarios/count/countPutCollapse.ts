@@ -1,8 +1,10 @@
 /**
- * A visit of a table ends while a collapse has the table unlinked, deposits it, or, when the page is pinned, puts it back. Its visitor's count makes the
- * collapse the last to leave a table that would be put back empty, which nobody else would free.
+ * A visit of a table ends while a collapse has the table unlinked, deposits it, or, when the page is pinned, puts it
+ * back. Its visitor's count makes the collapse the last to leave a table that would be put back empty, which nobody
+ * else would free.
  *
- * From: collapse_huge_page in Linux mm/khugepaged.c (out_up_write: pmd_populate) against free_pte_table in "Free user PTE page table pages" v3.
+ * From: collapse_huge_page in Linux mm/khugepaged.c (out_up_write: pmd_populate) against free_pte_table in "Free user
+ * PTE page table pages" v3.
  * Expected: no violation; whether the span is huge or not, no table is left without an entry.
  */
 

@@ -1,9 +1,10 @@
 /**
- * The last visit of an empty table ends while a page fault gets at it. Either the fault's visit counts first, and the table stays, or the
- * count is zero first, and the fault waits until the table is unlinked and takes another.
+ * The last visit of an empty table ends while a page fault gets at it. Either the fault's visit counts first, and the
+ * table stays, or the count is zero first, and the fault waits until the table is unlinked and takes another.
  *
  * From: race of pte_try_get with pte_put in "Free user PTE page table pages" v3, November 2021.
- * Expected: no violation; the page is mapped, if not by the first fault, whose table may go before it comes to map it, then by the second.
+ * Expected: no violation; the page is mapped, if not by the first fault, whose table may go before it comes to map it,
+ * then by the second.
  */
 
 import {

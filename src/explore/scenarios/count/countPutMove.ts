@@ -1,8 +1,10 @@
 /**
- * The last visit of an empty table ends while mremap moves the table, from one PMD table to another. The way back from the table to its PMD entry
- * changes under the locks of both places: whoever frees the table has to look at it again once it has a lock.
+ * The last visit of an empty table ends while mremap moves the table, from one PMD table to another. The way back from
+ * the table to its PMD entry changes under the locks of both places: whoever frees the table has to look at it again
+ * once it has a lock.
  *
- * From: move_normal_pmd in Linux mm/mremap.c against free_pte_table in "Free user PTE page table pages" v3, November 2021.
+ * From: move_normal_pmd in Linux mm/mremap.c against free_pte_table in "Free user PTE page table pages" v3, November
+ * 2021.
  * Expected: no violation; the table is gone from both places.
  */
 

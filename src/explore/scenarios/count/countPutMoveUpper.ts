@@ -1,9 +1,11 @@
 /**
- * The last visit of an empty table ends while mremap moves the whole PMD table that names it, and a hardware walker looks at the new place. Such a
- * move takes the page_table_lock, not the PMD lock. So whoever frees the table has to look up the range to flush after it has cleared the PMD
- * entry: an upper entry cached at the new place must not outlive the table.
+ * The last visit of an empty table ends while mremap moves the whole PMD table that names it, and a hardware walker
+ * looks at the new place. Such a move takes the page_table_lock, not the PMD lock. So whoever frees the table has to
+ * look up the range to flush after it has cleared the PMD entry: an upper entry cached at the new place must not
+ * outlive the table.
  *
- * From: move_normal_pud in Linux mm/mremap.c against free_pte_table in "Free user PTE page table pages" v3, November 2021.
+ * From: move_normal_pud in Linux mm/mremap.c against free_pte_table in "Free user PTE page table pages" v3, November
+ * 2021.
  * Expected: no violation; the table is gone from both places, and from every cache.
  */
 

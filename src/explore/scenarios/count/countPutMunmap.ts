@@ -1,9 +1,10 @@
 /**
- * The last visit of an empty table ends while munmap takes the whole range away, the PMD table included. munmap does not ask for the count: whoever clears
- * the PMD entry under the PMD lock frees the table, and the other finds that it is unlinked.
+ * The last visit of an empty table ends while munmap takes the whole range away, the PMD table included. munmap does
+ * not ask for the count: whoever clears the PMD entry under the PMD lock frees the table, and the other finds that it
+ * is unlinked.
  *
- * From: free_pgtables in Linux mm/memory.c against free_pte_table in "Free user PTE page table pages" v3, November 2021. (The series had no
- * readers under RCU alone, so munmap met nobody.)
+ * From: free_pgtables in Linux mm/memory.c against free_pte_table in "Free user PTE page table pages" v3, November
+ * 2021. (The series had no readers under RCU alone, so munmap met nobody.)
  * Expected: no violation; no table is left.
  */
 

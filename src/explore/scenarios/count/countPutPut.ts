@@ -1,6 +1,6 @@
 /**
- * Two visits of an empty table end at the same time, and a third CPU reads it without a lock. One of the three is the last, and only that one unlinks and
- * frees the table.
+ * Two visits of an empty table end at the same time, and a third CPU reads it without a lock. One of the three is the
+ * last, and only that one unlinks and frees the table.
  *
  * From: pte_put and free_pte_table in "Free user PTE page table pages" v3, November 2021.
  * Expected: no violation; the table is gone.

@@ -1,6 +1,7 @@
 /**
- * The last visit of a table ends that has been unlinked by a collapse, emptied, deposited, and is filled and linked again by a split. The reader makes the
- * count zero while the table lies in reserve, and comes to the PMD lock when the PMD entry names the table once more, with entries in it.
+ * The last visit of a table ends that has been unlinked by a collapse, emptied, deposited, and is filled and linked
+ * again by a split. The reader makes the count zero while the table lies in reserve, and comes to the PMD lock when the
+ * PMD entry names the table once more, with entries in it.
  *
  *     collapse, split                            a reader's put
  *     clear the PMD entry, the entries; deposit
@@ -8,8 +9,8 @@
  *     fill the table, store the PMD entry
  *                                                PMD lock: the PMD entry names the table; is the count still zero?
  *
- * From: pgtable_trans_huge_deposit and _withdraw in Linux mm/pgtable-generic.c, with readers that hold no lock, which "Free user PTE page table
- * pages" v3 (November 2021) did not have: there, zero was final.
+ * From: pgtable_trans_huge_deposit and _withdraw in Linux mm/pgtable-generic.c, with readers that hold no lock, which
+ * "Free user PTE page table pages" v3 (November 2021) did not have: there, zero was final.
  * Expected: no violation; the page that was not given up is mapped by the table.
  */
 

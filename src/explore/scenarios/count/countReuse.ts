@@ -1,6 +1,6 @@
 /**
- * A table that a put has freed is used again, elsewhere, while a reader that has read the old PMD entry is on its way to it. The reader's RCU section keeps
- * it from counting itself into the other table.
+ * A table that a put has freed is used again, elsewhere, while a reader that has read the old PMD entry is on its way
+ * to it. The reader's RCU section keeps it from counting itself into the other table.
  *
  * From: pte_try_get in "Free user PTE page table pages" v3, November 2021; countSemiRcu shows what happens without.
  * Expected: no violation.

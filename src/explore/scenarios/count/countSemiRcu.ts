@@ -1,6 +1,7 @@
 /**
- * A counted table that is freed by interrupt (semi-RCU), with a lockless reader on its way to it. The count keeps whoever is in the table; but
- * the reader has read the PMD entry before it counts, and answers interrupts in between. It then counts itself into a table that has been freed and is another by now.
+ * A counted table that is freed by interrupt (semi-RCU), with a lockless reader on its way to it. The count keeps
+ * whoever is in the table; but the reader has read the PMD entry before it counts, and answers interrupts in between.
+ * It then counts itself into a table that has been freed and is another by now.
  *
  * From: the reason for rcu_read_lock around pte_try_get in "Free user PTE page table pages" v3, November 2021.
  * Expected: a violation, table-use-after-free.

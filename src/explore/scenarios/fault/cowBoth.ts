@@ -1,6 +1,6 @@
 /**
- * Parent and child of a fork write to the page that they share, at once: each ends up with a page of its own. Whoever comes second may use the old one again,
- * when its entry's reference is the only one left.
+ * Parent and child of a fork write to the page that they share, at once: each ends up with a page of its own. Whoever
+ * comes second may use the old one again, when its entry's reference is the only one left.
  *
  * From: Linux mm/memory.c (do_wp_page, wp_can_reuse_anon_folio). Expected: two frames, each writable on one side.
  */

@@ -1,8 +1,9 @@
 /**
- * Two page faults on the same page of a mapping that has no PTE table there yet: both allocate a table and a page; one of each is
- * installed, the other given back.
+ * Two page faults on the same page of a mapping that has no PTE table there yet: both allocate a table and a page; one
+ * of each is installed, the other given back.
  *
- * From: __pte_alloc and do_anonymous_page in Linux mm/memory.c (pmd_install; the second look at the entry, vmf_pte_changed).
+ * From: __pte_alloc and do_anonymous_page in Linux mm/memory.c (pmd_install; the second look at the entry,
+ * vmf_pte_changed).
  * Expected: no violation; one page is mapped, in one table.
  */
 

@@ -1,6 +1,6 @@
 /**
- * A page fault on the VMA's lock against munmap: the fault allocates tables and installs a page while munmap takes the VMA away and
- * then frees tables without a lock. Whoever is late must notice.
+ * A page fault on the VMA's lock against munmap: the fault allocates tables and installs a page while munmap takes the
+ * VMA away and then frees tables without a lock. Whoever is late must notice.
  *
  * From: Linux mm/mmap_lock.c (lock_vma_under_rcu, vma_mark_detached), mm/memory.c (handle_mm_fault, free_pgtables).
  * Expected: the fault succeeds or finds no mapping (EFAULT); nothing is left mapped and no table.

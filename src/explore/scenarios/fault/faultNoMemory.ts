@@ -1,8 +1,9 @@
 /**
- * A page fault whose every allocation may fail (PTE table or page; at most one fails), against a second fault of a neighbouring page
- * that needs the same table: whoever loses the race for the table gives its own back.
+ * A page fault whose every allocation may fail (PTE table or page; at most one fails), against a second fault of a
+ * neighbouring page that needs the same table: whoever loses the race for the table gives its own back.
  *
- * From: Linux mm/memory.c (__pud_alloc, __pmd_alloc, __pte_alloc, do_anonymous_page), fault injection (fail_page_alloc).
+ * From: Linux mm/memory.c (__pud_alloc, __pmd_alloc, __pte_alloc, do_anonymous_page), fault injection
+ * (fail_page_alloc).
  * Expected: a fault succeeds or says ENOMEM; a page is mapped exactly if its fault succeeded; no table is lost.
  */
 

@@ -1,6 +1,6 @@
 /**
- * A page that is in swap, faulted in by two CPUs at once while a third zaps it: each fault prepares a frame without a lock and then
- * has to find the swap entry unchanged; two of the three come too late for it.
+ * A page that is in swap, faulted in by two CPUs at once while a third zaps it: each fault prepares a frame without a
+ * lock and then has to find the swap entry unchanged; two of the three come too late for it.
  *
  * From: Linux mm/memory.c (do_swap_page: pte_same under the PTE lock; zap_nonpresent_ptes).
  * Expected: the swap slot is freed once, a frame that came too late is given back, and at most one page is mapped.

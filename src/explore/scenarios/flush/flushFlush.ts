@@ -1,6 +1,6 @@
 /**
- * Two CPUs that flush a page each, at once, and a third that has both in its TLB: it carries the requests out one by one, or both at
- * once, in an order of its own.
+ * Two CPUs that flush a page each, at once, and a third that has both in its TLB: it carries the requests out one by
+ * one, or both at once, in an order of its own.
  *
  * From: Linux arch/x86/mm/tlb.c (flush_tlb_func: a partial flush only when no generation is skipped).
  * Expected: when a flush has returned, no CPU has what it flushed.

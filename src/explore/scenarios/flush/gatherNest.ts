@@ -1,8 +1,10 @@
 /**
- * Two gathers open at once in one address space: the second zapper finds an entry already none that the first has cleared and not yet
- * flushed. When the second's madvise returns, its program must not see the old page any more, so it flushes the whole address space.
+ * Two gathers open at once in one address space: the second zapper finds an entry already none that the first has
+ * cleared and not yet flushed. When the second's madvise returns, its program must not see the old page any more, so it
+ * flushes the whole address space.
  *
- * From: Linux mm/mmu_gather.c (tlb_finish_mmu: mm_tlb_flush_nested); "mm: fix MADV_[FREE|DONTNEED] TLB flush miss problem".
+ * From: Linux mm/mmu_gather.c (tlb_finish_mmu: mm_tlb_flush_nested); "mm: fix MADV_[FREE|DONTNEED] TLB flush miss
+ * problem".
  * Expected: after its own madvise a CPU's access faults; nobody uses a page after it was freed.
  */
 

@@ -1,8 +1,11 @@
 /**
- * Interrupts at any moment, from both sides, while both CPUs flush each other's TLB: a CPU that waits for an acknowledgement answers meanwhile.
+ * Interrupts at any moment, from both sides, while both CPUs flush each other's TLB: a CPU that waits for an
+ * acknowledgement answers meanwhile.
  *
- * From: Linux kernel/smp.c (smp_call_function_many_cond: waiting with interrupts enabled), arch/x86/mm/tlb.c (flush_tlb_multi).
- * Expected: nobody waits for ever; every flush is done when its sender goes on. The sequence numbers of interrupts wrap.
+ * From: Linux kernel/smp.c (smp_call_function_many_cond: waiting with interrupts enabled), arch/x86/mm/tlb.c
+ * (flush_tlb_multi).
+ * Expected: nobody waits for ever; every flush is done when its sender goes on. The sequence numbers of interrupts
+ * wrap.
  */
 
 import {

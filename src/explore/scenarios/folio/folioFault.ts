@@ -1,6 +1,7 @@
 /**
- * Two faults in one range that is free for a large folio: one CPU writes to its first page, another reads and then writes its third. The first looked at the
- * range without a lock: it installs its folio, or, if a page came before, gives it back, and the access would fault again.
+ * Two faults in one range that is free for a large folio: one CPU writes to its first page, another reads and then
+ * writes its third. The first looked at the range without a lock: it installs its folio, or, if a page came before,
+ * gives it back, and the access would fault again.
  *
  * From: Linux mm/memory.c (do_anonymous_page: pte_range_none again under the lock).
  * Expected: no violation; a whole folio is mapped, or single pages.

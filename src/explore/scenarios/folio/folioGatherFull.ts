@@ -1,9 +1,10 @@
 /**
- * A zap of a whole folio whose gather has room for three pages only, so that it fills in the middle of the run: map counts go for
- * what was taken out, the TLBs are flushed, the lock drops, and a fault writes to a page that is gone already, or not yet.
+ * A zap of a whole folio whose gather has room for three pages only, so that it fills in the middle of the run: map
+ * counts go for what was taken out, the TLBs are flushed, the lock drops, and a fault writes to a page that is gone
+ * already, or not yet.
  *
- * From: "mm: Batch-zap large anonymous folio PTE mappings" (Roberts 2023: a gather that fills in the middle of a folio), Linux
- * mm/pt_reclaim.c (a table that was let go in the middle is scanned again).
+ * From: "mm: Batch-zap large anonymous folio PTE mappings" (Roberts 2023: a gather that fills in the middle of a
+ * folio), Linux mm/pt_reclaim.c (a table that was let go in the middle is scanned again).
  * Expected: no violation; nothing is mapped, or the page faulted in between, or a whole folio faulted in afterwards.
  */
 

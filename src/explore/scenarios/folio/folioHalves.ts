@@ -1,6 +1,7 @@
 /**
- * Two zaps, each of a half of one large folio: the first to take its entries out leaves the folio partially mapped and puts it on the
- * deferred-split queue; the second takes the rest, and whichever flushes last frees the folio and takes it off the queue.
+ * Two zaps, each of a half of one large folio: the first to take its entries out leaves the folio partially mapped and
+ * puts it on the deferred-split queue; the second takes the rest, and whichever flushes last frees the folio and takes
+ * it off the queue.
  *
  * From: Linux mm/rmap.c (__folio_remove_rmap), mm/huge_memory.c (deferred_split_folio, __folio_unqueue_deferred_split).
  * Expected: no violation; nothing is mapped, nothing is queued.

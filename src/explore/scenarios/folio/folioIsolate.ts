@@ -1,6 +1,7 @@
 /**
- * A pass over the deferred-split queue that isolates a folio, against a zap of the rest of it, which frees it: the pass finds a folio that
- * has references, and keeps it alive; or one whose last reference is gone, and leaves it to whoever frees it.
+ * A pass over the deferred-split queue that isolates a folio, against a zap of the rest of it, which frees it: the pass
+ * finds a folio that has references, and keeps it alive; or one whose last reference is gone, and leaves it to whoever
+ * frees it.
  *
  * From: Linux mm/huge_memory.c (deferred_split_scan: "We lost race with folio_put()"; __folio_unqueue_deferred_split).
  * Expected: no violation; nothing is mapped, nothing is queued.

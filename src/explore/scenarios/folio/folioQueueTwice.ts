@@ -1,6 +1,6 @@
 /**
- * Two zaps of single pages of one large folio that mremap has spread over two PTE tables, so that no lock keeps their map counts apart:
- * both leave it partially mapped, and both want to queue it.
+ * Two zaps of single pages of one large folio that mremap has spread over two PTE tables, so that no lock keeps their
+ * map counts apart: both leave it partially mapped, and both want to queue it.
  *
  * From: Linux mm/huge_memory.c (deferred_split_folio: the flag without the lock, the list under it).
  * Expected: no violation; the folio is on the queue once, two of its pages are mapped.

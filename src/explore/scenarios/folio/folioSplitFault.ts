@@ -1,5 +1,7 @@
 /**
- * A pass over the deferred-split queue that splits a folio, against a fault of a page in the middle of it. The fault finds the entry, or a migration entry, and then waits for the lock: of the folio, or of the single page that is made of its part.
+ * A pass over the deferred-split queue that splits a folio, against a fault of a page in the middle of it. The fault
+ * finds the entry, or a migration entry, and then waits for the lock: of the folio, or of the single page that is made
+ * of its part.
  *
  * From: Linux mm/huge_memory.c (__folio_split, remap_page), mm/migrate.c (migration_entry_wait).
  * Expected: no violation; the page is the one that was there, and whoever waits is woken.

@@ -1,8 +1,10 @@
 /**
- * A pass over the deferred-split queue that splits a folio, against GUP-fast of a page in the middle of it. Either the pin comes first, and the
- * folio stays as it is; or the entry has become a migration entry, and the pin fails, or comes after and is of a single page.
+ * A pass over the deferred-split queue that splits a folio, against GUP-fast of a page in the middle of it. Either the
+ * pin comes first, and the folio stays as it is; or the entry has become a migration entry, and the pin fails, or comes
+ * after and is of a single page.
  *
- * From: Linux mm/huge_memory.c (__folio_split: folio_ref_freeze), mm/gup.c (try_get_folio: the second look at the head).
+ * From: Linux mm/huge_memory.c (__folio_split: folio_ref_freeze), mm/gup.c (try_get_folio: the second look at the
+ * head).
  * Expected: no violation; a pinned page has a reference on the folio that it belongs to, and stays what it was.
  */
 

@@ -1,10 +1,13 @@
 /**
- * Two that split the same folio: one that came by its entries and has a reference, as madvise(MADV_FREE) of a part of it does, and a pass over the
- * deferred-split queue, on which it is. The first takes it off the queue in the same moment in which it makes sure of being alone with it: under the queue's lock, from where the pass
- * takes its reference.
+ * Two that split the same folio: one that came by its entries and has a reference, as madvise(MADV_FREE) of a part of
+ * it does, and a pass over the deferred-split queue, on which it is. The first takes it off the queue in the same
+ * moment in which it makes sure of being alone with it: under the queue's lock, from where the pass takes its
+ * reference.
  *
- * From: Linux mm/huge_memory.c (__folio_split: ds_queue->split_queue_lock around folio_ref_freeze; deferred_split_scan), mm/madvise.c.
- * Expected: no violation; the folio is split once, or, when either has a reference at the wrong moment, stays, and on the queue.
+ * From: Linux mm/huge_memory.c (__folio_split: ds_queue->split_queue_lock around folio_ref_freeze;
+ * deferred_split_scan), mm/madvise.c.
+ * Expected: no violation; the folio is split once, or, when either has a reference at the wrong moment, stays, and on
+ * the queue.
  */
 
 import {

@@ -1,6 +1,7 @@
 /**
- * A pass over the deferred-split queue that splits a folio, against a zap of what is left of it, by runs: the zap finds entries, migration
- * entries of a folio that is being split, entries of single pages, or some of each as its lock comes in between.
+ * A pass over the deferred-split queue that splits a folio, against a zap of what is left of it, by runs: the zap finds
+ * entries, migration entries of a folio that is being split, entries of single pages, or some of each as its lock comes
+ * in between.
  *
  * From: Linux mm/huge_memory.c (__folio_split, remap_page), mm/memory.c (zap_nonpresent_ptes: migration entries).
  * Expected: no violation; nothing is mapped, nothing is queued, all frames are free.

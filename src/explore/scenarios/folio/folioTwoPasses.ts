@@ -1,6 +1,7 @@
 /**
- * Two passes over the deferred-split queue, of a daemon and of a CPU that does a daemon's work between its own, meet one folio that a third has a reference
- * on for a while, so that it may not be to be split: each pass has it in its hands or does not find it.
+ * Two passes over the deferred-split queue, of a daemon and of a CPU that does a daemon's work between its own, meet
+ * one folio that a third has a reference on for a while, so that it may not be to be split: each pass has it in its
+ * hands or does not find it.
  *
  * From: Linux mm/huge_memory.c (deferred_split_scan, which several shrinkers may run at once).
  * Expected: no violation; the folio has been split, or is still in the queue, once.

@@ -1,6 +1,7 @@
 /**
- * GUP-fast of a page in the middle of a large folio against a zap that takes all its entries out in one run, frees the folio, and faults
- * another in. The pin is a reference on the folio's head, which the pinned page names; both are looked at again.
+ * GUP-fast of a page in the middle of a large folio against a zap that takes all its entries out in one run, frees the
+ * folio, and faults another in. The pin is a reference on the folio's head, which the pinned page names; both are
+ * looked at again.
  *
  * From: Linux mm/gup.c (try_get_folio, gup_fast_pte_range), mm/memory.c (zap_present_folio_ptes).
  * Expected: no violation. A page that was pinned is the third of a folio whose first page maps page 0.

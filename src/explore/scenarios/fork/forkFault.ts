@@ -1,7 +1,9 @@
 /**
- * fork against a write fault in the parent: the fault comes before, and the child shares its page, or after, and the parent gets a copy.
+ * fork against a write fault in the parent: the fault comes before, and the child shares its page, or after, and the
+ * parent gets a copy.
  *
- * From: Linux mm/memory.c (copy_present_ptes, do_wp_page). Expected: what the parent may write to is not mapped by the child.
+ * From: Linux mm/memory.c (copy_present_ptes, do_wp_page). Expected: what the parent may write to is not mapped by the
+ * child.
  */
 
 import {

@@ -1,8 +1,9 @@
 /**
- * fork against migration: the migration entry is copied, too, and the walk that ends the migration must find both. It does, since it comes to the child's VMA
- * after the parent's.
+ * fork against migration: the migration entry is copied, too, and the walk that ends the migration must find both. It
+ * does, since it comes to the child's VMA after the parent's.
  *
- * From: Linux mm/mmap.c (dup_mmap: the copy goes into the list just after its source), mm/memory.c (copy_nonpresent_pte), mm/migrate.c.
+ * From: Linux mm/mmap.c (dup_mmap: the copy goes into the list just after its source), mm/memory.c
+ * (copy_nonpresent_pte), mm/migrate.c.
  * Expected: no migration entry is left on either side.
  */
 

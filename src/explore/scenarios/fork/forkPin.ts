@@ -1,8 +1,10 @@
 /**
- * fork against GUP-fast in the parent: a page that is pinned stays the parent's alone, or a write of the parent would part it from the pin. GUP-fast pins, then
- * looks at the address space's write-protect sequence; fork raises it, then looks for pins.
+ * fork against GUP-fast in the parent: a page that is pinned stays the parent's alone, or a write of the parent would
+ * part it from the pin. GUP-fast pins, then looks at the address space's write-protect sequence; fork raises it, then
+ * looks for pins.
  *
- * From: Linux mm/memory.c (copy_present_page), mm/gup.c (gup_fast: write_protect_seq). Expected: after a write the parent's page is still the pinned one.
+ * From: Linux mm/memory.c (copy_present_page), mm/gup.c (gup_fast: write_protect_seq). Expected: after a write the
+ * parent's page is still the pinned one.
  */
 
 import {

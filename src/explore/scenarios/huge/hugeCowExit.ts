@@ -1,9 +1,9 @@
 /**
- * A write to a huge page that is shared since a fork against the exit of the child: the parent splits and copies, or is alone with the folio by then and has it back
- * whole, with pages that are exclusive to it.
+ * A write to a huge page that is shared since a fork against the exit of the child: the parent splits and copies, or is
+ * alone with the folio by then and has it back whole, with pages that are exclusive to it.
  *
- * From: Linux mm/huge_memory.c (do_huge_pmd_wp_page: folio_ref_count, move_anon_rmap). Expected: the page can be written; the child's reference is never
- * taken for none.
+ * From: Linux mm/huge_memory.c (do_huge_pmd_wp_page: folio_ref_count, move_anon_rmap). Expected: the page can be
+ * written; the child's reference is never taken for none.
  */
 
 import {

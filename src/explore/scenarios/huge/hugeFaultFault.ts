@@ -1,6 +1,6 @@
 /**
- * Two write faults in one span where nothing is mapped, with huge pages on: both prepare a folio and a table to deposit, one of them wins the PMD entry, the
- * other gives back what it has.
+ * Two write faults in one span where nothing is mapped, with huge pages on: both prepare a folio and a table to
+ * deposit, one of them wins the PMD entry, the other gives back what it has.
  *
  * From: Linux mm/huge_memory.c (__do_huge_pmd_anonymous_page: the look at the PMD under its lock).
  * Expected: no violation. One folio is mapped, one table deposited; the audit counts both.

@@ -1,8 +1,10 @@
 /**
- * fork of a huge page against GUP-fast of a page in it: what is pinned stays the parent's alone. GUP-fast pins, then looks at the address space's write-protect
- * sequence; fork raises it, then looks for pins, and splits a huge page that has some.
+ * fork of a huge page against GUP-fast of a page in it: what is pinned stays the parent's alone. GUP-fast pins, then
+ * looks at the address space's write-protect sequence; fork raises it, then looks for pins, and splits a huge page that
+ * has some.
  *
- * From: Linux mm/huge_memory.c (copy_huge_pmd), mm/gup.c (gup_fast: write_protect_seq). Expected: after a write the parent's page is still the pinned one.
+ * From: Linux mm/huge_memory.c (copy_huge_pmd), mm/gup.c (gup_fast: write_protect_seq). Expected: after a write the
+ * parent's page is still the pinned one.
  */
 
 import {

@@ -1,9 +1,10 @@
 /**
- * fork of a huge page against a walk of the rmap that splits the parent's huge PMD, as reclaim and splits of folios do: such a walk has no lock of the address
- * space, and comes at any moment, also between fork's look at the entry and its lock.
+ * fork of a huge page against a walk of the rmap that splits the parent's huge PMD, as reclaim and splits of folios do:
+ * such a walk has no lock of the address space, and comes at any moment, also between fork's look at the entry and its
+ * lock.
  *
- * From: Linux mm/memory.c (copy_pmd_range: -EAGAIN of copy_huge_pmd), mm/rmap.c (TTU_SPLIT_HUGE_PMD). Expected: both sides have all pages, of the same
- * frames, and neither may write.
+ * From: Linux mm/memory.c (copy_pmd_range: -EAGAIN of copy_huge_pmd), mm/rmap.c (TTU_SPLIT_HUGE_PMD). Expected: both
+ * sides have all pages, of the same frames, and neither may write.
  */
 
 import {

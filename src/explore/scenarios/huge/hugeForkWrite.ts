@@ -1,8 +1,9 @@
 /**
- * fork of a huge page against a write to it in the parent, whose CPU has it in its TLB: the write comes before, or is a fault that finds the folio shared,
- * splits the parent's huge PMD, and copies one page.
+ * fork of a huge page against a write to it in the parent, whose CPU has it in its TLB: the write comes before, or is a
+ * fault that finds the folio shared, splits the parent's huge PMD, and copies one page.
  *
- * From: Linux mm/huge_memory.c (copy_huge_pmd, do_huge_pmd_wp_page). Expected: what the parent may write to is not mapped by the child.
+ * From: Linux mm/huge_memory.c (copy_huge_pmd, do_huge_pmd_wp_page). Expected: what the parent may write to is not
+ * mapped by the child.
  */
 
 import {

@@ -1,9 +1,10 @@
 /**
- * A zap of a part of a huge page, which splits its PMD entry, against a write to the other part: by the MMU of a CPU that has the huge page in its TLB, or
- * walks to it meanwhile.
+ * A zap of a part of a huge page, which splits its PMD entry, against a write to the other part: by the MMU of a CPU
+ * that has the huge page in its TLB, or walks to it meanwhile.
  *
- * The split takes the rights of the entry away and flushes before it copies the entry's marks into the PTEs. A write that the MMU has done
- * through the huge entry is among them; one that comes later faults, waits for the PMD lock, and finds PTEs.
+ * The split takes the rights of the entry away and flushes before it copies the entry's marks into the PTEs. A write
+ * that the MMU has done through the huge entry is among them; one that comes later faults, waits for the PMD lock, and
+ * finds PTEs.
  *
  * From: Linux mm/huge_memory.c (__split_huge_pmd_locked: why pmdp_invalidate comes before the marks are read).
  * Expected: no violation. The page that was written is mapped and dirty at the end, and the same frame as before.

@@ -1,6 +1,6 @@
 /**
- * GUP-fast of a page of a huge page against a zap of the whole, whose folio is used again at once. The huge PMD entry is both what GUP-fast walks
- * through and what it looks at again once it has its reference.
+ * GUP-fast of a page of a huge page against a zap of the whole, whose folio is used again at once. The huge PMD entry
+ * is both what GUP-fast walks through and what it looks at again once it has its reference.
  *
  * From: Linux mm/gup.c (gup_fast_pmd_leaf).
  * Expected: no violation. What is pinned is never the folio in its next life.

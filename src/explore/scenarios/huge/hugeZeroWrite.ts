@@ -1,6 +1,7 @@
 /**
- * A write to the huge zero page against a read of it by another CPU: the entry is replaced by a folio, and nobody may read the zero page
- * once somebody has written. With no folio to be had, the entry is split instead, and one page is copied.
+ * A write to the huge zero page against a read of it by another CPU: the entry is replaced by a folio, and nobody may
+ * read the zero page once somebody has written. With no folio to be had, the entry is split instead, and one page is
+ * copied.
  *
  * From: Linux mm/huge_memory.c (do_huge_zero_wp_pmd, __split_huge_zero_page_pmd).
  * Expected: no violation. The page that was written is an anonymous one; nothing is cached of the zero page for it.

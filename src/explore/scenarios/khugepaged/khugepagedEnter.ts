@@ -1,6 +1,6 @@
 /**
- * Two faults, as far as they concern khugepaged, in an address space in which no huge page could be so far: both find that it is not scanned yet, and
- * enter it.
+ * Two faults, as far as they concern khugepaged, in an address space in which no huge page could be so far: both find
+ * that it is not scanned yet, and enter it.
  *
  * From: Linux mm/khugepaged.c (__khugepaged_enter: "mm_flags_test_and_set").
  * Expected: no violation; the address space is in the list once, and held once.

@@ -1,6 +1,7 @@
 /**
- * A pass of khugepaged against the end of the address space that it is in, and another one that is made meanwhile: the end takes the mm off khugepaged's
- * list, or leaves that to the pass, which may be late: it drops mmap_lock between its look at the span and the collapse, and finds no VMA afterwards.
+ * A pass of khugepaged against the end of the address space that it is in, and another one that is made meanwhile: the
+ * end takes the mm off khugepaged's list, or leaves that to the pass, which may be late: it drops mmap_lock between its
+ * look at the span and the collapse, and finds no VMA afterwards.
  *
  * From: Linux mm/khugepaged.c (__khugepaged_exit, hpage_collapse_test_exit, hugepage_vma_revalidate).
  * Expected: no violation; the list is empty, and nobody holds the mm any more.

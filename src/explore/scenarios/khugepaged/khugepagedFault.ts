@@ -1,5 +1,6 @@
 /**
- * A pass of khugepaged against a fault in a page of the span that is not there, on the VMA's lock, which does not wait for mmap_lock.
+ * A pass of khugepaged against a fault in a page of the span that is not there, on the VMA's lock, which does not wait
+ * for mmap_lock.
  *
  * From: Linux mm/khugepaged.c (collapse_huge_page: vma_start_write).
  * Expected: no violation; the span is huge, or, if the pass met mmap_lock taken, as it was; the page is there.

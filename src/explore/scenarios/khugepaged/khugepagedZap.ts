@@ -1,6 +1,7 @@
 /**
- * A pass of khugepaged against madvise(MADV_DONTNEED) of one page of the span. What khugepaged saw of the table is worth nothing once it has dropped
- * mmap_lock: it looks again when nobody else can be in the span. Here no page of a span may be missing (max_ptes_none is 0).
+ * A pass of khugepaged against madvise(MADV_DONTNEED) of one page of the span. What khugepaged saw of the table is
+ * worth nothing once it has dropped mmap_lock: it looks again when nobody else can be in the span. Here no page of a
+ * span may be missing (max_ptes_none is 0).
  *
  * From: Linux mm/khugepaged.c (hpage_collapse_scan_pmd, __collapse_huge_page_isolate).
  * Expected: no violation; the page that was zapped does not come back.

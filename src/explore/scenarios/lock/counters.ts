@@ -1,8 +1,9 @@
 /**
- * Counters that several CPUs increment: nothing can go wrong, and the number of executions is known, which is what this is for.
+ * Counters that several CPUs increment: nothing can go wrong, and the number of executions is known, which is what this
+ * is for.
  *
- * PATTERN 0: one counter; 1: two, in turn; 2: one for each CPU. With four increments of one counter by three CPUs there are
- * 12! / (4!)^3 = 34,650 orders when the results are used (USED), and one when they are not and may commute.
+ * PATTERN 0: one counter; 1: two, in turn; 2: one for each CPU. With four increments of one counter by three CPUs there
+ * are 12! / (4!)^3 = 34,650 orders when the results are used (USED), and one when they are not and may commute.
  */
 
 import { add, expect, load, several } from '../../portable/scenarioApi.ts';

@@ -1,5 +1,6 @@
 /**
- * Three CPUs that count under one page-table lock of kind `adaptive`: an adaptive lock: spin, then park (Drepper, Futexes Are Tricky, section 6). spinlock.ts has the code.
+ * Three CPUs that count under one page-table lock of kind `adaptive`: an adaptive lock: spin, then park (Drepper,
+ * Futexes Are Tricky, section 6). spinlock.ts has the code.
  *
  * Expected: no count is lost, no two CPUs touch the count without order, and nobody waits for ever.
  */

@@ -1,6 +1,7 @@
 /**
- * A CPU that dies with a page-table lock held, at any of its acquisitions: the others wait for it for ever. On the real machine the death
- * ends the run (H_STOP), which ends every wait; here the wait itself is what is to be seen, with the one who is waited for.
+ * A CPU that dies with a page-table lock held, at any of its acquisitions: the others wait for it for ever. On the real
+ * machine the death ends the run (H_STOP), which ends every wait; here the wait itself is what is to be seen, with the
+ * one who is waited for.
  *
  * From: Linux Documentation/locking/robust-futexes.rst, for why kernels have no robust spinlocks.
  * Expected: an await that stays unmet.

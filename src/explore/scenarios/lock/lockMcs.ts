@@ -1,5 +1,6 @@
 /**
- * Three CPUs that count under one page-table lock of kind `mcs`: an MCS queue lock (Mellor-Crummey and Scott 1991, figure 5). spinlock.ts has the code.
+ * Three CPUs that count under one page-table lock of kind `mcs`: an MCS queue lock (Mellor-Crummey and Scott 1991,
+ * figure 5). spinlock.ts has the code.
  *
  * Expected: no count is lost, no two CPUs touch the count without order, and nobody waits for ever.
  */

@@ -1,5 +1,6 @@
 /**
- * Three CPUs that count under one page-table lock of kind `tas`: a test-and-set lock (Herlihy and Shavit, 7.2). spinlock.ts has the code.
+ * Three CPUs that count under one page-table lock of kind `tas`: a test-and-set lock (Herlihy and Shavit, 7.2).
+ * spinlock.ts has the code.
  *
  * Expected: no count is lost, no two CPUs touch the count without order, and nobody waits for ever.
  */

@@ -1,9 +1,10 @@
 /**
- * mmap_lock between a reader, a writer, and a writer that downgrades: nobody writes while anybody reads, the downgraded writer reads
- * on without letting another writer in between, and everybody who queued is let in.
+ * mmap_lock between a reader, a writer, and a writer that downgrades: nobody writes while anybody reads, the downgraded
+ * writer reads on without letting another writer in between, and everybody who queued is let in.
  *
  * From: Linux kernel/locking/rwsem.c (rwsem_mark_wake, downgrade_write); vms_complete_munmap_vmas, which downgrades.
- * Expected: the count is 2, is never touched without order (it is a plain word), and stays what the downgraded writer made it.
+ * Expected: the count is 2, is never touched without order (it is a plain word), and stays what the downgraded writer
+ * made it.
  */
 
 import {

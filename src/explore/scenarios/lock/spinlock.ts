@@ -1,6 +1,6 @@
 /**
- * CPUs that take the same page-table lock, ROUNDS times each, and count in a plain word under it. The lock is of the kind that the
- * machine has been given (axis `lock`).
+ * CPUs that take the same page-table lock, ROUNDS times each, and count in a plain word under it. The lock is of the
+ * kind that the machine has been given (axis `lock`).
  *
  * Expected: no count is lost, no two CPUs touch the word without order, and nobody waits for ever.
  */

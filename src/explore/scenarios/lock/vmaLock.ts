@@ -1,9 +1,12 @@
 /**
- * The lock of one VMA, as the fault path `vma-lock` takes it, against mmap_lock writers that write-lock the VMA: the reader adds itself and
- * looks at the sequence a second time; the writer keeps new readers out, waits for the old, and ends its locks with mmap_lock.
+ * The lock of one VMA, as the fault path `vma-lock` takes it, against mmap_lock writers that write-lock the VMA: the
+ * reader adds itself and looks at the sequence a second time; the writer keeps new readers out, waits for the old, and
+ * ends its locks with mmap_lock.
  *
- * From: Linux include/linux/mmap_lock.h (vma_start_read: the second look at vm_lock_seq), mm/mmap_lock.c (__vma_start_write).
- * Expected: the word that the VMA's lock covers, a plain one, is never touched by two CPUs without order. Sequence numbers wrap.
+ * From: Linux include/linux/mmap_lock.h (vma_start_read: the second look at vm_lock_seq), mm/mmap_lock.c
+ * (__vma_start_write).
+ * Expected: the word that the VMA's lock covers, a plain one, is never touched by two CPUs without order. Sequence
+ * numbers wrap.
  */
 
 import {

@@ -1,8 +1,9 @@
 /**
- * The end of an address space against a walk of the rmap: the walk comes to its VMA through the anon_vma, without a user of the address space. Exit zaps, hides its
- * VMAs from the rmap, and only then frees tables.
+ * The end of an address space against a walk of the rmap: the walk comes to its VMA through the anon_vma, without a
+ * user of the address space. Exit zaps, hides its VMAs from the rmap, and only then frees tables.
  *
- * From: Linux mm/memory.c (free_pgtables: unlink_anon_vmas before free_pgd_range). Expected: the walk meets no freed table; everything is freed once.
+ * From: Linux mm/memory.c (free_pgtables: unlink_anon_vmas before free_pgd_range). Expected: the walk meets no freed
+ * table; everything is freed once.
  */
 
 import {

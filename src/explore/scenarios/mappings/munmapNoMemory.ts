@@ -1,6 +1,6 @@
 /**
- * munmap of the middle of a mapping whose every allocation may fail (the VMA of the split, batch pages), under a lockless walker and
- * against a fault elsewhere in the mapping.
+ * munmap of the middle of a mapping whose every allocation may fail (the VMA of the split, batch pages), under a
+ * lockless walker and against a fault elsewhere in the mapping.
  *
  * From: Linux mm/vma.c (vms_gather_munmap_vmas: a failing split leaves everything mapped), mm/mmu_gather.c.
  * Expected: munmap succeeds, or says ENOMEM with everything still mapped.

@@ -1,8 +1,9 @@
 /**
- * The hardware walks on its own account, at any moment, while munmap frees the tables of every level: whatever upper entry it has
- * cached is flushed before its table is freed.
+ * The hardware walks on its own account, at any moment, while munmap frees the tables of every level: whatever upper
+ * entry it has cached is flushed before its table is freed.
  *
- * From: Intel SDM 3A, 4.10.2 (paging-structure caches); Linux mm/memory.c (free_pgd_range), mm/mmu_gather.c (freed_tables).
+ * From: Intel SDM 3A, 4.10.2 (paging-structure caches); Linux mm/memory.c (free_pgd_range), mm/mmu_gather.c
+ * (freed_tables).
  * Expected: no walk through a freed table, no use of a page that was freed.
  */
 

@@ -1,9 +1,11 @@
 /**
- * munmap against a lockless walker: munmap frees the tables of every level, whatever the protocol, and the walker holds no lock that munmap asks for. Only
- * the grace period between taking a table out and freeing it keeps the walker's tables.
+ * munmap against a lockless walker: munmap frees the tables of every level, whatever the protocol, and the walker holds
+ * no lock that munmap asks for. Only the grace period between taking a table out and freeing it keeps the walker's
+ * tables.
  *
  * From: Linux mm/memory.c (free_pgtables, free_pte_range), mm/mmu_gather.c (tlb_remove_table); mm/pagewalk.c.
- * Expected: no violation when tables are freed by RCU. What is different from `zapWalk`: this needs no reclaim of empty tables.
+ * Expected: no violation when tables are freed by RCU. What is different from `zapWalk`: this needs no reclaim of empty
+ * tables.
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * mprotect that takes the right to write away, against write faults of pages that are not there yet: on the VMA's lock, while the
- * writer of that lock comes and goes.
+ * mprotect that takes the right to write away, against write faults of pages that are not there yet: on the VMA's lock,
+ * while the writer of that lock comes and goes.
  *
  * From: Linux mm/mmap_lock.c (vma_start_read, __vma_start_write, vma_end_write_all).
  * Expected: no violation; afterwards no entry permits writing.

@@ -1,8 +1,9 @@
 /**
- * mprotect that takes the right to write away, against a program that writes to the page: through its TLB, by the hardware walker that
- * sets the dirty bit, or by a fault on the VMA's lock.
+ * mprotect that takes the right to write away, against a program that writes to the page: through its TLB, by the
+ * hardware walker that sets the dirty bit, or by a fault on the VMA's lock.
  *
- * From: Linux mm/mprotect.c (change_pte_range: ptep_modify_prot_start), mm/mmap_lock.c (vma_start_read, __vma_start_write).
+ * From: Linux mm/mprotect.c (change_pte_range: ptep_modify_prot_start), mm/mmap_lock.c (vma_start_read,
+ * __vma_start_write).
  * Expected: no violation; afterwards nothing can write, and a write that was done is remembered by the dirty bit.
  */
 

@@ -1,7 +1,8 @@
 /**
  * Migration against an access: the fault that finds a migration entry waits for the folio lock and tries again.
  *
- * From: Linux mm/migrate.c (migration_entry_wait, remove_migration_pte). Expected: the access succeeds, on one frame or the other; the page is not lost.
+ * From: Linux mm/migrate.c (migration_entry_wait, remove_migration_pte). Expected: the access succeeds, on one frame or
+ * the other; the page is not lost.
  */
 
 import {

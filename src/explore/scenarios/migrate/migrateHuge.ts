@@ -1,6 +1,7 @@
 /**
- * A page that a huge PMD maps is isolated to be migrated or paged out, against madvise(MADV_DONTNEED) of that page, which splits the PMD: the isolation
- * takes its reference under the PMD lock, or finds a table there. What comes after it, the split of the folio, is in the scenarios folioSplit*.
+ * A page that a huge PMD maps is isolated to be migrated or paged out, against madvise(MADV_DONTNEED) of that page,
+ * which splits the PMD: the isolation takes its reference under the PMD lock, or finds a table there. What comes after
+ * it, the split of the folio, is in the scenarios folioSplit*.
  *
  * From: Linux mm/migrate.c (add_folio_for_migration), mm/huge_memory.c (__split_huge_pmd_locked).
  * Expected: no violation; the page is isolated or gone before, and gone at the end, the other one not.

@@ -1,8 +1,10 @@
 /**
- * A page that is one of a folio of four is isolated to be migrated or paged out, against madvise(MADV_DONTNEED) of that page: the folio is split, so that
- * the page can go by itself; when it has been, the reference is on the folio's first page, and the page may be gone.
+ * A page that is one of a folio of four is isolated to be migrated or paged out, against madvise(MADV_DONTNEED) of that
+ * page: the folio is split, so that the page can go by itself; when it has been, the reference is on the folio's first
+ * page, and the page may be gone.
  *
- * From: Linux mm/migrate.c (try_split_folio), mm/huge_memory.c (__folio_split: which page keeps the caller's reference).
+ * From: Linux mm/migrate.c (try_split_folio), mm/huge_memory.c (__folio_split: which page keeps the caller's
+ * reference).
  * Expected: no violation; the page is gone, and so is the folio.
  */
 

@@ -1,8 +1,9 @@
 /**
- * Migration against GUP-fast: the page may move only while nobody has pinned it. Migration clears the entry and then looks for pins; GUP-fast pins and then looks at
- * the entry again.
+ * Migration against GUP-fast: the page may move only while nobody has pinned it. Migration clears the entry and then
+ * looks for pins; GUP-fast pins and then looks at the entry again.
  *
- * From: Linux mm/rmap.c (folio_try_share_anon_rmap_pte), mm/gup.c (gup_fast_pte_range). Expected: a pinned page stays mapped where it is.
+ * From: Linux mm/rmap.c (folio_try_share_anon_rmap_pte), mm/gup.c (gup_fast_pte_range). Expected: a pinned page stays
+ * mapped where it is.
  */
 
 import {

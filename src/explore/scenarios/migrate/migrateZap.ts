@@ -1,8 +1,9 @@
 /**
- * Migration against a zap that reclaims the table: the migration entry is zapped like any other, and the table may have gone when the migration comes to put the
- * page back.
+ * Migration against a zap that reclaims the table: the migration entry is zapped like any other, and the table may have
+ * gone when the migration comes to put the page back.
  *
- * From: Linux mm/memory.c (zap_nonpresent_ptes), mm/migrate.c (remove_migration_pte). Expected: nothing is mapped afterwards, both frames are free.
+ * From: Linux mm/memory.c (zap_nonpresent_ptes), mm/migrate.c (remove_migration_pte). Expected: nothing is mapped
+ * afterwards, both frames are free.
  */
 
 import {

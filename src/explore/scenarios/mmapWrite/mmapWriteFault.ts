@@ -1,9 +1,10 @@
 /**
- * Protocol `mmap-write` against a page fault on the VMA's lock: between the look under mmap_lock for read and the lock for write, the fault fills
- * the table that was seen empty; and a fault does not take mmap_lock at all.
+ * Protocol `mmap-write` against a page fault on the VMA's lock: between the look under mmap_lock for read and the lock
+ * for write, the fault fills the table that was seen empty; and a fault does not take mmap_lock at all.
  *
  * From: Linux 6.1 mm/khugepaged.c (collapse_and_free_pmd), mm/mmap_lock.c (lock_vma_under_rcu).
- * Expected: no violation, even of a kernel whose pteOffsetMapLock does not look at the PMD again: while a table is unlinked no fault is under way.
+ * Expected: no violation, even of a kernel whose pteOffsetMapLock does not look at the PMD again: while a table is
+ * unlinked no fault is under way.
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * Protocol `mmap-write` against a locker of the time before tables could go under a lock for read: it holds the VMA's lock, locks the PTE table
- * that it has mapped, and does not look at the PMD again.
+ * Protocol `mmap-write` against a locker of the time before tables could go under a lock for read: it holds the VMA's
+ * lock, locks the PTE table that it has mapped, and does not look at the PMD again.
  *
  * From: Linux 5.13 mm/memory.c (pte_offset_map_lock, which took the table it had read for the one that is linked).
  * Expected: no violation, since the VMAs of a table are write-locked while it is unlinked; without that a lost entry.

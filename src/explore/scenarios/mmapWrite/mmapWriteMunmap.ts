@@ -1,8 +1,9 @@
 /**
- * Protocol `mmap-write` against munmap, which frees tables with mmap_lock held for reading: the one who looks for empty tables holds it
- * for reading, too, and must look at none that munmap is about to free.
+ * Protocol `mmap-write` against munmap, which frees tables with mmap_lock held for reading: the one who looks for empty
+ * tables holds it for reading, too, and must look at none that munmap is about to free.
  *
- * From: Linux mm/vma.c (vms_complete_munmap_vmas downgrades mmap_lock), mm/khugepaged.c (hugepage_vma_revalidate: the VMA is looked up again).
+ * From: Linux mm/vma.c (vms_complete_munmap_vmas downgrades mmap_lock), mm/khugepaged.c (hugepage_vma_revalidate: the
+ * VMA is looked up again).
  * Expected: no violation; of the unmapped range nothing is left.
  */
 

@@ -1,6 +1,6 @@
 /**
- * mremap against a CPU that uses the page through its TLB: when mremap has returned, the old address is gone for everybody, however
- * recently it was used. The table moves as a whole, so cached upper entries must go as well.
+ * mremap against a CPU that uses the page through its TLB: when mremap has returned, the old address is gone for
+ * everybody, however recently it was used. The table moves as a whole, so cached upper entries must go as well.
  *
  * From: Linux mm/mremap.c (move_normal_pmd: flush before the locks are dropped), CVE-2018-18281.
  * Expected: after mremap an access to the old address faults, and one to the new address finds the page.

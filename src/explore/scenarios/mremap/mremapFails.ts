@@ -1,6 +1,6 @@
 /**
- * mremap that runs out of memory halfway: a table of the destination cannot be had (tried at every allocation), what was moved goes back, and
- * the destination goes, while another CPU walks the old and the new place.
+ * mremap that runs out of memory halfway: a table of the destination cannot be had (tried at every allocation), what
+ * was moved goes back, and the destination goes, while another CPU walks the old and the new place.
  *
  * From: Linux mm/mremap.c (move_vma: "move_page_tables failed: undo by moving back").
  * Expected: all or nothing: two pages at the new place and success, or two at the old place and ENOMEM.

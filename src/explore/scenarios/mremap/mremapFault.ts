@@ -1,9 +1,10 @@
 /**
- * mremap against a page fault at the old place: the fault holds the VMA's lock, or mmap_lock, and fills a slot; mremap waits for it
- * and moves what it mapped, or comes first, and the fault finds no mapping.
+ * mremap against a page fault at the old place: the fault holds the VMA's lock, or mmap_lock, and fills a slot; mremap
+ * waits for it and moves what it mapped, or comes first, and the fault finds no mapping.
  *
  * From: Linux mm/mremap.c (move_vma), mm/memory.c (do_anonymous_page), mm/mmap_lock.c (lock_vma_under_rcu).
- * Expected: if the fault succeeded its page is at the new place; if it found no mapping (EFAULT) it left nothing behind.
+ * Expected: if the fault succeeded its page is at the new place; if it found no mapping (EFAULT) it left nothing
+ * behind.
  */
 
 import {

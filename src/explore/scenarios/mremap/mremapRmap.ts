@@ -1,6 +1,7 @@
 /**
- * mremap of a whole table against paging out through the rmap: the mover takes no PTE lock, so the walk could hold that of a table which moves meanwhile, and flush
- * the place where the page was, not the one where it is used by now. The mover holds the rmap locks for write instead.
+ * mremap of a whole table against paging out through the rmap: the mover takes no PTE lock, so the walk could hold that
+ * of a table which moves meanwhile, and flush the place where the page was, not the one where it is used by now. The
+ * mover holds the rmap locks for write instead.
  *
  * From: Linux mm/mremap.c (move_pgt_entry, take_rmap_locks). Expected: no CPU uses the page once it has been paged out.
  */

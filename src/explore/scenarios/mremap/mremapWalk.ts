@@ -1,6 +1,6 @@
 /**
- * mremap against readers that take no lock it knows of: a lockless walker, and GUP-fast on the page that moves. Whole tables
- * change place under them.
+ * mremap against readers that take no lock it knows of: a lockless walker, and GUP-fast on the page that moves. Whole
+ * tables change place under them.
  *
  * From: Linux mm/mremap.c (move_normal_pmd: "pmd lock and flush"), mm/gup.c.
  * Expected: no violation; a pin that was taken is of the page that was mapped at its address.

@@ -1,10 +1,10 @@
 /**
- * mremap that moves a whole PTE table to another PMD entry, against madvise(MADV_DONTNEED) of the old place: the zapper works on the
- * VMA's lock and may find the table empty while mremap is about to move it.
+ * mremap that moves a whole PTE table to another PMD entry, against madvise(MADV_DONTNEED) of the old place: the zapper
+ * works on the VMA's lock and may find the table empty while mremap is about to move it.
  *
  * From: Linux mm/mremap.c (move_normal_pmd, move_page_tables) against mm/pt_reclaim.c.
- * Expected: the move succeeds; madvise succeeds, or finds no mapping (ENOMEM) after the move. Either the page was zapped before the
- * move, or it is at the new place.
+ * Expected: the move succeeds; madvise succeeds, or finds no mapping (ENOMEM) after the move. Either the page was
+ * zapped before the move, or it is at the new place.
  */
 
 import {

@@ -1,9 +1,11 @@
 /**
- * Protocol `pt-rwsem` against the hardware: a CPU has entries of every level in its paging-structure caches. Once the tables that they name are
- * freed it must have none of them any more; it would go on walking from the lowest one that it has.
+ * Protocol `pt-rwsem` against the hardware: a CPU has entries of every level in its paging-structure caches. Once the
+ * tables that they name are freed it must have none of them any more; it would go on walking from the lowest one that
+ * it has.
  *
  * From: Intel SDM 3A, 4.10.3 (caches of PML4, PDPT and PD entries); Linux arch/x86/mm/tlb.c (freed_tables).
- * Expected: no violation, though nothing but the flush stands between a table and its end: no walker needs a grace period here.
+ * Expected: no violation, though nothing but the flush stands between a table and its end: no walker needs a grace
+ * period here.
  */
 
 import {

@@ -1,8 +1,9 @@
 /**
- * Protocol `pt-rwsem` against a page fault beside it: the last PTE table of a PMD table goes, then that one and the PUD table above it; the fault
- * wants a PTE table in that same PMD table. mmap_lock and VMA locks keep neither of them out.
+ * Protocol `pt-rwsem` against a page fault beside it: the last PTE table of a PMD table goes, then that one and the PUD
+ * table above it; the fault wants a PTE table in that same PMD table. mmap_lock and VMA locks keep neither of them out.
  *
- * From: Gunthorpe in the thread of "Free user PTE page table pages" (2021); Linux mm/memory.c (__pte_alloc: upper tables stay under mmap_lock).
+ * From: Gunthorpe in the thread of "Free user PTE page table pages" (2021); Linux mm/memory.c (__pte_alloc: upper
+ * tables stay under mmap_lock).
  * Expected: no violation; the page of the fault is there, with exactly the tables that it needs.
  */
 

@@ -1,7 +1,8 @@
 /**
- * fork under protocol pt-rwsem against the retraction of page tables, which comes to the child through i_mmap as soon as the child's VMA is there, and takes the
- * child's page-table rwsem for writing. So fork, which copies the next VMA's tables meanwhile and holds the parent's lock for reading, has to wait for the
- * child's; and may, because nobody waits for a parent's with a child's held.
+ * fork under protocol pt-rwsem against the retraction of page tables, which comes to the child through i_mmap as soon
+ * as the child's VMA is there, and takes the child's page-table rwsem for writing. So fork, which copies the next VMA's
+ * tables meanwhile and holds the parent's lock for reading, has to wait for the child's; and may, because nobody waits
+ * for a parent's with a child's held.
  *
  * From: Linux mm/mmap.c (dup_mmap), mm/khugepaged.c (retract_page_tables); Gunthorpe's lock (ptRwsem.ts).
  * Expected: no violation, no deadlock; the child has the page.

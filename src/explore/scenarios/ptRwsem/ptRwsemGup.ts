@@ -1,6 +1,6 @@
 /**
- * Protocol `pt-rwsem` against GUP-fast, which takes no lock: with interrupts off it walks through a PUD and a PMD table that are found empty,
- * taken out and freed, and used again at once.
+ * Protocol `pt-rwsem` against GUP-fast, which takes no lock: with interrupts off it walks through a PUD and a PMD table
+ * that are found empty, taken out and freed, and used again at once.
  *
  * From: Linux mm/gup.c (gup_fast_pgd_range: interrupts off keep every level), mm/mmu_gather.c.
  * Expected: no violation: upper tables wait for a grace period as PTE tables do.

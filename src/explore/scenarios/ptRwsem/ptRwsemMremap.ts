@@ -1,6 +1,6 @@
 /**
- * Protocol `pt-rwsem` against mremap: a PTE table moves as a whole from one PMD table to another, while its old PMD table, and the new one,
- * which holds nothing yet, are looked at as empty.
+ * Protocol `pt-rwsem` against mremap: a PTE table moves as a whole from one PMD table to another, while its old PMD
+ * table, and the new one, which holds nothing yet, are looked at as empty.
  *
  * From: Linux mm/mremap.c (move_normal_pmd, alloc_new_pmd).
  * Expected: no violation; the page is at the new place.

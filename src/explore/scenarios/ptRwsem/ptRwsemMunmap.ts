@@ -1,6 +1,6 @@
 /**
- * Protocol `pt-rwsem` against munmap of the same range: both are to free the tables of every level, munmap under mmap_lock, the other,
- * which has let go of mmap_lock, under the page tables' lock alone.
+ * Protocol `pt-rwsem` against munmap of the same range: both are to free the tables of every level, munmap under
+ * mmap_lock, the other, which has let go of mmap_lock, under the page tables' lock alone.
  *
  * From: Linux mm/memory.c (free_pgd_range takes no table lock: the VMAs are gone).
  * Expected: no violation; every table is freed, once.

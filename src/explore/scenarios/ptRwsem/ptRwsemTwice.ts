@@ -1,6 +1,7 @@
 /**
- * Protocol `pt-rwsem`, two who look for empty tables in ranges that share their upper tables: whoever comes last finds the PMD and the PUD
- * table empty, and only one may free them. The PTE tables are there, and empty, as a failing allocation or pageout leaves them.
+ * Protocol `pt-rwsem`, two who look for empty tables in ranges that share their upper tables: whoever comes last finds
+ * the PMD and the PUD table empty, and only one may free them. The PTE tables are there, and empty, as a failing
+ * allocation or pageout leaves them.
  *
  * From: Linux mm/pt_reclaim.c, which leaves upper tables alone.
  * Expected: no violation; no table is left.

@@ -1,6 +1,7 @@
 /**
- * Epoch-based reclamation, the smallest model of a grace period: READERS CPUs read what a pointer names, UPDATERS CPUs replace
- * the pointer and destroy what it named once every reader has left, or is known to be too young to have seen it.
+ * Epoch-based reclamation, the smallest model of a grace period: READERS CPUs read what a pointer names, UPDATERS CPUs
+ * replace the pointer and destroy what it named once every reader has left, or is known to be too young to have seen
+ * it.
  *
  *     reader: e = G; E[r] = e; p = P; d = D[p]; d is not destroyed; E[r] = 0
  *     updater: lock; old = P; P = own; unlock; g = ++G; for each r: wait until E[r] is 0 or at least g; destroy D[old]

@@ -1,10 +1,11 @@
 /**
- * A CPU goes idle with two callbacks and comes back while another CPU, which has adopted them, is in the midst of invoking them. It
- * queues a younger one and waits for all of its callbacks: the younger must not be finished, and counted, before the older ones.
+ * A CPU goes idle with two callbacks and comes back while another CPU, which has adopted them, is in the midst of
+ * invoking them. It queues a younger one and waits for all of its callbacks: the younger must not be finished, and
+ * counted, before the older ones.
  *
  * From: Linux kernel/rcu/tree.c (rcu_do_batch, rcu_barrier, rcutree_migrate_callbacks).
- * Expected: when the barrier returns all three have been invoked, once each. Look at C_RCU_INVOKING: a barrier that only counted would
- * take the younger callback for the older ones.
+ * Expected: when the barrier returns all three have been invoked, once each. Look at C_RCU_INVOKING: a barrier that
+ * only counted would take the younger callback for the older ones.
  */
 
 import {

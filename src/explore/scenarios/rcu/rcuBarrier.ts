@@ -1,6 +1,6 @@
 /**
- * rcuBarrier against everybody else who invokes callbacks: its own list is empty, the callback is on another CPU's, whose owner drives
- * it as well, or goes offline with it.
+ * rcuBarrier against everybody else who invokes callbacks: its own list is empty, the callback is on another CPU's,
+ * whose owner drives it as well, or goes offline with it.
  *
  * From: Linux kernel/rcu/tree.c (rcu_barrier), kernel/cpu.c (the callbacks of a CPU that goes offline).
  * Expected: when the barrier returns every callback queued before it was called has been invoked, once.

@@ -1,10 +1,11 @@
 /**
- * Callbacks: an updater queues one, then another for what it has just unlinked, and goes idle at once, leaving them behind. The others
- * report quiescent states, drive the grace periods and invoke what they adopt, both at the same time.
+ * Callbacks: an updater queues one, then another for what it has just unlinked, and goes idle at once, leaving them
+ * behind. The others report quiescent states, drive the grace periods and invoke what they adopt, both at the same
+ * time.
  *
  * From: Linux kernel/rcu/tree.c (call_rcu, rcu_do_batch, rcutree_migrate_callbacks), kernel/context_tracking.c.
- * Expected: a callback runs once, never under a reader that could have seen what it frees: not when it has just become the oldest of
- * its list either.
+ * Expected: a callback runs once, never under a reader that could have seen what it frees: not when it has just become
+ * the oldest of its list either.
  */
 
 import {

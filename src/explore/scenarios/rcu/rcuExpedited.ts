@@ -1,6 +1,6 @@
 /**
- * An expedited grace period: the updater interrupts the CPUs that it waits for, whose long operations then pass through a quiescent
- * state at the next opportunity, and not before.
+ * An expedited grace period: the updater interrupts the CPUs that it waits for, whose long operations then pass through
+ * a quiescent state at the next opportunity, and not before.
  *
  * From: Linux kernel/rcu/tree_exp.h (synchronize_rcu_expedited, sync_rcu_exp_select_cpus).
  * Expected: the reader never reads destroyed data, however early it is hurried.

@@ -1,6 +1,6 @@
 /**
- * A CPU that goes idle and comes back, reading on both sides, while an updater waits for a grace period: an idle CPU is not waited
- * for, and must not slip into a section that was to be waited for.
+ * A CPU that goes idle and comes back, reading on both sides, while an updater waits for a grace period: an idle CPU is
+ * not waited for, and must not slip into a section that was to be waited for.
  *
  * From: Linux kernel/context_tracking.c (ct_idle_enter, ct_idle_exit), kernel/rcu/tree.c (rcu_dynticks_snap).
  * Expected: the reader never reads destroyed data.

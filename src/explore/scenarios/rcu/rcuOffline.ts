@@ -1,10 +1,11 @@
 /**
- * Three CPUs with callbacks and no survivor that must stay: the first queues one and goes offline for good; the second queues one, is
- * idle for a while and takes its callbacks back, or finds them invoked; the third passes a quiescent state and adopts what it finds.
+ * Three CPUs with callbacks and no survivor that must stay: the first queues one and goes offline for good; the second
+ * queues one, is idle for a while and takes its callbacks back, or finds them invoked; the third passes a quiescent
+ * state and adopts what it finds.
  *
  * From: Linux kernel/rcu/tree.c (rcutree_migrate_callbacks, rcu_do_batch), kernel/cpu.c (takedown_cpu).
- * Expected: every callback is invoked exactly once, whoever of the owner, an adopter and the final barrier gets there first; no adopter
- * finishes a younger batch before an older one.
+ * Expected: every callback is invoked exactly once, whoever of the owner, an adopter and the final barrier gets there
+ * first; no adopter finishes a younger batch before an older one.
  */
 
 import {

@@ -1,6 +1,7 @@
 /**
- * Callbacks of one list that need different grace periods: an updater has queued one callback before and queues another, a second CPU waits
- * for a grace period, starts and ends some, and adopts callbacks, and a third reports a quiescent state and then reads.
+ * Callbacks of one list that need different grace periods: an updater has queued one callback before and queues
+ * another, a second CPU waits for a grace period, starts and ends some, and adopts callbacks, and a third reports a
+ * quiescent state and then reads.
  *
  * From: Linux kernel/rcu/rcu_segcblist.c (rcu_segcblist_accelerate), kernel/rcu/rcutorture.c.
  * Expected: what a reader has found is not freed while it reads; every callback runs once.

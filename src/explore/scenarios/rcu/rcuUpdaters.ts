@@ -1,6 +1,6 @@
 /**
- * RCU itself: a reader of a pointer, and two updaters that each replace the pointer, wait for a grace period and destroy what it
- * named. Both may share a grace period, start one each, or one ends what the other started.
+ * RCU itself: a reader of a pointer, and two updaters that each replace the pointer, wait for a grace period and
+ * destroy what it named. Both may share a grace period, start one each, or one ends what the other started.
  *
  * From: Linux Documentation/RCU/whatisRCU.rst (toy use), kernel/rcu/tree.c (synchronize_rcu); rcutorture.
  * Expected: the reader never reads destroyed data. Numbers of grace periods wrap meanwhile.

@@ -1,15 +1,17 @@
 /**
- * Retraction of a page table through the rmap against the reclaim of empty tables, which takes no rmap lock: both find the same empty table of a shared mapping,
- * one in retract_page_tables, the other in madvise(MADV_DONTNEED).
+ * Retraction of a page table through the rmap against the reclaim of empty tables, which takes no rmap lock: both find
+ * the same empty table of a shared mapping, one in retract_page_tables, the other in madvise(MADV_DONTNEED).
  *
  *     collapse of shared memory                  madvise(MADV_DONTNEED)
  *     i_mmap for read; read the PMD: a table
  *                                                PTE lock; the table is empty; PMD lock; clear the PMD
  *     PMD lock; look at the PMD again: none
  *
- * What the first read showed is no more than a hint: under the PMD lock the entry may be none, or name another table, which is as good.
+ * What the first read showed is no more than a hint: under the PMD lock the entry may be none, or name another table,
+ * which is as good.
  *
- * From: "mm: khugepaged: recheck pmd state in retract_page_tables()", 2024; Linux mm/khugepaged.c (retract_page_tables), mm/pt_reclaim.c.
+ * From: "mm: khugepaged: recheck pmd state in retract_page_tables()", 2024; Linux mm/khugepaged.c
+ * (retract_page_tables), mm/pt_reclaim.c.
  * Expected: no violation. The table is freed once.
  */
 

@@ -1,9 +1,10 @@
 /**
- * A table that retraction has seen is reclaimed and another put in its place, before retraction has its locks: a fault allocates the table, and would then
- * wait for the folio, which the collapse holds. The other table is as empty as the first, and may go in its stead: what counts is the state under the locks, not
- * that it is the same table.
+ * A table that retraction has seen is reclaimed and another put in its place, before retraction has its locks: a fault
+ * allocates the table, and would then wait for the folio, which the collapse holds. The other table is as empty as the
+ * first, and may go in its stead: what counts is the state under the locks, not that it is the same table.
  *
- * From: "mm: khugepaged: recheck pmd state in retract_page_tables()", 2024, which does not compare the PMD with what it was.
+ * From: "mm: khugepaged: recheck pmd state in retract_page_tables()", 2024, which does not compare the PMD with what it
+ * was.
  * Expected: no violation; the page can be used, by whatever table.
  */
 

@@ -1,8 +1,10 @@
 /**
- * Retraction of a page table through the rmap against a zap of the same span, which reclaims the table as its protocol does. The table is used at the start:
- * either side may be the one that empties it, and either the one that takes it out.
+ * Retraction of a page table through the rmap against a zap of the same span, which reclaims the table as its protocol
+ * does. The table is used at the start: either side may be the one that empties it, and either the one that takes it
+ * out.
  *
- * From: Linux mm/khugepaged.c (retract_page_tables), mm/pt_reclaim.c. `retractReclaim` is the same with a table that is empty at the start.
+ * From: Linux mm/khugepaged.c (retract_page_tables), mm/pt_reclaim.c. `retractReclaim` is the same with a table that is
+ * empty at the start.
  * Expected: no violation. The table is freed once; the collapse may find that the zap still has the page.
  */
 

@@ -1,8 +1,10 @@
 /**
- * Paging out against GUP-fast: the page may leave only when nobody but its entry and the pageout has it. The pageout clears the entry
- * and then counts references; GUP-fast takes its reference and then looks at the entry again: one of the two sees the other.
+ * Paging out against GUP-fast: the page may leave only when nobody but its entry and the pageout has it. The pageout
+ * clears the entry and then counts references; GUP-fast takes its reference and then looks at the entry again: one of
+ * the two sees the other.
  *
- * From: Linux mm/gup.c (gup_fast_pte_range: the second look), mm/vmscan.c (__remove_mapping: folio_ref_freeze), mm/rmap.c (try_to_unmap_one).
+ * From: Linux mm/gup.c (gup_fast_pte_range: the second look), mm/vmscan.c (__remove_mapping: folio_ref_freeze),
+ * mm/rmap.c (try_to_unmap_one).
  * Expected: a pinned page stays mapped where it was until it is released.
  */
 

@@ -1,8 +1,9 @@
 /**
- * Paging a page out through the rmap against a zap that reclaims its table: the walk comes by way of the anon_vma, without mmap_lock, and may find the PTE table
- * locked, empty, or gone. What it holds is only the right to look.
+ * Paging a page out through the rmap against a zap that reclaims its table: the walk comes by way of the anon_vma,
+ * without mmap_lock, and may find the PTE table locked, empty, or gone. What it holds is only the right to look.
  *
- * From: Linux mm/page_vma_mapped.c (map_pte, check_pte), mm/pt_reclaim.c. Expected: the page is unmapped once, by one of the two; no entry is lost.
+ * From: Linux mm/page_vma_mapped.c (map_pte, check_pte), mm/pt_reclaim.c. Expected: the page is unmapped once, by one
+ * of the two; no entry is lost.
  */
 
 import {

@@ -1,8 +1,9 @@
 /**
- * Truncation against a fault beyond the new end: the fault locks the page's folio and looks at the size again; truncation makes the object smaller, then locks
- * each page, unmaps it and drops it.
+ * Truncation against a fault beyond the new end: the fault locks the page's folio and looks at the size again;
+ * truncation makes the object smaller, then locks each page, unmaps it and drops it.
  *
- * From: Linux mm/filemap.c (filemap_fault: the size is checked again under the folio lock), mm/truncate.c (truncate_cleanup_folio).
+ * From: Linux mm/filemap.c (filemap_fault: the size is checked again under the folio lock), mm/truncate.c
+ * (truncate_cleanup_folio).
  * Expected: nothing beyond the end is mapped or cached afterwards.
  */
 

@@ -1,8 +1,9 @@
 /**
- * The background scan against the end of the address space: the candidate is a name, and what it names may be going, or be another address
- * space by now. The scan pins it or lets go; the exit waits for the pin.
+ * The background scan against the end of the address space: the candidate is a name, and what it names may be going, or
+ * be another address space by now. The scan pins it or lets go; the exit waits for the pin.
  *
- * From: Linux mm/khugepaged.c (__khugepaged_exit against hpage_collapse_scan), include/linux/sched/mm.h (mmget_not_zero).
+ * From: Linux mm/khugepaged.c (__khugepaged_exit against hpage_collapse_scan), include/linux/sched/mm.h
+ * (mmget_not_zero).
  * Expected: no violation; nothing of the old address space is left, and its place can be used again.
  */
 

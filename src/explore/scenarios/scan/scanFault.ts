@@ -1,6 +1,7 @@
 /**
- * The background scan against a page fault in the table that it looks at: the table was noted as empty some time ago, and now a program
- * comes back to it. Either the page is there when the scan looks, and the table stays, or the table goes and the fault takes another.
+ * The background scan against a page fault in the table that it looks at: the table was noted as empty some time ago,
+ * and now a program comes back to it. Either the page is there when the scan looks, and the table stays, or the table
+ * goes and the fault takes another.
  *
  * From: Linux mm/pt_reclaim.c (try_to_free_pte) against mm/memory.c (do_anonymous_page).
  * Expected: no violation; the page that was faulted in is mapped.

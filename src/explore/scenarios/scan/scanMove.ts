@@ -1,6 +1,6 @@
 /**
- * The background scan against mremap that moves the whole candidate to another place: its name in the queue is that of the old place. Either
- * the scan is first, or the table is noted by its new name.
+ * The background scan against mremap that moves the whole candidate to another place: its name in the queue is that of
+ * the old place. Either the scan is first, or the table is noted by its new name.
  *
  * From: Linux mm/mremap.c (move_normal_pmd) against mm/pt_reclaim.c.
  * Expected: no violation; the empty table is not overlooked: further passes free it and what is above it.

@@ -1,7 +1,7 @@
 /**
- * The background scan against mremap that moves a page into the candidate: the table is shared with a neighbour, whose VMA mremap does not
- * lock. mremap counts on the table of its destination to stay (moveTables.ts), so a scan on the VMA lock must hold that of a VMA which covers the
- * whole span.
+ * The background scan against mremap that moves a page into the candidate: the table is shared with a neighbour, whose
+ * VMA mremap does not lock. mremap counts on the table of its destination to stay (moveTables.ts), so a scan on the VMA
+ * lock must hold that of a VMA which covers the whole span.
  *
  * From: Linux mm/mremap.c (move_ptes: the new table by pte_offset_map_rw_nolock) against mm/pt_reclaim.c.
  * Expected: no violation; the page is at its new place.

@@ -1,6 +1,6 @@
 /**
- * The background scan against munmap, which frees tables without a lock once nobody can find their mapping any more: the scan must find the
- * mapping and keep it, or leave the table alone.
+ * The background scan against munmap, which frees tables without a lock once nobody can find their mapping any more:
+ * the scan must find the mapping and keep it, or leave the table alone.
  *
  * From: Linux mm/memory.c (free_pgtables) against mm/pt_reclaim.c (try_to_free_pte).
  * Expected: no violation; nothing is left.

@@ -1,8 +1,9 @@
 /**
- * Two CPUs that run daemons at once, with two candidates: one pass is under way at a time, who comes second goes away. While a zap notes
- * another table meanwhile.
+ * Two CPUs that run daemons at once, with two candidates: one pass is under way at a time, who comes second goes away.
+ * While a zap notes another table meanwhile.
  *
- * From: src/kernel/protocols/async/asyncReclaim.ts (G_SCAN_OWNER), src/kernel/protocols/async/candidates.ts (one producer and one consumer for each ring).
+ * From: src/kernel/protocols/async/asyncReclaim.ts (G_SCAN_OWNER), src/kernel/protocols/async/candidates.ts (one
+ * producer and one consumer for each ring).
  * Expected: no candidate is lost or taken twice: further passes free all.
  */
 

@@ -1,8 +1,10 @@
 /**
- * The background scan against UFFDIO_MOVE into the candidate: the move has mapped the table, whose entry is none, and the scan, under mmap_lock for read as well,
- * detaches it. Only the look at the PMD of the destination under the locks shows that.
+ * The background scan against UFFDIO_MOVE into the candidate: the move has mapped the table, whose entry is none, and
+ * the scan, under mmap_lock for read as well, detaches it. Only the look at the PMD of the destination under the locks
+ * shows that.
  *
- * From: Linux mm/userfaultfd.c (is_pte_pages_stable) against mm/pt_reclaim.c. `uffdMoveZap` is the same with a zap that reclaims.
+ * From: Linux mm/userfaultfd.c (is_pte_pages_stable) against mm/pt_reclaim.c. `uffdMoveZap` is the same with a zap that
+ * reclaims.
  * Expected: no violation; the page is at its new place.
  */
 

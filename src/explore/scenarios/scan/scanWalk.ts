@@ -1,5 +1,6 @@
 /**
- * The background scan against a lockless walker that is inside the table: the table is detached under it and must not be freed before it leaves.
+ * The background scan against a lockless walker that is inside the table: the table is detached under it and must not
+ * be freed before it leaves.
  *
  * From: Linux mm/pt_reclaim.c (free_pte: through the gather), mm/pgtable-generic.c (___pte_offset_map).
  * Expected: the walker never reads a freed table; the table is freed in the end.

@@ -1,6 +1,7 @@
 /**
- * The background scan against a zap of the last page of the same table: the table was noted when its watched entry went, and another entry
- * kept it. Either the scan finds it empty, or it watches the page that is about to go, and the zap notes the table again.
+ * The background scan against a zap of the last page of the same table: the table was noted when its watched entry
+ * went, and another entry kept it. Either the scan finds it empty, or it watches the page that is about to go, and the
+ * zap notes the table again.
  *
  * From: candidates.ts (the watched entry), after Moskewicz et al., Chaff (2001).
  * Expected: whichever comes first, the empty table is not overlooked: further passes free it and what is above it.

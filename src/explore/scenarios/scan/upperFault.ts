@@ -1,8 +1,10 @@
 /**
- * A daemon that frees an empty PMD table against a page fault that allocates a PTE table in it. The fault came by the address of its PMD
- * entry on the VMA's lock and keeps it over an allocation; so the daemon has to write-lock every VMA of the span.
+ * A daemon that frees an empty PMD table against a page fault that allocates a PTE table in it. The fault came by the
+ * address of its PMD entry on the VMA's lock and keeps it over an allocation; so the daemon has to write-lock every VMA
+ * of the span.
  *
- * From: asyncUpper.ts; Linux mm/memory.c (__handle_mm_fault: pmd_alloc, then __pte_alloc), Documentation/mm/process_addrs.rst.
+ * From: asyncUpper.ts; Linux mm/memory.c (__handle_mm_fault: pmd_alloc, then __pte_alloc),
+ * Documentation/mm/process_addrs.rst.
  * Expected: no violation; the page that was faulted in is mapped.
  */
 

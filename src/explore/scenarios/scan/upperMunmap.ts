@@ -1,6 +1,7 @@
 /**
- * The scan of a PMD table against munmap that takes the last PTE table out of it and leaves it to a neighbour: the two share no lock while the
- * scan looks for the first time. Either it sees the entry gone, or it watches the entry before munmap looks at what is watched.
+ * The scan of a PMD table against munmap that takes the last PTE table out of it and leaves it to a neighbour: the two
+ * share no lock while the scan looks for the first time. Either it sees the entry gone, or it watches the entry before
+ * munmap looks at what is watched.
  *
  * From: src/kernel/protocols/async/candidates.ts (the flag goes before the scan, the watch comes after it).
  * Expected: the empty PMD table is not overlooked: further passes free it and what is above it.

@@ -1,6 +1,6 @@
 /**
- * A daemon that frees an empty PMD table against a lockless walker, which may be in it: it holds no lock that the daemon could wait for,
- * so the table must outlive its RCU section.
+ * A daemon that frees an empty PMD table against a lockless walker, which may be in it: it holds no lock that the
+ * daemon could wait for, so the table must outlive its RCU section.
  *
  * From: asyncUpper.ts; Linux mm/gup.c and mm/pagewalk.c for the walkers, mm/mmu_gather.c (tlb_remove_table).
  * Expected: the walker never reads a freed table.

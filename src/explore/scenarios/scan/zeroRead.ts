@@ -1,6 +1,7 @@
 /**
- * A table that only maps the zero page is dropped while a program reads from it: it finds the zero page in the table, or in its TLB, or
- * faults and gets it in another table. A read that comes between the two looks gives the table another chance.
+ * A table that only maps the zero page is dropped while a program reads from it: it finds the zero page in the table,
+ * or in its TLB, or faults and gets it in another table. A read that comes between the two looks gives the table
+ * another chance.
  *
  * From: asyncReclaim.ts (the zero page); Linux mm/memory.c (do_anonymous_page: the zero page).
  * Expected: no violation; the table goes when nobody reads it any more.

@@ -1,8 +1,10 @@
 /**
- * A table that only maps the zero page is dropped while one CPU writes to a page of it and another, which has the zero page in its TLB, reads it
- * after the write. The reader may not find zeroes then: the flush must come before any CPU can install a page where the zero page was.
+ * A table that only maps the zero page is dropped while one CPU writes to a page of it and another, which has the zero
+ * page in its TLB, reads it after the write. The reader may not find zeroes then: the flush must come before any CPU
+ * can install a page where the zero page was.
  *
- * From: asyncReclaim.ts (the zero page); compare Linux mm/memory.c (wp_page_copy: ptep_clear_flush before the new entry).
+ * From: asyncReclaim.ts (the zero page); compare Linux mm/memory.c (wp_page_copy: ptep_clear_flush before the new
+ * entry).
  * Expected: no violation; who reads after the write reads the new page.
  */
 

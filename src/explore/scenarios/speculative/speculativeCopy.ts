@@ -1,6 +1,6 @@
 /**
- * Two speculative write faults on the zero page, and a zap: each fault locks twice, first to look at the old page, then to put the copy
- * in its place, and nothing keeps the table in between.
+ * Two speculative write faults on the zero page, and a zap: each fault locks twice, first to look at the old page, then
+ * to put the copy in its place, and nothing keeps the table in between.
  *
  * From: Speculative page faults, April 2021 (do_wp_page, wp_page_copy).
  * Expected: no violation; at most one page is mapped.

@@ -1,5 +1,6 @@
 /**
- * Two speculative faults of one page: one commits, the other finds the entry changed, or the PTE lock taken, and falls back.
+ * Two speculative faults of one page: one commits, the other finds the entry changed, or the PTE lock taken, and falls
+ * back.
  *
  * From: Speculative page faults, April 2021 (do_anonymous_page, pte_map_lock).
  * Expected: both succeed; exactly one page is mapped more.

@@ -1,6 +1,7 @@
 /**
- * A speculative fault against munmap: munmap takes mmap_lock for write, so the sequence has moved on before the first VMA leaves the list, and
- * tables are freed only after it has. A fault that commits did so before, and munmap takes its page away.
+ * A speculative fault against munmap: munmap takes mmap_lock for write, so the sequence has moved on before the first
+ * VMA leaves the list, and tables are freed only after it has. A fault that commits did so before, and munmap takes its
+ * page away.
  *
  * From: Speculative page faults, April 2021 (mmap_seq_read_check twice in pte_map_lock: before and after the lock).
  * Expected: the fault succeeds or finds no mapping; nothing is mapped at the end, and every table is free.

@@ -1,6 +1,6 @@
 /**
- * A speculative write fault against mprotect to read-only. What the fault knows of the rights is a copy of the VMA; a commit after mprotect has
- * gone through the entries would leave a writable page in a read-only mapping.
+ * A speculative write fault against mprotect to read-only. What the fault knows of the rights is a copy of the VMA; a
+ * commit after mprotect has gone through the entries would leave a writable page in a read-only mapping.
  *
  * From: Speculative page faults, April 2021 (pte_map_lock: the sequence again after the lock).
  * Expected: the fault succeeds, before, or is refused (EFAULT); no entry is writable at the end.

@@ -1,9 +1,11 @@
 /**
- * A speculative fault against a zap that reclaims its PTE table. The zap holds mmap_lock for read, so the fault's sequence number says
- * nothing; the entry is none before and after. Only the PMD, read again under the PTE lock, shows that the table has gone.
+ * A speculative fault against a zap that reclaims its PTE table. The zap holds mmap_lock for read, so the fault's
+ * sequence number says nothing; the entry is none before and after. Only the PMD, read again under the PTE lock, shows
+ * that the table has gone.
  *
  * From: the question that the series of April 2021 was asked: how could it protect against page-table reclaim?
- * Expected: no violation; the page of the fault is there, or was zapped, or was never installed and the ordinary fault brought it.
+ * Expected: no violation; the page of the fault is there, or was zapped, or was never installed and the ordinary fault
+ * brought it.
  */
 
 import {

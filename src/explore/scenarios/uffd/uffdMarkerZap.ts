@@ -1,8 +1,10 @@
 /**
- * A page of shared memory is write-protected for a userfaultfd while a zap empties its table. Either the zap finds the page protected and leaves a
- * marker, which keeps the table; or it has taken page and table away, and the protection makes a new table for a marker.
+ * A page of shared memory is write-protected for a userfaultfd while a zap empties its table. Either the zap finds the
+ * page protected and leaves a marker, which keeps the table; or it has taken page and table away, and the protection
+ * makes a new table for a marker.
  *
- * From: Linux mm/memory.c (zap_install_uffd_wp_if_needed, zap_nonpresent_ptes: a marker makes the table ineligible), mm/mprotect.c (change_pte_range).
+ * From: Linux mm/memory.c (zap_install_uffd_wp_if_needed, zap_nonpresent_ptes: a marker makes the table ineligible),
+ * mm/mprotect.c (change_pte_range).
  * Expected: the page is protected at the end.
  */
 

@@ -1,6 +1,6 @@
 /**
- * A fault on a missing page and the monitor that resolves it. The monitor may bring the page before the fault is in the queue, between that and
- * its look at the tables, or while it waits. In none of these cases does it wait for ever.
+ * A fault on a missing page and the monitor that resolves it. The monitor may bring the page before the fault is in the
+ * queue, between that and its look at the tables, or while it waits. In none of these cases does it wait for ever.
  *
  * From: Linux fs/userfaultfd.c (handle_userfault, userfaultfd_must_wait, wake_userfault).
  * Expected: the access ends, the page is there.

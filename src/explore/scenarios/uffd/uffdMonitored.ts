@@ -1,6 +1,7 @@
 /**
- * A CPU that is its own monitor writes to a missing page where a marker stands, and another monitor may be faster. To the fault a marker is as good as
- * none, so whoever has read it must bring a page in the marker's place; the page is write-protected then no more, and the write ends.
+ * A CPU that is its own monitor writes to a missing page where a marker stands, and another monitor may be faster. To
+ * the fault a marker is as good as none, so whoever has read it must bring a page in the marker's place; the page is
+ * write-protected then no more, and the write ends.
  *
  * From: Linux mm/userfaultfd.c (mfill_atomic_install_pte overwrites markers, mfill_atomic_pte_zeropage does not).
  * Expected: the write ends, the page is there.

@@ -1,7 +1,8 @@
 /**
- * UFFDIO_MOVE of a hole between two spans that have no PTE table, with tables that count what they are needed for, while another CPU walks
- * the source without locks. The move installs a table on either side, and has to visit the first before it installs the second, since its walk keeps the count of one
- * installed table only: else the first goes at once, and the move begins again for ever.
+ * UFFDIO_MOVE of a hole between two spans that have no PTE table, with tables that count what they are needed for,
+ * while another CPU walks the source without locks. The move installs a table on either side, and has to visit the
+ * first before it installs the second, since its walk keeps the count of one installed table only: else the first goes
+ * at once, and the move begins again for ever.
  *
  * From: Linux mm/userfaultfd.c (move_pages: both PMDs are allocated); pteRefcount.ts (the installer's count).
  * Expected: no violation, and an end; the walk never reads a freed table, and tables that are counted are all gone.

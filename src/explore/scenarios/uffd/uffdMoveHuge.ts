@@ -1,9 +1,10 @@
 /**
- * UFFDIO_MOVE of a whole huge PMD against GUP-fast of one of its pages. The move clears the PMD and then looks at the references; GUP-fast takes a
- * reference and then looks at the entry again: one of the two sees the other.
+ * UFFDIO_MOVE of a whole huge PMD against GUP-fast of one of its pages. The move clears the PMD and then looks at the
+ * references; GUP-fast takes a reference and then looks at the entry again: one of the two sees the other.
  *
  * From: Linux mm/huge_memory.c (move_pages_huge_pmd), mm/gup.c (gup_fast_pmd_leaf).
- * Expected: a page that was pinned through its old place is still there; what moved is huge at its new place, and its deposited table with it.
+ * Expected: a page that was pinned through its old place is still there; what moved is huge at its new place, and its
+ * deposited table with it.
  */
 
 import {

@@ -1,8 +1,10 @@
 /**
- * UFFDIO_MOVE of a page of a folio of two against a split of that folio by somebody else, who locks it by trying and takes a reference then. The move splits it itself, or waits
- * for the lock without a reference, which would make the other's split fail; and the end of a split, which clears entries for a moment, is no hole.
+ * UFFDIO_MOVE of a page of a folio of two against a split of that folio by somebody else, who locks it by trying and
+ * takes a reference then. The move splits it itself, or waits for the lock without a reference, which would make the
+ * other's split fail; and the end of a split, which clears entries for a moment, is no hole.
  *
- * From: Linux mm/userfaultfd.c (move_pages_ptes: looks under the PTE locks; does not wait for a large folio with a reference), mm/huge_memory.c (remap_page).
+ * From: Linux mm/userfaultfd.c (move_pages_ptes: looks under the PTE locks; does not wait for a large folio with a
+ * reference), mm/huge_memory.c (remap_page).
  * Expected: the page moves, the other one stays, and the folio has been split once.
  */
 

@@ -1,5 +1,6 @@
 /**
- * Two moves between the same two PTE tables, in opposite directions. Both need both PTE locks, and take that with the lower address first.
+ * Two moves between the same two PTE tables, in opposite directions. Both need both PTE locks, and take that with the
+ * lower address first.
  *
  * From: Linux mm/userfaultfd.c (double_pt_lock).
  * Expected: no deadlock; each page is at its new place.

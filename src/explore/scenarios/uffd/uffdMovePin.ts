@@ -1,6 +1,6 @@
 /**
- * UFFDIO_MOVE against GUP-fast of the page that moves. The move clears the entry and then looks at the references; GUP-fast takes a
- * reference and then looks at the entry again: one of the two sees the other.
+ * UFFDIO_MOVE against GUP-fast of the page that moves. The move clears the entry and then looks at the references;
+ * GUP-fast takes a reference and then looks at the entry again: one of the two sees the other.
  *
  * From: Linux mm/userfaultfd.c (move_present_ptes: pinned from under us), mm/gup.c (gup_fast_pte_range).
  * Expected: a page that was pinned through its old place is still there.

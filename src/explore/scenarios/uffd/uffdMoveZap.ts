@@ -1,6 +1,6 @@
 /**
- * UFFDIO_MOVE into a PTE table that a zap reclaims. The destination's entry is none before and after, so only its PMD, looked at again under
- * both PTE locks, shows that the table has gone; then the move begins again, and allocates one.
+ * UFFDIO_MOVE into a PTE table that a zap reclaims. The destination's entry is none before and after, so only its PMD,
+ * looked at again under both PTE locks, shows that the table has gone; then the move begins again, and allocates one.
  *
  * From: Linux mm/userfaultfd.c (is_pte_pages_stable, since empty tables are reclaimed).
  * Expected: no violation; the page is at its new place, or was zapped there.

@@ -1,6 +1,7 @@
 /**
- * UFFDIO_WRITEPROTECT of a page that is not there, which is to leave a marker, against a fault that puts a huge page over its span. Whoever comes second
- * has to see what is there then: the protection splits the huge page, and looks for it again whenever it has no table to lock.
+ * UFFDIO_WRITEPROTECT of a page that is not there, which is to leave a marker, against a fault that puts a huge page
+ * over its span. Whoever comes second has to see what is there then: the protection splits the huge page, and looks for
+ * it again whenever it has no table to lock.
  *
  * From: Linux mm/mprotect.c (change_pmd_range: again, when a huge PMD came meanwhile).
  * Expected: no violation, and an end; the page is protected, or has a marker.

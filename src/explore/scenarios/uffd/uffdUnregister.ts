@@ -1,8 +1,9 @@
 /**
- * A fault on the VMA's lock against UFFDIO_UNREGISTER. The fault may have seen the VMA watched and not be in the queue yet; so the VMA is write-locked,
- * which waits for that fault, before those in the queue are woken.
+ * A fault on the VMA's lock against UFFDIO_UNREGISTER. The fault may have seen the VMA watched and not be in the queue
+ * yet; so the VMA is write-locked, which waits for that fault, before those in the queue are woken.
  *
- * From: Linux fs/userfaultfd.c (userfaultfd_unregister: wake any concurrent pending userfault while we unregister, so they will not hang).
+ * From: Linux fs/userfaultfd.c (userfaultfd_unregister: wake any concurrent pending userfault while we unregister, so
+ * they will not hang).
  * Expected: the access ends.
  */
 

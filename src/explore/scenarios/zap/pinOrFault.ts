@@ -1,9 +1,10 @@
 /**
- * GUP with its slow path against a zap: the fast walk finds the page, or nothing, and then faults it in and takes the reference under the
- * PTE lock, of whatever table the PMD names by then.
+ * GUP with its slow path against a zap: the fast walk finds the page, or nothing, and then faults it in and takes the
+ * reference under the PTE lock, of whatever table the PMD names by then.
  *
  * From: Linux mm/gup.c (gup_fast, faultin_page, follow_page_pte), mm/pt_reclaim.c.
- * Expected: the pin may fail only because the page was zapped again between fault and look; a pinned frame is that page's.
+ * Expected: the pin may fail only because the page was zapped again between fault and look; a pinned frame is that
+ * page's.
  */
 
 import {

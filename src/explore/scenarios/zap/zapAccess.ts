@@ -1,6 +1,6 @@
 /**
- * A zap against a program that uses the page all the while through its TLB: the entry is cleared, the flush asks the other CPU by an
- * interrupt, and only then page and table are freed.
+ * A zap against a program that uses the page all the while through its TLB: the entry is cleared, the flush asks the
+ * other CPU by an interrupt, and only then page and table are freed.
  *
  * From: Linux mm/mmu_gather.c (tlb_flush_mmu), arch/x86/mm/tlb.c (flush_tlb_mm_range); Intel SDM 3A, 4.10.
  * Expected: no access through a translation or a cached upper entry that a completed flush had to remove.

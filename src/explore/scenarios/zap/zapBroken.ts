@@ -1,9 +1,10 @@
 /**
- * Fast path against slow path: two zappers of one table with two entries, either of which may lose its hold of the PTE lock between them
- * (need_resched, tried both ways). One that held the lock throughout detaches the table under it, with the PMD lock by
- * trylock; one that did not has to take both locks in order and scan the table again.
+ * Fast path against slow path: two zappers of one table with two entries, either of which may lose its hold of the PTE
+ * lock between them (need_resched, tried both ways). One that held the lock throughout detaches the table under it,
+ * with the PMD lock by trylock; one that did not has to take both locks in order and scan the table again.
  *
- * From: Linux mm/memory.c (zap_pte_range: can_reclaim_pt, direct_reclaim), mm/pt_reclaim.c (try_get_and_clear_pmd, try_to_free_pte).
+ * From: Linux mm/memory.c (zap_pte_range: can_reclaim_pt, direct_reclaim), mm/pt_reclaim.c (try_get_and_clear_pmd,
+ * try_to_free_pte).
  * Expected: no violation, no deadlock between PMD lock and PTE lock; the table is gone, freed once.
  */
 

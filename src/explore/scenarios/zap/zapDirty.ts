@@ -1,8 +1,9 @@
 /**
- * A zapper against a program that writes to a page of a shared file through a clean, writable entry: the hardware walker sets the
- * dirty bit in the entry while the zap clears it.
+ * A zapper against a program that writes to a page of a shared file through a clean, writable entry: the hardware
+ * walker sets the dirty bit in the entry while the zap clears it.
  *
- * From: Linux mm/memory.c (zap_present_folio_ptes: ptep_get_and_clear), mm/rmap.c (the dirty bit between read and clear).
+ * From: Linux mm/memory.c (zap_present_folio_ptes: ptep_get_and_clear), mm/rmap.c (the dirty bit between read and
+ * clear).
  * Expected: no violation; the page that was written is known to be dirty, in its entry or in its descriptor.
  */
 

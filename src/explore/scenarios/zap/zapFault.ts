@@ -1,6 +1,6 @@
 /**
- * A zapper against a page fault in the same PTE table: the fault maps a page into a table that the zapper is about to find empty.
- * Either the table stays because of the new page, or it is detached first and the fault takes another.
+ * A zapper against a page fault in the same PTE table: the fault maps a page into a table that the zapper is about to
+ * find empty. Either the table stays because of the new page, or it is detached first and the fault takes another.
  *
  * From: do_anonymous_page in Linux mm/memory.c against zap_pte_range's reclaim of empty tables.
  * Expected: no violation; the page that the fault mapped last is there, or was zapped.

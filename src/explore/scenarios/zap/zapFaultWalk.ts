@@ -1,11 +1,12 @@
 /**
- * Everything at once on one PTE table: a zapper that empties it, breaking its hold of the PTE lock perhaps, a page fault that
- * fills it again, and a lockless walker that is in it all the while. The broadest of the scenarios about reclaim: most of
- * what can go wrong with an emptied table shows here.
+ * Everything at once on one PTE table: a zapper that empties it, breaking its hold of the PTE lock perhaps, a page
+ * fault that fills it again, and a lockless walker that is in it all the while. The broadest of the scenarios about
+ * reclaim: most of what can go wrong with an emptied table shows here.
  *
- * From: Linux 6.14, "synchronously scan and reclaim empty user PTE pages" (mm/pt_reclaim.c), against mm/memory.c (do_anonymous_page)
- * and mm/pgtable-generic.c (___pte_offset_map).
- * Expected: no violation. Look at the walker's table: detached and refilled elsewhere, it stays readable until the walker has left.
+ * From: Linux 6.14, "synchronously scan and reclaim empty user PTE pages" (mm/pt_reclaim.c), against mm/memory.c
+ * (do_anonymous_page) and mm/pgtable-generic.c (___pte_offset_map).
+ * Expected: no violation. Look at the walker's table: detached and refilled elsewhere, it stays readable until the
+ * walker has left.
  */
 
 import {

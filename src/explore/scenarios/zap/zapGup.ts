@@ -1,9 +1,10 @@
 /**
- * GUP-fast against a zap that frees page and table: the pin is taken with interrupts off and no lock, and looked at twice. A page
- * that was pinned stays allocated, whatever the zap does; one whose entry has gone is let go again.
+ * GUP-fast against a zap that frees page and table: the pin is taken with interrupts off and no lock, and looked at
+ * twice. A page that was pinned stays allocated, whatever the zap does; one whose entry has gone is let go again.
  *
  * From: Linux mm/gup.c (gup_fast_pte_range: the second look at pmd and pte), mm/mmu_gather.c (tlb_remove_table).
- * Expected: no violation. The frame, which the zapper uses again at once for another page, is never pinned as what it was.
+ * Expected: no violation. The frame, which the zapper uses again at once for another page, is never pinned as what it
+ * was.
  */
 
 import {

@@ -1,7 +1,8 @@
 /**
- * GUP-fast under semi-RCU: no batch page can be had, so the zapped table is freed after an interrupt to every CPU instead of a grace
- * period. GUP-fast has interrupts off, cannot acknowledge in mid-walk, and is safe; it is the control of the case of a
- * lockless walker with interrupts on (`zapWalk` on a machine with `free` semi-rcu), which is not.
+ * GUP-fast under semi-RCU: no batch page can be had, so the zapped table is freed after an interrupt to every CPU
+ * instead of a grace period. GUP-fast has interrupts off, cannot acknowledge in mid-walk, and is safe; it is the
+ * control of the case of a lockless walker with interrupts on (`zapWalk` on a machine with `free` semi-rcu), which is
+ * not.
  *
  * From: Linux mm/mmu_gather.c (tlb_remove_table_sync_one), "x86: mm: free page table pages by RCU instead of semi RCU".
  * Expected: no violation.

@@ -1,8 +1,9 @@
 /**
- * A zapper against a CPU that uses a page of the table by its TLB, is idle in between, perhaps, and uses it again: flush,
- * interrupts, the idle state and its lazy TLB.
+ * A zapper against a CPU that uses a page of the table by its TLB, is idle in between, perhaps, and uses it again:
+ * flush, interrupts, the idle state and its lazy TLB.
  *
- * From: Linux arch/x86/mm/tlb.c (flush_tlb_mm_range, tlb_is_not_lazy, enter_lazy_tlb), mm/mmu_gather.c (tlb_finish_mmu).
+ * From: Linux arch/x86/mm/tlb.c (flush_tlb_mm_range, tlb_is_not_lazy, enter_lazy_tlb), mm/mmu_gather.c
+ * (tlb_finish_mmu).
  * Expected: no violation; no translation is used after the page that it names has been freed.
  */
 

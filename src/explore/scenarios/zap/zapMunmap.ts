@@ -1,8 +1,9 @@
 /**
- * madvise(MADV_DONTNEED) on the VMA's lock against munmap of the same range: munmap frees every level of the tables with no
- * table lock at all, relying on having detached the VMA first and waited for its readers.
+ * madvise(MADV_DONTNEED) on the VMA's lock against munmap of the same range: munmap frees every level of the tables
+ * with no table lock at all, relying on having detached the VMA first and waited for its readers.
  *
- * From: Linux mm/vma.c (vms_gather_munmap_vmas, vms_complete_munmap_vmas), mm/mmap_lock.c (vma_mark_detached), mm/madvise.c (madvise_lock).
+ * From: Linux mm/vma.c (vms_gather_munmap_vmas, vms_complete_munmap_vmas), mm/mmap_lock.c (vma_mark_detached),
+ * mm/madvise.c (madvise_lock).
  * Expected: madvise succeeds, or finds no mapping any more (ENOMEM); afterwards neither a page nor a table is left.
  */
 

@@ -1,9 +1,10 @@
 /**
- * madvise(MADV_DONTNEED) whose every allocation may fail, under a lockless walker: no batch page for frames means a flush in
- * the middle, no batch page for tables means that the table is freed by itself, by the RCU head in its descriptor.
+ * madvise(MADV_DONTNEED) whose every allocation may fail, under a lockless walker: no batch page for frames means a
+ * flush in the middle, no batch page for tables means that the table is freed by itself, by the RCU head in its
+ * descriptor.
  *
- * From: Linux mm/mmu_gather.c (tlb_next_batch, tlb_remove_table: the table freed one by one), "x86: mm: free page table pages by
- * RCU instead of semi RCU".
+ * From: Linux mm/mmu_gather.c (tlb_next_batch, tlb_remove_table: the table freed one by one), "x86: mm: free page table
+ * pages by RCU instead of semi RCU".
  * Expected: madvise succeeds all the same; the walker never reads a freed table.
  */
 

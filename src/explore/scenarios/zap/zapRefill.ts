@@ -1,6 +1,6 @@
 /**
- * A zapper whose hold of the PTE lock is broken between two pages (need_resched, tried both ways), against faults that fill the
- * slot it has already emptied: what was seen empty before the break is no longer known to be.
+ * A zapper whose hold of the PTE lock is broken between two pages (need_resched, tried both ways), against faults that
+ * fill the slot it has already emptied: what was seen empty before the break is no longer known to be.
  *
  * From: Linux mm/memory.c (zap_pte_range: the fast path only when the lock was held from the first entry to the last).
  * Expected: no violation; a page that was faulted in after its slot had been zapped is still mapped.

@@ -1,8 +1,9 @@
 /**
- * The hardware walks on its own account, at any moment, while a zap empties and frees the table: it may cache the PMD entry just before it
- * is cleared, and the flush has to take that away before the table is freed.
+ * The hardware walks on its own account, at any moment, while a zap empties and frees the table: it may cache the PMD
+ * entry just before it is cleared, and the flush has to take that away before the table is freed.
  *
- * From: Intel SDM 3A, 4.10.2 (paging-structure caches), 4.10.3.1; Linux mm/mmu_gather.c (tlb_flush_pmd_range, freed_tables).
+ * From: Intel SDM 3A, 4.10.2 (paging-structure caches), 4.10.3.1; Linux mm/mmu_gather.c (tlb_flush_pmd_range,
+ * freed_tables).
  * Expected: no walk through a freed table, no use of a page that was freed.
  */
 

@@ -1,6 +1,6 @@
 /**
- * A zapper of two pages, one after the other, and a CPU that has both in its TLB: the second request for a flush is written where the
- * first one stood.
+ * A zapper of two pages, one after the other, and a CPU that has both in its TLB: the second request for a flush is
+ * written where the first one stood.
  *
  * From: Linux kernel/smp.c (smp_call_function_many_cond: csd_lock_wait), arch/x86/mm/tlb.c (flush_tlb_func).
  * Expected: no violation; a request is not read any more once it has been acknowledged.

@@ -1,8 +1,9 @@
 /**
- * A zapper against a lockless walker: the table that the walker reads is found empty, detached and freed. The walker is inside an RCU
- * section all the time, so the table's memory must stay until it has left.
+ * A zapper against a lockless walker: the table that the walker reads is found empty, detached and freed. The walker is
+ * inside an RCU section all the time, so the table's memory must stay until it has left.
  *
- * From: pagemap and GUP-slow walks against Linux mm/pt_reclaim.c; Documentation/mm/process_addrs.rst (page table freeing).
+ * From: pagemap and GUP-slow walks against Linux mm/pt_reclaim.c; Documentation/mm/process_addrs.rst (page table
+ * freeing).
  * Expected: no violation when tables are freed by RCU; table-use-after-free when they are freed at once.
  */
 

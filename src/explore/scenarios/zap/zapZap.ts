@@ -1,8 +1,10 @@
 /**
- * Two zappers on one PTE table: both clear all of its pages with madvise(MADV_DONTNEED), one page being mapped. The table is empty
- * afterwards; one of them, and only one, detaches it and frees it, or neither does when each had to leave it to the other.
+ * Two zappers on one PTE table: both clear all of its pages with madvise(MADV_DONTNEED), one page being mapped. The
+ * table is empty afterwards; one of them, and only one, detaches it and frees it, or neither does when each had to
+ * leave it to the other.
  *
- * From: the reclaim of empty PTE tables in Linux mm/memory.c and mm/pt_reclaim.c (zap_pte_range, try_get_and_clear_pmd, try_to_free_pte).
+ * From: the reclaim of empty PTE tables in Linux mm/memory.c and mm/pt_reclaim.c (zap_pte_range, try_get_and_clear_pmd,
+ * try_to_free_pte).
  * Expected: no violation; at the end no page is mapped and the table is gone.
  */
 

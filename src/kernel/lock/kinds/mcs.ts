@@ -2,11 +2,11 @@
  * MCS lock: a queue of waiters, each looking at a word of its own CPU's area. First come, first
  * served; waiters spin, nobody wakes them.
  *
- * Protocol: LOCK_AUX is the last node of the queue, 0 when the lock is free; LOCK_WORD the holder's node. A node is a line of
- * its CPU's area, {next, go}; a CPU has MCS_NODES, as page-table locks nest.
+ * Protocol: LOCK_AUX is the last node of the queue, 0 when the lock is free; LOCK_WORD the holder's node. A node is a
+ * line of its CPU's area, {next, go}; a CPU has MCS_NODES, as page-table locks nest.
  *   Lock: clear the node; swap it into LOCK_AUX; if there was a predecessor, store the node in its next and await go.
- *   Unlock: if nobody is behind, swing LOCK_AUX back to 0; otherwise await next (its owner has swapped and is about to store
- *   it) and set its go.
+ *   Unlock: if nobody is behind, swing LOCK_AUX back to 0; otherwise await next (its owner has swapped and is about to
+ *   store it) and set its go.
  * A node is free again when unlock returns: its successor stores next once, and unlock has seen that; its predecessor
  * sets go once, before the lock is held.
  * A waiter that dies leaves its successors waiting; its death aborts the run, which ends every wait (pollWhileWaiting).

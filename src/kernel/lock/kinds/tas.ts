@@ -1,6 +1,6 @@
 /**
- * Test-and-set lock with a test before each attempt. Unfair. Its waiters spin, nobody wakes them: threads that outnumber
- * the cores burn the time slices that the holder needs.
+ * Test-and-set lock with a test before each attempt. Unfair. Its waiters spin, nobody wakes them: threads that
+ * outnumber the cores burn the time slices that the holder needs.
  *
  * Protocol: LOCK_WORD is 0 or the owner's number + 1. Lock: compare-and-exchange from 0. Unlock: store 0.
  *

@@ -2,8 +2,8 @@
  * Ticket lock: first come, first served. Its waiters spin, nobody wakes them: when threads outnumber the cores, the one
  * whose turn it is may not be running, and everybody behind it waits for the scheduler.
  *
- * Protocol: LOCK_AUX is the next ticket, LOCK_WORD the ticket being served, both modulo 2^32; free when equal. Lock: draw a
- * ticket by an atomic add, await one's turn. Unlock: serve the next. LOCK_OWNER names the holder to reports.
+ * Protocol: LOCK_AUX is the next ticket, LOCK_WORD the ticket being served, both modulo 2^32; free when equal. Lock:
+ * draw a ticket by an atomic add, await one's turn. Unlock: serve the next. LOCK_OWNER names the holder to reports.
  *
  * Source: Mellor-Crummey and Scott 1991, section 2.2; Linux before 4.2, arch/x86/include/asm/spinlock.h.
  */

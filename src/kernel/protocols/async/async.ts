@@ -1,8 +1,10 @@
 /**
- * Reclaim protocol `async`: the hooks. What is noted as a candidate and when is in asyncNotes.ts, the candidates themselves in candidates.ts, the
- * daemon's passes in asyncReclaim.ts, whose opening says what the protocol guarantees, and upper tables in asyncUpper.ts.
+ * Reclaim protocol `async`: the hooks. What is noted as a candidate and when is in asyncNotes.ts, the candidates
+ * themselves in candidates.ts, the daemon's passes in asyncReclaim.ts, whose opening says what the protocol guarantees,
+ * and upper tables in asyncUpper.ts.
  *
- * Eager (option `asyncEager`), a zap of a whole span detaches its table at once besides, as `sync` does (tables/zapDetach.ts).
+ * Eager (option `asyncEager`), a zap of a whole span detaches its table at once besides, as `sync` does
+ * (tables/zapDetach.ts).
  */
 
 import {

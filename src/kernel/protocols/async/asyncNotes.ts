@@ -1,12 +1,14 @@
 /**
- * Protocol `async`: where tables are noted as candidates (candidates.ts). Each of these costs whoever calls it a look at one entry.
+ * Protocol `async`: where tables are noted as candidates (candidates.ts). Each of these costs whoever calls it a look
+ * at one entry.
  *
  *     entries cleared                  zap, pageout, swap-in, mremap entry by entry: PTE lock held
  *     the zero page mapped             a read fault of anonymous memory: the table may hold nothing else; PTE lock held
  *     a table left                     munmap of a part of what it maps; a fault that allocated it and then got no page
  *     an upper entry cleared           a PTE table was freed, by whomever, or moved
  *
- * Not noted: what munmap and exit clear (C_UNMAPPING), whose tables are freed next, but for those that a neighbour shares, which are "left".
+ * Not noted: what munmap and exit clear (C_UNMAPPING), whose tables are freed next, but for those that a neighbour
+ * shares, which are "left".
  */
 
 import { LEVEL_PTE, ptdescOf, tableOfEntry } from '../../alloc/table.ts';
@@ -27,7 +29,10 @@ export function asyncEntryInstalled(pte: Pte, entry: Entry): void {
   if ((entry & PTE_SPECIAL) !== 0) noteIfEmptied(tableOfEntry(pte), LEVEL_PTE);
 }
 
-/** The table that the PMD entry at `pmd` names, if any, may be empty. What keeps upper tables is held; the table may go at any moment. */
+/**
+ * The table that the PMD entry at `pmd` names, if any, may be empty. What keeps upper tables is held; the table may go
+ * at any moment.
+ */
 export function asyncTableLeft(pmd: Pmd): void {
   const pte = pteOffsetMap(pmd, 0);
   if (pte === 0) return;

@@ -1,33 +1,36 @@
 /**
- * Reclaim protocol `async`: an empty PTE table is detached by a daemon, some time after it became empty, however it did: small
- * madvise(MADV_DONTNEED)s, MADV_FREE and pageout, munmap of parts, mremap, swap-in. So are tables that map nothing but the zero page, and, by
- * asyncUpper.ts, upper tables. A table that is filled again within the delay stays.
+ * Reclaim protocol `async`: an empty PTE table is detached by a daemon, some time after it became empty, however it
+ * did: small madvise(MADV_DONTNEED)s, MADV_FREE and pageout, munmap of parts, mremap, swap-in. So are tables that map
+ * nothing but the zero page, and, by asyncUpper.ts, upper tables. A table that is filled again within the delay stays.
  *
- * Guarantee: as `sync`: a table is detached only when all its entries are none and none can be installed afterwards; it is freed after
- * the flush and the grace period of a gather. Whoever empties a table pays a look at one entry (candidates.ts). What is not freed: a table
- * whose candidate was lost because a ring was full, until an entry comes and goes there; a table that was allocated and never used.
+ * Guarantee: as `sync`: a table is detached only when all its entries are none and none can be installed afterwards; it
+ * is freed after the flush and the grace period of a gather. Whoever empties a table pays a look at one entry
+ * (candidates.ts). What is not freed: a table whose candidate was lost because a ring was full, until an entry comes
+ * and goes there; a table that was allocated and never used.
  *
  *  Whoever clears entries   notes the table as a candidate when nothing in it is known to be there.
  *  A pass (one at a time, a bounded number of them), for each candidate that has waited H_ASYNC_DELAY_NS:
  *    1. pin the address space (mmPin.ts); it has gone: drop the candidate;
- *    2. try a lock that keeps the upper tables of the span: the lock of a VMA that covers all of it, or mmap_lock for read, and then a VMA within
- *       the span. Neither is to be had: later. No VMA: the table is being freed;
- *    3. PMD lock, map, PTE lock nested: the table still a candidate? Scan every entry. One that keeps the table: watch it, done;
+ *    2. try a lock that keeps the upper tables of the span: the lock of a VMA that covers all of it, or mmap_lock for
+ *       read, and then a VMA within the span. Neither is to be had: later. No VMA: the table is being freed;
+ *    3. PMD lock, map, PTE lock nested: the table still a candidate? Scan every entry. One that keeps the table: watch
+ *       it, done;
  *    4. only the zero page is mapped: see below;
- *    5. clear the PMD, mark the table, unlock; one table fewer, and it goes to the gather, which the pass keeps open while candidates are of
- *       one address space.
- *  The gather may be opened after step 5: nothing that a TLB may hold was cleared. An upper entry that is still cached leads to a table that is
- *  empty, and is not freed before the flush.
+ *    5. clear the PMD, mark the table, unlock; one table fewer, and it goes to the gather, which the pass keeps open
+ *       while candidates are of one address space.
+ *  The gather may be opened after step 5: nothing that a TLB may hold was cleared. An upper entry that is still cached
+ *  leads to a table that is empty, and is not freed before the flush.
  *
- * The zero page: its entries can be dropped, since a read finds zeroes again, by a fault. What must hold: no VMA of the span has a userfaultfd, whose
- * owner would be told of a missing page; and no CPU may read zeroes through a stale translation when another has written to a new page there, so
- * that the flush comes before the PMD lock is released, after which a fault could install one. Entries accessed since the last look have a second
- * chance (ZERO_CHANCES). A userfaultfd that is registered later hears of a page that was only ever read.
+ * The zero page: its entries can be dropped, since a read finds zeroes again, by a fault. What must hold: no VMA of the
+ * span has a userfaultfd, whose owner would be told of a missing page; and no CPU may read zeroes through a stale
+ * translation when another has written to a new page there, so that the flush comes before the PMD lock is released,
+ * after which a fault could install one. Entries accessed since the last look have a second chance (ZERO_CHANCES). A
+ * userfaultfd that is registered later hears of a page that was only ever read.
  *
- * Lock order: mmap_lock or VMA lock for read (both by trylock); PMD lock; PTE lock. Cost: a word in each descriptor, a look at one entry per
- * clearing, 16 bytes of ring per candidate; memory held back for the delay.
- * Source: Linux 6.14 mm/pt_reclaim.c ("synchronously scan and reclaim empty user PTE pages", v4: "in the future" asynchronously); mm/khugepaged.c
- * (khugepaged_scan_mm_slot) for a scan in the background.
+ * Lock order: mmap_lock or VMA lock for read (both by trylock); PMD lock; PTE lock. Cost: a word in each descriptor, a
+ * look at one entry per clearing, 16 bytes of ring per candidate; memory held back for the delay.
+ * Source: Linux 6.14 mm/pt_reclaim.c ("synchronously scan and reclaim empty user PTE pages", v4: "in the future"
+ * asynchronously); mm/khugepaged.c (khugepaged_scan_mm_slot) for a scan in the background.
  */
 
 import { LEVEL_PMD, LEVEL_PTE, tableOfEntry } from '../../alloc/table.ts';
@@ -144,8 +147,9 @@ function mapsAnything(pte: Pte): boolean {
 }
 
 /**
- * Whether a VMA of the span from `first` on is registered with a userfaultfd: a zero page that it was given, once dropped, would be missing again.
- * Step 2's lock held, under which no VMA is registered; inside an RCU section, since a VMA lock does not keep its neighbours.
+ * Whether a VMA of the span from `first` on is registered with a userfaultfd: a zero page that it was given, once
+ * dropped, would be missing again. Step 2's lock held, under which no VMA is registered; inside an RCU section, since a
+ * VMA lock does not keep its neighbours.
  */
 function spanRegistered(mm: Mm, first: Vpn): boolean {
   const end = spanEnd(first, PMD_PAGES, TASK_END);
@@ -157,7 +161,10 @@ function spanRegistered(mm: Mm, first: Vpn): boolean {
   return false;
 }
 
-/** Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. No pair: one set meanwhile is seen next time. */
+/**
+ * Takes the accessed bits off a table that only maps the zero page. Returns whether there were any. PTE lock held. No
+ * pair: one set meanwhile is seen next time.
+ */
 function zeroPagesAccessed(pte: Pte): boolean {
   let accessed = false;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
@@ -174,7 +181,8 @@ function dropZeroPages(mm: Mm, pte: Pte, first: Vpn): void {
   let dropped: u32 = 0;
   for (let at: u32 = 0; at < TABLE_ENTRIES << 2; at += 4) {
     if (load(pte + at) === 0) continue;
-    // Atomic: a walker may set accessed at the same time. Pairs with its compare-and-exchange, which fails then; the flush below is for what it has cached.
+    // Atomic: a walker may set accessed at the same time. Pairs with its compare-and-exchange, which fails then; the
+    // flush below is for what it has cached.
     exchange(pte + at, 0);
     dropped += 1;
   }
@@ -183,7 +191,10 @@ function dropZeroPages(mm: Mm, pte: Pte, first: Vpn): void {
   countBy(COUNTER_ZERO_PAGES_DROPPED, dropped);
 }
 
-/** Steps 3 to 5 under PMD and PTE lock; `pte` is the first entry of the table that the PMD at `pmd` names. Returns a SCAN_ code. */
+/**
+ * Steps 3 to 5 under PMD and PTE lock; `pte` is the first entry of the table that the PMD at `pmd` names. Returns a
+ * SCAN_ code.
+ */
 function scanLocked(mm: Mm, pmd: Pmd, pte: Pte, first: Vpn, tries: u32): u32 {
   const table = tableOfEntry(pte);
   if (!candidateBegin(table)) {
@@ -282,7 +293,10 @@ function dealWith(what: u32, generation: u32, first: Vpn): void {
   }
 }
 
-/** Looks at candidates of the ring of CPU `cpu`, oldest first, until one is not due (but for `all`) or `limit` are done. Returns how many. */
+/**
+ * Looks at candidates of the ring of CPU `cpu`, oldest first, until one is not due (but for `all`) or `limit` are done.
+ * Returns how many.
+ */
 function scanRing(cpu: Cpu, limit: u32, all: boolean): u32 {
   const delay = peek(H_ASYNC_DELAY_NS);
   const now = daemonClock();
@@ -302,8 +316,8 @@ function scanRing(cpu: Cpu, limit: u32, all: boolean): u32 {
 }
 
 /**
- * One pass: looks at up to `most` candidates that are due (`all`: at any). Returns how many; 0 also while another CPU's pass is under way. No
- * lock held, no RCU section.
+ * One pass: looks at up to `most` candidates that are due (`all`: at any). Returns how many; 0 also while another CPU's
+ * pass is under way. No lock held, no RCU section.
  */
 export function asyncReclaimPass(most: u32, all: boolean): u32 {
   // Pairs with the store at the end: what the last pass wrote plainly is seen.

@@ -1,26 +1,30 @@
 /**
  * Reclaim of upper tables (PMD and PUD tables) that became empty, for protocol `async`.
  *
- * Guarantee: an upper table is detached only when all its entries are none and nobody holds, or can come by, the address of one of them, but
- * lockless walkers, who leave within a grace period, and hardware, which is flushed.
+ * Guarantee: an upper table is detached only when all its entries are none and nobody holds, or can come by, the
+ * address of one of them, but lockless walkers, who leave within a grace period, and hardware, which is flushed.
  *
- * Which lock makes that right? Not those under which PTE tables go. An empty PTE table may vanish under mmap_lock for read since whoever maps one
- * is in an RCU section, and whoever locks one looks at the PMD again. Upper tables have neither: pmdFind and pmdAlloc give a bare address,
- * which a fault keeps over allocations and waits, a zap over flushes; its only protection is mmap_lock, the VMA's lock, or the lock of an rmap,
- * any of them for reading. Under mmap_lock for read and page_table_lock the entry could be cleared, but a fault that came by its PMD address
- * before would take the lock of a detached PMD table and put a PTE table there: lost. (To allow that, every walker would have to look at every
- * level again after each wait.) So all three kinds of readers are kept out:
+ * Which lock makes that right? Not those under which PTE tables go. An empty PTE table may vanish under mmap_lock for
+ * read since whoever maps one is in an RCU section, and whoever locks one looks at the PMD again. Upper tables have
+ * neither: pmdFind and pmdAlloc give a bare address, which a fault keeps over allocations and waits, a zap over
+ * flushes; its only protection is mmap_lock, the VMA's lock, or the lock of an rmap, any of them for reading. Under
+ * mmap_lock for read and page_table_lock the entry could be cleared, but a fault that came by its PMD address before
+ * would take the lock of a detached PMD table and put a PTE table there: lost. (To allow that, every walker would have
+ * to look at every level again after each wait.) So all three kinds of readers are kept out:
  *
  *  1. No lock, an RCU section: has the table an entry? Then watch it, done: nearly always.
  *  2. mmap_lock for write, by trylock; a daemon does not make others wait for it: later.
- *  3. Write-lock every VMA that overlaps the table's span (vmaStartWrite waits for its readers), and take the rmap locks of the one that has any; more
- *     than UPPER_VMAS_MAX VMAs, or two whose rmap locks differ, which have no order: leave it.
- *  4. Scan again. Nobody can fill it now. Clear the upper entry, under page_table_lock as all changes of it; mark the table.
+ *  3. Write-lock every VMA that overlaps the table's span (vmaStartWrite waits for its readers), and take the rmap
+ *     locks of the one that has any; more than UPPER_VMAS_MAX VMAs, or two whose rmap locks differ, which have no
+ *     order: leave it.
+ *  4. Scan again. Nobody can fill it now. Clear the upper entry, under page_table_lock as all changes of it; mark the
+ *     table.
  *  5. Drop the rmap locks; downgrade mmap_lock, which ends the VMA locks: faults go on, and allocate a new table.
- *  6. Flush, with upper levels, then RCU, by a gather; release mmap_lock. Is the table above empty now? It becomes a candidate.
+ *  6. Flush, with upper levels, then RCU, by a gather; release mmap_lock. Is the table above empty now? It becomes a
+ *     candidate.
  *
- * Lock order: mmap_lock for write, VMA write locks, i_mmap, anon_vma, page_table_lock. Source: Linux mm/memory.c (free_pgtables, whose reasons these are),
- * Documentation/mm/process_addrs.rst (page table freeing).
+ * Lock order: mmap_lock for write, VMA write locks, i_mmap, anon_vma, page_table_lock. Source: Linux mm/memory.c
+ * (free_pgtables, whose reasons these are), Documentation/mm/process_addrs.rst (page table freeing).
  */
 
 import { LEVEL_PMD, LEVEL_PUD, tableDetach, tableOfEntry } from '../../alloc/table.ts';
@@ -77,7 +81,8 @@ function spanOf(level: u32): u32 {
 }
 
 /**
- * Step 1: number of the table if it is a candidate and empty, as far as one can see; else 0. In both cases it is no candidate any more.
+ * Step 1: number of the table if it is a candidate and empty, as far as one can see; else 0. In both cases it is no
+ * candidate any more.
  */
 function emptyTableNamed(mm: Mm, level: u32, first: Vpn): TableNumber {
   rcuReadLock();
@@ -100,7 +105,9 @@ function emptyTableNamed(mm: Mm, level: u32, first: Vpn): TableNumber {
 const SPAN_NO_RMAP: u32 = 0;
 const SPAN_LEFT: u32 = 1;
 
-/** Whether the locks of an rmap that finds `one` are those of one that finds `other`: pieces of an anonymous mapping. */
+/**
+ * Whether the locks of an rmap that finds `one` are those of one that finds `other`: pieces of an anonymous mapping.
+ */
 function sameRmapLocks(one: Vma, other: Vma): boolean {
   return (
     (load(one + VMA_INODE) | load(other + VMA_INODE)) === 0 &&
@@ -109,8 +116,8 @@ function sameRmapLocks(one: Vma, other: Vma): boolean {
 }
 
 /**
- * Step 3 for the VMAs that overlap [first, first + pages). Returns the one whose rmap locks are held, SPAN_NO_RMAP, or SPAN_LEFT: not to be had.
- * mmap_lock for write.
+ * Step 3 for the VMAs that overlap [first, first + pages). Returns the one whose rmap locks are held, SPAN_NO_RMAP, or
+ * SPAN_LEFT: not to be had. mmap_lock for write.
  */
 function writeLockSpan(mm: Mm, first: Vpn, pages: u32): u32 {
   let locked: u32 = 0;

@@ -1,22 +1,26 @@
 /**
- * Candidates for asynchronous reclaim: tables that may have become empty, noted by whoever cleared entries, looked at later by a daemon.
+ * Candidates for asynchronous reclaim: tables that may have become empty, noted by whoever cleared entries, looked at
+ * later by a daemon.
  *
- * Guarantee: a table that is linked and empty is a candidate, unless it never had an entry, or was overlooked because its CPU's ring was full,
- * which is counted (COUNTER_CANDIDATES_LOST) and made good by the next entry that comes and goes. A candidate is a hint and may be wrong in every
- * way: filled again, moved, freed, its address space gone. So it is a name, (mm, generation, level, first vpn), never an address of a table,
- * and whoever takes it looks everything up again.
+ * Guarantee: a table that is linked and empty is a candidate, unless it never had an entry, or was overlooked because
+ * its CPU's ring was full, which is counted (COUNTER_CANDIDATES_LOST) and made good by the next entry that comes and
+ * goes. A candidate is a hint and may be wrong in every way: filled again, moved, freed, its address space gone. So it
+ * is a name, (mm, generation, level, first vpn), never an address of a table, and whoever takes it looks everything up
+ * again.
  *
- * The watched entry. Each table's descriptor (PT_WATCH) names one of its entries: while that one is not none the table is not empty, and
- * clearing others costs one look at it. When it is none the table is noted, once: PT_WATCH has a flag. The scan that finds the table not empty takes
- * the flag away and then watches an entry that is there. Nobody is missed: who clears the last entry looks at the watched one afterwards;
- * who scans takes the flag away before the scan, and writes the watched entry after having seen it, so that either the scan sees the last
- * entry cleared, or its clearer sees the new watch or no flag. (The idea is that of watched literals in SAT solvers.)
+ * The watched entry. Each table's descriptor (PT_WATCH) names one of its entries: while that one is not none the table
+ * is not empty, and clearing others costs one look at it. When it is none the table is noted, once: PT_WATCH has a
+ * flag. The scan that finds the table not empty takes the flag away and then watches an entry that is there. Nobody is
+ * missed: who clears the last entry looks at the watched one afterwards; who scans takes the flag away before the scan,
+ * and writes the watched entry after having seen it, so that either the scan sees the last entry cleared, or its
+ * clearer sees the new watch or no flag. (The idea is that of watched literals in SAT solvers.)
  *
- * Rings. Each CPU has one of H_CANDIDATE_SLOTS entries: the CPU alone adds at its tail (the store of C_CANDIDATE_TAIL publishes the entry), the one
- * pass under way (G_SCAN_OWNER) alone takes from its head. No lock, no word that two noting CPUs would share.
+ * Rings. Each CPU has one of H_CANDIDATE_SLOTS entries: the CPU alone adds at its tail (the store of C_CANDIDATE_TAIL
+ * publishes the entry), the one pass under way (G_SCAN_OWNER) alone takes from its head. No lock, no word that two
+ * noting CPUs would share.
  *
- * Lock order: none; may be called under the PTE lock. Source: Linux mm/khugepaged.c (mm_slots, the scan), for the roles; Moskewicz et al.,
- * Chaff (2001), for watching.
+ * Lock order: none; may be called under the PTE lock. Source: Linux mm/khugepaged.c (mm_slots, the scan), for the
+ * roles; Moskewicz et al., Chaff (2001), for watching.
  */
 
 import { LEVEL_PMD, LEVEL_PTE, LEVEL_PUD, ptdescOf } from '../../alloc/table.ts';
@@ -89,14 +93,19 @@ export function entryKeeps(entry: Entry, level: u32): boolean {
   return entry !== 0 && (level !== LEVEL_PTE || (entry & PTE_SPECIAL) === 0);
 }
 
-/** Makes the table of `level` with descriptor `desc` a candidate, unless it is one, or its address space is about to end. */
+/**
+ * Makes the table of `level` with descriptor `desc` a candidate, unless it is one, or its address space is about to
+ * end.
+ */
 function noteTable(desc: Ptdesc, level: u32): void {
   const mm = load(desc + PT_MM);
   const generation = mmGeneration(mm);
   if ((generation & 1) === 0) return;
-  // Pairs with candidateBegin: whoever finds the flag set leaves the table to a scan that takes the flag away before it looks.
+  // Pairs with candidateBegin: whoever finds the flag set leaves the table to a scan that takes the flag away before it
+  // looks.
   if ((or(desc + PT_WATCH, WATCH_NOTED) & WATCH_NOTED) !== 0) return;
-  // After the flag, as tableMoved looks at the flag after it has written the new PT_FIRST: one of the two notes the new name.
+  // After the flag, as tableMoved looks at the flag after it has written the new PT_FIRST: one of the two notes the new
+  // name.
   if (ringAdd((mm | level) >>> 0, generation, load(desc + PT_FIRST))) {
     count(COUNTER_CANDIDATES_NOTED);
     return;
@@ -107,8 +116,8 @@ function noteTable(desc: Ptdesc, level: u32): void {
 }
 
 /**
- * Entries of table number `table` were cleared, or could be dropped: notes it when nothing that is watched keeps it. The table cannot be freed
- * meanwhile; a table of entries (LEVEL_PTE) that is not locked may be noted in vain.
+ * Entries of table number `table` were cleared, or could be dropped: notes it when nothing that is watched keeps it.
+ * The table cannot be freed meanwhile; a table of entries (LEVEL_PTE) that is not locked may be noted in vain.
  */
 export function noteIfEmptied(table: TableNumber, level: u32): void {
   const desc = ptdescOf(table);
@@ -118,7 +127,10 @@ export function noteIfEmptied(table: TableNumber, level: u32): void {
   noteTable(desc, level);
 }
 
-/** A candidate has another name now: the table was moved, and PT_FIRST says where. The locks of both upper entries are held. */
+/**
+ * A candidate has another name now: the table was moved, and PT_FIRST says where. The locks of both upper entries are
+ * held.
+ */
 export function tableMoved(table: TableNumber): void {
   const desc = ptdescOf(table);
   if ((load(desc + PT_WATCH) & WATCH_NOTED) === 0) return;
@@ -127,12 +139,18 @@ export function tableMoved(table: TableNumber): void {
   noteTable(desc, (load(desc + PT_STATE) >>> 8) & 0xff);
 }
 
-/** Takes the flag away; the scan comes after. Pairs with noteTable, whose caller has cleared its entry before. Returns whether the table was a candidate; no: the name is one of another table that was here before. */
+/**
+ * Takes the flag away; the scan comes after. Pairs with noteTable, whose caller has cleared its entry before. Returns
+ * whether the table was a candidate; no: the name is one of another table that was here before.
+ */
 export function candidateBegin(table: TableNumber): boolean {
   return (and(ptdescOf(table) + PT_WATCH, ~WATCH_NOTED >>> 0) & WATCH_NOTED) !== 0;
 }
 
-/** The table has been found to hold something in entry `index`: watches that. Pairs with the load in noteIfEmptied, after its caller has cleared an entry. */
+/**
+ * The table has been found to hold something in entry `index`: watches that. Pairs with the load in noteIfEmptied,
+ * after its caller has cleared an entry.
+ */
 export function watchEntry(table: TableNumber, index: u32): void {
   const word = ptdescOf(table) + PT_WATCH;
   let seen = load(word);
@@ -144,8 +162,8 @@ export function watchEntry(table: TableNumber, index: u32): void {
 }
 
 /**
- * Puts a candidate that could not be dealt with at the end of this CPU's ring, to be looked at after another delay. `what` and `generation`:
- * as it was taken. `table`: its number, 0 when not known, as its flag is still there then.
+ * Puts a candidate that could not be dealt with at the end of this CPU's ring, to be looked at after another delay.
+ * `what` and `generation`: as it was taken. `table`: its number, 0 when not known, as its flag is still there then.
  * The flag pairs with candidateBegin, as in noteTable.
  */
 export function candidateAgain(what: u32, generation: u32, first: Vpn, table: TableNumber): void {
@@ -164,7 +182,10 @@ export function candidateAgain(what: u32, generation: u32, first: Vpn, table: Ta
   count(COUNTER_CANDIDATES_LOST);
 }
 
-/** Number of the table of `level` that maps `first` and what follows in `mm`, 0: none. An RCU section, or what keeps upper tables. */
+/**
+ * Number of the table of `level` that maps `first` and what follows in `mm`, 0: none. An RCU section, or what keeps
+ * upper tables.
+ */
 export function tableNamed(mm: Mm, level: u32, first: Vpn): TableNumber {
   const pgd = load(pgdOffset(mm, first));
   if (level === LEVEL_PUD || !entryPresent(pgd)) return entryNumber(pgd);
@@ -180,7 +201,10 @@ export function candidatesOf(cpu: Cpu): u32 {
   return (load(area + C_CANDIDATE_TAIL) - load(area + C_CANDIDATE_HEAD)) >>> 0;
 }
 
-/** Address of the oldest entry of the ring of CPU `cpu`, which is not empty; it stays until `candidateTaken`. Only the pass under way. */
+/**
+ * Address of the oldest entry of the ring of CPU `cpu`, which is not empty; it stays until `candidateTaken`. Only the
+ * pass under way.
+ */
 export function candidateAt(cpu: Cpu): u32 {
   return ringEntry(cpu, peek(cpuArea(cpu) + C_CANDIDATE_HEAD));
 }
