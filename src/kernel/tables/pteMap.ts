@@ -155,7 +155,10 @@ export function pteOffsetMapLock(pmd: Pmd, vpn: Vpn): Pte {
   return pte;
 }
 
-/** Releases the lock and ends the mapping. */
+/**
+ * Releases the lock and ends the mapping.
+ * @inline
+ */
 export function pteUnmapUnlock(pte: Pte): void {
   spinUnlock(pteLockOf(pte), LC_PTE);
   pteUnmap(pte);
@@ -211,6 +214,7 @@ export function pteUnlock(pte: Pte): void {
 /**
  * Stores a non-none entry. Precondition: the PTE lock is held, and the entry is none: the caller has seen it, or
  * cleared it. An entry written into a detached table would be lost with it.
+ * @inline
  */
 export function setPte(pte: Pte, entry: Entry): void {
   if (CHECK >= 1 && (load(ptdescOfEntry(pte) + PT_STATE) & 0xff) !== PT_LIVE)

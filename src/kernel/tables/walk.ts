@@ -56,8 +56,9 @@ export function pmdFind(mm: Mm, vpn: Vpn): Pmd {
 }
 
 /**
- * Makes the none entry at `entry` name a new table of `level` (for `first` and what follows), unless another CPU does
- * first. `lock` protects the entry. Returns 1 when the entry names a table on return, 0 when there was no memory.
+ * Makes the entry at `entry`, which was none at the caller's look, name a new table of `level` (for `first` and what
+ * follows), unless another CPU does first. `lock` protects the entry. Returns 1 when the entry names a table on return,
+ * 0 when there was no memory. The look is the caller's, as nearly every one of them ends the matter.
  */
 function installTable(
   mm: Mm,
@@ -67,7 +68,6 @@ function installTable(
   lock: u32,
   lockClass: u32,
 ): u32 {
-  if (load(entry) !== 0) return 1;
   const table = tableAlloc(level, mm, first, entry);
   if (table === 0) return 0;
   // A walk that installs several tables is done with the one before.
@@ -93,7 +93,10 @@ export function pudAlloc(mm: Mm, vpn: Vpn): Pud {
   if (CHECK >= 2) checkWalk(mm);
   const pgd = pgdOffset(mm, vpn);
   const first: Vpn = ((vpn >>> PGD_SHIFT) << PGD_SHIFT) >>> 0;
-  if (installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+  if (
+    load(pgd) === 0 &&
+    installTable(mm, pgd, LEVEL_PUD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0
+  )
     return 0;
   return pudOffset(load(pgd), vpn);
 }
@@ -103,7 +106,10 @@ export function pmdAlloc(mm: Mm, vpn: Vpn): Pmd {
   const pud = pudAlloc(mm, vpn);
   if (pud === 0) return 0;
   const first: Vpn = ((vpn >>> PUD_SHIFT) << PUD_SHIFT) >>> 0;
-  if (installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0)
+  if (
+    load(pud) === 0 &&
+    installTable(mm, pud, LEVEL_PMD, first, mm + MM_PAGE_TABLE_LOCK, LC_PAGE_TABLE) === 0
+  )
     return 0;
   return pmdOffset(load(pud), vpn);
 }
@@ -114,5 +120,6 @@ export function pmdAlloc(mm: Mm, vpn: Vpn): Pmd {
  */
 export function pteAlloc(mm: Mm, pmd: Pmd, vpn: Vpn): u32 {
   const first: Vpn = ((vpn >>> PMD_SHIFT) << PMD_SHIFT) >>> 0;
+  if (load(pmd) !== 0) return 1;
   return installTable(mm, pmd, LEVEL_PTE, first, ptdescOfEntry(pmd) + PT_LOCK, LC_PMD);
 }
