@@ -77,12 +77,14 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'table-count-plain',
-    summary: 'a detached table is taken off the count of its address space by reading and storing',
-    why: 'another CPU’s count in between is lost',
+    summary:
+      'a detached table is taken off the count of its address space by a single compare-and-exchange',
+    why: 'an attempt that another CPU’s count comes between fails, and nobody tries again',
     patch: {
       module: 'offsets',
       find: 'sub(mm + MM_TABLES, 1);',
-      replace: 'store(mm + MM_TABLES, (load(mm + MM_TABLES) - 1) >>> 0);',
+      replace: `const seen = load(mm + MM_TABLES);
+        compareExchange(mm + MM_TABLES, seen, (seen - 1) >>> 0);`,
     },
     scenarios: ['zapFault'],
     findings: ['accounting'],
