@@ -1,3 +1,29 @@
+/**
+ * The kernel's second door: its calls (the first, abi.ts, has constants and layout), and the plan of the house. A room
+ * imports from those above it in this list, never from one below; test/unit/floors.test.ts holds that.
+ *
+ *     word        shared words and what they mean: layout, entries, constants, the hooks of protocols, a run's constants
+ *     observe     counters, events, violations, the lock order, measuring of contention, injected trouble
+ *     cpu         interrupts, TLBs, waiting
+ *     lock        spinlocks; kinds/ has one file a kind
+ *     alloc       tables, frames and folios, VMAs' memory, swap slots
+ *     rcu         grace periods and callbacks
+ *     sleep       reader-writer locks, mmap_lock
+ *     space       address spaces, VMAs and their locks, anon_vmas
+ *     tables      finding and mapping page tables (walk, pteMap), walkers, gathers, emptiness, freeing
+ *     watch       userfaultfd: markers, ranges, the fault's half
+ *     huge        huge PMDs and their deposits
+ *     protocols   who frees empty tables, when and how: one file or folder each
+ *     zap         taking pages out
+ *     rmap        from a page to its mappings; migration, files
+ *     vma         munmap, mprotect, moving tables, the end of an address space
+ *     fault       what faults are made of
+ *     uffd        userfaultfd: the monitor's half
+ *     access      accesses, faults, GUP
+ *     calls       system calls
+ *     daemons     what kernel threads do
+ */
+
 export { access, hardwareWalk } from './access/access.ts';
 export { userFault } from './access/fault.ts';
 export { gupCheck, gupFast, gupFastOnly, gupPut } from './access/gupFast.ts';

@@ -28,7 +28,7 @@ import { readViolations, type Violation } from '../../src/machine/violations.ts'
 /** Everything that the kernel exports; arguments and results are words. */
 export type Exports = Kernel & Record<string, (...args: number[]) => number>;
 
-/** A CPU ended itself: HOST_ reason and detail of irq.ts. */
+/** A CPU ended itself: HOST_ reason and detail. */
 export class Ended extends Error {
   readonly reason: number;
   readonly detail: number;

@@ -157,7 +157,7 @@ describe('tables freed at once', () => {
   });
 });
 
-/** Lines in ptReclaim.ts of the steps shown when the second look is replaced by something else. */
+/** Lines in emptiness.ts of the steps shown when the second look is replaced by something else. */
 function reclaimLines(replace: string): string[] {
   const scenario = openScenario({
     ...NO_SECOND_LOOK,

@@ -1,3 +1,4 @@
+import { LOCK_CODES } from '../../src/machine/lockKinds.ts';
 import { describe, expect, it } from 'vitest';
 import * as layout from '../../src/kernel/abi.ts';
 import { createMemory, layOut, MAGIC, seedFor } from '../../src/machine/memory.ts';
@@ -40,7 +41,7 @@ describe('memory', () => {
     expect(at(layout.H_CPUS)).toBe(2);
     expect(at(layout.H_PROTOCOL)).toBe(0);
     expect(at(layout.H_FREE_MODE)).toBe(1);
-    expect(at(layout.H_LOCK_KIND)).toBe(3);
+    expect(at(layout.H_LOCK_KIND)).toBe(LOCK_CODES.mcs);
     expect(at(layout.cpuArea(1) + layout.C_ID)).toBe(1);
     expect(at(layout.H_END)).toBeLessThanOrEqual(memory.buffer.byteLength);
   });

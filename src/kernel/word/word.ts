@@ -106,7 +106,7 @@ export function clockNs(): u32 {
   return host.clockNs() >>> 0;
 }
 
-/** Ends this CPU; does not return. `reason` is one of the HOST_ codes of irq.ts. */
+/** Ends this CPU; does not return. `reason` is one of the HOST_ codes of config.ts. */
 export function endCpu(reason: u32, detail: u32): void {
   host.end(reason, detail);
 }
