@@ -18,8 +18,12 @@ describe('explored to the end', () => {
     async (scenario, counts) => {
       expect(readAbout(scenario).expected).toBe('passes');
       const { verdict, complete, statistics } = await search({ scenario }, { maxMs: LIMIT_MS });
-      const { executions, blocked } = statistics;
-      expect([findingOf(verdict), complete, executions, blocked]).toEqual([null, true, ...counts]);
+      // How many are blocked depends on how the tree is divided among the threads; executions do not.
+      expect([findingOf(verdict), complete, statistics.executions]).toEqual([
+        null,
+        true,
+        counts[0],
+      ]);
     },
     LIMIT_MS,
   );
