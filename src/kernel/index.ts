@@ -2,7 +2,7 @@
  * The kernel's second door: its calls (the first, abi.ts, has constants and layout), and the plan of the house. A room
  * imports from those above it in this list, never from one below; test/unit/floors.test.ts holds that.
  *
- *     word        shared words and what they mean: layout, entries, constants, the hooks of protocols, a run's constants
+ *     word        shared words and their meaning: layout, entries, constants, protocols' hooks, a run's constants
  *     observe     counters, events, violations, the lock order, measuring of contention, injected trouble
  *     cpu         interrupts, TLBs, waiting
  *     lock        spinlocks; kinds/ has one file a kind
